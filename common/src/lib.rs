@@ -1,0 +1,1 @@
+//! Background tasks that lose nothing, on dramatiq's wire format.
