@@ -1,1 +1,9 @@
 //! Background tasks that lose nothing, on dramatiq's wire format.
+
+pub mod actor;
+pub mod backoff;
+pub mod clock;
+pub mod error;
+pub mod message;
+pub mod outcome;
+pub mod queue_name;

@@ -1,0 +1,128 @@
+//! What the library knows about an actor.
+//!
+//! `#[actor]` leaves the function as it is and puts a type of the same name beside it, which implements [`Actor`]: a
+//! [`Declaration`] is everything a worker needs to run it, with its types gone. Parameters by value travel in the
+//! message; references are lent by the worker ([`Lendings`]), among them [`Context`].
+
+mod arguments;
+mod context;
+mod lendings;
+mod parameter;
+pub mod returned;
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+
+pub use self::arguments::{Arguments, Travels, encode};
+pub use self::context::{Cancellation, Context};
+pub use self::lendings::{Lendings, Lent};
+pub use self::parameter::Parameter;
+use crate::outcome::Outcome;
+
+/// A function that can be called through a broker; `#[actor]` implements it.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no actor",
+    label = "not an actor",
+    note = "put `#[actor]` above the function of this name, and import the name itself"
+)]
+pub trait Actor {
+    /// Everything that a worker and a sender have to know about it.
+    const DECLARATION: &'static Declaration;
+}
+
+/// Everything about an actor, with its types gone.
+pub struct Declaration {
+    /// Its name on the wire.
+    pub name: &'static str,
+    /// The queue that its messages go to.
+    pub queue: &'static str,
+    /// Lower runs first; 0 is the usual one.
+    pub priority: i32,
+    /// When and how often to retry.
+    pub retries: RetryOptions,
+    /// What travels, in order.
+    pub parameters: &'static [Parameter],
+    /// What it wants to be lent.
+    pub lent: &'static [Lent],
+    /// Calls it.
+    pub run: Run,
+    /// The first paragraph of its documentation.
+    pub about: &'static str,
+    /// `file:line` of its function.
+    pub place: &'static str,
+}
+
+/// What an actor's attribute says about retries; `None` leaves it to the broker's middleware.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RetryOptions {
+    /// How many retries at most.
+    pub max_retries: Option<u32>,
+    /// The first retry's least wait.
+    pub min_backoff: Option<Duration>,
+    /// The longest wait.
+    pub max_backoff: Option<Duration>,
+    /// Hears about the last failure.
+    pub on_retry_exhausted: Option<Target>,
+}
+
+/// An actor that another one names: where to send a message to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// Its name on the wire.
+    pub name: &'static str,
+    /// Its queue.
+    pub queue: &'static str,
+}
+
+impl Target {
+    /// The target that `A` is.
+    #[must_use]
+    pub const fn of<A: Actor>() -> Self {
+        Self {
+            name: A::DECLARATION.name,
+            queue: A::DECLARATION.queue,
+        }
+    }
+}
+
+/// A future that owns all it needs.
+pub type Running = Pin<Box<dyn Future<Output = Outcome> + Send>>;
+
+/// How to call an actor. A panic passes through; the worker catches it.
+#[derive(Clone, Copy)]
+pub enum Run {
+    /// A plain function, called on a thread of its own.
+    Sync(fn(&Context) -> Outcome),
+    /// An `async` function, run as a task.
+    Async(fn(Context) -> Running),
+}
+
+impl fmt::Debug for Run {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Sync(_) => "Sync",
+            Self::Async(_) => "Async",
+        })
+    }
+}
+
+impl fmt::Debug for Declaration {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Declaration")
+            .field("name", &self.name)
+            .field("place", &self.place)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Lists actors for a worker: `actors![count_to, send_email]`.
+#[macro_export]
+macro_rules! actors {
+    ($($actor:path),* $(,)?) => {
+        &[$(<$actor as $crate::actor::Actor>::DECLARATION),*] as &[&'static $crate::actor::Declaration]
+    };
+}
+
+pub use crate::actors;

@@ -1,0 +1,119 @@
+//! What one run of an actor knows about itself.
+
+use std::any::Any;
+use std::fmt;
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+use super::lendings::Lendings;
+use crate::message::{Message, MessageId};
+
+/// One run of an actor: its message, and what the worker lends.
+///
+/// An actor that takes a `&Context` gets it like everything else that is lent.
+#[derive(Clone)]
+pub struct Context {
+    message: Arc<Message>,
+    lendings: Arc<Lendings>,
+    cancellation: Cancellation,
+}
+
+/// Whether a run should end early; clones tell the same.
+#[derive(Clone, Debug, Default)]
+pub struct Cancellation(Option<Arc<watch::Sender<bool>>>);
+
+impl Cancellation {
+    /// A cancellation that somebody may set.
+    #[must_use]
+    pub fn new() -> Self {
+        Self(Some(Arc::new(watch::Sender::new(false))))
+    }
+
+    /// Sets it.
+    pub fn cancel(&self) {
+        if let Some(set) = &self.0 {
+            set.send_replace(true);
+        }
+    }
+
+    /// Whether it is set.
+    #[must_use]
+    pub fn is_cancelled(&self) -> bool {
+        self.0.as_ref().is_some_and(|set| *set.borrow())
+    }
+
+    /// Waits until it is set. Cancel safe.
+    pub async fn cancelled(&self) {
+        match &self.0 {
+            // The sender lives in `self`, so the channel cannot close under us.
+            Some(set) => drop(set.subscribe().wait_for(|set| *set).await),
+            None => std::future::pending().await,
+        }
+    }
+}
+
+impl Context {
+    /// The context of one run.
+    #[must_use]
+    pub fn new(message: Arc<Message>, lendings: Arc<Lendings>, cancellation: Cancellation) -> Self {
+        Self {
+            message,
+            lendings,
+            cancellation,
+        }
+    }
+
+    /// The message that is run.
+    #[must_use]
+    pub fn message(&self) -> &Message {
+        &self.message
+    }
+
+    /// The message's id: the same in every attempt.
+    #[must_use]
+    pub fn id(&self) -> &MessageId {
+        &self.message.message_id
+    }
+
+    /// Which attempt this is, from 1.
+    #[must_use]
+    pub fn attempt(&self) -> u32 {
+        self.message.retries().saturating_add(1)
+    }
+
+    /// Whether this run should end early: the worker lost its claim on the message, and another one runs it.
+    #[must_use]
+    pub fn is_cancelled(&self) -> bool {
+        self.cancellation.is_cancelled()
+    }
+
+    /// Waits until this run should end early. Cancel safe.
+    pub async fn cancelled(&self) {
+        self.cancellation.cancelled().await;
+    }
+
+    /// What the worker lends as a `T`; this context itself for `T = Context`.
+    ///
+    /// # Panics
+    ///
+    /// When nobody lends a `T`. A worker checks that before it starts.
+    #[must_use]
+    pub fn lend<T: Any + Send + Sync>(&self) -> &T {
+        let this: &dyn Any = self;
+        this.downcast_ref().or_else(|| self.lendings.get()).unwrap_or_else(|| {
+            panic!(
+                "nobody lends a `{}`, which the worker should have found at its start",
+                std::any::type_name::<T>()
+            )
+        })
+    }
+}
+
+impl fmt::Debug for Context {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Context")
+            .field("message", &self.message)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,219 @@
+//! From what an actor returned to an [`Outcome`]: the type decides, not its spelling.
+//!
+//! `#[actor]` emits calls into this module with the concrete type at hand, and method lookup picks the first trait that
+//! fits ("autoref specialization", after David Tolnay). The choice between a `Result` and a value carries no bounds, so
+//! that an error without a text is a compile error and not a value.
+
+use std::convert::Infallible;
+use std::error::Error;
+use std::fmt::Display;
+use std::ops::Deref;
+
+use serde::Serialize;
+
+use crate::message::Raw;
+use crate::outcome::{Failure, Outcome, Retry};
+
+/// Splits a `Result`: chosen by method lookup before [`AnyValue`], which needs one more reference.
+pub trait AnyResult {
+    /// What splits it.
+    fn kind(&self) -> ResultKind {
+        ResultKind
+    }
+}
+
+impl<T, E> AnyResult for Result<T, E> {}
+
+/// Takes everything else as a value.
+pub trait AnyValue {
+    /// What wraps it.
+    fn kind(&self) -> ValueKind {
+        ValueKind
+    }
+}
+
+impl<T> AnyValue for &T {}
+
+/// A `Result`.
+#[derive(Clone, Copy, Debug)]
+pub struct ResultKind;
+
+impl ResultKind {
+    /// Leaves it as it is.
+    ///
+    /// # Errors
+    ///
+    /// The actor's own error.
+    pub fn split<T, E>(self, returned: Result<T, E>) -> Result<T, E> {
+        returned
+    }
+}
+
+/// A plain value, which cannot fail.
+#[derive(Clone, Copy, Debug)]
+pub struct ValueKind;
+
+impl ValueKind {
+    /// Wraps it.
+    ///
+    /// # Errors
+    ///
+    /// Never.
+    pub fn split<T>(self, returned: T) -> Result<T, Infallible> {
+        Ok(returned)
+    }
+}
+
+/// What an actor returns on success.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be an actor's result",
+    label = "a result has to be stored: it needs `Serialize`",
+    note = "return `()` where nobody needs it"
+)]
+pub trait Storable: Serialize + 'static {}
+
+impl<T: Serialize + 'static> Storable for T {}
+
+/// The outcome of a run that returned `value`; a value without a JSON form is a failure.
+pub fn value<T: Storable>(value: &T) -> Outcome {
+    match Raw::encode(value) {
+        Ok(raw) => Outcome::Value(raw),
+        Err(error) => Outcome::Failed(Failure {
+            text: format!("the result has no JSON form: {error}"),
+            ..Failure::default()
+        }),
+    }
+}
+
+/// An error by its text: what every error can do.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be an actor's error",
+    label = "an error is logged and kept with the message: it needs `Display`",
+    note = "derive it with `thiserror`, or return a `String`"
+)]
+pub trait Telling: Display {}
+
+impl<E: Display> Telling for E {}
+
+/// An error to be described; method lookup tries [`DescribeError`], [`DescribeDyn`], [`DescribeText`] in this order.
+#[derive(Debug)]
+pub struct Described<'a, E>(pub &'a E);
+
+/// Errors with sources.
+pub trait DescribeError {
+    /// Text and sources, and whether it is a [`Retry`].
+    fn describe(&self) -> Failure;
+}
+
+impl<E: Error + 'static> DescribeError for &&Described<'_, E> {
+    fn describe(&self) -> Failure {
+        failure(self.0)
+    }
+}
+
+/// What dereferences to an error: `Box<dyn Error + Send + Sync>`, `anyhow::Error`.
+pub trait DescribeDyn {
+    /// Text and sources, and whether it is a [`Retry`].
+    fn describe(&self) -> Failure;
+}
+
+impl<E: Deref<Target = dyn Error + Send + Sync + 'static>> DescribeDyn for &Described<'_, E> {
+    fn describe(&self) -> Failure {
+        failure(&**self.0)
+    }
+}
+
+/// Everything else that has a text.
+pub trait DescribeText {
+    /// Its text.
+    fn describe(&self) -> Failure;
+}
+
+impl<E: Telling> DescribeText for Described<'_, E> {
+    fn describe(&self) -> Failure {
+        Failure {
+            text: format!("{:#}", self.0),
+            ..Failure::default()
+        }
+    }
+}
+
+fn failure(error: &(dyn Error + 'static)) -> Failure {
+    let mut text = format!("{error:#}");
+    let mut asked = error.downcast_ref::<Retry>().copied();
+    let mut source = error.source();
+    while let Some(error) = source {
+        let more = error.to_string();
+        // Some errors write their sources into their own text.
+        if !text.contains(&more) {
+            text = format!("{text}: {more}");
+        }
+        asked = asked.or_else(|| error.downcast_ref::<Retry>().copied());
+        source = error.source();
+    }
+    Failure {
+        text,
+        asked,
+        ..Failure::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    macro_rules! outcome {
+        ($returned:expr) => {{
+            let returned = $returned;
+            match (&returned).kind().split(returned) {
+                Ok(done) => value(&done),
+                Err(error) => Outcome::Failed((&&&Described(&error)).describe()),
+            }
+        }};
+    }
+
+    type Aliased = Result<u8, String>;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("cannot mail")]
+    struct Mail(#[source] std::fmt::Error);
+
+    fn text(outcome: &Outcome) -> &str {
+        match outcome {
+            Outcome::Failed(failure) => &failure.text,
+            other => panic!("{other:?} is no failure"),
+        }
+    }
+
+    #[test]
+    fn the_type_decides_whether_it_is_a_failure() {
+        assert_eq!(outcome!(()), Outcome::Value(Raw::NULL));
+        assert_eq!(
+            outcome!(vec![1, 2]).clone(),
+            Outcome::Value(Raw::encode(&vec![1, 2]).unwrap())
+        );
+        assert_eq!(outcome!(Aliased::Ok(3)), Outcome::Value(Raw::from(3_i64)));
+        assert_eq!(text(&outcome!(Aliased::Err("no".to_owned()))), "no");
+    }
+
+    #[test]
+    fn an_errors_text_holds_its_sources() {
+        assert!(text(&outcome!(Err::<(), _>(Mail(std::fmt::Error)))).starts_with("cannot mail: an error"));
+        let boxed: Result<(), Box<dyn Error + Send + Sync>> = Err("boxed".into());
+        assert_eq!(text(&outcome!(boxed)), "boxed");
+    }
+
+    #[test]
+    fn a_retry_is_found_in_every_kind_of_error() {
+        let retry = Retry::after(Duration::from_secs(1));
+        let boxed: Result<(), Box<dyn Error + Send + Sync>> = Err(retry.into());
+        for outcome in [outcome!(Err::<(), _>(retry)), outcome!(boxed)] {
+            let Outcome::Failed(failure) = outcome else {
+                panic!("no failure")
+            };
+            assert_eq!(failure.asked, Some(retry));
+        }
+    }
+}

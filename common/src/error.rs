@@ -1,0 +1,193 @@
+//! What can go wrong, and what to do about it.
+
+use crate::queue_name::QueueName;
+
+/// Bytes that are no message.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DecodeError {
+    /// They are not even text.
+    #[error("not JSON: the bytes are no UTF-8 after byte {0}; was it written by an other encoder, pickle perhaps?")]
+    NotText(usize),
+    /// They are no JSON, or an object of another shape.
+    #[error("not a message: {0}")]
+    NotAMessage(String),
+    /// Python's `NaN` or `Infinity` inside of a list or object: no typed value can be read from there.
+    #[error("{0} inside of an argument or option: it can travel as a whole argument only")]
+    BareWord(&'static str),
+}
+
+/// What a store could not do.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    /// Nobody answers, or the connection broke: the call may or may not have run.
+    #[error("the store cannot be reached: {0}")]
+    Unreachable(String),
+    /// There is no room for more; what is stored can still be worked off.
+    #[error("the store is full ({0}): let workers drain it, or give it more memory")]
+    Full(String),
+    /// The store's access rules forbid a command.
+    #[error("the store forbids `{command}` on `{key}`: grant it to this user ({cause})")]
+    Denied {
+        /// The key that was meant.
+        key: String,
+        /// The command that was refused.
+        command: String,
+        /// The store's own words.
+        cause: String,
+    },
+    /// A key of ours holds something of another type.
+    #[error(
+        "`{key}` holds something foreign ({cause}): somebody else uses this name; move that away, or use another namespace"
+    )]
+    Foreign {
+        /// The key.
+        key: String,
+        /// The store's own words.
+        cause: String,
+    },
+    /// This worker is not registered any more: others took it for dead. It beats, and goes on.
+    #[error("this worker was taken for dead; it has to beat before it fetches again")]
+    Stranger,
+    /// Everything else, in the store's words.
+    #[error("the store refused: {0}")]
+    Refused(String),
+}
+
+impl StoreError {
+    /// Whether waiting may help, without anybody's doing.
+    #[must_use]
+    pub fn is_passing(&self) -> bool {
+        matches!(self, Self::Unreachable(_) | Self::Full(_) | Self::Stranger)
+    }
+}
+
+/// Why messages were not enqueued.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum EnqueueError {
+    /// An argument that cannot travel. Nothing was stored.
+    #[error("`{actor}` cannot be sent: its argument `{argument}` has no JSON form: {cause}")]
+    Invalid {
+        /// The actor that was called.
+        actor: &'static str,
+        /// The argument's name.
+        argument: &'static str,
+        /// What the encoder says.
+        cause: String,
+    },
+    /// The message is larger than a broker takes. Nothing was stored.
+    #[error(
+        "`{actor}` cannot be sent: the message takes {size} bytes, the limit is {limit}; store the data elsewhere and send its name"
+    )]
+    TooLarge {
+        /// The actor that was called.
+        actor: String,
+        /// Bytes of the encoded message.
+        size: usize,
+        /// The broker's limit.
+        limit: usize,
+    },
+    /// Only the first `stored` messages were stored; for the rest nothing happened.
+    #[error("{stored} messages were stored, the rest was not: {cause}")]
+    NotStored {
+        /// How many of the messages, from the front, are stored.
+        stored: usize,
+        /// What the store says.
+        cause: StoreError,
+    },
+    /// The connection broke before the answer came. Sending the same [`Call`](crate::call::Call) again is safe: it stays the same message.
+    #[error("whether the message was stored is unknown ({0}); sending the same call again is safe")]
+    Unknown(StoreError),
+}
+
+/// Why a worker could not start.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum WorkerError {
+    /// Two actors have one name.
+    #[error(
+        "two actors are called `{name}`: one at {first}, one at {second}; rename one, or give it a name of its own: `#[actor(name = \"…\")]`"
+    )]
+    NameTaken {
+        /// The name.
+        name: &'static str,
+        /// Where the first one is declared.
+        first: &'static str,
+        /// Where the second one is declared.
+        second: &'static str,
+    },
+    /// An actor takes a reference to something that nobody lends.
+    #[error("`{actor}` needs `&{wanted}`; lent are {lent}: add `.lend(…)` to the worker")]
+    NotLent {
+        /// The actor.
+        actor: &'static str,
+        /// The type it wants.
+        wanted: String,
+        /// The types that are lent.
+        lent: String,
+    },
+    /// The same type is lent twice.
+    #[error("`&{0}` is lent twice; an actor could not tell which one it gets")]
+    LentTwice(String),
+    /// Nothing to do: no actors.
+    #[error("the worker has no actors: add `.actors(actors![…])`")]
+    NoActors,
+    /// A number is outside of its bounds.
+    #[error("{what} has to be from {low} to {high}, not {given}")]
+    OutOfBounds {
+        /// What the number is for.
+        what: &'static str,
+        /// What was given.
+        given: usize,
+        /// The least.
+        low: usize,
+        /// The most.
+        high: usize,
+    },
+    /// An actor asks for a queue whose name breaks the rule.
+    #[error("actor `{actor}`: {cause}")]
+    Queue {
+        /// The actor.
+        actor: &'static str,
+        /// What is wrong with the name.
+        cause: crate::queue_name::InvalidQueueName,
+    },
+    /// The store refused, and waiting will not help.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Why a broker could not be made.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ConnectError {
+    /// The URL is none that a store understands.
+    #[error("`{url}` is no broker: {reason}; right are `redis://HOST:PORT/DB` and `memory:`")]
+    Url {
+        /// What was given, without a password.
+        url: String,
+        /// The part that is wrong.
+        reason: String,
+    },
+    /// Nobody answers there.
+    #[error("no broker answers at {url}: {cause}")]
+    Unreachable {
+        /// Where, without a password.
+        url: String,
+        /// What happened.
+        cause: StoreError,
+    },
+}
+
+/// A dead letter's reason, for messages that never reached their actor.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// No actor of that name is here.
+    #[error("no actor `{actor}` in this worker, which consumes queue {queue}")]
+    UnknownActor {
+        /// The name that was called.
+        actor: String,
+        /// The queue that the message came from.
+        queue: QueueName,
+    },
+    /// The arguments do not fit.
+    #[error("{0}")]
+    Arguments(String),
+}

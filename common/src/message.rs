@@ -1,0 +1,168 @@
+//! One call, as it travels.
+//!
+//! A [`Message`] has dramatiq's seven fields and nothing else. Arguments and options are kept as raw JSON text by
+//! element, and typed only when somebody reads them: integers of thirty digits, `1e400`, lone surrogates and options that
+//! only others understand pass through byte for byte. [`decode`](Message::decode) reads everything that Python writes,
+//! [`encode`](Message::encode) writes what Python reads.
+//!
+//! This module knows neither actors nor stores, and no clock.
+
+mod entries;
+mod raw;
+mod unusual;
+mod wire;
+
+use std::fmt;
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+pub use self::entries::Entries;
+pub use self::raw::{ParseError, Raw};
+use crate::clock::Timestamp;
+use crate::queue_name::QueueName;
+
+/// Identifies a message for good: it stays the same through delays and retries.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct MessageId(Arc<str>);
+
+impl MessageId {
+    /// A fresh random id: a UUID of version 4.
+    #[must_use]
+    pub fn random() -> Self {
+        let mut buffer = Uuid::encode_buffer();
+        let text: &str = Uuid::new_v4().hyphenated().encode_lower(&mut buffer);
+        Self(text.into())
+    }
+
+    /// The id as it travels.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Its first eight characters, enough for a person to follow it through a log.
+    #[must_use]
+    pub fn short(&self) -> &str {
+        self.0.char_indices().nth(8).map_or(&self.0, |(end, _)| &self.0[..end])
+    }
+}
+
+impl From<&str> for MessageId {
+    /// Any text is an id: dramatiq does not insist on UUIDs.
+    fn from(id: &str) -> Self {
+        Self(id.into())
+    }
+}
+
+impl fmt::Display for MessageId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for MessageId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.0, f)
+    }
+}
+
+/// One call of an actor, as it travels.
+///
+/// # Source
+///
+/// dramatiq 2.2, `Message`: the same fields in the same order.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Message {
+    /// The queue it belongs to; written as the plain name, whatever delay queue it came from.
+    pub queue_name: QueueName,
+    /// The actor that is called.
+    pub actor_name: Arc<str>,
+    /// Positional arguments.
+    pub args: Vec<Raw>,
+    /// Arguments by keyword.
+    pub kwargs: Entries,
+    /// What middleware and brokers keep with the message; see the constants in [`option`].
+    pub options: Entries,
+    /// Stays the same through delays and retries.
+    pub message_id: MessageId,
+    /// When the message was first built; it never changes later.
+    pub message_timestamp: Timestamp,
+}
+
+/// The names of options that this library reads or writes, spelt as dramatiq spells them.
+pub mod option {
+    /// When a delayed message is due: milliseconds since the epoch.
+    pub const ETA: &str = "eta";
+    /// How many retries there were.
+    pub const RETRIES: &str = "retries";
+    /// The last error, as text.
+    pub const TRACEBACK: &str = "traceback";
+    /// When the last retry was put on its way: milliseconds since the epoch.
+    pub const REQUEUE_TIMESTAMP: &str = "requeue_timestamp";
+    /// How many retries there may be; `null` is without end.
+    pub const MAX_RETRIES: &str = "max_retries";
+    /// The first retry's least wait, in milliseconds.
+    pub const MIN_BACKOFF: &str = "min_backoff";
+    /// The longest wait, in milliseconds.
+    pub const MAX_BACKOFF: &str = "max_backoff";
+    /// The actor that hears about the last failure.
+    pub const ON_RETRY_EXHAUSTED: &str = "on_retry_exhausted";
+    /// The name under which Redis holds the message; it changes with every write of a new body.
+    pub const REDIS_MESSAGE_ID: &str = "redis_message_id";
+    /// Lower runs first, 0 is the usual one. Ours: dramatiq passes it on and does not look at it.
+    pub const PRIORITY: &str = "priority";
+}
+
+impl Message {
+    /// How many retries there were; what cannot be read counts as none.
+    #[must_use]
+    pub fn retries(&self) -> u32 {
+        self.options.read(option::RETRIES).unwrap_or(0)
+    }
+
+    /// Lower runs first; what cannot be read counts as 0.
+    #[must_use]
+    pub fn priority(&self) -> i32 {
+        self.options.read(option::PRIORITY).unwrap_or(0)
+    }
+
+    /// When it is due: `None` for at once, and the given `now` where the option is something that is no time.
+    ///
+    /// # Source
+    ///
+    /// dramatiq 2.2, which treats a bad `eta` as the present.
+    #[must_use]
+    pub fn eta(&self, now: Timestamp) -> Option<Timestamp> {
+        let eta = self.options.get(option::ETA)?;
+        if eta.is_null() {
+            return None;
+        }
+        Some(eta.millis().map_or(now, Timestamp::from_millis))
+    }
+
+    /// Sets when it is due.
+    pub fn set_eta(&mut self, eta: Option<Timestamp>) {
+        match eta {
+            Some(eta) => self.options.set(option::ETA, Raw::from(eta.as_millis())),
+            None => self.options.remove(option::ETA),
+        }
+    }
+}
+
+impl fmt::Display for Message {
+    /// `actor(1, "a", k=2)`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}(", self.actor_name)?;
+        let mut separator = "";
+        for value in &self.args {
+            write!(f, "{separator}{value}")?;
+            separator = ", ";
+        }
+        for (key, value) in self.kwargs.iter() {
+            write!(f, "{separator}{key}={value}")?;
+            separator = ", ";
+        }
+        f.write_str(")")
+    }
+}

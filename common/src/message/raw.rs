@@ -1,0 +1,226 @@
+//! One JSON value, kept as the text that it came as.
+
+use std::any::Any;
+use std::borrow::Cow;
+use std::fmt;
+use std::io;
+
+use serde::Serialize;
+use serde::de::value::{Error as ValueError, F64Deserializer};
+use serde::de::{DeserializeOwned, IntoDeserializer as _};
+use serde_json::ser::Formatter;
+use serde_json::value::RawValue;
+
+/// One JSON value as text; besides JSON it may be a bare `NaN`, `Infinity` or `-Infinity`, as Python writes them.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Raw(Cow<'static, str>);
+
+/// A value that is not what its reader wanted.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct ParseError(String);
+
+impl Raw {
+    /// JSON's `null`.
+    pub const NULL: Self = Self(Cow::Borrowed("null"));
+
+    /// Encodes a value as Python would: compact, pure ASCII, floats that are no number as `NaN` and `Infinity`.
+    ///
+    /// # Errors
+    ///
+    /// When the value has no JSON form, for example a map whose keys are lists. A float that is no number travels as a
+    /// whole argument only; inside a list or struct it is refused by name.
+    pub fn encode<T: Serialize + 'static>(value: &T) -> Result<Self, ParseError> {
+        let any: &dyn Any = value;
+        let float = any
+            .downcast_ref::<f64>()
+            .copied()
+            .or_else(|| any.downcast_ref::<f32>().map(|&float| float.into()));
+        if let Some(text) = float.and_then(not_a_number) {
+            return Ok(Self(Cow::Borrowed(text)));
+        }
+        let mut text = Vec::with_capacity(32);
+        let mut serializer = serde_json::Serializer::with_formatter(&mut text, Ascii);
+        value
+            .serialize(&mut serializer)
+            .map_err(|error| ParseError(error.to_string()))?;
+        String::from_utf8(text)
+            .map(|text| Self(Cow::Owned(text)))
+            .map_err(|error| ParseError(error.to_string()))
+    }
+
+    /// Reads the value as a `T`.
+    ///
+    /// # Errors
+    ///
+    /// [`ParseError`] when it is no `T`; the text names what was found and what was expected.
+    pub fn read<T: DeserializeOwned>(&self) -> Result<T, ParseError> {
+        match self.0.as_ref() {
+            "NaN" => read_float(f64::NAN),
+            "Infinity" => read_float(f64::INFINITY),
+            "-Infinity" => read_float(f64::NEG_INFINITY),
+            json => serde_json::from_str(json).map_err(|error| ParseError(without_position(&error))),
+        }
+    }
+
+    /// The text as it travels.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether it is `null`.
+    #[must_use]
+    pub fn is_null(&self) -> bool {
+        self.0 == "null"
+    }
+
+    /// The value as whole milliseconds: an integer, or a float cut off; `None` for everything else.
+    #[must_use]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "a float beyond the end of time becomes the end of time"
+    )]
+    pub fn millis(&self) -> Option<i64> {
+        self.read::<i64>().ok().or_else(|| {
+            let millis = self.read::<f64>().ok()?;
+            (!millis.is_nan()).then_some(millis.floor() as i64)
+        })
+    }
+
+    /// Takes over text that is known to be one JSON value or one of Python's three bare words.
+    pub(super) fn trusted(text: impl Into<Cow<'static, str>>) -> Self {
+        Self(text.into())
+    }
+}
+
+impl From<&RawValue> for Raw {
+    fn from(value: &RawValue) -> Self {
+        Self(Cow::Owned(value.get().to_owned()))
+    }
+}
+
+impl From<i64> for Raw {
+    fn from(number: i64) -> Self {
+        Self(Cow::Owned(number.to_string()))
+    }
+}
+
+impl From<u32> for Raw {
+    fn from(number: u32) -> Self {
+        Self(Cow::Owned(number.to_string()))
+    }
+}
+
+impl From<&str> for Raw {
+    /// A JSON string.
+    fn from(text: &str) -> Self {
+        let mut json = String::with_capacity(text.len() + 2);
+        super::wire::push_string(&mut json, text);
+        Self(Cow::Owned(json))
+    }
+}
+
+impl fmt::Display for Raw {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for Raw {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+fn not_a_number(float: f64) -> Option<&'static str> {
+    match float {
+        _ if float.is_nan() => Some("NaN"),
+        f64::INFINITY => Some("Infinity"),
+        f64::NEG_INFINITY => Some("-Infinity"),
+        _ => None,
+    }
+}
+
+fn read_float<T: DeserializeOwned>(float: f64) -> Result<T, ParseError> {
+    let deserializer: F64Deserializer<ValueError> = float.into_deserializer();
+    T::deserialize(deserializer).map_err(|error| ParseError(error.to_string()))
+}
+
+/// Positions count from the start of one argument; nobody who sees a whole message can use them.
+fn without_position(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    match text.rfind(" at line ") {
+        Some(end) => text[..end].to_owned(),
+        None => text,
+    }
+}
+
+/// Writes pure ASCII, as Python does.
+struct Ascii;
+
+impl Formatter for Ascii {
+    fn write_string_fragment<W: ?Sized + io::Write>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()> {
+        if fragment
+            .bytes()
+            .all(|byte| byte.is_ascii() && byte != super::wire::DELETE)
+        {
+            return writer.write_all(fragment.as_bytes());
+        }
+        let mut escaped = String::with_capacity(fragment.len() * 2);
+        for char in fragment.chars() {
+            super::wire::push_char(&mut escaped, char);
+        }
+        writer.write_all(escaped.as_bytes())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    #[test]
+    fn values_are_written_as_python_writes_them() {
+        assert_eq!(Raw::encode(&vec![1, 2]).unwrap().as_str(), "[1,2]");
+        assert_eq!(
+            Raw::encode(&"bad é\u{1f600}\u{7f}\n\"".to_owned()).unwrap().as_str(),
+            r#""bad \u00e9\ud83d\ude00\u007f\n\"""#
+        );
+        assert_eq!(
+            Raw::encode(&BTreeMap::from([("k é", 1.0)])).unwrap().as_str(),
+            r#"{"k \u00e9":1.0}"#
+        );
+        assert_eq!(Raw::encode(&f64::NAN).unwrap().as_str(), "NaN");
+        assert_eq!(Raw::encode(&f32::NEG_INFINITY).unwrap().as_str(), "-Infinity");
+        assert_eq!(Raw::encode(&()).unwrap(), Raw::NULL);
+    }
+
+    #[test]
+    fn a_value_that_is_something_else_says_what_was_found_and_expected() {
+        let error = Raw::from("seventeen").read::<u32>().unwrap_err();
+        assert_eq!(error.to_string(), r#"invalid type: string "seventeen", expected u32"#);
+        assert_eq!(
+            Raw::from(-1_i64).read::<u32>().unwrap_err().to_string(),
+            "invalid value: integer `-1`, expected u32"
+        );
+    }
+
+    #[test]
+    fn bare_words_reach_floats_only() {
+        assert!(Raw::trusted("NaN").read::<f64>().unwrap().is_nan());
+        assert!(Raw::trusted("Infinity").read::<f32>().unwrap().is_infinite());
+        assert!(Raw::trusted("NaN").read::<u32>().is_err());
+        assert!(Raw::trusted("NaN").read::<String>().is_err());
+    }
+
+    #[test]
+    fn milliseconds_are_read_from_whatever_number_it_is() {
+        assert_eq!(Raw::trusted("1795485760331").millis(), Some(1_795_485_760_331));
+        assert_eq!(Raw::trusted("1795485760331.5").millis(), Some(1_795_485_760_331));
+        assert_eq!(Raw::trusted("Infinity").millis(), Some(i64::MAX));
+        assert_eq!(Raw::trusted("NaN").millis(), None);
+        assert_eq!(Raw::trusted("\"soon\"").millis(), None);
+    }
+}

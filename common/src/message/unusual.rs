@@ -1,0 +1,116 @@
+//! Finds Python's bare words in a body that is no JSON because of them.
+//!
+//! Python writes and reads `NaN`, `Infinity` and `-Infinity`, which JSON does not know. Only when a body could not be
+//! read is it scanned for them: each is replaced by a string that occurs nowhere else in it, so that the ordinary reader
+//! can go over it, and put back where it is a whole argument or option.
+
+use std::borrow::Cow;
+
+use super::raw::Raw;
+
+/// The words, longest first where one starts like another.
+const WORDS: [&str; 3] = ["-Infinity", "Infinity", "NaN"];
+
+/// A body with its bare words replaced.
+pub(super) struct Replaced {
+    /// The body, readable as JSON as far as the words are concerned.
+    pub(super) body: String,
+    /// What stands for each of [`WORDS`]: a JSON string.
+    stand_ins: [String; 3],
+}
+
+impl Replaced {
+    /// Replaces all bare words of `body`; `None` if there is none.
+    pub(super) fn new(body: &str) -> Option<Self> {
+        let stand_ins = [0, 1, 2].map(|word| unused(body, word));
+        let mut replaced = String::with_capacity(body.len() + 32);
+        let mut found = false;
+        let mut rest = body;
+        while let Some(at) = rest.find(['"', 'N', 'I', '-']) {
+            replaced.push_str(&rest[..at]);
+            rest = &rest[at..];
+            let word = WORDS.iter().position(|word| rest.starts_with(word));
+            let taken = match word {
+                Some(word) => {
+                    found = true;
+                    replaced.push_str(&stand_ins[word]);
+                    WORDS[word].len()
+                }
+                None => {
+                    let length = if rest.starts_with('"') { string_length(rest) } else { 1 };
+                    replaced.push_str(&rest[..length]);
+                    length
+                }
+            };
+            rest = &rest[taken..];
+        }
+        replaced.push_str(rest);
+        found.then_some(Self {
+            body: replaced,
+            stand_ins,
+        })
+    }
+
+    /// Puts the word back where a stand-in is a whole value.
+    ///
+    /// # Errors
+    ///
+    /// The word, where it lies inside of a list or object.
+    pub(super) fn restore(&self, value: &mut Raw) -> Result<(), &'static str> {
+        for (word, stand_in) in WORDS.iter().zip(&self.stand_ins) {
+            if value.as_str() == stand_in {
+                *value = Raw::trusted(Cow::Borrowed(*word));
+            } else if value.as_str().contains(stand_in.as_str()) {
+                return Err(word);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A JSON string that does not occur in `body`.
+fn unused(body: &str, word: usize) -> String {
+    let mut number = 0_u32;
+    loop {
+        let stand_in = format!("\"bare word {word} {number}\"");
+        if !body.contains(&stand_in) {
+            return stand_in;
+        }
+        number += 1;
+    }
+}
+
+/// How many bytes the JSON string at the start of `text` takes, both quotes included.
+fn string_length(text: &str) -> usize {
+    let bytes = text.as_bytes();
+    let mut at = 1;
+    while at < bytes.len() {
+        match bytes[at] {
+            b'"' => return at + 1,
+            b'\\' => at += 2,
+            _ => at += 1,
+        }
+    }
+    text.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_inside_strings_are_left_alone() {
+        assert!(Replaced::new(r#"{"a":"NaN \" Infinity","b":-1}"#).is_none());
+        let replaced = Replaced::new(r#"["NaN",NaN,-Infinity,"bare word 2 0"]"#).unwrap();
+        assert_eq!(
+            replaced.body,
+            r#"["NaN","bare word 2 1","bare word 0 0","bare word 2 0"]"#
+        );
+    }
+
+    #[test]
+    fn an_open_string_ends_the_scan() {
+        assert!(Replaced::new("\"abc\\").is_none());
+        assert!(Replaced::new("\"é").is_none());
+    }
+}

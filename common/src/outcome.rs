@@ -1,0 +1,63 @@
+//! How a run of an actor ended, as data.
+
+use std::time::Duration;
+
+use crate::message::Raw;
+
+/// How a run of an actor ended.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Outcome {
+    /// It returned; a unit is [`Raw::NULL`].
+    Value(Raw),
+    /// It returned an error or panicked.
+    Failed(Failure),
+    /// It was never called: arguments that do not fit, or no such actor. Another attempt would change nothing.
+    Refused(String),
+}
+
+/// What is known about a failure once its type is gone.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Failure {
+    /// The error and its sources, separated by `: `.
+    pub text: String,
+    /// The actor's `throws` matches: it expected this error, and no retry can help.
+    pub expected: bool,
+    /// What the actor's `retry_when` says; `None` where it has none, and the number of retries decides.
+    pub retry_when: Option<bool>,
+    /// The actor asked for another attempt by returning a [`Retry`].
+    pub asked: Option<Retry>,
+    /// It did not return: it panicked.
+    pub panicked: bool,
+}
+
+/// An error that asks for another attempt, without being an error to worry about.
+///
+/// ```
+/// use common::outcome::Retry;
+/// use std::time::Duration;
+///
+/// fn fetch_report(ready: bool) -> Result<(), Retry> {
+///     if ready { Ok(()) } else { Err(Retry::after(Duration::from_secs(30))) }
+/// }
+/// # assert!(fetch_report(false).is_err());
+/// ```
+///
+/// It still counts as a retry. A delay given here is not capped by `max_backoff`.
+///
+/// # Source
+///
+/// dramatiq 2.2, `Retry`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, thiserror::Error)]
+#[error("another attempt is asked for")]
+pub struct Retry {
+    /// How long to wait; the usual back-off where it is `None`.
+    pub delay: Option<Duration>,
+}
+
+impl Retry {
+    /// Another attempt after `delay`.
+    #[must_use]
+    pub const fn after(delay: Duration) -> Self {
+        Self { delay: Some(delay) }
+    }
+}
