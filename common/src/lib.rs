@@ -7,3 +7,4 @@ pub mod error;
 pub mod message;
 pub mod outcome;
 pub mod queue_name;
+pub mod store;
