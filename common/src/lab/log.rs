@@ -1,0 +1,268 @@
+//! The log, written for learners and for tests: one line an event, on stderr.
+//!
+//! ```text
+//! 12:00:20.001  WARN  slot 1  c51ce410  unhandled(17)  attempt 1 failed: 17 is not allowed
+//! time          level slot    message   call           text, then fields as key=value
+//! ```
+//!
+//! The library opens a span `run` around each run of an actor. Its fields are the middle columns of every line inside of
+//! it, and the actor's own lines are set off by two spaces. Lines outside of a run have the name of what speaks instead:
+//! `broker`, `worker`, `watch`.
+//!
+//! The wording of a line is its author's; this module only lays it out (line.rs).
+
+mod line;
+mod panics;
+
+use std::cell::Cell;
+use std::env;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
+use tracing::level_filters::LevelFilter;
+use tracing::span::{Attributes, Id, Record};
+use tracing::{Event, Metadata, Subscriber};
+use tracing_subscriber::Layer;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::{Context, SubscriberExt as _};
+use tracing_subscriber::registry::{LookupSpan, Registry};
+
+use self::line::{Line, Run, Source, Style};
+use super::{Experiment, Failure, output, when};
+
+/// What is logged when `RUST_LOG` says nothing: runs are at DEBUG, so that a service does not log each.
+const DEFAULT_FILTER: &str = "info,common::run=debug";
+
+/// What `-v` logs.
+const VERBOSE_FILTER: &str = "info,common=trace";
+
+/// The library's own lines.
+const LIBRARY: &str = "common";
+
+/// The span around a run.
+const RUN: &str = "run";
+
+/// Room for a call with one small argument: `(17)`.
+const ARGUMENTS_WIDTH: usize = 4;
+
+thread_local! {
+    /// How many runs this thread is inside of. A panic asks for it, when nothing else can be asked.
+    static RUNS: Cell<usize> = const { Cell::new(0) };
+}
+
+/// What was logged, line by line, without colours.
+pub(super) type Lines = UnboundedReceiver<String>;
+
+/// Makes this the process's log. What is logged can also be read, by the demonstration, if it `listens`.
+pub(super) fn install(experiment: &Experiment, verbose: bool, listens: bool) -> Result<Lines, Failure> {
+    let (heard, lines) = mpsc::unbounded_channel();
+    let longest_name = experiment.actors.iter().map(|actor| actor.name.len()).max();
+    let log = Log {
+        filter: filter(verbose)?,
+        zone: TimeZone::system(),
+        style: Style {
+            colours: output::has_colours(),
+            full_ids: verbose,
+            call_width: longest_name.unwrap_or(0) + ARGUMENTS_WIDTH,
+        },
+        heard: listens.then_some(heard),
+    };
+    // Only a program that has a log already is refused, and that one keeps its own.
+    let _ = tracing::subscriber::set_global_default(Registry::default().with(log));
+    panics::install();
+    Ok(lines)
+}
+
+fn filter(verbose: bool) -> Result<Targets, Failure> {
+    let wanted = env::var_os("RUST_LOG").filter(|wanted| !wanted.is_empty());
+    let wanted = wanted.as_ref().map(|wanted| wanted.to_string_lossy());
+    let usual = if verbose { VERBOSE_FILTER } else { DEFAULT_FILTER };
+    let text = wanted.as_deref().unwrap_or(usual);
+    text.parse().map_err(|error| {
+        Failure::Usage(format!(
+            "RUST_LOG is `{text}`, which is no filter ({error}); right are `debug`, or `info,common=debug`"
+        ))
+    })
+}
+
+/// Whether the current thread is inside of a run.
+fn inside_of_a_run() -> bool {
+    RUNS.try_with(Cell::get).is_ok_and(|runs| runs > 0)
+}
+
+/// Lays out events and writes them.
+struct Log {
+    /// What is logged.
+    filter: Targets,
+    /// The zone of the time column.
+    zone: TimeZone,
+    style: Style,
+    /// Where the demonstration listens.
+    heard: Option<UnboundedSender<String>>,
+}
+
+impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Log {
+    fn enabled(&self, metadata: &Metadata<'_>, _: Context<'_, S>) -> bool {
+        // The columns of a run are wanted even where the run's own lines are not.
+        is_run(metadata) || self.filter.would_enable(metadata.target(), metadata.level())
+    }
+
+    fn max_level_hint(&self) -> Option<LevelFilter> {
+        let most = self.filter.iter().map(|(_, level)| level).max();
+        let most = most.max(self.filter.default_level()).unwrap_or(LevelFilter::OFF);
+        Some(most.max(LevelFilter::DEBUG))
+    }
+
+    fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
+        if is_run(attributes.metadata())
+            && let Some(span) = context.span(id)
+        {
+            let mut run = Run::default();
+            run.read(&self.style, |visit| attributes.record(visit));
+            span.extensions_mut().insert(run);
+        }
+    }
+
+    fn on_record(&self, id: &Id, values: &Record<'_>, context: Context<'_, S>) {
+        if let Some(span) = context.span(id)
+            && let Some(run) = span.extensions_mut().get_mut::<Run>()
+        {
+            run.read(&self.style, |visit| values.record(visit));
+        }
+    }
+
+    fn on_enter(&self, id: &Id, context: Context<'_, S>) {
+        if context.metadata(id).is_some_and(is_run) {
+            RUNS.with(|runs| runs.set(runs.get() + 1));
+        }
+    }
+
+    fn on_exit(&self, id: &Id, context: Context<'_, S>) {
+        if context.metadata(id).is_some_and(is_run) {
+            RUNS.with(|runs| runs.set(runs.get().saturating_sub(1)));
+        }
+    }
+
+    fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
+        let target = event.metadata().target();
+        for span in context.event_scope(event).into_iter().flatten() {
+            if let Some(run) = span.extensions().get::<Run>() {
+                let is_librarys = is_librarys(target);
+                return self.write(event, Source::Run { run, is_librarys });
+            }
+        }
+        self.write(event, Source::Part(target.rsplit("::").next().unwrap_or_default()));
+    }
+}
+
+impl Log {
+    fn write(&self, event: &Event<'_>, source: Source<'_>) {
+        let time = when::clock_time(&Timestamp::now().to_zoned_datetime(self.zone.clone()));
+        let line = Line {
+            time: &time,
+            source,
+            event,
+        };
+        if let Some(heard) = &self.heard {
+            // Nobody may listen any more.
+            let _ = heard.send(line.draw(&self.style.plain()));
+        }
+        output::log(&line.draw(&self.style));
+    }
+}
+
+fn is_run(metadata: &Metadata<'_>) -> bool {
+    metadata.is_span() && metadata.name() == RUN && is_librarys(metadata.target())
+}
+
+fn is_librarys(target: &str) -> bool {
+    target.split("::").next() == Some(LIBRARY)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    /// What is logged by `what`, without the time.
+    fn logged(filter: &str, full_ids: bool, what: impl FnOnce()) -> Vec<String> {
+        let (heard, mut lines) = mpsc::unbounded_channel();
+        let log = Log {
+            filter: filter.parse().unwrap(),
+            zone: TimeZone::UTC,
+            style: Style {
+                colours: false,
+                full_ids,
+                call_width: 13,
+            },
+            heard: Some(heard),
+        };
+        tracing::subscriber::with_default(Arc::new(Registry::default().with(log)), what);
+        let mut all = Vec::new();
+        while let Ok(line) = lines.try_recv() {
+            assert_eq!(line.as_bytes()[8], b'.', "{line}");
+            all.push(line["12:00:00.000".len()..].to_owned());
+        }
+        all
+    }
+
+    fn a_run() {
+        let run = tracing::debug_span!(
+            target: "common::run",
+            "run",
+            slot = 2_u64,
+            id = "8f14e45f-ceea-467f-a8ba-6e3f1f0d2d9a",
+            call = tracing::field::Empty,
+        );
+        run.record("call", tracing::field::display(format_args!("handled({})", 17)));
+        run.in_scope(|| {
+            assert!(inside_of_a_run());
+            tracing::debug!(target: "common::run", "attempt 1 starts, 2 ms after it was sent");
+            tracing::info_span!("the actor's own").in_scope(|| {
+                tracing::warn!(target: "e02_error_handling", n = 17, who = "x", "17 is not allowed");
+            });
+            tracing::info!(target: "e02_error_handling", i = 3);
+        });
+        assert!(!inside_of_a_run());
+    }
+
+    #[test]
+    fn every_line_of_a_run_has_its_slot_its_id_and_its_call() {
+        assert_eq!(
+            logged(DEFAULT_FILTER, false, a_run),
+            [
+                "        slot 2  8f14e45f  handled(17)    attempt 1 starts, 2 ms after it was sent\n",
+                "  WARN  slot 2  8f14e45f  handled(17)      17 is not allowed n=17 who=\"x\"\n",
+                "        slot 2  8f14e45f  handled(17)      i=3\n",
+            ]
+        );
+    }
+
+    #[test]
+    fn the_actors_lines_keep_their_columns_without_the_lines_of_the_run() {
+        assert_eq!(
+            logged("warn", true, a_run),
+            [
+                "  WARN  slot 2  8f14e45f-ceea-467f-a8ba-6e3f1f0d2d9a  handled(17)      17 is not allowed n=17 who=\"x\"\n"
+            ]
+        );
+    }
+
+    #[test]
+    fn outside_of_a_run_a_line_says_what_speaks() {
+        let lines = logged(DEFAULT_FILTER, false, || {
+            tracing::info!(target: "common::worker", "ready");
+            tracing::debug!(target: "common::worker", "a detail");
+            tracing::error!(target: "common::watch", "two\nlines, and \u{1b}[31mred");
+        });
+        assert_eq!(
+            lines,
+            [
+                "        worker  ready\n",
+                " ERROR  watch   two\n                            lines, and \\u{1b}[31mred\n"
+            ]
+        );
+    }
+}

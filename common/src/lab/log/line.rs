@@ -1,0 +1,199 @@
+//! How one line looks.
+
+use std::fmt::{self, Write as _};
+
+use tracing::field::{Field, Visit};
+use tracing::{Event, Level};
+
+/// The columns before the text, without those of a run: time and level.
+const TEXT_INDENT: usize = 28;
+
+/// The width of `slot 1`, `worker`, `broker`.
+const PART_WIDTH: usize = 6;
+
+/// How many characters of an id a person needs to follow it.
+const SHORT_ID: usize = 8;
+
+/// How many characters of an id are shown at most: it may come from anybody.
+const ID_LIMIT: usize = 60;
+
+/// How many characters of a call are shown at most.
+const CALL_LIMIT: usize = 60;
+
+const RESET: &str = "\x1b[0m";
+const DIM: &str = "\x1b[2m";
+const YELLOW: &str = "\x1b[33m";
+const RED: &str = "\x1b[31m";
+
+/// What lines look like in this process.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Style {
+    pub(super) colours: bool,
+    /// Ids in full, not their first characters only.
+    pub(super) full_ids: bool,
+    /// The least width of the column of calls.
+    pub(super) call_width: usize,
+}
+
+impl Style {
+    /// The same without colours.
+    pub(super) fn plain(self) -> Self {
+        Self { colours: false, ..self }
+    }
+}
+
+/// The columns of one run.
+#[derive(Debug, Default)]
+pub(super) struct Run {
+    slot: u64,
+    id: String,
+    call: String,
+    /// All of them, ready to be written.
+    columns: String,
+}
+
+impl Run {
+    /// Takes what the run's span says about it: some of its fields at the start, others when they are known.
+    pub(super) fn read(&mut self, style: &Style, fields: impl FnOnce(&mut dyn Visit)) {
+        fields(self);
+        let id_end = self.id.char_indices().nth(SHORT_ID).filter(|_| !style.full_ids);
+        let id = id_end.map_or(&*self.id, |(end, _)| &self.id[..end]);
+        let columns = format!(
+            "slot {}  {id}  {:width$}",
+            self.slot,
+            self.call,
+            width = style.call_width
+        );
+        self.columns.clear();
+        escape(&mut self.columns, &columns, 0);
+    }
+}
+
+/// What the line is about.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Source<'a> {
+    /// A run of an actor; the line is the library's own, or the actor's.
+    Run { run: &'a Run, is_librarys: bool },
+    /// A part of the program.
+    Part(&'a str),
+}
+
+/// One line, before it is drawn.
+#[derive(Debug)]
+pub(super) struct Line<'a> {
+    pub(super) time: &'a str,
+    pub(super) source: Source<'a>,
+    pub(super) event: &'a Event<'a>,
+}
+
+impl Line<'_> {
+    /// The line as it is written, with its end.
+    pub(super) fn draw(&self, style: &Style) -> String {
+        let paint = |colour| if style.colours { colour } else { "" };
+        let (dim, reset) = (paint(DIM), paint(RESET));
+        let (level, colour) = match *self.event.metadata().level() {
+            Level::ERROR => ("ERROR", paint(RED)),
+            Level::WARN => ("WARN", paint(YELLOW)),
+            _ => ("", ""),
+        };
+        let mut line = String::with_capacity(160);
+        // Writing into a string does not fail.
+        let _ = write!(line, "{dim}{}{reset} {colour}{level:>5}{reset}  ", self.time);
+        let _ = match self.source {
+            Source::Run { run, is_librarys } => {
+                let own = if is_librarys { "" } else { "  " };
+                write!(line, "{dim}{}{reset}  {own}", run.columns)
+            }
+            Source::Part(part) => write!(line, "{dim}{part:PART_WIDTH$}{reset}  "),
+        };
+        let mut fields = EventFields::default();
+        self.event.record(&mut fields);
+        escape(&mut line, fields.text().trim_end(), TEXT_INDENT);
+        line.push('\n');
+        line
+    }
+}
+
+/// Appends `text` so that nothing in it passes for another line, or commands the terminal.
+fn escape(line: &mut String, text: &str, indent: usize) {
+    for c in text.chars() {
+        match c {
+            '\n' if indent > 0 => {
+                line.push('\n');
+                line.extend(std::iter::repeat_n(' ', indent));
+            }
+            '\t' => line.push(c),
+            c if c.is_control() => line.extend(c.escape_default()),
+            c => line.push(c),
+        }
+    }
+}
+
+impl Visit for Run {
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        if field.name() == "slot" {
+            self.slot = value;
+        }
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        let (text, limit) = match field.name() {
+            "id" => (&mut self.id, ID_LIMIT),
+            "call" => (&mut self.call, CALL_LIMIT),
+            _ => return,
+        };
+        text.clear();
+        if write!(Limited { text, left: limit }, "{value:?}").is_err() {
+            text.push('…');
+        }
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.record_debug(field, &format_args!("{value}"));
+    }
+}
+
+/// Takes so many characters, and no more: an argument may have megabytes.
+struct Limited<'a> {
+    text: &'a mut String,
+    left: usize,
+}
+
+impl fmt::Write for Limited<'_> {
+    fn write_str(&mut self, more: &str) -> fmt::Result {
+        for c in more.chars() {
+            self.left = self.left.checked_sub(1).ok_or(fmt::Error)?;
+            self.text.push(c);
+        }
+        Ok(())
+    }
+}
+
+/// The message, and the other fields.
+#[derive(Default)]
+struct EventFields {
+    message: String,
+    others: String,
+}
+
+impl EventFields {
+    fn text(self) -> String {
+        let Self { mut message, others } = self;
+        if !message.is_empty() && !others.is_empty() {
+            message.push(' ');
+        }
+        message + &others
+    }
+}
+
+impl Visit for EventFields {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        // Writing into a string does not fail.
+        let _ = if field.name() == "message" {
+            write!(self.message, "{value:?}")
+        } else {
+            let separator = if self.others.is_empty() { "" } else { " " };
+            write!(self.others, "{separator}{}={value:?}", field.name())
+        };
+    }
+}

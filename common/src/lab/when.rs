@@ -1,0 +1,140 @@
+//! Times as people type them: `5s`, `12:00:05`.
+
+use std::time::Duration;
+
+use jiff::civil::{DateTime, Time};
+use jiff::{ToSpan as _, ZonedDateTime};
+
+use crate::clock::Timestamp;
+
+/// Reads a number with its unit.
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
+    let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+    let (number, unit) = text.split_at(digits);
+    let millis = match unit {
+        "ms" => 1,
+        "s" => 1_000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        "d" => 86_400_000,
+        _ => 0,
+    };
+    match number.parse::<u64>() {
+        Ok(number) if millis > 0 => number
+            .checked_mul(millis)
+            .map(Duration::from_millis)
+            .ok_or_else(|| "that is longer than time can tell".to_owned()),
+        _ => Err("a time is a number and a unit: `500ms`, `15s`, `2m`, `1h`, `7d`".to_owned()),
+    }
+}
+
+/// Reads a point in time: RFC 3339, a local date and time, or a time of day, which means its next occurrence after `now`.
+pub(super) fn point(text: &str, now: &ZonedDateTime) -> Result<Timestamp, String> {
+    let zone = now.time_zone();
+    if let Ok(instant) = text.parse::<jiff::Timestamp>() {
+        return Ok(Timestamp::from_millis(instant.as_millisecond()));
+    }
+    let local = if text.contains('-') {
+        let local = text.parse::<DateTime>().ok();
+        local.and_then(|local| local.to_zoned_datetime(zone.clone()).ok())
+    } else {
+        let time = text.contains(':').then(|| text.parse::<Time>().ok()).flatten();
+        time.and_then(|time| next(time, now))
+    };
+    local
+        .map(|local| Timestamp::from_millis(local.timestamp().as_millisecond()))
+        .ok_or_else(|| "a time is `12:00:05` (the next one, local time) or `2030-01-31T12:00:05+01:00`".to_owned())
+}
+
+/// The next time that clocks show `time`.
+fn next(time: Time, now: &ZonedDateTime) -> Option<ZonedDateTime> {
+    let on = |day: jiff::civil::Date| day.to_datetime(time).to_zoned_datetime(now.time_zone().clone()).ok();
+    let today = on(now.date())?;
+    if today > *now {
+        return Some(today);
+    }
+    on(now.date().checked_add(1.day()).ok()?)
+}
+
+/// `12:00:05.040`, local time.
+pub(super) fn clock_time(time: &ZonedDateTime) -> String {
+    format!(
+        "{:02}:{:02}:{:02}.{:03}",
+        time.hour(),
+        time.minute(),
+        time.second(),
+        time.millisecond()
+    )
+}
+
+/// When a message is due, for people who look at it `now`: the date only where it is another one.
+pub(super) fn due(at: Timestamp, now: &ZonedDateTime) -> String {
+    let Ok(instant) = jiff::Timestamp::from_millisecond(at.as_millis()) else {
+        return format!("{at} ms after 1970");
+    };
+    let at = instant.to_zoned_datetime(now.time_zone().clone());
+    if at.date() == now.date() {
+        clock_time(&at)
+    } else {
+        format!("{} {}", at.date(), clock_time(&at))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn noon() -> ZonedDateTime {
+        "2026-03-28T12:00:00+01:00[Europe/Vienna]".parse().unwrap()
+    }
+
+    #[test]
+    fn a_duration_has_a_unit() {
+        assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
+        assert_eq!(duration("5s"), Ok(Duration::from_secs(5)));
+        assert_eq!(duration("2m"), Ok(Duration::from_secs(120)));
+        assert_eq!(duration("1h"), Ok(Duration::from_secs(3_600)));
+        assert_eq!(duration("7d"), Ok(Duration::from_secs(604_800)));
+        for bad in [
+            "",
+            "5",
+            "s",
+            "-5s",
+            "5 s",
+            "5y",
+            "1.5s",
+            "99999999999999999999s",
+            "9999999999999999d",
+        ] {
+            assert!(duration(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_time_of_day_is_its_next_occurrence() {
+        let millis = |text: &str| Timestamp::from_millis(text.parse::<jiff::Timestamp>().unwrap().as_millisecond());
+        assert_eq!(point("12:00:05", &noon()), Ok(millis("2026-03-28T12:00:05+01:00")));
+        assert_eq!(point("13:30", &noon()), Ok(millis("2026-03-28T13:30:00+01:00")));
+        // The next morning is in summer time.
+        assert_eq!(point("11:00:00", &noon()), Ok(millis("2026-03-29T11:00:00+02:00")));
+        assert_eq!(point("12:00:00", &noon()), Ok(millis("2026-03-29T12:00:00+02:00")));
+        assert_eq!(
+            point("2026-12-31T23:00:00", &noon()),
+            Ok(millis("2026-12-31T23:00:00+01:00"))
+        );
+        assert_eq!(
+            point("2026-12-31T23:00:00Z", &noon()),
+            Ok(millis("2026-12-31T23:00:00Z"))
+        );
+        for bad in ["", "noon", "25:00", "12", "2026-13-01T00:00:00Z"] {
+            assert!(point(bad, &noon()).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_due_time_names_another_day() {
+        let at = |text: &str| due(point(text, &noon()).unwrap(), &noon());
+        assert_eq!(at("12:00:05"), "12:00:05.000");
+        assert_eq!(at("11:00:00"), "2026-03-29 11:00:00.000");
+    }
+}
