@@ -1,0 +1,179 @@
+//! The face that all experiments share: command line, log, notes, demonstration, and the watcher.
+//!
+//! ```text
+//! main!(actors![…], demo: […])
+//!   └ run               commands.rs   what was typed, with clap
+//!       ├ worker        runner.rs     runs messages until a signal (signals.rs); watch.rs runs it as a child
+//!       ├ an actor      sender.rs     sends one message, prints its id
+//!       ├ demo          demo.rs       both in one process, on a store in memory
+//!       └ notes                       README.rst, as it is
+//! ```
+//!
+//! Logs go to stderr (log.rs), ids and notes to stdout (output.rs). Which broker is meant is decided in `choice.rs`, and
+//! said in the first line of the log. The rest of the library neither knows this module nor reads the environment.
+
+mod choice;
+mod commands;
+mod demo;
+mod log;
+mod output;
+mod runner;
+mod sender;
+mod signals;
+mod watch;
+mod when;
+
+use std::fmt;
+use std::process::ExitCode;
+
+use clap::ArgMatches;
+
+pub use crate::__lab_main as main;
+use crate::actor::Declaration;
+use crate::error::WorkerError;
+
+/// Makes an experiment's `main` out of its actors, and the script of its demonstration.
+///
+/// The script is a list of command lines, as they would be typed. One that ends with `after "text"` is run when a log line
+/// with this text has been seen since the command before it.
+///
+/// ```no_run
+/// use common::{actor, actors};
+///
+/// /// Counts to `n`.
+/// #[actor]
+/// fn count_to(n: u32) {}
+///
+/// # const README: &str = stringify! {
+/// common::lab::main!(actors![count_to], demo: ["count_to 3", "count_to 2 --delay 1s" after "done in"]);
+/// # };
+/// # fn main() {}
+/// ```
+///
+/// Name, folder, description and `README.rst` are those of the crate that the macro is used in.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __lab_main {
+    ($actors:expr, demo: [$($command:literal $(after $seen:literal)?),* $(,)?] $(,)?) => {
+        fn main() -> ::std::process::ExitCode {
+            const EXPERIMENT: $crate::lab::Experiment = $crate::lab::Experiment {
+                name: ::core::env!("CARGO_PKG_NAME"),
+                description: ::core::env!("CARGO_PKG_DESCRIPTION"),
+                folder: ::core::env!("CARGO_MANIFEST_DIR"),
+                notes: ::core::include_str!(::core::concat!(::core::env!("CARGO_MANIFEST_DIR"), "/README.rst")),
+                release: !::core::cfg!(debug_assertions),
+                actors: $actors,
+                demo: &[$($crate::lab::Step {
+                    command: $command,
+                    after: [$($seen,)? ""][0],
+                }),*],
+            };
+            $crate::lab::run(&EXPERIMENT)
+        }
+    };
+}
+
+/// What the lab has to know about an experiment; [`main!`] fills it in.
+#[derive(Clone, Copy, Debug)]
+pub struct Experiment {
+    /// Its package, and so its binary.
+    pub name: &'static str,
+    /// The description in its `Cargo.toml`; may be empty.
+    pub description: &'static str,
+    /// The folder of its `Cargo.toml`.
+    pub folder: &'static str,
+    /// The text of its `README.rst`.
+    pub notes: &'static str,
+    /// Whether it was built in the release profile.
+    pub release: bool,
+    /// Its actors.
+    pub actors: &'static [&'static Declaration],
+    /// The script of its demonstration.
+    pub demo: &'static [Step],
+}
+
+/// One command of a demonstration.
+#[derive(Clone, Copy, Debug)]
+pub struct Step {
+    /// The command line, without the program's name.
+    pub command: &'static str,
+    /// Run it when a log line with this text has been seen since the command before it; empty: at once.
+    pub after: &'static str,
+}
+
+/// Runs an experiment with the command line of this process.
+#[must_use]
+pub fn run(experiment: &Experiment) -> ExitCode {
+    let ended = commands::check(experiment).and_then(|()| {
+        let matches = match commands::program(experiment).try_get_matches() {
+            Ok(matches) => matches,
+            Err(error) => return Ok(commands::report(&error)),
+        };
+        dispatch(experiment, &matches)
+    });
+    ended.unwrap_or_else(|failure| {
+        output::error(&failure.to_string());
+        failure.code()
+    })
+}
+
+fn dispatch(experiment: &Experiment, matches: &ArgMatches) -> Result<ExitCode, Failure> {
+    let (command, given) = matches.subcommand().expect("clap demands a command");
+    if command == commands::NOTES {
+        output::print(experiment.notes);
+        return Ok(ExitCode::SUCCESS);
+    }
+    let lines = log::install(experiment, given.get_flag(commands::VERBOSE), command == commands::DEMO)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::Broken(format!("no runtime: {error}")))?;
+    let ended = runtime.block_on(async {
+        match command {
+            commands::WORKER if given.contains_id(commands::WATCH) => watch::watch(experiment, given).await,
+            commands::WORKER => runner::work(experiment, given).await,
+            commands::DEMO => demo::demonstrate(experiment, lines).await,
+            actor => sender::send(experiment, actor, given).await,
+        }
+    });
+    // An actor that never ends must not hold up the exit.
+    runtime.shutdown_background();
+    ended
+}
+
+/// Why an experiment ends with an error.
+#[derive(Debug)]
+enum Failure {
+    /// What was typed, or written in the experiment, makes no sense.
+    Usage(String),
+    /// No broker answers.
+    Unreachable(String),
+    /// Everything else.
+    Broken(String),
+}
+
+impl Failure {
+    fn code(&self) -> ExitCode {
+        ExitCode::from(match self {
+            Self::Broken(_) => 1,
+            Self::Usage(_) => 2,
+            Self::Unreachable(_) => 3,
+        })
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (Self::Usage(text) | Self::Unreachable(text) | Self::Broken(text)) = self;
+        f.write_str(text)
+    }
+}
+
+impl From<WorkerError> for Failure {
+    fn from(error: WorkerError) -> Self {
+        match error {
+            WorkerError::Store(cause) => Self::Unreachable(cause.to_string()),
+            experiment => Self::Usage(experiment.to_string()),
+        }
+    }
+}

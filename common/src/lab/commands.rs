@@ -1,0 +1,258 @@
+//! What can be typed, as clap's builder says it.
+//!
+//! One subcommand an actor, made from its declaration: its documentation is the help, each parameter that travels a
+//! positional argument that is read by the parameter's own type. The ids of those arguments have a prefix, so that a
+//! parameter may be called `delay`.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::error::ErrorKind;
+use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use jiff::ZonedDateTime;
+
+use super::{Experiment, Failure, when};
+use crate::actor::{Declaration, Parameter};
+use crate::call::Call;
+use crate::clock::Timestamp;
+use crate::error::WorkerError;
+use crate::message::Raw;
+
+/// The command that runs messages.
+pub(super) const WORKER: &str = "worker";
+/// The command that runs the demonstration.
+pub(super) const DEMO: &str = "demo";
+/// The command that prints the notes.
+pub(super) const NOTES: &str = "notes";
+/// The broker's URL.
+pub(super) const BROKER: &str = "broker";
+/// The environment's word for it.
+pub(super) const BROKER_URL: &str = "BROKER_URL";
+/// Whether to log more.
+pub(super) const VERBOSE: &str = "verbose";
+/// How many slots a worker has.
+pub(super) const THREADS: &str = "threads";
+/// How long a worker that stops waits for what runs.
+pub(super) const SHUTDOWN_TIMEOUT: &str = "shutdown-timeout";
+/// The folder to watch.
+pub(super) const WATCH: &str = "watch";
+/// Whether a watcher runs this worker.
+pub(super) const SUPERVISED: &str = "supervised";
+
+/// The most slots that a worker may have.
+const MAX_THREADS: i64 = 10_000;
+
+const DELAY: &str = "delay";
+const AT: &str = "at";
+
+/// Checks that every actor can be a command.
+pub(super) fn check(experiment: &Experiment) -> Result<(), Failure> {
+    for (index, actor) in experiment.actors.iter().enumerate() {
+        if [WORKER, DEMO, NOTES, "help"].contains(&actor.name) {
+            return Err(Failure::Usage(format!(
+                "actor `{0}` ({1}) is called like the lab's own command `{0}`; rename it, or give it a name of its own: \
+                 `#[actor(name = \"…\")]`",
+                actor.name, actor.place
+            )));
+        }
+        if let Some(first) = experiment.actors[..index].iter().find(|other| other.name == actor.name) {
+            return Err(Failure::from(WorkerError::NameTaken {
+                name: actor.name,
+                first: first.place,
+                second: actor.place,
+            }));
+        }
+    }
+    Ok(())
+}
+
+/// The whole command line.
+pub(super) fn program(experiment: &Experiment) -> Command {
+    let broker = Arg::new(BROKER)
+        .long(BROKER)
+        .value_name("URL")
+        .env(BROKER_URL)
+        .hide_env_values(true)
+        .global(true)
+        .help("Where messages wait; by default a Redis on localhost:6379");
+    let verbose = Arg::new(VERBOSE)
+        .long(VERBOSE)
+        .short('v')
+        .action(ArgAction::SetTrue)
+        .global(true)
+        .help("Logs more, and ids in full");
+    Command::new(experiment.name)
+        .about(about(experiment))
+        .after_help(examples(experiment))
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .args([broker, verbose])
+        .subcommand(worker())
+        .subcommands(experiment.actors.iter().map(|actor| sender(actor)))
+        .subcommand(
+            Command::new(DEMO).about("Shows the lesson: worker and messages in one process, without any broker"),
+        )
+        .subcommand(Command::new(NOTES).about("Prints the notes of this experiment"))
+}
+
+/// Prints what clap has to say, and tells the exit code.
+pub(super) fn report(error: &clap::Error) -> ExitCode {
+    // A closed pipe is no error of ours.
+    let _ = error.print();
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => ExitCode::SUCCESS,
+        _ => ExitCode::from(2),
+    }
+}
+
+/// Whether a command is an actor's.
+pub(super) fn is_actor(experiment: &Experiment, command: &str) -> bool {
+    experiment.actors.iter().any(|actor| actor.name == command)
+}
+
+/// The call that the command `actor` asks for.
+pub(super) fn call(experiment: &Experiment, actor: &str, given: &ArgMatches) -> Call {
+    let declaration = experiment
+        .actors
+        .iter()
+        .find(|declaration| declaration.name == actor)
+        .expect("clap accepts the commands of actors only");
+    let arguments: Vec<_> = declaration
+        .parameters
+        .iter()
+        .map_while(|parameter| given.get_one::<Raw>(&id(parameter)).cloned().map(Ok))
+        .collect();
+    let call = Call::new(declaration, arguments);
+    match (given.get_one::<Duration>(DELAY), given.get_one::<Timestamp>(AT)) {
+        (Some(delay), _) => call.delay(*delay),
+        (None, Some(at)) => call.at(*at),
+        (None, None) => call,
+    }
+}
+
+fn worker() -> Command {
+    Command::new(WORKER).about("Runs messages until Ctrl-C").args([
+        Arg::new(THREADS)
+            .long(THREADS)
+            .value_name("N")
+            .value_parser(value_parser!(u16).range(1..=MAX_THREADS))
+            .default_value("8")
+            .help("How many messages run at the same time"),
+        Arg::new(SHUTDOWN_TIMEOUT)
+            .long(SHUTDOWN_TIMEOUT)
+            .value_name("TIME")
+            .value_parser(when::duration)
+            .default_value("10m")
+            .help("How long Ctrl-C waits for what runs, before it is given back"),
+        Arg::new(WATCH)
+            .long(WATCH)
+            .value_name("DIR")
+            .value_parser(value_parser!(std::path::PathBuf))
+            .help("Builds anew when a file in DIR changes, and hands over to the new worker"),
+        Arg::new(SUPERVISED)
+            .long(SUPERVISED)
+            .action(ArgAction::SetTrue)
+            .hide(true),
+    ])
+}
+
+fn sender(actor: &'static Declaration) -> Command {
+    let signature = signature(actor);
+    let about = if actor.about.is_empty() {
+        format!("Sends {signature}")
+    } else {
+        actor.about.to_owned()
+    };
+    // Only the last parameters can be left out.
+    let required = actor
+        .parameters
+        .iter()
+        .rposition(|parameter| !parameter.may_be_absent())
+        .map_or(0, |last| last + 1);
+    let arguments = actor.parameters.iter().enumerate().map(|(index, parameter)| {
+        let parameter = *parameter;
+        Arg::new(id(&parameter))
+            .value_name(format!("{}: {}", parameter.name, parameter.type_name))
+            .required(index < required)
+            .allow_negative_numbers(true)
+            .value_parser(move |text: &str| parameter.parse(text))
+    });
+    Command::new(actor.name)
+        .about(about)
+        .after_help(format!(
+            "Sends {signature} to queue {} and prints the message's id. A worker runs it.",
+            actor.queue
+        ))
+        .args(arguments)
+        .arg(
+            Arg::new(DELAY)
+                .long(DELAY)
+                .value_name("TIME")
+                .value_parser(when::duration)
+                .conflicts_with(AT)
+                .help("Not before so much time has passed: 500ms, 15s, 2m, 1h, 7d"),
+        )
+        .arg(
+            Arg::new(AT)
+                .long(AT)
+                .value_name("TIME")
+                .value_parser(|text: &str| when::point(text, &ZonedDateTime::now()))
+                .help("Not before this time: 12:00:05 (the next one, local time), or 2030-01-31T12:00:05+01:00"),
+        )
+}
+
+/// The id of an actor's argument: no option of ours has a colon in it.
+fn id(parameter: &Parameter) -> String {
+    format!("argument:{}", parameter.name)
+}
+
+fn signature(actor: &Declaration) -> String {
+    let parameters: Vec<_> = actor
+        .parameters
+        .iter()
+        .map(|parameter| format!("{parameter:?}"))
+        .collect();
+    format!("{}({})", actor.name, parameters.join(", "))
+}
+
+/// The package's description; else the first paragraph of its notes that is no heading.
+fn about(experiment: &Experiment) -> String {
+    if !experiment.description.is_empty() {
+        return experiment.description.to_owned();
+    }
+    let is_text = |paragraph: &&str| {
+        let underlined = |line: &str| line.len() > 2 && line.chars().all(|c| c.is_ascii_punctuation());
+        !paragraph.is_empty() && !paragraph.starts_with("..") && !paragraph.lines().any(underlined)
+    };
+    let first = experiment.notes.split("\n\n").map(str::trim).find(is_text);
+    first.unwrap_or(experiment.name).replace('\n', " ")
+}
+
+fn examples(experiment: &Experiment) -> String {
+    let name = experiment.name;
+    let mut lines = vec![
+        ("demo".to_owned(), "the lesson, without any broker"),
+        (
+            "worker --watch .".to_owned(),
+            "one terminal: runs messages, follows your edits",
+        ),
+    ];
+    let mut sent = experiment.demo.iter().map(|step| step.command);
+    if let Some(first) = sent.next() {
+        lines.push((first.to_owned(), "another terminal: sends one"));
+    }
+    if let Some(delayed) = sent
+        .clone()
+        .find(|command| command.contains("--"))
+        .or_else(|| sent.next())
+    {
+        lines.push((delayed.to_owned(), ""));
+    }
+    let width = lines.iter().map(|(command, _)| command.len()).max().unwrap_or(0);
+    let mut text = "Examples:".to_owned();
+    for (command, meaning) in lines {
+        let line = format!("\n  cargo run -p {name} -- {command:width$}  {meaning}");
+        text.push_str(line.trim_end());
+    }
+    text
+}

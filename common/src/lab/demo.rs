@@ -1,0 +1,146 @@
+//! The demonstration: a script of command lines, run against a worker in the same process, on a store in memory.
+
+use std::collections::BTreeSet;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use super::log::Lines;
+use super::{Experiment, Failure, Step, choice, commands, runner, sender};
+use crate::broker::Broker;
+use crate::clock::Clock;
+use crate::queue_name::QueueName;
+use crate::worker::Worker;
+
+/// Two slots are enough to see which of them takes what.
+const THREADS: usize = 2;
+
+/// How often to look whether everything has ended.
+const LOOK_INTERVAL: Duration = Duration::from_millis(50);
+
+/// Runs the script, waits until every message has ended, and says where to go on.
+pub(super) async fn demonstrate(experiment: &Experiment, mut lines: Lines) -> Result<ExitCode, Failure> {
+    let broker = Broker::connect(choice::MEMORY)
+        .await
+        .map_err(|error| Failure::Broken(error.to_string()))?;
+    choice::say(&broker, "demo: worker and messages in one process, gone at its end");
+    let (ready, started) = tokio::sync::oneshot::channel();
+    let worker = Worker::new(broker.clone())
+        .actors(experiment.actors)
+        .threads(THREADS)
+        .show_arguments(true)
+        .on_ready(move || {
+            let _ = ready.send(());
+        });
+    let stopper = worker.stopper();
+    let run = tokio::spawn(worker.run());
+    if started.await.is_ok() {
+        for step in experiment.demo {
+            play(experiment, step, &broker, &mut lines).await?;
+        }
+        until_all_ended(experiment, &broker).await?;
+        stopper.stop();
+    }
+    let stopped = run.await.map_err(|error| Failure::Broken(error.to_string()))??;
+    let name = experiment.name;
+    tracing::info!(target: "common::demo", "that was all; what it means: cargo run -p {name} -- notes");
+    tracing::info!(target: "common::demo", "with a Redis, in two terminals: cargo run -p {name} -- worker --watch .");
+    if let Some(step) = experiment.demo.first() {
+        tracing::info!(target: "common::demo", "                           and: cargo run -p {name} -- {}", step.command);
+    }
+    Ok(runner::code(stopped))
+}
+
+/// Runs one command of the script, once its line has been seen.
+async fn play(experiment: &Experiment, step: &Step, broker: &Broker, lines: &mut Lines) -> Result<(), Failure> {
+    if !step.after.is_empty() {
+        tokio::select! {
+            () = seen(step.after, lines) => {}
+            ended = until_all_ended(experiment, broker) => {
+                ended?;
+                tracing::warn!(target: "common::demo", "no line said `{}`", step.after);
+            }
+        }
+    }
+    // What was logged before the command does not count for the next one.
+    while lines.try_recv().is_ok() {}
+    tracing::info!(target: "common::demo", "$ {}", step.command);
+    let words = std::iter::once(experiment.name.to_owned()).chain(words(step.command));
+    let wrong = |cause: String| Failure::Usage(format!("the demonstration's command `{}`: {cause}", step.command));
+    let matches = commands::program(experiment)
+        .try_get_matches_from(words)
+        .map_err(|error| wrong(error.to_string()))?;
+    let (actor, given) = matches.subcommand().expect("clap demands a command");
+    if !commands::is_actor(experiment, actor) {
+        return Err(wrong("only actors can be called".to_owned()));
+    }
+    sender::enqueue(broker, commands::call(experiment, actor, given)).await?;
+    Ok(())
+}
+
+/// Waits for a log line with this text.
+async fn seen(text: &str, lines: &mut Lines) {
+    while let Some(line) = lines.recv().await {
+        if line.contains(text) {
+            return;
+        }
+    }
+}
+
+/// Waits until no message is ready, delayed or running. A message is always in one of these places until it has ended.
+async fn until_all_ended(experiment: &Experiment, broker: &Broker) -> Result<(), Failure> {
+    let queues: BTreeSet<_> = experiment
+        .actors
+        .iter()
+        .map(|actor| QueueName::canonical(actor.queue))
+        .collect();
+    loop {
+        let mut left = 0;
+        for queue in &queues {
+            let counts = broker
+                .counts(queue)
+                .await
+                .map_err(|error| Failure::Broken(error.to_string()))?;
+            left += counts.ready + counts.delayed + counts.claimed;
+        }
+        if left == 0 {
+            return Ok(());
+        }
+        Clock::system().sleep(LOOK_INTERVAL).await;
+    }
+}
+
+/// The words of a command line: separated by spaces, except inside of quotes.
+fn words(line: &str) -> Vec<String> {
+    let mut words = Vec::new();
+    let mut word: Option<String> = None;
+    let mut quote = None;
+    for c in line.chars() {
+        match quote {
+            Some(open) if c == open => quote = None,
+            Some(_) => word.get_or_insert_default().push(c),
+            None if c == '"' || c == '\'' => {
+                quote = Some(c);
+                word.get_or_insert_default();
+            }
+            None if c.is_whitespace() => words.extend(word.take()),
+            None => word.get_or_insert_default().push(c),
+        }
+    }
+    words.extend(word);
+    words
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quotes_keep_words_together() {
+        assert_eq!(words("unhandled 17  --delay 1s"), ["unhandled", "17", "--delay", "1s"]);
+        assert_eq!(
+            words(r#"greet 'Ada "L"' "" x"y z""#),
+            ["greet", "Ada \"L\"", "", "xy z"]
+        );
+        assert!(words("  ").is_empty());
+    }
+}

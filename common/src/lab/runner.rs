@@ -1,0 +1,107 @@
+//! Runs a worker until it is told to stop.
+
+use std::future::Future;
+use std::pin::{Pin, pin};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use clap::ArgMatches;
+
+use super::choice::Choice;
+use super::signals::Signals;
+use super::{Experiment, Failure, commands, output};
+use crate::clock::Clock;
+use crate::worker::{Stopped, Stopper, Worker};
+
+/// What a worker under a watcher writes to its stdout when it is ready.
+pub(super) const READY: &str = "ready\n";
+
+/// How long a worker may take to end that was told to end at once.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Runs the worker that was asked for.
+pub(super) async fn work(experiment: &Experiment, given: &ArgMatches) -> Result<ExitCode, Failure> {
+    let supervised = given.get_flag(commands::SUPERVISED);
+    let signals = if supervised {
+        Signals::listen_to_watcher_too()
+    } else {
+        Signals::listen()
+    };
+    let mut signals = signals.map_err(|error| Failure::Broken(format!("cannot listen to signals: {error}")))?;
+    let broker = tokio::select! {
+        broker = Choice::of(given).connect(experiment) => broker?,
+        () = signals.next() => {
+            tracing::info!(target: "common::worker", "stopped before it had a broker");
+            return Ok(ExitCode::SUCCESS);
+        }
+    };
+    let is_ready = Arc::new(AtomicBool::new(false));
+    let threads = given.get_one::<u16>(commands::THREADS).expect("it has a default");
+    let timeout = given
+        .get_one::<Duration>(commands::SHUTDOWN_TIMEOUT)
+        .expect("it has a default");
+    let worker = Worker::new(broker)
+        .actors(experiment.actors)
+        .threads(usize::from(*threads))
+        .shutdown_timeout(*timeout)
+        .show_arguments(true)
+        .on_ready({
+            let is_ready = is_ready.clone();
+            move || {
+                is_ready.store(true, Ordering::Release);
+                if supervised {
+                    output::print(READY);
+                }
+            }
+        });
+    let stopper = worker.stopper();
+    let mut run = pin!(worker.run());
+    tokio::select! {
+        ended = &mut run => return Ok(code(ended?)),
+        () = signals.next() => {}
+    }
+    if is_ready.load(Ordering::Acquire) {
+        stopper.stop();
+        tracing::info!(target: "common::worker", "stopping: no new messages, waiting for those that run; Ctrl-C again gives them back");
+        tokio::select! {
+            ended = &mut run => return Ok(code(ended?)),
+            () = signals.next() => {}
+        }
+        tracing::warn!(target: "common::worker", "stopping now: what still runs is given back, and will run again");
+    } else {
+        tracing::info!(target: "common::worker", "stopping before it is ready");
+    }
+    end(run, &stopper, &mut signals, is_ready.load(Ordering::Acquire)).await
+}
+
+/// Ends a run at once; it gets a moment to give back what it holds, unless a further signal comes.
+async fn end<E: Into<Failure>>(
+    run: Pin<&mut impl Future<Output = Result<Stopped, E>>>,
+    stopper: &Stopper,
+    signals: &mut Signals,
+    was_ready: bool,
+) -> Result<ExitCode, Failure> {
+    stopper.stop_now();
+    let clock = Clock::system();
+    tokio::select! {
+        ended = run => ended.map(code).map_err(Into::into),
+        () = signals.next() => Ok(code(Stopped::Forced)),
+        () = clock.sleep(PATIENCE) => {
+            if was_ready {
+                tracing::warn!(target: "common::worker", "the broker does not answer; what is held comes back when others find this worker dead");
+                return Ok(code(Stopped::Forced));
+            }
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+/// The exit code of a worker that ended so.
+pub(super) fn code(stopped: Stopped) -> ExitCode {
+    match stopped {
+        Stopped::Clean => ExitCode::SUCCESS,
+        Stopped::Forced => ExitCode::FAILURE,
+    }
+}
