@@ -1,0 +1,106 @@
+//! `worker --watch DIR`: runs the worker as a child, and hands over to a new one when its sources have changed.
+//!
+//! ```text
+//! files.rs  a file changed ─► build.rs  cargo build ─► child.rs  a new worker starts ─► is ready ─► the old one stops
+//! ```
+//!
+//! What is to be done when is plain data ([`plan`]); this file carries it out. The old worker runs until the new one is
+//! ready, so messages are run all the time; what it had begun it ends under the old build.
+//!
+//! A child has a process group of its own, so that Ctrl-C reaches the watcher only. Its stdin is a pipe: a byte passes a
+//! signal on, and its end means stop, so that a watcher that was killed leaves no orphan behind.
+
+mod build;
+mod child;
+mod files;
+mod plan;
+
+use std::collections::BTreeMap;
+use std::env;
+use std::future::pending;
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use std::process::ExitCode;
+
+use clap::ArgMatches;
+use tokio::sync::mpsc;
+
+use self::build::{Build, Built};
+use self::child::Child;
+use self::files::Changes;
+use self::plan::{Action, Event, Plan};
+use super::choice::Choice;
+use super::signals::Signals;
+use super::{Experiment, Failure, commands, output};
+
+/// Watches until it is told to stop, or the first worker ends before it is ready.
+pub(super) async fn watch(experiment: &Experiment, given: &ArgMatches) -> Result<ExitCode, Failure> {
+    let folder = given
+        .get_one::<PathBuf>(commands::WATCH)
+        .expect("only then it is called");
+    if Choice::of(given).is_memory() {
+        return Err(Failure::Usage(
+            "`--watch` starts workers as processes of their own, and `memory:` is one process only: use a Redis"
+                .to_owned(),
+        ));
+    }
+    build::check_sources(experiment).await.map_err(Failure::Usage)?;
+    let broken = |error: std::io::Error| Failure::Broken(format!("cannot watch: {error}"));
+    let mut signals = Signals::listen().map_err(broken)?;
+    let notes = Path::new(experiment.folder).join("README.rst");
+    let mut changes = Changes::of(folder, &notes).map_err(Failure::Usage)?;
+    let first = Build::of(env::current_exe().map_err(broken)?).map_err(broken)?;
+    tracing::info!(target: "common::watch", "watching {} for what {} is made of", folder.display(), experiment.name);
+
+    let (tell, mut events) = mpsc::unbounded_channel();
+    let mut children: BTreeMap<u32, Child> = BTreeMap::new();
+    let mut building: Option<Building<'_>> = None;
+    let (mut plan, mut actions) = Plan::new(experiment.name, first);
+    loop {
+        for action in actions {
+            match action {
+                Action::Build => building = Some(Box::pin(build::build(experiment))),
+                Action::Abort => building = None,
+                Action::Start(number, build) => match Child::start(number, &build.program, tell.clone()) {
+                    Ok(child) => drop(children.insert(number, child)),
+                    Err(error) => {
+                        tracing::error!(target: "common::watch", "cannot start {}: {error}", build.program.display());
+                        let _ = tell.send(Event::Ended(number, child::Code::NotStarted));
+                    }
+                },
+                Action::Stop(number) => {
+                    if let Some(child) = children.get_mut(&number) {
+                        child.signal().await;
+                    }
+                }
+                Action::Forget(number) => drop(children.remove(&number)),
+                Action::Show(text) => output::log(&text),
+                Action::Say(text) => tracing::info!(target: "common::watch", "{text}"),
+                Action::Warn(text) => tracing::warn!(target: "common::watch", "{text}"),
+                Action::End(code) => return Ok(ExitCode::from(code)),
+            }
+        }
+        let event = tokio::select! {
+            biased;
+            () = signals.next() => Event::Signal,
+            Some(event) = events.recv() => event,
+            built = finished(&mut building) => {
+                building = None;
+                Event::Built(built)
+            }
+            path = changes.next() => Event::Changed(path),
+        };
+        actions = plan.on(event);
+    }
+}
+
+/// A build under way; dropping it stops it.
+type Building<'a> = Pin<Box<dyn Future<Output = Built> + 'a>>;
+
+/// Waits for the build, if there is one.
+async fn finished(building: &mut Option<Building<'_>>) -> Built {
+    match building {
+        Some(building) => building.await,
+        None => pending().await,
+    }
+}

@@ -1,0 +1,142 @@
+//! A worker as a child process.
+
+use std::env;
+use std::ffi::OsString;
+use std::fmt;
+use std::io;
+use std::path::Path;
+use std::process::{ExitStatus, Stdio};
+
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::process::{ChildStdin, ChildStdout, Command};
+use tokio::sync::mpsc::UnboundedSender;
+
+use super::super::{commands, output, runner};
+use super::plan::Event;
+
+/// Stands for one signal.
+const SIGNAL: &[u8] = b"s";
+
+/// A worker that the watcher has started. Dropping it closes its stdin, which stops it.
+#[derive(Debug)]
+pub(super) struct Child {
+    stdin: Option<ChildStdin>,
+}
+
+impl Child {
+    /// Starts `program` with the arguments of this process. What becomes of it is told under its `number`.
+    pub(super) fn start(number: u32, program: &Path, tell: UnboundedSender<Event>) -> io::Result<Self> {
+        let mut command = Command::new(program);
+        command
+            .args(without_watch(env::args_os().skip(1)))
+            .arg(format!("--{}", commands::SUPERVISED))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped());
+        #[cfg(unix)]
+        command.process_group(0);
+        let mut child = command.spawn()?;
+        let stdin = child.stdin.take();
+        if let Some(stdout) = child.stdout.take() {
+            tokio::spawn(listen(number, stdout, tell.clone()));
+        }
+        tokio::spawn(async move {
+            let code = child.wait().await.map_or(Code::NotStarted, Code::from);
+            // The watcher may have ended.
+            let _ = tell.send(Event::Ended(number, code));
+        });
+        Ok(Self { stdin })
+    }
+
+    /// Passes a signal on.
+    pub(super) async fn signal(&mut self) {
+        if let Some(stdin) = &mut self.stdin {
+            // One that has ended already needs no signal.
+            let _ = stdin.write_all(SIGNAL).await;
+        }
+    }
+}
+
+/// Passes the worker's output on, all but the line that says that it is ready.
+async fn listen(number: u32, stdout: ChildStdout, tell: UnboundedSender<Event>) {
+    let mut stdout = BufReader::new(stdout);
+    let mut line = Vec::new();
+    let mut is_ready = false;
+    while let Ok(1..) = stdout.read_until(b'\n', &mut line).await {
+        if !is_ready && line == runner::READY.as_bytes() {
+            is_ready = true;
+            let _ = tell.send(Event::Ready(number));
+        } else {
+            output::pass_on(&line);
+        }
+        line.clear();
+    }
+}
+
+/// How a process ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Code {
+    /// It never ran.
+    NotStarted,
+    /// By itself.
+    Number(i32),
+    /// By a signal.
+    Signal(i32),
+}
+
+impl Code {
+    /// As this process's own exit code.
+    pub(super) fn as_u8(self) -> u8 {
+        match self {
+            Self::Number(code) => u8::try_from(code).unwrap_or(1),
+            Self::NotStarted | Self::Signal(_) => 1,
+        }
+    }
+}
+
+impl From<ExitStatus> for Code {
+    fn from(status: ExitStatus) -> Self {
+        #[cfg(unix)]
+        if let Some(signal) = std::os::unix::process::ExitStatusExt::signal(&status) {
+            return Self::Signal(signal);
+        }
+        status.code().map_or(Self::NotStarted, Self::Number)
+    }
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotStarted => f.write_str("it could not be started"),
+            Self::Number(code) => write!(f, "exit code {code}"),
+            Self::Signal(signal) => write!(f, "signal {signal}"),
+        }
+    }
+}
+
+/// The arguments without `--watch DIR`.
+fn without_watch(given: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
+    let watch = format!("--{}", commands::WATCH);
+    let with_value = format!("{watch}=");
+    let mut left = Vec::new();
+    let mut given = given.into_iter();
+    while let Some(argument) = given.next() {
+        if argument == *watch {
+            given.next();
+        } else if !argument.as_encoded_bytes().starts_with(with_value.as_bytes()) {
+            left.push(argument);
+        }
+    }
+    left
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_child_gets_all_arguments_but_the_watching() {
+        let left = |line: &str| without_watch(line.split(' ').map(OsString::from)).join(" ".as_ref());
+        assert_eq!(left("-v worker --watch . --threads 2"), "-v worker --threads 2");
+        assert_eq!(left("worker --watch=a/b"), "worker");
+    }
+}
