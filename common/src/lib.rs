@@ -2,9 +2,15 @@
 
 pub mod actor;
 pub mod backoff;
+pub mod broker;
+pub mod call;
 pub mod clock;
 pub mod error;
 pub mod message;
+pub mod middleware;
+pub mod middlewares;
 pub mod outcome;
 pub mod queue_name;
 pub mod store;
+pub mod stores;
+pub mod worker;
