@@ -5,6 +5,8 @@ pub mod backoff;
 pub mod broker;
 pub mod call;
 pub mod clock;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 pub mod error;
 pub mod message;
 pub mod middleware;
