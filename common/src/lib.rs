@@ -7,3 +7,5 @@ pub mod error;
 pub mod message;
 pub mod outcome;
 pub mod queue_name;
+
+pub use common_macros::actor;

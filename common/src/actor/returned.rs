@@ -138,6 +138,11 @@ impl<E: Telling> DescribeText for Described<'_, E> {
     }
 }
 
+/// What an actor's `retry_when` says about an error; here a closure learns its parameters' types.
+pub fn decide<E>(retry_when: impl FnOnce(u32, &E) -> bool, retries: u32, error: &E) -> bool {
+    retry_when(retries, error)
+}
+
 fn failure(error: &(dyn Error + 'static)) -> Failure {
     let mut text = format!("{error:#}");
     let mut asked = error.downcast_ref::<Retry>().copied();
