@@ -168,7 +168,10 @@ impl Handle<'_> {
     fn sending_side(&self, ident: &Ident, ty: &Type) -> (TokenStream, TokenStream) {
         let site = Span::mixed_site();
         if !self.sound {
-            return (quote_spanned!(site=> #ident: impl ::core::marker::Sized), TokenStream::new());
+            return (
+                quote_spanned!(site=> #ident: impl ::core::marker::Sized),
+                TokenStream::new(),
+            );
         }
         let at = site.located_at(ty.span());
         if signature::is_string(ty) {

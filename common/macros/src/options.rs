@@ -60,10 +60,16 @@ impl Options {
             return;
         }
         if let Some(pattern) = self.throws.take() {
-            mistakes.at(pattern, "`throws` is for an actor that returns a `Result`; this one returns nothing");
+            mistakes.at(
+                pattern,
+                "`throws` is for an actor that returns a `Result`; this one returns nothing",
+            );
         }
         if let Some(rule) = self.retry_when.take() {
-            mistakes.at(rule, "`retry_when` is for an actor that returns a `Result`; this one returns nothing");
+            mistakes.at(
+                rule,
+                "`retry_when` is for an actor that returns a `Result`; this one returns nothing",
+            );
         }
     }
 

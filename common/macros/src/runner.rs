@@ -86,9 +86,10 @@ fn outcome(handle: &Handle<'_>) -> TokenStream {
         ReturnType::Default => site,
         ReturnType::Type(_, ty) => site.located_at(ty.span()),
     };
-    let throws = options.throws.as_ref().map(|pattern| {
-        quote_spanned!(site=> failure.expected = ::core::matches!(&error, #pattern);)
-    });
+    let throws = options
+        .throws
+        .as_ref()
+        .map(|pattern| quote_spanned!(site=> failure.expected = ::core::matches!(&error, #pattern);));
     let retry_when = options.retry_when.as_ref().map(|rule| {
         let at = site.located_at(rule.span());
         let rule = rule.to_token_stream();

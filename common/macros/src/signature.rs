@@ -20,7 +20,11 @@ impl Parse for Function {
         let attributes = input.call(Attribute::parse_outer)?;
         let visibility = input.parse()?;
         let rest: TokenStream = input.fork().parse()?;
-        if !mentions(&rest, false, &|token| matches!(token, TokenTree::Ident(word) if word == "fn")) {
+        if !mentions(
+            &rest,
+            false,
+            &|token| matches!(token, TokenTree::Ident(word) if word == "fn"),
+        ) {
             return Err(input.error("`#[actor]` goes above a function"));
         }
         let signature = input.parse()?;
@@ -74,7 +78,10 @@ pub(crate) fn read(signature: &Signature, mistakes: &mut Mistakes) -> (Vec<Param
 
 fn check_head(signature: &Signature, mistakes: &mut Mistakes) {
     if let Some(constness) = &signature.constness {
-        mistakes.at(constness, "an actor runs in a worker, not while compiling: leave out `const`");
+        mistakes.at(
+            constness,
+            "an actor runs in a worker, not while compiling: leave out `const`",
+        );
     }
     if let Safety::Unsafe(unsafety) = &signature.safety {
         mistakes.at(
@@ -83,10 +90,16 @@ fn check_head(signature: &Signature, mistakes: &mut Mistakes) {
         );
     }
     if let Some(abi) = &signature.abi {
-        mistakes.at(abi, "an actor is an ordinary Rust function: leave out `extern`, and call the foreign one inside");
+        mistakes.at(
+            abi,
+            "an actor is an ordinary Rust function: leave out `extern`, and call the foreign one inside",
+        );
     }
     if let Some(variadic) = &signature.variadic {
-        mistakes.at(variadic, "an actor's parameters have a name and a type each: take a `Vec<T>`");
+        mistakes.at(
+            variadic,
+            "an actor's parameters have a name and a type each: take a `Vec<T>`",
+        );
     }
     let generics = &signature.generics;
     if !generics.params.is_empty() || generics.where_clause.is_some() {
@@ -105,7 +118,11 @@ fn check_head(signature: &Signature, mistakes: &mut Mistakes) {
 /// Finds out whether the function lies in an `impl` or a `trait`.
 fn check_place(signature: &Signature, mistakes: &mut Mistakes) -> bool {
     let message = "a method cannot be an actor: nobody but its worker has the `self`. Write a free function, and let the worker lend what it needs: `&T`";
-    if let Some(receiver) = signature.inputs.iter().find(|input| matches!(input, FnArg::Receiver(_))) {
+    if let Some(receiver) = signature
+        .inputs
+        .iter()
+        .find(|input| matches!(input, FnArg::Receiver(_)))
+    {
         mistakes.at(receiver, message);
         return true;
     }
@@ -135,7 +152,10 @@ fn read_parameter(index: usize, parameter: &PatType, mistakes: &mut Mistakes) ->
         }
     };
     if let Some(cfg) = parameter.attrs.iter().find(|attribute| is_cfg(attribute)) {
-        mistakes.at(cfg, "an actor's parameters are the same in every build: put `#[cfg]` above the function");
+        mistakes.at(
+            cfg,
+            "an actor's parameters are the same in every build: put `#[cfg]` above the function",
+        );
     }
     Parameter { ident, takes }
 }
@@ -185,7 +205,9 @@ fn read_reference(reference: &TypeReference, mistakes: &mut Mistakes) -> Takes {
             let object = spell(object.to_token_stream());
             mistakes.at(
                 reference,
-                format!("the worker finds what it lends by its type: lend a `Box<{object}>`, and take `&Box<{object}>`"),
+                format!(
+                    "the worker finds what it lends by its type: lend a `Box<{object}>`, and take `&Box<{object}>`"
+                ),
             );
         }
         Type::ImplTrait(_) => mistakes.at(
@@ -197,7 +219,11 @@ fn read_reference(reference: &TypeReference, mistakes: &mut Mistakes) -> Takes {
             "the worker lends shared references only: messages run side by side. Put a lock inside and take `&T`",
         ),
         _ => {
-            if let Some(lifetime) = reference.lifetime.as_ref().filter(|lifetime| lifetime.ident == "static") {
+            if let Some(lifetime) = reference
+                .lifetime
+                .as_ref()
+                .filter(|lifetime| lifetime.ident == "static")
+            {
                 mistakes.at(lifetime, "the worker lends for one run only: leave out `'static`");
             }
         }
