@@ -76,12 +76,30 @@ fn project(point: Point, axis: Axis) -> i32 {
     }
 }
 
+#[derive(Serialize)]
+struct Report(u8);
+
+impl Report {
+    /// A method as the attribute's own dispatch might have one.
+    fn kind(&self) -> u8 {
+        self.0
+    }
+}
+
+#[actor]
+fn report() -> Report {
+    let report = Report(1);
+    _ = report.kind();
+    report
+}
+
 #[tokio::test]
 async fn parameters_keep_their_types() {
     assert_eq!(run::<add>("[1, 2]").await, value(3));
     assert_eq!(run::<do_nothing>("[]").await, Outcome::Value(Raw::NULL));
     assert_eq!(run::<join>(r#"[["a", "b"], "-"]"#).await, value("a-b"));
     assert_eq!(run::<join>(r#"[["a", "b"]]"#).await, value("ab"));
+    assert_eq!(run::<report>("[]").await, value(1));
     assert_eq!(run::<project>(r#"[{"x": 1, "y": 2}, "Y"]"#).await, value(2));
 }
 

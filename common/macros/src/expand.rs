@@ -177,12 +177,12 @@ impl Handle<'_> {
         if signature::is_string(ty) {
             (
                 quote_spanned!(site=> #ident: impl ::core::convert::Into<#ty>),
-                quote_spanned!(at=> ::common::actor::encode::<#ty>(&::core::convert::Into::into(#ident))),
+                quote_spanned!(at=> ::common::actor::travelling::<#ty>().encode(&::core::convert::Into::into(#ident))),
             )
         } else {
             (
                 quote_spanned!(site=> #ident: #ty),
-                quote_spanned!(at=> ::common::actor::encode::<#ty>(&#ident)),
+                quote_spanned!(at=> ::common::actor::travelling::<#ty>().encode(&#ident)),
             )
         }
     }
@@ -235,7 +235,7 @@ fn parameter((ident, ty): (&Ident, &Type)) -> TokenStream {
     let name = ident.unraw().to_string();
     let type_name = spell(ty.to_token_stream());
     let at = Span::mixed_site().located_at(ty.span());
-    quote_spanned!(at=> ::common::actor::Parameter::of::<#ty>(#name, #type_name))
+    quote_spanned!(at=> ::common::actor::travelling::<#ty>().parameter(#name, #type_name))
 }
 
 fn retries(options: &Options) -> TokenStream {
@@ -259,10 +259,11 @@ fn retries(options: &Options) -> TokenStream {
 }
 
 fn option(value: Option<TokenStream>) -> TokenStream {
-    match value {
-        Some(value) => quote_spanned!(Span::mixed_site()=> ::core::option::Option::Some(#value)),
-        None => quote_spanned!(Span::mixed_site()=> ::core::option::Option::None),
-    }
+    let site = Span::mixed_site();
+    value.map_or_else(
+        || quote_spanned!(site=> ::core::option::Option::None),
+        |value| quote_spanned!(site=> ::core::option::Option::Some(#value)),
+    )
 }
 
 /// A name of ours for the parameter at `index`, which nothing of the user's can collide with.

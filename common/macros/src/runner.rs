@@ -2,8 +2,8 @@
 
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens as _, quote_spanned};
-use syn::ReturnType;
 use syn::spanned::Spanned as _;
+use syn::{PathArguments, ReturnType, Type};
 
 use crate::expand::{Handle, local};
 use crate::signature::Takes;
@@ -81,11 +81,7 @@ fn body(handle: &Handle<'_>) -> TokenStream {
 fn outcome(handle: &Handle<'_>) -> TokenStream {
     let site = Span::mixed_site();
     let options = handle.options;
-    // What is wrong with the type is shown at the type.
-    let at = match &handle.function.signature.output {
-        ReturnType::Default => site,
-        ReturnType::Type(_, ty) => site.located_at(ty.span()),
-    };
+    let (value_at, error_at) = places(&handle.function.signature.output);
     let throws = options
         .throws
         .as_ref()
@@ -100,15 +96,16 @@ fn outcome(handle: &Handle<'_>) -> TokenStream {
         }
     });
     let mutable = (throws.is_some() || retry_when.is_some()).then(|| quote_spanned!(site=> mut));
-    let value = quote_spanned!(at=> ::common::actor::returned::value(&done));
-    let describe = quote_spanned!(at=> (&&&::common::actor::returned::Described(&error)).describe());
+    let value = quote_spanned!(value_at=> ::common::actor::returned::value(&done));
+    let described = quote_spanned!(site=> (&&&::common::actor::returned::Described(&error)).described_as());
+    let describe = quote_spanned!(error_at=> #described.describe(&error));
     quote_spanned! {site=>
         {
             #[allow(unused_imports, reason = "the value's type decides which of them is used")]
             use ::common::actor::returned::{
-                AnyResult as _, AnyValue as _, DescribeDyn as _, DescribeError as _, DescribeText as _,
+                AnyDyn as _, AnyError as _, AnyResult as _, AnyText as _, AnyValue as _,
             };
-            match (&returned).kind().split(returned) {
+            match (&returned).returned_as().split(returned) {
                 ::core::result::Result::Ok(done) => #value,
                 ::core::result::Result::Err(error) => {
                     let #mutable failure = #describe;
@@ -118,5 +115,26 @@ fn outcome(handle: &Handle<'_>) -> TokenStream {
                 }
             }
         }
+    }
+}
+
+/// Where to show what is wrong with the value's type, and with the error's: at the arguments of something spelt like a
+/// `Result`, else at the type as a whole. Only squiggles depend on this.
+fn places(output: &ReturnType) -> (Span, Span) {
+    let site = Span::mixed_site();
+    let ReturnType::Type(_, ty) = output else {
+        return (site, site);
+    };
+    let whole = site.located_at(ty.span());
+    let arguments = match &**ty {
+        Type::Path(path) => path.path.segments.last().map(|segment| &segment.arguments),
+        _ => None,
+    };
+    match arguments {
+        Some(PathArguments::AngleBracketed(arguments)) if arguments.args.len() == 2 => (
+            site.located_at(arguments.args[0].span()),
+            site.located_at(arguments.args[1].span()),
+        ),
+        _ => (whole, whole),
     }
 }

@@ -3,7 +3,10 @@
 use proc_macro2::{Ident, TokenStream, TokenTree};
 use quote::{ToTokens, format_ident};
 use syn::parse::{Parse, ParseStream};
-use syn::{Attribute, FnArg, Pat, PatIdent, PatType, Safety, Signature, Type, TypeReference, Visibility};
+use syn::{
+    Attribute, FnArg, GenericParam, Generics, Pat, PatIdent, PatType, Safety, Signature, Type, TypeReference,
+    Visibility,
+};
 
 use crate::mistakes::Mistakes;
 use crate::spell::spell;
@@ -101,16 +104,28 @@ fn check_head(signature: &Signature, mistakes: &mut Mistakes) {
             "an actor's parameters have a name and a type each: take a `Vec<T>`",
         );
     }
-    let generics = &signature.generics;
-    if !generics.params.is_empty() || generics.where_clause.is_some() {
-        let tokens = if generics.params.is_empty() {
-            generics.where_clause.to_token_stream()
-        } else {
-            generics.to_token_stream()
-        };
+    check_generics(&signature.generics, mistakes);
+}
+
+fn check_generics(generics: &Generics, mistakes: &mut Mistakes) {
+    let lifetimes_only = generics
+        .params
+        .iter()
+        .all(|parameter| matches!(parameter, GenericParam::Lifetime(_)));
+    if !lifetimes_only {
         mistakes.at(
-            tokens,
-            "an actor cannot be generic: a message names a function, not its types. Write one actor for each type, which call a generic function",
+            generics,
+            "an actor cannot be generic: a message names a function, not its types. Write an actor for each type, and let all of them call the generic function",
+        );
+    } else if !generics.params.is_empty() {
+        mistakes.at(
+            generics,
+            "what is lent is lent for the run: leave out the lifetimes, and take `&T`",
+        );
+    } else if let Some(clause) = &generics.where_clause {
+        mistakes.at(
+            clause,
+            "an actor is not generic, so that it has nothing to demand: leave out `where`",
         );
     }
 }
@@ -202,7 +217,10 @@ fn read_reference(reference: &TypeReference, mistakes: &mut Mistakes) -> Takes {
             return Takes::Travels(lent.clone());
         }
         Type::TraitObject(object) => {
-            let object = spell(object.to_token_stream());
+            let mut object = spell(object.to_token_stream());
+            if !object.contains("Sync") {
+                object.push_str(" + Send + Sync");
+            }
             mistakes.at(
                 reference,
                 format!(
