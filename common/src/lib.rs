@@ -16,3 +16,5 @@ pub mod queue_name;
 pub mod store;
 pub mod stores;
 pub mod worker;
+
+pub use common_macros::actor;
