@@ -15,10 +15,10 @@ use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
-pub use self::arguments::{Arguments, Travels, encode};
+pub use self::arguments::{Arguments, Travels};
 pub use self::context::{Cancellation, Context};
 pub use self::lendings::{Lendings, Lent};
-pub use self::parameter::Parameter;
+pub use self::parameter::{Parameter, Travelling, travelling};
 use crate::outcome::Outcome;
 
 /// A function that can be called through a broker; `#[actor]` implements it.

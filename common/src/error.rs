@@ -176,18 +176,12 @@ pub enum ConnectError {
     },
 }
 
-/// A dead letter's reason, for messages that never reached their actor.
+/// A dead letter's reason: nobody here runs such messages.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
-    /// No actor of that name is here.
-    #[error("no actor `{actor}` in this worker, which consumes queue {queue}")]
-    UnknownActor {
-        /// The name that was called.
-        actor: String,
-        /// The queue that the message came from.
-        queue: QueueName,
-    },
-    /// The arguments do not fit.
-    #[error("{0}")]
-    Arguments(String),
+#[error("no actor `{actor}` in this worker, which consumes queue {queue}")]
+pub struct Refusal {
+    /// The name that was called.
+    pub actor: String,
+    /// The queue that the message came from.
+    pub queue: QueueName,
 }

@@ -2,9 +2,19 @@
 
 pub mod actor;
 pub mod backoff;
+pub mod broker;
+pub mod call;
 pub mod clock;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 pub mod error;
 pub mod message;
+pub mod middleware;
+pub mod middlewares;
 pub mod outcome;
 pub mod queue_name;
 pub mod store;
+pub mod stores;
+pub mod worker;
+
+pub use common_macros::actor;

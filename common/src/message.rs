@@ -127,6 +127,17 @@ impl Message {
         self.options.read(option::PRIORITY).unwrap_or(0)
     }
 
+    /// Roughly how many bytes it takes: those of its arguments and options.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        let named = self
+            .kwargs
+            .iter()
+            .chain(self.options.iter())
+            .map(|(key, value)| key.len() + value.as_str().len());
+        self.args.iter().map(|value| value.as_str().len()).chain(named).sum()
+    }
+
     /// When it is due: `None` for at once, and the given `now` where the option is something that is no time.
     ///
     /// # Source

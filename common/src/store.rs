@@ -83,12 +83,13 @@ pub trait Store: Send + Sync + fmt::Debug {
     ///
     /// [`StoreError::Stranger`] when others took this worker for dead; nothing is claimed then. After a lost answer,
     /// what was claimed comes back with one of the next beats.
-    fn fetch<'a>(&'a self, lease: &'a Lease, wants: &'a [Want]) -> Boxed<'a, Result<Vec<Delivery>, StoreError>>;
+    fn fetch<'a>(&'a self, lease: &'a Lease, wants: &'a [Want]) -> Boxed<'a, Result<Fetched, StoreError>>;
 
-    /// Waits until there may be something to fetch; may return for nothing. Cancel safe.
+    /// Waits until there may be something to fetch, or until a message is there that comes due before `due`, the next due
+    /// time that the caller knows of. May return for nothing. Cancel safe.
     ///
-    /// A message that is ready before the call, or becomes ready during it, ends it.
-    fn wait<'a>(&'a self, queues: &'a [QueueName]) -> Boxed<'a, ()>;
+    /// What was there before the call ends it as well as what comes during it.
+    fn wait<'a>(&'a self, queues: &'a [QueueName], due: Option<Timestamp>) -> Boxed<'a, Wake>;
 
     /// Ends claims: each ending moves its message to its place and carries out its effects in one step, and only if this
     /// worker still holds the message. The answers come in the order of the endings.
@@ -97,6 +98,10 @@ pub trait Store: Send + Sync + fmt::Debug {
     ///
     /// When the answer was lost: each ending happened as a whole, or not at all. To repeat the call is safe, except for
     /// [`Place::Head`]; those that had happened answer [`Answer::Unknown`] then.
+    ///
+    /// # Order
+    ///
+    /// Messages that go to the head of a queue in one call lie there in the order of their endings.
     fn finish<'a>(&'a self, lease: &'a Lease, endings: &'a [Ending]) -> Boxed<'a, Result<Vec<Answer>, StoreError>>;
 
     /// Shows that this worker lives, and does all upkeep of its queues: moves due messages to their queue, recovers what
@@ -132,7 +137,8 @@ pub trait Inspect: Store {
     /// # Errors
     ///
     /// What the store says.
-    fn dead_letters<'a>(&'a self, queue: &'a QueueName, limit: usize) -> Boxed<'a, Result<Vec<DeadLetter>, StoreError>>;
+    fn dead_letters<'a>(&'a self, queue: &'a QueueName, limit: usize)
+    -> Boxed<'a, Result<Vec<DeadLetter>, StoreError>>;
 
     /// Where this store is, for people; without a password.
     fn address(&self) -> String;
@@ -187,6 +193,24 @@ pub struct Claim {
     pub queue: QueueName,
     /// The name under which the store holds the message.
     pub id: Arc<str>,
+}
+
+/// What a fetch brought.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Fetched {
+    /// The messages, in the order in which they are to run.
+    pub deliveries: Vec<Delivery>,
+    /// When the next held message of these queues is due.
+    pub next_due: Option<Timestamp>,
+}
+
+/// Why a wait is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wake {
+    /// There may be something to fetch.
+    Ready,
+    /// There may be something that comes due earlier than was known: a beat tells.
+    Due,
 }
 
 /// A message that was fetched, with this worker's claim on it.
@@ -267,7 +291,7 @@ pub struct Beat {
     pub now: Timestamp,
     /// What the worker believed to hold, and does not: others took it for dead, and run it.
     pub lost: Vec<Claim>,
-    /// When the next message of its queues is due, if it is known to be before the next beat.
+    /// When the next held message of its queues is due.
     pub next_due: Option<Timestamp>,
     /// How many messages became ready: came due, or were recovered.
     pub moved: usize,

@@ -1,1 +1,62 @@
-//! The attribute `#[actor]`.
+//! The attribute `#[actor]` of the crate `common`.
+
+mod duration;
+mod expand;
+mod mistakes;
+mod options;
+mod runner;
+mod signature;
+mod spell;
+
+use proc_macro::TokenStream;
+
+/// Makes a function an actor: something that a message can call.
+///
+/// The function stays as it is. Beside it stands a type of the same name, with
+///
+/// - `message(…)`, a call that is a value: to be delayed, composed, sent;
+/// - `send(&broker, …)`, which sends it at once;
+/// - `send_blocking(&broker, …)`, the same where nothing is `async`;
+///
+/// and it implements `common::actor::Actor`, so that a worker runs it: `actors![count_to]`. One `use` imports both.
+///
+/// **By value travels, by reference is lent.** A parameter `T` comes from the message and needs `Serialize` and
+/// `Deserialize`; a parameter `&T` is what the worker lends, and `&Context` this run's own context. Lent references have
+/// no lifetime of their own: they end with the run. `String` parameters take whatever is `Into<String>` when a message is
+/// built. All other parameters keep their exact type.
+///
+/// An actor may be `async`. It returns `()`, a value with `Serialize`, or a `Result` of such a value, whose error needs
+/// `Display`.
+///
+/// # Options
+///
+/// | option | value | default |
+/// | --- | --- | --- |
+/// | `name` | a text: its name on the wire | the function's name |
+/// | `queue` | a text: a letter or `_`, then letters, digits, `.`, `_`, `-` | `"default"` |
+/// | `priority` | from -4000 to 4000; lower runs first | 0 |
+/// | `max_retries` | how many retries at most; 0 for none | the worker's: 20 |
+/// | `min_backoff` | the first retry's least wait, a time | the worker's: `"15s"` |
+/// | `max_backoff` | the longest wait, a time; more than a week counts as a week | the worker's: `"7d"` |
+/// | `throws` | a pattern of errors that are expected: no retry | none is expected |
+/// | `retry_when` | a function or closure `fn(u32, &E) -> bool`: retries so far, and the error | `max_retries` decides |
+/// | `on_retry_exhausted` | an actor that hears about the last failure | nobody hears |
+///
+/// A time is a whole number and a unit, one of `ms`, `s`, `m` (minutes), `h`, `d`: `"500ms"`, `"15s"`, `"7d"`. `"0s"` is
+/// no wait at all.
+///
+/// Two actors cannot name each other in `on_retry_exhausted`, nor can one name itself: the compiler would have to know each
+/// before the other.
+///
+/// # Not an actor
+///
+/// Methods, generic functions (including `impl Trait` parameters), `unsafe`, `extern` and `const` functions, and
+/// parameters without a plain name. The compiler's message says what to do instead.
+///
+/// # Source
+///
+/// dramatiq 2.2, decorator `actor`; options are checked while compiling, and `throws` is a pattern.
+#[proc_macro_attribute]
+pub fn actor(options: TokenStream, function: TokenStream) -> TokenStream {
+    expand::actor(options.into(), function.into()).into()
+}

@@ -4,7 +4,7 @@ use serde::de::{DeserializeOwned, Deserializer, Error as _, Visitor};
 use serde::forward_to_deserialize_any;
 
 use super::parameter::Parameter;
-use crate::message::{Entries, Message, ParseError, Raw};
+use crate::message::{Entries, Message, Raw};
 
 /// The arguments of one message, to be taken one by one in the order of the parameters.
 ///
@@ -76,15 +76,6 @@ pub(super) fn absent<T: DeserializeOwned>() -> Option<T> {
     T::deserialize(Absent).ok()
 }
 
-/// Encodes one argument for the wire.
-///
-/// # Errors
-///
-/// When the value has no JSON form.
-pub fn encode<T: serde::Serialize + 'static>(value: &T) -> Result<Raw, ParseError> {
-    Raw::encode(value)
-}
-
 fn kwarg<'a>(kwargs: &'a Entries, name: &str) -> Option<&'a Raw> {
     if kwargs.is_empty() { None } else { kwargs.get(name) }
 }
@@ -127,10 +118,12 @@ impl<'de> Deserializer<'de> for Absent {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot travel in a message",
     label = "taken by value, so it has to be sent: it needs `Serialize` and `Deserialize`",
+    note = "a type of your own gets both by `#[derive(serde::Serialize, serde::Deserialize)]`",
     note = "something the worker lends (its state, the context) is taken by reference: `&{Self}`"
 )]
 pub trait Travels: serde::Serialize + DeserializeOwned + Send + 'static {}
 
+#[diagnostic::do_not_recommend]
 impl<T: serde::Serialize + DeserializeOwned + Send + 'static> Travels for T {}
 
 #[cfg(test)]

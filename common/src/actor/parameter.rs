@@ -1,5 +1,6 @@
 //! What the command line has to know about a parameter.
 
+use std::any::type_name;
 use std::fmt;
 
 use serde::de::value::{Error as ValueError, StrDeserializer};
@@ -7,7 +8,7 @@ use serde::de::{Deserializer, IntoDeserializer as _, Visitor};
 use serde::forward_to_deserialize_any;
 
 use super::arguments::{Travels, absent};
-use crate::message::Raw;
+use crate::message::{ParseError, Raw};
 
 /// One parameter that travels.
 #[derive(Clone, Copy)]
@@ -24,12 +25,7 @@ impl Parameter {
     /// A parameter of type `T`.
     #[must_use]
     pub const fn of<T: Travels>(name: &'static str, type_name: &'static str) -> Self {
-        Self {
-            name,
-            type_name,
-            parse: parse::<T>,
-            may_be_absent: may_be_absent::<T>,
-        }
+        travelling::<T>().parameter(name, type_name)
     }
 
     /// Reads what a person typed: as a string by the type's own serde, else as JSON.
@@ -45,6 +41,53 @@ impl Parameter {
     #[must_use]
     pub fn may_be_absent(&self) -> bool {
         (self.may_be_absent)()
+    }
+}
+
+/// A parameter's type, with all that its message needs of it.
+///
+/// `#[actor]` names the type's bound here and nowhere else, so that a type that cannot travel is told once.
+pub struct Travelling<T> {
+    encode: fn(&T) -> Result<Raw, ParseError>,
+    parse: fn(&str) -> Result<Raw, String>,
+    may_be_absent: fn() -> bool,
+}
+
+/// The type `T`.
+#[must_use]
+pub const fn travelling<T: Travels>() -> Travelling<T> {
+    Travelling {
+        encode: Raw::encode::<T>,
+        parse: parse::<T>,
+        may_be_absent: may_be_absent::<T>,
+    }
+}
+
+impl<T> Travelling<T> {
+    /// The parameter of this type and this name.
+    #[must_use]
+    pub const fn parameter(&self, name: &'static str, type_name: &'static str) -> Parameter {
+        Parameter {
+            name,
+            type_name,
+            parse: self.parse,
+            may_be_absent: self.may_be_absent,
+        }
+    }
+
+    /// Encodes one argument for the wire.
+    ///
+    /// # Errors
+    ///
+    /// When the value has no JSON form.
+    pub fn encode(&self, value: &T) -> Result<Raw, ParseError> {
+        (self.encode)(value)
+    }
+}
+
+impl<T> fmt::Debug for Travelling<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(type_name::<T>())
     }
 }
 

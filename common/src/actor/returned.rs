@@ -15,9 +15,12 @@ use crate::message::Raw;
 use crate::outcome::{Failure, Outcome, Retry};
 
 /// Splits a `Result`: chosen by method lookup before [`AnyValue`], which needs one more reference.
+///
+/// The methods of these traits have names that a type of the user's will hardly have, as its own method would be found
+/// first.
 pub trait AnyResult {
     /// What splits it.
-    fn kind(&self) -> ResultKind {
+    fn returned_as(&self) -> ResultKind {
         ResultKind
     }
 }
@@ -27,7 +30,7 @@ impl<T, E> AnyResult for Result<T, E> {}
 /// Takes everything else as a value.
 pub trait AnyValue {
     /// What wraps it.
-    fn kind(&self) -> ValueKind {
+    fn returned_as(&self) -> ValueKind {
         ValueKind
     }
 }
@@ -72,6 +75,7 @@ impl ValueKind {
 )]
 pub trait Storable: Serialize + 'static {}
 
+#[diagnostic::do_not_recommend]
 impl<T: Serialize + 'static> Storable for T {}
 
 /// The outcome of a run that returned `value`; a value without a JSON form is a failure.
@@ -93,49 +97,82 @@ pub fn value<T: Storable>(value: &T) -> Outcome {
 )]
 pub trait Telling: Display {}
 
+#[diagnostic::do_not_recommend]
 impl<E: Display> Telling for E {}
 
-/// An error to be described; method lookup tries [`DescribeError`], [`DescribeDyn`], [`DescribeText`] in this order.
+/// An error to be described; method lookup tries [`AnyError`], [`AnyDyn`], [`AnyText`] in this order.
 #[derive(Debug)]
 pub struct Described<'a, E>(pub &'a E);
 
 /// Errors with sources.
-pub trait DescribeError {
-    /// Text and sources, and whether it is a [`Retry`].
-    fn describe(&self) -> Failure;
-}
-
-impl<E: Error + 'static> DescribeError for &&Described<'_, E> {
-    fn describe(&self) -> Failure {
-        failure(self.0)
+pub trait AnyError {
+    /// What describes it.
+    fn described_as(&self) -> ErrorKind {
+        ErrorKind
     }
 }
+
+impl<E: Error + 'static> AnyError for &&Described<'_, E> {}
 
 /// What dereferences to an error: `Box<dyn Error + Send + Sync>`, `anyhow::Error`.
-pub trait DescribeDyn {
-    /// Text and sources, and whether it is a [`Retry`].
-    fn describe(&self) -> Failure;
-}
-
-impl<E: Deref<Target = dyn Error + Send + Sync + 'static>> DescribeDyn for &Described<'_, E> {
-    fn describe(&self) -> Failure {
-        failure(&**self.0)
+pub trait AnyDyn {
+    /// What describes it.
+    fn described_as(&self) -> DynKind {
+        DynKind
     }
 }
 
-/// Everything else that has a text.
-pub trait DescribeText {
-    /// Its text.
-    fn describe(&self) -> Failure;
+impl<E: Deref<Target = dyn Error + Send + Sync + 'static>> AnyDyn for &Described<'_, E> {}
+
+/// Everything else, which should have a text.
+pub trait AnyText {
+    /// What describes it.
+    fn described_as(&self) -> TextKind {
+        TextKind
+    }
 }
 
-impl<E: Telling> DescribeText for Described<'_, E> {
-    fn describe(&self) -> Failure {
+impl<E> AnyText for Described<'_, E> {}
+
+/// An [`Error`].
+#[derive(Clone, Copy, Debug)]
+pub struct ErrorKind;
+
+impl ErrorKind {
+    /// Text and sources, and whether it is a [`Retry`].
+    pub fn describe<E: Error + 'static>(self, error: &E) -> Failure {
+        failure(error)
+    }
+}
+
+/// Something with an [`Error`] inside.
+#[derive(Clone, Copy, Debug)]
+pub struct DynKind;
+
+impl DynKind {
+    /// Text and sources, and whether it is a [`Retry`].
+    pub fn describe<E: Deref<Target = dyn Error + Send + Sync + 'static>>(self, error: &E) -> Failure {
+        failure(&**error)
+    }
+}
+
+/// A text.
+#[derive(Clone, Copy, Debug)]
+pub struct TextKind;
+
+impl TextKind {
+    /// Its text; the bound stands here and not at the choice, so that the compiler tells it in its own words.
+    pub fn describe<E: Telling>(self, error: &E) -> Failure {
         Failure {
-            text: format!("{:#}", self.0),
+            text: format!("{error:#}"),
             ..Failure::default()
         }
     }
+}
+
+/// What an actor's `retry_when` says about an error; here a closure learns its parameters' types.
+pub fn decide<E>(retry_when: impl FnOnce(u32, &E) -> bool, retries: u32, error: &E) -> bool {
+    retry_when(retries, error)
 }
 
 fn failure(error: &(dyn Error + 'static)) -> Failure {
@@ -167,9 +204,9 @@ mod tests {
     macro_rules! outcome {
         ($returned:expr) => {{
             let returned = $returned;
-            match (&returned).kind().split(returned) {
+            match (&returned).returned_as().split(returned) {
                 Ok(done) => value(&done),
-                Err(error) => Outcome::Failed((&&&Described(&error)).describe()),
+                Err(error) => Outcome::Failed((&&&Described(&error)).described_as().describe(&error)),
             }
         }};
     }

@@ -1,0 +1,272 @@
+//! The type that stands beside the function.
+
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{ToTokens as _, format_ident, quote_spanned};
+use syn::ext::IdentExt as _;
+use syn::spanned::Spanned as _;
+use syn::{Attribute, Type};
+
+use crate::mistakes::Mistakes;
+use crate::options::Options;
+use crate::runner;
+use crate::signature::{self, Function, Parameter, Place, Takes};
+use crate::spell::{first_paragraph, spell};
+
+/// The function, unchanged, and its handle.
+pub(crate) fn actor(options: TokenStream, item: TokenStream) -> TokenStream {
+    let mut mistakes = Mistakes::default();
+    let handle = match syn::parse2::<Function>(item.clone()) {
+        Ok(function) => handle(&function, options, &mut mistakes),
+        Err(error) => {
+            mistakes.add(error);
+            TokenStream::new()
+        }
+    };
+    let errors = mistakes.to_compile_errors();
+    quote_spanned!(Span::mixed_site()=> #item #errors #handle)
+}
+
+fn handle(function: &Function, options: TokenStream, mistakes: &mut Mistakes) -> TokenStream {
+    let mut in_signature = Mistakes::default();
+    let (parameters, place) = signature::read(&function.signature, &mut in_signature);
+    let mut options = Options::parse(options, mistakes);
+    options.check_use(&function.signature, mistakes);
+    let sound = in_signature.is_empty();
+    mistakes.append(in_signature);
+    match place {
+        Place::Method => TokenStream::new(),
+        Place::Free => Handle {
+            function,
+            options: &options,
+            parameters: &parameters,
+            sound,
+        }
+        .emit(),
+    }
+}
+
+/// What the parts of a handle are made from.
+pub(crate) struct Handle<'a> {
+    pub(crate) function: &'a Function,
+    pub(crate) options: &'a Options,
+    pub(crate) parameters: &'a [Parameter],
+    /// Whether the signature is an actor's. If not, the handle has the right names and does nothing, so that one mistake
+    /// stays one mistake.
+    pub(crate) sound: bool,
+}
+
+impl Handle<'_> {
+    fn emit(&self) -> TokenStream {
+        let name = &self.function.signature.ident;
+        let visibility = &self.function.visibility;
+        let cfg: Vec<&Attribute> = self
+            .function
+            .attributes
+            .iter()
+            .filter(|attribute| signature::is_cfg(attribute))
+            .collect();
+        let about = format!(" The actor [`{name}()`]: what is sent, and what a worker runs.");
+        let methods = self.methods();
+        let declaration = self.declaration();
+        quote_spanned! {Span::mixed_site()=>
+            #(#cfg)*
+            #[doc = #about]
+            #[allow(
+                non_camel_case_types,
+                missing_debug_implementations,
+                reason = "it has the name of its function, and no values"
+            )]
+            #visibility struct #name {}
+
+            #(#cfg)*
+            #[allow(
+                dead_code,
+                non_snake_case,
+                clippy::must_use_candidate,
+                clippy::needless_pass_by_value,
+                clippy::too_many_arguments,
+                clippy::used_underscore_binding,
+                reason = "every actor gets all of these, as its signature wants them"
+            )]
+            impl #name {
+                #methods
+            }
+
+            #(#cfg)*
+            impl ::common::actor::Actor for #name {
+                const DECLARATION: &'static ::common::actor::Declaration = #declaration;
+            }
+        }
+    }
+
+    fn travelling(&self) -> impl Iterator<Item = (&Ident, &Type)> {
+        self.parameters.iter().filter_map(|parameter| match &parameter.takes {
+            Takes::Travels(ty) => Some((&parameter.ident, ty)),
+            Takes::Lent(_) => None,
+        })
+    }
+
+    /// `message`, `send` and `send_blocking`.
+    fn methods(&self) -> TokenStream {
+        let name = &self.function.signature.ident;
+        let visibility = &self.function.visibility;
+        let (takes, encoded): (Vec<_>, Vec<_>) = self
+            .travelling()
+            .map(|(ident, ty)| self.sending_side(ident, ty))
+            .unzip();
+        let given: Vec<_> = self.travelling().map(|(ident, _)| ident).collect();
+        let message = Ident::new("message", name.span());
+        let send = Ident::new("send", name.span());
+        let send_blocking = Ident::new("send_blocking", name.span());
+        let about_message = format!(" A call of [`{name}()`], to be delayed, composed or sent.");
+        let about_send = format!(" Sends a message that calls [`{name}()`].");
+        let count = encoded.len();
+        let body = if self.sound {
+            quote_spanned! {Span::mixed_site()=>
+                let encoded: [
+                    ::core::result::Result<::common::message::Raw, ::common::message::ParseError>; #count
+                ] = [#(#encoded),*];
+                ::common::call::Call::new(<Self as ::common::actor::Actor>::DECLARATION, encoded)
+            }
+        } else {
+            quote_spanned!(Span::mixed_site()=> #(_ = #given;)* ::core::unreachable!())
+        };
+        quote_spanned! {Span::mixed_site()=>
+            #[doc = #about_message]
+            #visibility fn #message(#(#takes),*) -> ::common::call::Call {
+                #body
+            }
+
+            #[doc = #about_send]
+            ///
+            /// # Errors
+            ///
+            /// An argument has no form that can travel, or the broker could not take the message.
+            #visibility async fn #send(
+                broker: &::common::broker::Broker,
+                #(#takes),*
+            ) -> ::core::result::Result<::common::message::Message, ::common::error::EnqueueError> {
+                Self::#message(#(#given),*).send(broker).await
+            }
+
+            #[doc = #about_send]
+            /// It waits on this thread, so it is not for `async` code.
+            ///
+            /// # Errors
+            ///
+            /// An argument has no form that can travel, or the broker could not take the message.
+            #visibility fn #send_blocking(
+                broker: &::common::broker::Broker,
+                #(#takes),*
+            ) -> ::core::result::Result<::common::message::Message, ::common::error::EnqueueError> {
+                Self::#message(#(#given),*).send_blocking(broker)
+            }
+        }
+    }
+
+    /// A parameter as a sender gives it, and how it is encoded.
+    fn sending_side(&self, ident: &Ident, ty: &Type) -> (TokenStream, TokenStream) {
+        let site = Span::mixed_site();
+        if !self.sound {
+            return (
+                quote_spanned!(site=> #ident: impl ::core::marker::Sized),
+                TokenStream::new(),
+            );
+        }
+        let at = site.located_at(ty.span());
+        if signature::is_string(ty) {
+            (
+                quote_spanned!(site=> #ident: impl ::core::convert::Into<#ty>),
+                quote_spanned!(at=> ::common::actor::travelling::<#ty>().encode(&::core::convert::Into::into(#ident))),
+            )
+        } else {
+            (
+                quote_spanned!(site=> #ident: #ty),
+                quote_spanned!(at=> ::common::actor::travelling::<#ty>().encode(&#ident)),
+            )
+        }
+    }
+
+    fn declaration(&self) -> TokenStream {
+        let site = Span::mixed_site();
+        let function = &self.function.signature.ident;
+        let options = self.options;
+        let name = options.name.clone().unwrap_or_else(|| function.unraw().to_string());
+        let queue = options.queue.as_deref().map_or_else(
+            || quote_spanned!(site=> ::common::queue_name::QueueName::DEFAULT),
+            |queue| quote_spanned!(site=> #queue),
+        );
+        let priority = options.priority;
+        let retries = retries(options);
+        let about = first_paragraph(&self.function.attributes);
+        let (parameters, lent): (Vec<_>, Vec<_>) = if self.sound {
+            (self.travelling().map(parameter).collect(), self.lent().collect())
+        } else {
+            (Vec::new(), Vec::new())
+        };
+        let run = runner::emit(self);
+        quote_spanned! {site=>
+            &::common::actor::Declaration {
+                name: #name,
+                queue: #queue,
+                priority: #priority,
+                retries: #retries,
+                parameters: &[#(#parameters),*],
+                lent: &[#(#lent),*],
+                run: #run,
+                about: #about,
+                place: ::core::concat!(::core::file!(), ":", ::core::line!()),
+            }
+        }
+    }
+
+    fn lent(&self) -> impl Iterator<Item = TokenStream> {
+        self.parameters.iter().filter_map(|parameter| match &parameter.takes {
+            Takes::Lent(ty) => {
+                let at = Span::mixed_site().located_at(ty.span());
+                Some(quote_spanned!(at=> ::common::actor::Lent::of::<#ty>()))
+            }
+            Takes::Travels(_) => None,
+        })
+    }
+}
+
+fn parameter((ident, ty): (&Ident, &Type)) -> TokenStream {
+    let name = ident.unraw().to_string();
+    let type_name = spell(ty.to_token_stream());
+    let at = Span::mixed_site().located_at(ty.span());
+    quote_spanned!(at=> ::common::actor::travelling::<#ty>().parameter(#name, #type_name))
+}
+
+fn retries(options: &Options) -> TokenStream {
+    let site = Span::mixed_site();
+    let time = |time: u64| quote_spanned!(site=> ::core::time::Duration::from_millis(#time));
+    let max_retries = option(options.max_retries.map(|number| quote_spanned!(site=> #number)));
+    let min_backoff = option(options.min_backoff.map(time));
+    let max_backoff = option(options.max_backoff.map(time));
+    let on_retry_exhausted = option(options.on_retry_exhausted.as_ref().map(|path| {
+        let at = site.located_at(path.span());
+        quote_spanned!(at=> ::common::actor::Target::of::<#path>())
+    }));
+    quote_spanned! {site=>
+        ::common::actor::RetryOptions {
+            max_retries: #max_retries,
+            min_backoff: #min_backoff,
+            max_backoff: #max_backoff,
+            on_retry_exhausted: #on_retry_exhausted,
+        }
+    }
+}
+
+fn option(value: Option<TokenStream>) -> TokenStream {
+    let site = Span::mixed_site();
+    value.map_or_else(
+        || quote_spanned!(site=> ::core::option::Option::None),
+        |value| quote_spanned!(site=> ::core::option::Option::Some(#value)),
+    )
+}
+
+/// A name of ours for the parameter at `index`, which nothing of the user's can collide with.
+pub(crate) fn local(index: usize) -> Ident {
+    format_ident!("argument_{index}", span = Span::mixed_site())
+}

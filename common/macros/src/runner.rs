@@ -1,0 +1,140 @@
+//! The closure that a worker calls: from a message to an outcome.
+
+use proc_macro2::{Span, TokenStream};
+use quote::{ToTokens as _, quote_spanned};
+use syn::spanned::Spanned as _;
+use syn::{PathArguments, ReturnType, Type};
+
+use crate::expand::{Handle, local};
+use crate::signature::Takes;
+
+/// `Run::Sync(…)` or `Run::Async(…)`.
+pub(crate) fn emit(handle: &Handle<'_>) -> TokenStream {
+    let site = Span::mixed_site();
+    let is_async = handle.function.signature.asyncness.is_some();
+    let body = if handle.sound {
+        body(handle)
+    } else {
+        quote_spanned!(site=> _ = context; ::core::unreachable!())
+    };
+    if is_async {
+        // A future that cannot change threads is shown at the function's name.
+        let at = site.located_at(handle.function.signature.ident.span());
+        let running = quote_spanned!(at=> ::std::boxed::Box::pin(async move { #body }));
+        quote_spanned!(site=> ::common::actor::Run::Async(|context| #running))
+    } else {
+        quote_spanned!(site=> ::common::actor::Run::Sync(|context| { #body }))
+    }
+}
+
+fn body(handle: &Handle<'_>) -> TokenStream {
+    let site = Span::mixed_site();
+    let signature = &handle.function.signature;
+    let mut types = Vec::new();
+    let mut names = Vec::new();
+    let mut nexts = Vec::new();
+    let mut given = Vec::new();
+    for (index, parameter) in handle.parameters.iter().enumerate() {
+        match &parameter.takes {
+            Takes::Travels(ty) => {
+                let name = local(index);
+                let at = site.located_at(ty.span());
+                nexts.push(quote_spanned!(at=> arguments.next::<#ty>()?));
+                types.push(ty);
+                given.push(quote_spanned!(site=> #name));
+                names.push(name);
+            }
+            Takes::Lent(ty) => {
+                let at = site.located_at(ty.span());
+                given.push(quote_spanned!(at=> context.lend::<#ty>()));
+            }
+        }
+    }
+    let function = &signature.ident;
+    let wait = signature.asyncness.map(|_| quote_spanned!(site=> .await));
+    let outcome = outcome(handle);
+    let arguments = if nexts.is_empty() {
+        quote_spanned!(site=> _ = arguments;)
+    } else {
+        TokenStream::new()
+    };
+    quote_spanned! {site=>
+        let decode = || -> ::core::result::Result<(#(#types,)*), ::std::string::String> {
+            #[allow(unused_mut, reason = "where nothing travels, nothing is taken")]
+            let mut arguments = ::common::actor::Arguments::new(
+                context.message(),
+                <Self as ::common::actor::Actor>::DECLARATION.parameters,
+            )?;
+            #arguments
+            ::core::result::Result::Ok((#(#nexts,)*))
+        };
+        let (#(#names,)*) = match decode() {
+            ::core::result::Result::Ok(arguments) => arguments,
+            ::core::result::Result::Err(text) => return ::common::outcome::Outcome::Refused(text),
+        };
+        let returned = #function(#(#given),*) #wait;
+        #outcome
+    }
+}
+
+/// From the returned value to an outcome; the value's type decides.
+fn outcome(handle: &Handle<'_>) -> TokenStream {
+    let site = Span::mixed_site();
+    let options = handle.options;
+    let (value_at, error_at) = places(&handle.function.signature.output);
+    let throws = options
+        .throws
+        .as_ref()
+        .map(|pattern| quote_spanned!(site=> failure.expected = ::core::matches!(&error, #pattern);));
+    let retry_when = options.retry_when.as_ref().map(|rule| {
+        let at = site.located_at(rule.span());
+        let rule = rule.to_token_stream();
+        quote_spanned! {at=>
+            failure.retry_when = ::core::option::Option::Some(
+                ::common::actor::returned::decide(#rule, context.message().retries(), &error)
+            );
+        }
+    });
+    let mutable = (throws.is_some() || retry_when.is_some()).then(|| quote_spanned!(site=> mut));
+    let value = quote_spanned!(value_at=> ::common::actor::returned::value(&done));
+    let described = quote_spanned!(site=> (&&&::common::actor::returned::Described(&error)).described_as());
+    let describe = quote_spanned!(error_at=> #described.describe(&error));
+    quote_spanned! {site=>
+        {
+            #[allow(unused_imports, reason = "the value's type decides which of them is used")]
+            use ::common::actor::returned::{
+                AnyDyn as _, AnyError as _, AnyResult as _, AnyText as _, AnyValue as _,
+            };
+            match (&returned).returned_as().split(returned) {
+                ::core::result::Result::Ok(done) => #value,
+                ::core::result::Result::Err(error) => {
+                    let #mutable failure = #describe;
+                    #throws
+                    #retry_when
+                    ::common::outcome::Outcome::Failed(failure)
+                }
+            }
+        }
+    }
+}
+
+/// Where to show what is wrong with the value's type, and with the error's: at the arguments of something spelt like a
+/// `Result`, else at the type as a whole. Only squiggles depend on this.
+fn places(output: &ReturnType) -> (Span, Span) {
+    let site = Span::mixed_site();
+    let ReturnType::Type(_, ty) = output else {
+        return (site, site);
+    };
+    let whole = site.located_at(ty.span());
+    let arguments = match &**ty {
+        Type::Path(path) => path.path.segments.last().map(|segment| &segment.arguments),
+        _ => None,
+    };
+    match arguments {
+        Some(PathArguments::AngleBracketed(arguments)) if arguments.args.len() == 2 => (
+            site.located_at(arguments.args[0].span()),
+            site.located_at(arguments.args[1].span()),
+        ),
+        _ => (whole, whole),
+    }
+}

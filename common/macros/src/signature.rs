@@ -1,0 +1,280 @@
+//! What an actor's signature says: which parameters travel, which are lent, and what cannot be an actor.
+
+use proc_macro2::{Ident, TokenStream, TokenTree};
+use quote::{ToTokens, format_ident};
+use syn::parse::{Parse, ParseStream};
+use syn::{
+    Attribute, FnArg, GenericParam, Generics, Pat, PatIdent, PatType, Safety, Signature, Type, TypeReference,
+    Visibility,
+};
+
+use crate::mistakes::Mistakes;
+use crate::spell::spell;
+
+/// A function's head; its body stays unread, so that half-typed code keeps its completions.
+pub(crate) struct Function {
+    pub(crate) attributes: Vec<Attribute>,
+    pub(crate) visibility: Visibility,
+    pub(crate) signature: Signature,
+}
+
+impl Parse for Function {
+    fn parse(input: ParseStream) -> syn::Result<Self> {
+        let attributes = input.call(Attribute::parse_outer)?;
+        let visibility = input.parse()?;
+        let rest: TokenStream = input.fork().parse()?;
+        if !mentions(
+            &rest,
+            false,
+            &|token| matches!(token, TokenTree::Ident(word) if word == "fn"),
+        ) {
+            return Err(input.error("`#[actor]` goes above a function"));
+        }
+        let signature = input.parse()?;
+        input.parse::<TokenStream>()?;
+        Ok(Self {
+            attributes,
+            visibility,
+            signature,
+        })
+    }
+}
+
+/// One parameter.
+pub(crate) struct Parameter {
+    pub(crate) ident: Ident,
+    pub(crate) takes: Takes,
+}
+
+/// How an actor gets a parameter.
+pub(crate) enum Takes {
+    /// From the message, as this type.
+    Travels(Type),
+    /// From the worker, as a reference to this type.
+    Lent(Type),
+}
+
+/// Whether a handle can stand beside the function.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// Among other items.
+    Free,
+    /// In an `impl`, where no type can be declared.
+    Method,
+}
+
+/// Reads the parameters, and collects everything that cannot be an actor.
+pub(crate) fn read(signature: &Signature, mistakes: &mut Mistakes) -> (Vec<Parameter>, Place) {
+    check_head(signature, mistakes);
+    let method = check_place(signature, mistakes);
+    let parameters = signature
+        .inputs
+        .iter()
+        .enumerate()
+        .filter_map(|(index, input)| match input {
+            FnArg::Receiver(_) => None,
+            FnArg::Typed(parameter) => Some(read_parameter(index, parameter, mistakes)),
+        })
+        .collect();
+    (parameters, if method { Place::Method } else { Place::Free })
+}
+
+fn check_head(signature: &Signature, mistakes: &mut Mistakes) {
+    if let Some(constness) = &signature.constness {
+        mistakes.at(
+            constness,
+            "an actor runs in a worker, not while compiling: leave out `const`",
+        );
+    }
+    if let Safety::Unsafe(unsafety) = &signature.safety {
+        mistakes.at(
+            unsafety,
+            "an actor cannot be `unsafe`: a message can promise nothing to it. Check what arrives, and put `unsafe` inside",
+        );
+    }
+    if let Some(abi) = &signature.abi {
+        mistakes.at(
+            abi,
+            "an actor is an ordinary Rust function: leave out `extern`, and call the foreign one inside",
+        );
+    }
+    if let Some(variadic) = &signature.variadic {
+        mistakes.at(
+            variadic,
+            "an actor's parameters have a name and a type each: take a `Vec<T>`",
+        );
+    }
+    check_generics(&signature.generics, mistakes);
+}
+
+fn check_generics(generics: &Generics, mistakes: &mut Mistakes) {
+    let lifetimes_only = generics
+        .params
+        .iter()
+        .all(|parameter| matches!(parameter, GenericParam::Lifetime(_)));
+    if !lifetimes_only {
+        mistakes.at(
+            generics,
+            "an actor cannot be generic: a message names a function, not its types. Write an actor for each type, and let all of them call the generic function",
+        );
+    } else if !generics.params.is_empty() {
+        mistakes.at(
+            generics,
+            "what is lent is lent for the run: leave out the lifetimes, and take `&T`",
+        );
+    } else if let Some(clause) = &generics.where_clause {
+        mistakes.at(
+            clause,
+            "an actor is not generic, so that it has nothing to demand: leave out `where`",
+        );
+    }
+}
+
+/// Finds out whether the function lies in an `impl` or a `trait`.
+fn check_place(signature: &Signature, mistakes: &mut Mistakes) -> bool {
+    let message = "a method cannot be an actor: nobody but its worker has the `self`. Write a free function, and let the worker lend what it needs: `&T`";
+    if let Some(receiver) = signature
+        .inputs
+        .iter()
+        .find(|input| matches!(input, FnArg::Receiver(_)))
+    {
+        mistakes.at(receiver, message);
+        return true;
+    }
+    let is_self = |token: &TokenTree| matches!(token, TokenTree::Ident(word) if word == "Self");
+    let method = mentions(&signature.to_token_stream(), true, &is_self);
+    if method {
+        mistakes.at(&signature.ident, message);
+    }
+    method
+}
+
+fn read_parameter(index: usize, parameter: &PatType, mistakes: &mut Mistakes) -> Parameter {
+    let takes = read_type(&parameter.ty, mistakes);
+    let ident = match &*parameter.pat {
+        Pat::Ident(PatIdent {
+            by_ref: None,
+            subpat: None,
+            ident,
+            ..
+        }) => ident.clone(),
+        pattern => {
+            mistakes.at(
+                pattern,
+                "a parameter needs a plain name: it travels under it. Take it apart inside of the function",
+            );
+            format_ident!("argument_{index}")
+        }
+    };
+    if let Some(cfg) = parameter.attrs.iter().find(|attribute| is_cfg(attribute)) {
+        mistakes.at(
+            cfg,
+            "an actor's parameters are the same in every build: put `#[cfg]` above the function",
+        );
+    }
+    Parameter { ident, takes }
+}
+
+fn read_type(ty: &Type, mistakes: &mut Mistakes) -> Takes {
+    match bare(ty) {
+        Type::Reference(reference) => read_reference(reference, mistakes),
+        owned => {
+            check_owned(owned, mistakes);
+            Takes::Travels(owned.clone())
+        }
+    }
+}
+
+fn check_owned(ty: &Type, mistakes: &mut Mistakes) {
+    let borrows = |token: &TokenTree| match token {
+        TokenTree::Punct(punct) => punct.as_char() == '&',
+        TokenTree::Ident(word) => word == "_",
+        _ => false,
+    };
+    match ty {
+        Type::ImplTrait(_) => mistakes.at(
+            ty,
+            "an actor cannot be generic: a message names a function, not its types. Take a type of your own",
+        ),
+        _ if mentions(&ty.to_token_stream(), true, &borrows) => mistakes.at(
+            ty,
+            "what travels owns its data: `String` for `&str`, `Vec<T>` for `&[T]`, inside of other types too",
+        ),
+        _ => {}
+    }
+}
+
+fn read_reference(reference: &TypeReference, mistakes: &mut Mistakes) -> Takes {
+    let lent = bare(&reference.elem);
+    match lent {
+        Type::Path(path) if path.path.is_ident("str") => {
+            mistakes.at(reference, "what travels owns its data: use `String`");
+            return Takes::Travels(lent.clone());
+        }
+        Type::Slice(slice) => {
+            let item = spell(slice.elem.to_token_stream());
+            mistakes.at(reference, format!("what travels owns its data: use `Vec<{item}>`"));
+            return Takes::Travels(lent.clone());
+        }
+        Type::TraitObject(object) => {
+            let mut object = spell(object.to_token_stream());
+            if !object.contains("Sync") {
+                object.push_str(" + Send + Sync");
+            }
+            mistakes.at(
+                reference,
+                format!(
+                    "the worker finds what it lends by its type: lend a `Box<{object}>`, and take `&Box<{object}>`"
+                ),
+            );
+        }
+        Type::ImplTrait(_) => mistakes.at(
+            reference,
+            "an actor cannot be generic: the worker finds what it lends by its type. Name the type",
+        ),
+        _ if reference.mutability.is_some() => mistakes.at(
+            reference,
+            "the worker lends shared references only: messages run side by side. Put a lock inside and take `&T`",
+        ),
+        _ => {
+            if let Some(lifetime) = reference
+                .lifetime
+                .as_ref()
+                .filter(|lifetime| lifetime.ident == "static")
+            {
+                mistakes.at(lifetime, "the worker lends for one run only: leave out `'static`");
+            }
+        }
+    }
+    Takes::Lent(lent.clone())
+}
+
+/// A type without the parentheses around it, seen or unseen.
+fn bare(ty: &Type) -> &Type {
+    match ty {
+        Type::Group(group) => bare(&group.elem),
+        Type::Paren(paren) => bare(&paren.elem),
+        other => other,
+    }
+}
+
+/// Whether an attribute is `#[cfg(…)]`.
+pub(crate) fn is_cfg(attribute: &Attribute) -> bool {
+    attribute.path().is_ident("cfg")
+}
+
+/// Whether a type is spelt as the plain `String`.
+pub(crate) fn is_string(ty: &Type) -> bool {
+    ["String", "std::string::String", "::std::string::String"].contains(&spell(ty.to_token_stream()).as_str())
+}
+
+/// Whether a token is among these, or, if `deep`, in a group of them.
+fn mentions(tokens: &TokenStream, deep: bool, what: &dyn Fn(&TokenTree) -> bool) -> bool {
+    tokens.clone().into_iter().any(|token| {
+        what(&token)
+            || match &token {
+                TokenTree::Group(group) => deep && mentions(&group.stream(), deep, what),
+                _ => false,
+            }
+    })
+}

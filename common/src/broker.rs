@@ -1,0 +1,151 @@
+//! Where messages wait, as people hold it.
+
+mod home;
+
+use std::fmt;
+use std::future::Future;
+use std::sync::Arc;
+
+pub(crate) use self::home::Home;
+use crate::clock::Clock;
+use crate::error::{EnqueueError, StoreError};
+use crate::message::Message;
+use crate::middleware::Middleware;
+use crate::queue_name::QueueName;
+use crate::store::{Counts, DeadLetter, Inspect};
+
+/// The largest message that a broker takes, in bytes of arguments and options.
+pub const MAX_MESSAGE_SIZE: usize = 16 * 1024 * 1024;
+
+/// Sends messages, and is what a worker takes them from. Cheap to clone; clones share everything.
+///
+/// Its connections live on a thread of their own (*home*), so a broker can be used from any runtime, and from none.
+#[derive(Clone)]
+pub struct Broker(Arc<Inner>);
+
+struct Inner {
+    store: Arc<dyn Inspect>,
+    clock: Clock,
+    middleware: Vec<Arc<dyn Middleware>>,
+    home: Home,
+}
+
+impl Broker {
+    /// A broker on a store, whose calls run on `home`.
+    pub(crate) fn new(store: Arc<dyn Inspect>, clock: Clock, home: Home) -> Self {
+        Self(Arc::new(Inner {
+            store,
+            clock,
+            middleware: Vec::new(),
+            home,
+        }))
+    }
+
+    /// The same broker with one more middleware, which goes last. Hooks before an event run in order, hooks after it in
+    /// reverse.
+    ///
+    /// # Panics
+    ///
+    /// When the broker was cloned before: the clones would do without it.
+    #[must_use]
+    pub fn with(mut self, middleware: impl Middleware) -> Self {
+        let inner = Arc::get_mut(&mut self.0).expect("add middleware before the broker is cloned");
+        inner.middleware.push(Arc::new(middleware));
+        self
+    }
+
+    /// Enqueues messages as one batch, and returns them as they were stored.
+    ///
+    /// # Errors
+    ///
+    /// See [`EnqueueError`]: it says how many of them are stored.
+    pub async fn enqueue(&self, messages: Vec<Message>) -> Result<Vec<Message>, EnqueueError> {
+        let messages = self.prepare(messages)?;
+        let store = self.0.store.clone();
+        self.at_home(async move { store.enqueue(&messages).await.map(|()| messages) })
+            .await
+    }
+
+    /// Enqueues messages from a thread that may wait.
+    ///
+    /// # Errors
+    ///
+    /// See [`EnqueueError`]: it says how many of them are stored.
+    pub fn enqueue_blocking(&self, messages: Vec<Message>) -> Result<Vec<Message>, EnqueueError> {
+        let messages = self.prepare(messages)?;
+        let store = self.0.store.clone();
+        self.0
+            .home
+            .run_blocking(async move { store.enqueue(&messages).await.map(|()| messages) })
+    }
+
+    /// How many messages of a queue are in which place.
+    ///
+    /// # Errors
+    ///
+    /// What the store says.
+    pub async fn counts(&self, queue: &QueueName) -> Result<Counts, StoreError> {
+        let (store, queue) = (self.0.store.clone(), queue.clone());
+        self.at_home(async move { store.counts(&queue).await }).await
+    }
+
+    /// The oldest `limit` dead letters of a queue.
+    ///
+    /// # Errors
+    ///
+    /// What the store says.
+    pub async fn dead_letters(&self, queue: &QueueName, limit: usize) -> Result<Vec<DeadLetter>, StoreError> {
+        let (store, queue) = (self.0.store.clone(), queue.clone());
+        self.at_home(async move { store.dead_letters(&queue, limit).await })
+            .await
+    }
+
+    /// The clock that all of its times come from.
+    #[must_use]
+    pub fn clock(&self) -> &Clock {
+        &self.0.clock
+    }
+
+    /// Where it is, for people; without a password.
+    #[must_use]
+    pub fn address(&self) -> String {
+        self.0.store.address()
+    }
+
+    pub(crate) fn store(&self) -> &Arc<dyn Inspect> {
+        &self.0.store
+    }
+
+    pub(crate) fn middleware(&self) -> &[Arc<dyn Middleware>] {
+        &self.0.middleware
+    }
+
+    /// Runs `work` at home and waits for it. What it began goes on when the caller stops waiting.
+    pub(crate) async fn at_home<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> T {
+        self.0.home.run(work).await
+    }
+
+    fn prepare(&self, mut messages: Vec<Message>) -> Result<Vec<Message>, EnqueueError> {
+        for message in &mut messages {
+            for middleware in self.middleware() {
+                middleware.before_enqueue(message);
+            }
+            let size = message.size();
+            if size > MAX_MESSAGE_SIZE {
+                let actor = message.actor_name.to_string();
+                return Err(EnqueueError::TooLarge {
+                    actor,
+                    size,
+                    limit: MAX_MESSAGE_SIZE,
+                });
+            }
+        }
+        Ok(messages)
+    }
+}
+
+impl fmt::Debug for Broker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Broker").field(&self.0.store).finish()
+    }
+}

@@ -1,0 +1,179 @@
+//! A call that is being put together.
+
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use crate::actor::Declaration;
+use crate::broker::Broker;
+use crate::clock::Timestamp;
+use crate::error::EnqueueError;
+use crate::message::{Entries, Message, MessageId, ParseError, Raw, option};
+use crate::queue_name::QueueName;
+
+/// A call of an actor, before it is sent.
+///
+/// ```
+/// # use common::call::Call;
+/// # fn example(call: Call) -> Call {
+/// use std::time::Duration;
+/// call.delay(Duration::from_secs(300)).max_retries(5)
+/// # }
+/// ```
+///
+/// It becomes a message when it is first sent. Sending the same call again sends the same message: a broker that has it
+/// does not store it twice, so this is the way to repeat a call whose outcome is unknown.
+#[derive(Debug)]
+pub struct Call {
+    declaration: &'static Declaration,
+    args: Result<Vec<Raw>, EnqueueError>,
+    options: Entries,
+    when: When,
+    id: MessageId,
+    /// The message as it was first sent; later sends have to send the same bytes.
+    message: OnceLock<Message>,
+}
+
+/// When a call is to run.
+#[derive(Clone, Copy, Debug)]
+enum When {
+    Now,
+    In(Duration),
+    At(Timestamp),
+}
+
+impl Call {
+    /// A call with arguments by position; `#[actor]` emits this. An argument that could not be encoded is reported when
+    /// the call is sent.
+    pub fn new(declaration: &'static Declaration, args: impl IntoIterator<Item = Result<Raw, ParseError>>) -> Self {
+        let name = |index: usize| {
+            declaration
+                .parameters
+                .get(index)
+                .map_or("?", |parameter| parameter.name)
+        };
+        let args = args.into_iter().enumerate().map(|(index, arg)| {
+            arg.map_err(|error| EnqueueError::Invalid {
+                actor: declaration.name,
+                argument: name(index),
+                cause: error.to_string(),
+            })
+        });
+        let mut options = Entries::default();
+        if declaration.priority != 0 {
+            options.set(option::PRIORITY, Raw::from(i64::from(declaration.priority)));
+        }
+        Self {
+            declaration,
+            args: args.collect(),
+            options,
+            when: When::Now,
+            id: MessageId::random(),
+            message: OnceLock::new(),
+        }
+    }
+
+    /// Runs it after `delay`, counted from when it is first sent.
+    #[must_use]
+    pub fn delay(mut self, delay: Duration) -> Self {
+        self.when = When::In(delay);
+        self
+    }
+
+    /// Runs it at a time, by the broker's clock; at once where that is past.
+    #[must_use]
+    pub fn at(mut self, time: impl Into<Timestamp>) -> Self {
+        self.when = When::At(time.into());
+        self
+    }
+
+    /// Retries it at most so often, whatever the actor says.
+    #[must_use]
+    pub fn max_retries(self, retries: u32) -> Self {
+        self.option(option::MAX_RETRIES, Raw::from(retries))
+    }
+
+    /// The first retry's least wait, whatever the actor says.
+    #[must_use]
+    pub fn min_backoff(self, wait: Duration) -> Self {
+        self.option(option::MIN_BACKOFF, millis(wait))
+    }
+
+    /// The longest wait before a retry, whatever the actor says.
+    #[must_use]
+    pub fn max_backoff(self, wait: Duration) -> Self {
+        self.option(option::MAX_BACKOFF, millis(wait))
+    }
+
+    /// Among ready messages, lower runs first; 0 is the usual one.
+    #[must_use]
+    pub fn priority(self, priority: i32) -> Self {
+        self.option(option::PRIORITY, Raw::from(i64::from(priority)))
+    }
+
+    /// Sets any option of the message: for middleware of your own, or what only a Python worker understands.
+    #[must_use]
+    pub fn option(mut self, name: &str, value: Raw) -> Self {
+        self.options.set(name, value);
+        self
+    }
+
+    /// The id of the message that it is or will be.
+    #[must_use]
+    pub fn id(&self) -> &MessageId {
+        &self.id
+    }
+
+    /// The message that it becomes when sent at `now`; the same at every later call.
+    ///
+    /// # Errors
+    ///
+    /// [`EnqueueError::Invalid`] when an argument could not be encoded.
+    pub fn message(&self, now: Timestamp) -> Result<Message, EnqueueError> {
+        let args = self.args.clone()?;
+        Ok(self.message.get_or_init(|| self.build(args, now)).clone())
+    }
+
+    /// Sends it.
+    ///
+    /// # Errors
+    ///
+    /// Nothing was stored, except for [`EnqueueError::Unknown`]; sending the same call again is safe.
+    pub async fn send(&self, broker: &Broker) -> Result<Message, EnqueueError> {
+        let message = self.message(broker.clock().now())?;
+        broker.enqueue(vec![message]).await.map(|mut sent| sent.swap_remove(0))
+    }
+
+    /// Sends it, from a thread that may wait: a plain `main`, a sync actor.
+    ///
+    /// # Errors
+    ///
+    /// Nothing was stored, except for [`EnqueueError::Unknown`]; sending the same call again is safe.
+    pub fn send_blocking(&self, broker: &Broker) -> Result<Message, EnqueueError> {
+        let message = self.message(broker.clock().now())?;
+        broker
+            .enqueue_blocking(vec![message])
+            .map(|mut sent| sent.swap_remove(0))
+    }
+
+    fn build(&self, args: Vec<Raw>, now: Timestamp) -> Message {
+        let mut message = Message {
+            queue_name: QueueName::canonical(self.declaration.queue),
+            actor_name: self.declaration.name.into(),
+            args,
+            kwargs: Entries::default(),
+            options: self.options.clone(),
+            message_id: self.id.clone(),
+            message_timestamp: now,
+        };
+        match self.when {
+            When::Now => {}
+            When::In(delay) => message.set_eta(Some(now + delay)),
+            When::At(time) => message.set_eta(Some(time)),
+        }
+        message
+    }
+}
+
+fn millis(duration: Duration) -> Raw {
+    Raw::from(i64::try_from(duration.as_millis()).unwrap_or(i64::MAX))
+}

@@ -1,0 +1,268 @@
+//! The contract every store has to keep: a function a promise.
+//!
+//! [`suite!`](crate::conformance_suite) makes a test of each. Somebody with a store of his own needs a [`Fixture`]: an
+//! empty store under a manual clock, and a way to open the same one a second time, as another process would.
+//!
+//! ```
+//! use std::sync::Arc;
+//! use common::clock::{Clock, Timestamp};
+//! use common::conformance::{self, Fixture};
+//! use common::store::Inspect;
+//! use common::stores::memory::MemoryStore;
+//!
+//! async fn fixture() -> Fixture {
+//!     let clock = Clock::manual(Timestamp::EPOCH);
+//!     let store = MemoryStore::new(clock.clone());
+//!     Fixture::new(clock, move || std::future::ready(Arc::new(store.clone()) as Arc<dyn Inspect>)).await
+//! }
+//!
+//! # tokio::runtime::Runtime::new().unwrap().block_on(async {
+//! // In a test module: `common::conformance_suite!(fixture);`, or one promise by itself:
+//! conformance::an_acknowledged_message_is_gone(&fixture().await).await;
+//! # });
+//! ```
+
+mod beats;
+mod delays;
+mod endings;
+mod enqueueing;
+mod fetching;
+mod waiting;
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use self::beats::*;
+pub use self::delays::*;
+pub use self::endings::*;
+pub use self::enqueueing::*;
+pub use self::fetching::*;
+pub use self::waiting::*;
+use crate::clock::Clock;
+use crate::message::{Entries, Message, MessageId, Raw, option};
+use crate::queue_name::QueueName;
+use crate::store::{Answer, BEAT_INTERVAL, Beat, Claim, Delivery, Effect, Ending, Inspect, Lease, Place, Want};
+
+/// Opens the store of a test once more, as another process would.
+type Open = dyn Fn() -> Pin<Box<dyn Future<Output = Arc<dyn Inspect>> + Send>> + Send + Sync;
+
+/// An empty store under a manual clock.
+pub struct Fixture {
+    store: Arc<dyn Inspect>,
+    clock: Clock,
+    queue: QueueName,
+    open: Box<Open>,
+}
+
+impl fmt::Debug for Fixture {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Fixture")
+            .field("store", &self.store)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Fixture {
+    /// A fixture; `open` opens the same store anew at each call, and the store follows `clock`.
+    pub async fn new<F, O>(clock: Clock, open: O) -> Self
+    where
+        O: Fn() -> F + Send + Sync + 'static,
+        F: Future<Output = Arc<dyn Inspect>> + Send + 'static,
+    {
+        let open: Box<Open> = Box::new(move || Box::pin(open()));
+        Self {
+            store: open().await,
+            clock,
+            queue: QueueName::default(),
+            open,
+        }
+    }
+
+    /// A message for the fixture's queue, with one argument to know it by.
+    fn message(&self, number: i64) -> Message {
+        Message {
+            queue_name: self.queue.clone(),
+            actor_name: "count_to".into(),
+            args: vec![Raw::from(number)],
+            kwargs: Entries::default(),
+            options: Entries::default(),
+            message_id: MessageId::random(),
+            message_timestamp: self.clock.now(),
+        }
+    }
+
+    /// The same with a priority.
+    fn prioritised(&self, number: i64, priority: i64) -> Message {
+        let mut message = self.message(number);
+        message.options.set(option::PRIORITY, Raw::from(priority));
+        message
+    }
+
+    /// The same, due after a delay.
+    fn delayed(&self, number: i64, delay: Duration) -> Message {
+        let mut message = self.message(number);
+        message.set_eta(Some(self.clock.now() + delay));
+        message
+    }
+
+    async fn enqueue(&self, messages: &[Message]) {
+        self.store.enqueue(messages).await.expect("enqueue");
+    }
+
+    /// A worker of the fixture's own store.
+    async fn worker(&self) -> Peer {
+        Peer::join(self.store.clone(), self.queue.clone()).await
+    }
+
+    /// A worker of another process.
+    async fn other_worker(&self) -> Peer {
+        Peer::join((self.open)().await, self.queue.clone()).await
+    }
+
+    async fn counts(&self) -> (usize, usize, usize, usize) {
+        let counts = self.store.counts(&self.queue).await.expect("counts");
+        (counts.ready, counts.delayed, counts.claimed, counts.dead)
+    }
+
+    /// Lets one beat's time pass.
+    fn tick(&self) {
+        self.clock.advance(BEAT_INTERVAL);
+    }
+
+    /// Beats on time, as long as it takes to find a dead worker.
+    async fn look_until_dead(&self, peer: &Peer) -> usize {
+        let mut moved = 0;
+        for _ in 0..6 {
+            self.tick();
+            moved += peer.beat(&[]).await.moved;
+        }
+        moved
+    }
+}
+
+/// A worker, as far as a store knows.
+struct Peer {
+    store: Arc<dyn Inspect>,
+    lease: Lease,
+    queue: QueueName,
+}
+
+impl Peer {
+    async fn join(store: Arc<dyn Inspect>, queue: QueueName) -> Self {
+        let lease = store.join(std::slice::from_ref(&queue)).await.expect("join");
+        Self { store, lease, queue }
+    }
+
+    async fn try_fetch(&self, count: usize) -> Result<Vec<Delivery>, crate::error::StoreError> {
+        let wants = [Want {
+            queue: self.queue.clone(),
+            count,
+        }];
+        self.store
+            .fetch(&self.lease, &wants)
+            .await
+            .map(|fetched| fetched.deliveries)
+    }
+
+    async fn fetch(&self, count: usize) -> Vec<Delivery> {
+        self.try_fetch(count).await.expect("fetch")
+    }
+
+    /// Fetches one that has to be there.
+    async fn fetch_one(&self) -> Delivery {
+        let mut deliveries = self.fetch(1).await;
+        assert_eq!(deliveries.len(), 1, "a message should have been ready");
+        deliveries.remove(0)
+    }
+
+    async fn finish(&self, claim: &Claim, place: Place) -> Answer {
+        self.finish_with(claim, place, Vec::new()).await
+    }
+
+    async fn finish_with(&self, claim: &Claim, place: Place, also: Vec<Effect>) -> Answer {
+        let endings = [Ending {
+            claim: claim.clone(),
+            place,
+            also,
+        }];
+        self.store
+            .finish(&self.lease, &endings)
+            .await
+            .expect("finish")
+            .remove(0)
+    }
+
+    async fn beat(&self, held: &[Claim]) -> Beat {
+        self.store.beat(&self.lease, held).await.expect("beat")
+    }
+}
+
+/// The message of a delivery.
+fn message(delivery: &Delivery) -> &Message {
+    delivery.body.as_ref().expect("a readable message")
+}
+
+/// The numbers by which the messages are known.
+fn numbers(deliveries: &[Delivery]) -> Vec<i64> {
+    deliveries
+        .iter()
+        .map(|delivery| message(delivery).args[0].read().expect("a number"))
+        .collect()
+}
+
+/// Makes a test of every promise: `conformance_suite!(fixture)`, with an `async fn fixture() -> Fixture`.
+#[macro_export]
+macro_rules! conformance_suite {
+    ($fixture:path) => {
+        $crate::conformance_suite! { $fixture:
+            a_message_is_fetched_as_it_was_enqueued
+            messages_are_fetched_in_the_order_of_their_enqueueing
+            lower_priorities_are_fetched_first
+            the_same_message_sent_twice_is_stored_once
+            another_message_of_the_same_id_is_kept_beside_it
+            a_repeated_message_is_known_while_it_runs
+            fetch_takes_no_more_than_was_wanted
+            a_claimed_message_is_fetched_by_nobody_else
+            a_worker_fetches_nothing_from_other_queues
+            a_delayed_message_is_not_ready_before_its_time
+            delayed_messages_become_ready_in_the_order_of_their_times
+            a_delay_of_a_year_is_kept
+            a_delay_that_is_over_is_none
+            a_repeated_delayed_message_is_known_after_its_promotion
+            the_next_due_time_is_told
+            an_acknowledged_message_is_gone
+            an_end_that_is_repeated_is_unknown
+            a_retry_comes_back_at_its_time_with_its_new_body
+            a_message_made_ready_again_goes_to_the_tail_with_its_new_body
+            messages_given_back_lie_at_the_head_in_order
+            a_dead_letter_keeps_body_and_reason
+            raw_bytes_can_die
+            effects_happen_with_the_end
+            an_end_without_a_claim_has_no_effect
+            each_ending_of_a_batch_is_judged_alone
+            a_dead_workers_messages_come_back_to_the_head
+            a_worker_that_beats_is_never_robbed
+            looks_that_come_late_bury_nobody
+            a_worker_taken_for_dead_learns_what_it_lost_and_goes_on
+            a_message_whose_workers_die_becomes_a_dead_letter
+            dead_letters_expire
+            a_worker_that_left_is_gone
+            a_worker_that_leaves_with_claims_is_found_dead
+            waiting_ends_at_once_when_something_is_ready
+            waiting_ends_when_a_message_comes
+            waiting_ends_when_something_comes_due_earlier
+            a_wait_that_is_dropped_loses_nothing
+        }
+    };
+    ($fixture:path: $($promise:ident)*) => {
+        $(
+            #[tokio::test]
+            async fn $promise() {
+                $crate::conformance::$promise(&$fixture().await).await;
+            }
+        )*
+    };
+}

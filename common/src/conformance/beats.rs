@@ -1,0 +1,129 @@
+//! Who lives, and what becomes of the messages of those who do not.
+
+use std::time::Duration;
+
+use super::{Fixture, numbers};
+use crate::error::StoreError;
+use crate::store::{Answer, Body, DEAD_LETTER_TTL, MAX_CRASHES, Place};
+
+/// Found by anybody who looks, within a few beats.
+pub async fn a_dead_workers_messages_come_back_to_the_head(fixture: &Fixture) {
+    fixture.enqueue(&[fixture.message(1), fixture.message(2)]).await;
+    let (dead, heir) = (fixture.worker().await, fixture.other_worker().await);
+    let held = dead.fetch_one().await;
+    heir.beat(&[]).await;
+    let moved = fixture.look_until_dead(&heir).await;
+    assert_eq!(moved, 1);
+    let deliveries = heir.fetch(9).await;
+    assert_eq!(numbers(&deliveries), [1, 2]);
+    assert_eq!(
+        dead.finish(&held.claim, Place::Gone).await,
+        Answer::Unknown,
+        "its successor has it"
+    );
+    assert_eq!(heir.finish(&deliveries[0].claim, Place::Gone).await, Answer::Finished);
+}
+
+/// However long a message takes.
+pub async fn a_worker_that_beats_is_never_robbed(fixture: &Fixture) {
+    fixture.enqueue(&[fixture.message(1)]).await;
+    let (busy, other) = (fixture.worker().await, fixture.other_worker().await);
+    let held = busy.fetch_one().await.claim;
+    for _ in 0..60 {
+        fixture.tick();
+        assert_eq!(busy.beat(std::slice::from_ref(&held)).await.lost, []);
+        assert_eq!(other.beat(&[]).await.moved, 0);
+    }
+    assert_eq!(busy.finish(&held, Place::Gone).await, Answer::Finished);
+}
+
+/// Neither a clock that jumps nor a looker that was asleep makes anybody dead.
+pub async fn looks_that_come_late_bury_nobody(fixture: &Fixture) {
+    fixture.enqueue(&[fixture.message(1)]).await;
+    let (quiet, other) = (fixture.worker().await, fixture.other_worker().await);
+    let held = quiet.fetch_one().await.claim;
+    other.beat(&[]).await;
+    for jump in [
+        Duration::from_secs(86_400),
+        Duration::from_millis(2_900),
+        Duration::from_millis(2_900),
+    ] {
+        fixture.clock.advance(jump);
+        assert_eq!(other.beat(&[]).await.moved, 0);
+    }
+    assert_eq!(quiet.finish(&held, Place::Gone).await, Answer::Finished);
+}
+
+/// Paused for too long, it is a stranger until it beats; then it goes on under the same id.
+pub async fn a_worker_taken_for_dead_learns_what_it_lost_and_goes_on(fixture: &Fixture) {
+    fixture.enqueue(&[fixture.message(1)]).await;
+    let (paused, heir) = (fixture.worker().await, fixture.other_worker().await);
+    let held = paused.fetch_one().await.claim;
+    heir.beat(&[]).await;
+    fixture.look_until_dead(&heir).await;
+    fixture.enqueue(&[fixture.message(2)]).await;
+    assert_eq!(paused.try_fetch(9).await, Err(StoreError::Stranger));
+    assert_eq!(paused.beat(std::slice::from_ref(&held)).await.lost, [held]);
+    assert_eq!(numbers(&paused.fetch(9).await), [1, 2]);
+}
+
+/// Counted apart from retries; with a reason of its own.
+pub async fn a_message_whose_workers_die_becomes_a_dead_letter(fixture: &Fixture) {
+    let heir = fixture.other_worker().await;
+    fixture.enqueue(&[fixture.message(1)]).await;
+    heir.beat(&[]).await;
+    for _ in 0..MAX_CRASHES {
+        let victim = fixture.worker().await;
+        assert_eq!(numbers(&victim.fetch(9).await), [1]);
+        fixture.look_until_dead(&heir).await;
+    }
+    assert_eq!(heir.fetch(9).await, []);
+    assert_eq!(fixture.counts().await, (0, 0, 0, 1));
+    let letter = fixture
+        .store
+        .dead_letters(&fixture.queue, 9)
+        .await
+        .expect("dead letters")
+        .remove(0);
+    let reason = letter.reason.expect("a reason");
+    assert!(reason.contains("worker died 5 times"), "{reason}");
+}
+
+/// They are kept for a week, then nothing is left of them.
+pub async fn dead_letters_expire(fixture: &Fixture) {
+    fixture.enqueue(&[fixture.message(1)]).await;
+    let worker = fixture.worker().await;
+    let delivery = worker.fetch_one().await;
+    let body = Body::Raw(b"x".to_vec());
+    assert_eq!(
+        worker.finish(&delivery.claim, Place::Dead(body, "no".to_owned())).await,
+        Answer::Finished
+    );
+    fixture.clock.advance(DEAD_LETTER_TTL - Duration::from_secs(120));
+    worker.beat(&[]).await;
+    assert_eq!(fixture.counts().await, (0, 0, 0, 1));
+    fixture.clock.advance(Duration::from_secs(240));
+    worker.beat(&[]).await;
+    assert_eq!(fixture.counts().await, (0, 0, 0, 0));
+}
+
+/// Nobody looks for it.
+pub async fn a_worker_that_left_is_gone(fixture: &Fixture) {
+    fixture.enqueue(&[fixture.message(1)]).await;
+    let worker = fixture.worker().await;
+    let delivery = worker.fetch_one().await;
+    worker.finish(&delivery.claim, Place::Gone).await;
+    worker.store.leave(&worker.lease).await.expect("leave");
+    assert_eq!(worker.try_fetch(1).await, Err(StoreError::Stranger));
+}
+
+/// Leaving is no way to lose a message.
+pub async fn a_worker_that_leaves_with_claims_is_found_dead(fixture: &Fixture) {
+    fixture.enqueue(&[fixture.message(1)]).await;
+    let (worker, heir) = (fixture.worker().await, fixture.other_worker().await);
+    worker.fetch_one().await;
+    worker.store.leave(&worker.lease).await.expect("leave");
+    heir.beat(&[]).await;
+    fixture.look_until_dead(&heir).await;
+    assert_eq!(numbers(&heir.fetch(9).await), [1]);
+}

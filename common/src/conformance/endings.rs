@@ -1,0 +1,194 @@
+//! How claims end.
+
+use std::time::Duration;
+
+use super::{Fixture, message, numbers};
+use crate::message::{Raw, option};
+use crate::store::{Answer, Body, Effect, Ending, Place};
+
+/// Nothing is left of it.
+pub async fn an_acknowledged_message_is_gone(fixture: &Fixture) {
+    fixture.enqueue(&[fixture.message(1)]).await;
+    let worker = fixture.worker().await;
+    let delivery = worker.fetch_one().await;
+    assert_eq!(worker.finish(&delivery.claim, Place::Gone).await, Answer::Finished);
+    assert_eq!(fixture.counts().await, (0, 0, 0, 0));
+}
+
+/// A worker that does not know whether its end arrived may send it again.
+pub async fn an_end_that_is_repeated_is_unknown(fixture: &Fixture) {
+    fixture.enqueue(&[fixture.message(1), fixture.message(2)]).await;
+    let worker = fixture.worker().await;
+    let deliveries = worker.fetch(2).await;
+    let retry = Place::Until(fixture.clock.now() + Duration::from_secs(1), fixture.message(3));
+    for (delivery, place) in deliveries.iter().zip([Place::Gone, retry]) {
+        assert_eq!(worker.finish(&delivery.claim, place.clone()).await, Answer::Finished);
+        assert_eq!(worker.finish(&delivery.claim, place).await, Answer::Unknown);
+    }
+    assert_eq!(fixture.counts().await, (0, 1, 0, 0));
+}
+
+/// The retry is what the worker made of the message, under the same message id.
+pub async fn a_retry_comes_back_at_its_time_with_its_new_body(fixture: &Fixture) {
+    fixture.enqueue(&[fixture.message(1)]).await;
+    let worker = fixture.worker().await;
+    let delivery = worker.fetch_one().await;
+    let mut retry = message(&delivery).clone();
+    retry.options.set(option::RETRIES, Raw::from(1_u32));
+    let due = fixture.clock.now() + Duration::from_secs(15);
+    assert_eq!(
+        worker.finish(&delivery.claim, Place::Until(due, retry)).await,
+        Answer::Finished
+    );
+    assert_eq!(fixture.counts().await, (0, 1, 0, 0));
+    fixture.clock.advance(Duration::from_secs(14));
+    worker.beat(&[]).await;
+    assert_eq!(worker.fetch(9).await, []);
+    fixture.clock.advance(Duration::from_secs(1));
+    worker.beat(&[]).await;
+    let again = worker.fetch_one().await;
+    assert_eq!(message(&again).message_id, message(&delivery).message_id);
+    assert_eq!(message(&again).retries(), 1);
+    assert_eq!(message(&again).message_timestamp, message(&delivery).message_timestamp);
+    assert_eq!(worker.finish(&again.claim, Place::Gone).await, Answer::Finished);
+    assert_eq!(fixture.counts().await, (0, 0, 0, 0));
+}
+
+/// A requeue waits its turn.
+pub async fn a_message_made_ready_again_goes_to_the_tail_with_its_new_body(fixture: &Fixture) {
+    fixture.enqueue(&[fixture.message(1), fixture.message(2)]).await;
+    let worker = fixture.worker().await;
+    let delivery = worker.fetch_one().await;
+    let mut again = message(&delivery).clone();
+    again.args = vec![Raw::from(3_i64)];
+    assert_eq!(
+        worker.finish(&delivery.claim, Place::Ready(again)).await,
+        Answer::Finished
+    );
+    assert_eq!(numbers(&worker.fetch(9).await), [2, 3]);
+}
+
+/// What was not run keeps its place.
+pub async fn messages_given_back_lie_at_the_head_in_order(fixture: &Fixture) {
+    let messages: Vec<_> = (1..=4).map(|number| fixture.message(number)).collect();
+    fixture.enqueue(&messages).await;
+    let worker = fixture.worker().await;
+    let deliveries = worker.fetch(3).await;
+    let endings: Vec<_> = deliveries
+        .iter()
+        .map(|delivery| Ending {
+            claim: delivery.claim.clone(),
+            place: Place::Head,
+            also: Vec::new(),
+        })
+        .collect();
+    let answers = worker.store.finish(&worker.lease, &endings).await.expect("finish");
+    assert_eq!(answers, [Answer::Finished, Answer::Finished, Answer::Finished]);
+    assert_eq!(fixture.counts().await, (4, 0, 0, 0));
+    let again = fixture.other_worker().await.fetch(9).await;
+    assert_eq!(numbers(&again), [1, 2, 3, 4]);
+    assert_eq!(
+        again[0], deliveries[0],
+        "a message that was given back keeps name and bytes"
+    );
+}
+
+/// A dead letter is what the worker made of the message, with the reason.
+pub async fn a_dead_letter_keeps_body_and_reason(fixture: &Fixture) {
+    fixture.enqueue(&[fixture.message(1)]).await;
+    let worker = fixture.worker().await;
+    let delivery = worker.fetch_one().await;
+    let mut dead = message(&delivery).clone();
+    dead.options.set(option::RETRIES, Raw::from(3_u32));
+    let place = Place::Dead(Body::Message(dead), "17 is not allowed".to_owned());
+    assert_eq!(worker.finish(&delivery.claim, place).await, Answer::Finished);
+    assert_eq!(fixture.counts().await, (0, 0, 0, 1));
+    let letter = fixture
+        .store
+        .dead_letters(&fixture.queue, 9)
+        .await
+        .expect("dead letters")
+        .remove(0);
+    let body = crate::message::Message::decode(&letter.bytes, fixture.clock.now()).expect("a message");
+    assert_eq!(body.message_id, message(&delivery).message_id);
+    assert_eq!(body.retries(), 3);
+    assert_eq!(letter.reason.as_deref(), Some("17 is not allowed"));
+    assert_eq!(letter.died, fixture.clock.now());
+}
+
+/// Bytes that nobody can read are kept as they are.
+pub async fn raw_bytes_can_die(fixture: &Fixture) {
+    fixture.enqueue(&[fixture.message(1)]).await;
+    let worker = fixture.worker().await;
+    let delivery = worker.fetch_one().await;
+    let place = Place::Dead(Body::Raw(b"\xff no message".to_vec()), "not a message".to_owned());
+    assert_eq!(worker.finish(&delivery.claim, place).await, Answer::Finished);
+    let letter = fixture
+        .store
+        .dead_letters(&fixture.queue, 9)
+        .await
+        .expect("dead letters")
+        .remove(0);
+    assert_eq!(letter.bytes, b"\xff no message");
+    assert_eq!(letter.reason.as_deref(), Some("not a message"));
+}
+
+/// What else a run brings about is there once its claim is gone.
+pub async fn effects_happen_with_the_end(fixture: &Fixture) {
+    fixture.enqueue(&[fixture.message(1)]).await;
+    let worker = fixture.worker().await;
+    let delivery = worker.fetch_one().await;
+    let also = vec![
+        Effect::Enqueue(fixture.message(2)),
+        Effect::Enqueue(fixture.delayed(3, Duration::from_secs(60))),
+    ];
+    assert_eq!(
+        worker.finish_with(&delivery.claim, Place::Gone, also).await,
+        Answer::Finished
+    );
+    assert_eq!(fixture.counts().await, (1, 1, 0, 0));
+    assert_eq!(numbers(&worker.fetch(9).await), [2]);
+}
+
+/// Somebody else's message cannot be ended, nor can its end bring anything about.
+pub async fn an_end_without_a_claim_has_no_effect(fixture: &Fixture) {
+    fixture.enqueue(&[fixture.message(1)]).await;
+    let (worker, other) = (fixture.worker().await, fixture.other_worker().await);
+    let delivery = worker.fetch_one().await;
+    let message = message(&delivery).clone();
+    let due = fixture.clock.now() + Duration::from_secs(1);
+    for place in [
+        Place::Gone,
+        Place::Head,
+        Place::Ready(message.clone()),
+        Place::Until(due, message.clone()),
+        Place::Dead(Body::Message(message), "no".to_owned()),
+    ] {
+        let also = vec![Effect::Enqueue(fixture.message(2))];
+        assert_eq!(other.finish_with(&delivery.claim, place, also).await, Answer::Unknown);
+    }
+    assert_eq!(fixture.counts().await, (0, 0, 1, 0));
+    assert_eq!(worker.finish(&delivery.claim, Place::Gone).await, Answer::Finished);
+}
+
+/// One ending that finds nothing does not touch its neighbours.
+pub async fn each_ending_of_a_batch_is_judged_alone(fixture: &Fixture) {
+    let messages: Vec<_> = (1..=3).map(|number| fixture.message(number)).collect();
+    fixture.enqueue(&messages).await;
+    let worker = fixture.worker().await;
+    let deliveries = worker.fetch(3).await;
+    worker.finish(&deliveries[1].claim, Place::Gone).await;
+    let places = [Place::Gone, Place::Gone, Place::Head];
+    let endings: Vec<_> = deliveries
+        .iter()
+        .zip(places)
+        .map(|(delivery, place)| Ending {
+            claim: delivery.claim.clone(),
+            place,
+            also: Vec::new(),
+        })
+        .collect();
+    let answers = worker.store.finish(&worker.lease, &endings).await.expect("finish");
+    assert_eq!(answers, [Answer::Finished, Answer::Unknown, Answer::Finished]);
+    assert_eq!(numbers(&worker.fetch(9).await), [3]);
+}

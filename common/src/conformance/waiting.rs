@@ -1,0 +1,85 @@
+//! How an idle worker hears of news.
+
+use std::future::Future;
+use std::time::Duration;
+
+use super::{Fixture, numbers};
+use crate::store::Wake;
+
+/// Generous: what is waited for must come, on however slow a machine.
+const DEADLINE: Duration = Duration::from_secs(20);
+
+async fn in_time<T>(what: &str, wait: impl Future<Output = T>) -> T {
+    match tokio::time::timeout(DEADLINE, wait).await {
+        Ok(done) => done,
+        Err(_) => panic!("{what}: nothing after {DEADLINE:?}"),
+    }
+}
+
+/// No wake-up is lost between looking and waiting.
+pub async fn waiting_ends_at_once_when_something_is_ready(fixture: &Fixture) {
+    fixture.enqueue(&[fixture.message(1)]).await;
+    let queues = [fixture.queue.clone()];
+    assert_eq!(
+        in_time("a message is there", fixture.store.wait(&queues, None)).await,
+        Wake::Ready
+    );
+}
+
+/// From this process or another; each of several in a row, and one of a priority too.
+pub async fn waiting_ends_when_a_message_comes(fixture: &Fixture) {
+    let worker = fixture.worker().await;
+    worker.beat(&[]).await;
+    let other = fixture.other_worker().await;
+    let queues = [fixture.queue.clone()];
+    for number in 1..=4 {
+        let sender = if number % 2 == 0 { &fixture.store } else { &other.store };
+        let message = fixture.prioritised(number, number % 3 - 1);
+        let waiting = tokio::spawn({
+            let (store, queues) = (fixture.store.clone(), queues.clone());
+            async move { store.wait(&queues, None).await }
+        });
+        tokio::task::yield_now().await;
+        sender.enqueue(&[message]).await.expect("enqueue");
+        assert_eq!(in_time("a message came", waiting).await.expect("the wait"), Wake::Ready);
+        assert_eq!(numbers(&worker.fetch(9).await), [number]);
+    }
+}
+
+/// A beat that is planned for the next due time would be too late for it.
+pub async fn waiting_ends_when_something_comes_due_earlier(fixture: &Fixture) {
+    let worker = fixture.worker().await;
+    fixture.enqueue(&[fixture.delayed(1, Duration::from_secs(60))]).await;
+    let queues = [fixture.queue.clone()];
+    let known = worker.beat(&[]).await.next_due;
+    assert!(known.is_some());
+    let waiting = tokio::spawn({
+        let (store, queues) = (fixture.store.clone(), queues.clone());
+        async move { store.wait(&queues, known).await }
+    });
+    tokio::task::yield_now().await;
+    fixture.enqueue(&[fixture.delayed(2, Duration::from_secs(5))]).await;
+    assert_eq!(
+        in_time("something is due earlier", waiting).await.expect("the wait"),
+        Wake::Due
+    );
+}
+
+/// Only a wait may be dropped; whoever asks next gets everything.
+pub async fn a_wait_that_is_dropped_loses_nothing(fixture: &Fixture) {
+    let worker = fixture.worker().await;
+    let queues = [fixture.queue.clone()];
+    for _ in 0..5 {
+        let waiting = fixture.store.wait(&queues, None);
+        assert!(
+            tokio::time::timeout(Duration::from_millis(5), waiting).await.is_err(),
+            "nothing is there yet"
+        );
+    }
+    fixture.enqueue(&[fixture.message(1)]).await;
+    assert_eq!(
+        in_time("a message came", fixture.store.wait(&queues, None)).await,
+        Wake::Ready
+    );
+    assert_eq!(numbers(&worker.fetch(9).await), [1]);
+}

@@ -1,0 +1,3 @@
+//! The middleware that comes along.
+
+pub mod retries;

@@ -1,0 +1,220 @@
+//! Another attempt for what failed.
+//!
+//! A retry is a place: the message goes back to the broker until its time has come, in the same step as the claim on it
+//! ends. No slot waits for it, and any worker may take it.
+
+use std::time::Duration;
+
+use tracing::{debug, error, info, warn};
+
+use crate::actor::Target;
+use crate::backoff::{Backoff, MAX_BACKOFF};
+use crate::message::{Entries, Message, MessageId, Raw, option};
+use crate::middleware::{Middleware, Run};
+use crate::outcome::{Failure, Outcome};
+use crate::queue_name::QueueName;
+use crate::store::{Body, Effect, Ending, Place};
+
+/// Sends failed messages round again, with a growing wait.
+///
+/// | option | default | where it can be set |
+/// | --- | --- | --- |
+/// | `max_retries` | 20 | message, actor, here; a message's `null` is without end |
+/// | `min_backoff` | 15 s | message, actor, here |
+/// | `max_backoff` | 7 days | message, actor, here |
+/// | `retry_when` | | actor; decides alone, `max_retries` does not count then |
+/// | `throws` | | actor; these errors are expected and never retried |
+/// | `on_retry_exhausted` | | message, actor: an actor that hears about the last failure |
+///
+/// # Source
+///
+/// dramatiq 2.2, `Retries`. Differs: the dead letter holds the last error and the number of retries that there were, and
+/// `on_retry_exhausted` is sent in the same step.
+#[derive(Clone, Copy, Debug)]
+pub struct Retries {
+    /// How many retries at most; `None` is without end.
+    pub max_retries: Option<u32>,
+    /// The first retry's least wait.
+    pub min_backoff: Duration,
+    /// The longest wait.
+    pub max_backoff: Duration,
+}
+
+impl Default for Retries {
+    fn default() -> Self {
+        Self {
+            max_retries: Some(20),
+            min_backoff: Duration::from_secs(15),
+            max_backoff: MAX_BACKOFF,
+        }
+    }
+}
+
+/// What holds for one message.
+struct Policy {
+    max_retries: Option<u32>,
+    backoff: Backoff,
+}
+
+impl Retries {
+    /// The message's word counts before the actor's, and that before the broker's.
+    fn policy(&self, run: &Run<'_>) -> Policy {
+        let (options, actor) = (&run.message.options, &run.actor.retries);
+        let max_retries = match options.get(option::MAX_RETRIES) {
+            Some(value) if value.is_null() => None,
+            Some(value) => value.read().ok().or(actor.max_retries).or(self.max_retries),
+            None => actor.max_retries.or(self.max_retries),
+        };
+        let wait = |name: &str| {
+            options
+                .get(name)?
+                .millis()
+                .map(|millis| Duration::from_millis(millis.try_into().unwrap_or(0)))
+        };
+        let min = wait(option::MIN_BACKOFF)
+            .or(actor.min_backoff)
+            .unwrap_or(self.min_backoff);
+        let max = wait(option::MAX_BACKOFF)
+            .or(actor.max_backoff)
+            .unwrap_or(self.max_backoff);
+        Policy {
+            max_retries,
+            backoff: Backoff::new(min, max),
+        }
+    }
+}
+
+impl Middleware for Retries {
+    fn ending(&self, run: &Run<'_>, ending: &mut Ending) {
+        let Outcome::Failed(failure) = run.outcome else { return };
+        if failure.expected {
+            info!(target: "common::run", "not retried, its actor expects this error; kept in {}", run.message.queue_name.dead_letter());
+            ending.place = Place::Dead(
+                Body::Message(failed(run, failure, run.message.retries())),
+                failure.text.clone(),
+            );
+            return;
+        }
+        let policy = self.policy(run);
+        let retries = run.message.retries();
+        let exhausted = match failure.retry_when {
+            Some(again) => !again,
+            None => policy.max_retries.is_some_and(|max| retries >= max),
+        };
+        if exhausted {
+            give_up(run, failure, &policy, ending);
+        } else {
+            try_again(run, failure, &policy, ending);
+        }
+    }
+}
+
+fn try_again(run: &Run<'_>, failure: &Failure, policy: &Policy, ending: &mut Ending) {
+    let retries = run.message.retries();
+    let (wait, window) = match failure.asked.and_then(|retry| retry.delay) {
+        Some(delay) => (delay, "as it asked".to_owned()),
+        None => {
+            let (low, high) = policy.backoff.window(retries);
+            (
+                policy.backoff.wait(retries, fastrand::f64),
+                format!("{} to {}", short(low), short(high)),
+            )
+        }
+    };
+    let limit = match (failure.retry_when, policy.max_retries) {
+        (None, Some(max)) => format!(" of {max}"),
+        _ => String::new(),
+    };
+    debug!(
+        target: "common::run",
+        "retry {}{limit} in {} ({window}); it waits in the broker, slot {} is free",
+        retries + 1,
+        short(wait),
+        run.slot,
+    );
+    let mut message = failed(run, failure, retries.saturating_add(1));
+    message
+        .options
+        .set(option::REQUEUE_TIMESTAMP, Raw::from(run.now.as_millis()));
+    ending.place = Place::Until(run.now + wait, message);
+}
+
+fn give_up(run: &Run<'_>, failure: &Failure, policy: &Policy, ending: &mut Ending) {
+    let retries = run.message.retries();
+    let limit = match (failure.retry_when, policy.max_retries) {
+        (None, Some(max)) => format!("max_retries {max}"),
+        _ => "retry_when says no".to_owned(),
+    };
+    let attempts = retries.saturating_add(1);
+    let plural = if attempts == 1 { "" } else { "s" };
+    error!(
+        target: "common::run",
+        "gave up after {attempts} attempt{plural} ({limit}): {}; kept 7 days in {}",
+        failure.text,
+        run.message.queue_name.dead_letter(),
+    );
+    if let Some(effect) = tell(run, failure, policy) {
+        ending.also.push(effect);
+    }
+    ending.place = Place::Dead(Body::Message(failed(run, failure, retries)), failure.text.clone());
+}
+
+/// The message for the actor that wants to hear about the last failure.
+fn tell(run: &Run<'_>, failure: &Failure, policy: &Policy) -> Option<Effect> {
+    let named = run
+        .message
+        .options
+        .read::<String>(option::ON_RETRY_EXHAUSTED)
+        .filter(|name| !name.is_empty());
+    let (actor_name, queue_name) = match (named, run.actor.retries.on_retry_exhausted) {
+        (Some(name), Some(Target { name: same, queue })) if name == same => (name, QueueName::canonical(queue)),
+        // A message names the actor only; where it lives is known for actors of the same queue.
+        (Some(name), _) => (name, run.message.queue_name.clone()),
+        (None, Some(target)) => (target.name.to_owned(), QueueName::canonical(target.queue)),
+        (None, None) => return None,
+    };
+    let retries = run.message.retries();
+    // dramatiq has counted the failed attempt by the time it tells about it.
+    let told = failed(run, failure, retries.saturating_add(1));
+    let max = policy.max_retries.map_or(Raw::NULL, Raw::from);
+    let info = serde_json::value::RawValue::from_string(format!(r#"{{"retries":{retries},"max_retries":{max}}}"#));
+    match info {
+        Ok(info) => Some(Effect::Enqueue(Message {
+            queue_name,
+            actor_name: actor_name.into(),
+            args: vec![told.to_raw(), Raw::from(&*info)],
+            kwargs: Entries::default(),
+            options: Entries::default(),
+            message_id: MessageId::random(),
+            message_timestamp: run.now,
+        })),
+        Err(error) => {
+            warn!(target: "common::run", "nobody is told: {error}");
+            None
+        }
+    }
+}
+
+/// The message with what is known about its failure.
+fn failed(run: &Run<'_>, failure: &Failure, retries: u32) -> Message {
+    let mut message = run.message.clone();
+    message.options.set(option::RETRIES, Raw::from(retries));
+    message.options.set(option::TRACEBACK, Raw::from(failure.text.as_str()));
+    message
+}
+
+/// A duration as a person reads it.
+fn short(duration: Duration) -> String {
+    let seconds = duration.as_secs_f64();
+    let trimmed = |number: f64, unit: &str| {
+        let text = format!("{number:.2}");
+        format!("{} {unit}", text.trim_end_matches('0').trim_end_matches('.'))
+    };
+    match seconds {
+        _ if seconds < 1.0 => format!("{} ms", duration.as_millis()),
+        _ if seconds < 120.0 => trimmed(seconds, "s"),
+        _ if seconds < 7_200.0 => trimmed(seconds / 60.0, "min"),
+        _ if seconds < 172_800.0 => trimmed(seconds / 3_600.0, "h"),
+        _ => trimmed(seconds / 86_400.0, "days"),
+    }
+}

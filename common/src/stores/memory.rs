@@ -1,0 +1,177 @@
+//! The store inside of one process: for tests, and for demonstrations that need no service.
+//!
+//! It keeps encoded bytes, so that what cannot travel fails here as well. Nothing of it survives the process.
+
+mod world;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::watch;
+
+use self::world::World;
+use super::looks::Looks;
+use crate::clock::{Clock, Timestamp};
+use crate::error::{EnqueueError, StoreError};
+use crate::message::Message;
+use crate::queue_name::QueueName;
+use crate::store::{
+    Answer, Beat, Boxed, Claim, Counts, DeadLetter, Ending, Fetched, Inspect, Lease, Store, Wake, Want, WorkerId,
+};
+
+/// A store inside of this process.
+#[derive(Clone, Debug)]
+pub struct MemoryStore {
+    clock: Clock,
+    world: Arc<Mutex<World>>,
+    /// Changes with every message that becomes ready or is held.
+    news: watch::Sender<()>,
+    /// What each worker saw of the others.
+    looks: Arc<Mutex<HashMap<WorkerId, Looks>>>,
+}
+
+impl MemoryStore {
+    /// An empty store.
+    #[must_use]
+    pub fn new(clock: Clock) -> Self {
+        Self {
+            clock,
+            world: Arc::default(),
+            news: watch::Sender::new(()),
+            looks: Arc::default(),
+        }
+    }
+
+    fn world(&self) -> MutexGuard<'_, World> {
+        // Nothing in `World` panics halfway through a change.
+        self.world.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn is_news(&self, queues: &[QueueName], due: Option<Timestamp>) -> Option<Wake> {
+        let world = self.world();
+        if world.is_ready(queues) {
+            return Some(Wake::Ready);
+        }
+        let next = world.next_due(queues)?;
+        due.is_none_or(|due| next < due).then_some(Wake::Due)
+    }
+}
+
+/// A result that is there at once.
+fn ready<'a, T: Send + 'a>(result: T) -> Boxed<'a, T> {
+    Box::pin(std::future::ready(result))
+}
+
+impl Store for MemoryStore {
+    fn enqueue<'a>(&'a self, messages: &'a [Message]) -> Boxed<'a, Result<(), EnqueueError>> {
+        let now = self.clock.now();
+        let mut world = self.world();
+        for message in messages {
+            world.enqueue(message, now);
+        }
+        drop(world);
+        self.news.send_replace(());
+        ready(Ok(()))
+    }
+
+    fn join<'a>(&'a self, queues: &'a [QueueName]) -> Boxed<'a, Result<Lease, StoreError>> {
+        let lease = Lease {
+            worker: WorkerId::random(),
+            queues: queues.to_vec(),
+        };
+        self.world().register(&lease, self.clock.now());
+        ready(Ok(lease))
+    }
+
+    fn fetch<'a>(&'a self, lease: &'a Lease, wants: &'a [Want]) -> Boxed<'a, Result<Fetched, StoreError>> {
+        let mut world = self.world();
+        if !world.is_registered(&lease.worker) {
+            return ready(Err(StoreError::Stranger));
+        }
+        let now = self.clock.now();
+        let deliveries = wants
+            .iter()
+            .flat_map(|want| world.fetch(&lease.worker, want, now))
+            .collect();
+        let next_due = world.next_due(&lease.queues);
+        ready(Ok(Fetched { deliveries, next_due }))
+    }
+
+    fn wait<'a>(&'a self, queues: &'a [QueueName], due: Option<Timestamp>) -> Boxed<'a, Wake> {
+        Box::pin(async move {
+            let mut news = self.news.subscribe();
+            loop {
+                if let Some(wake) = self.is_news(queues, due) {
+                    return wake;
+                }
+                // The sender lives in `self`, so the channel cannot close under us.
+                let _ = news.changed().await;
+            }
+        })
+    }
+
+    fn finish<'a>(&'a self, lease: &'a Lease, endings: &'a [Ending]) -> Boxed<'a, Result<Vec<Answer>, StoreError>> {
+        let now = self.clock.now();
+        let mut world = self.world();
+        // Each goes to the head, so the last one has to go first for the first one to lie first.
+        let mut answers: Vec<_> = endings
+            .iter()
+            .rev()
+            .map(|ending| world.finish(&lease.worker, ending, now))
+            .collect();
+        answers.reverse();
+        drop(world);
+        self.news.send_replace(());
+        ready(Ok(answers))
+    }
+
+    fn beat<'a>(&'a self, lease: &'a Lease, held: &'a [Claim]) -> Boxed<'a, Result<Beat, StoreError>> {
+        let now = self.clock.now();
+        let mut world = self.world();
+        world.register(lease, now);
+        let mut moved = lease.queues.iter().map(|queue| world.promote(queue, now)).sum();
+        let dead = {
+            let mut looks = self.looks.lock().unwrap_or_else(PoisonError::into_inner);
+            looks
+                .entry(lease.worker.clone())
+                .or_default()
+                .look(now, world.peers(&lease.worker))
+        };
+        moved += dead.iter().map(|(peer, _)| world.recover(peer, now)).sum::<usize>();
+        let lost = world.not_held(&lease.worker, held);
+        let next_due = world.next_due(&lease.queues);
+        drop(world);
+        if moved > 0 {
+            self.news.send_replace(());
+        }
+        ready(Ok(Beat {
+            now,
+            lost,
+            next_due,
+            moved,
+        }))
+    }
+
+    fn leave<'a>(&'a self, lease: &'a Lease) -> Boxed<'a, Result<(), StoreError>> {
+        self.world().leave(&lease.worker);
+        ready(Ok(()))
+    }
+}
+
+impl Inspect for MemoryStore {
+    fn counts<'a>(&'a self, queue: &'a QueueName) -> Boxed<'a, Result<Counts, StoreError>> {
+        ready(Ok(self.world().counts(queue)))
+    }
+
+    fn dead_letters<'a>(
+        &'a self,
+        queue: &'a QueueName,
+        limit: usize,
+    ) -> Boxed<'a, Result<Vec<DeadLetter>, StoreError>> {
+        ready(Ok(self.world().dead_letters(queue, limit)))
+    }
+
+    fn address(&self) -> String {
+        "memory:".to_owned()
+    }
+}

@@ -1,0 +1,291 @@
+//! The places of one memory store, as plain data.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::clock::Timestamp;
+use crate::message::{Message, MessageId};
+use crate::queue_name::QueueName;
+use crate::store::{
+    Answer, BEAT_INTERVAL, Body, Claim, Counts, DEAD_AFTER, DEAD_LETTER_TTL, DeadLetter, Delivery, Effect, Ending,
+    Lease, MAX_CRASHES, PRIORITIES, Place, Undecodable, Want, WorkerId,
+};
+
+/// Everything that a store holds.
+#[derive(Debug, Default)]
+pub(super) struct World {
+    queues: HashMap<QueueName, Queue>,
+    workers: HashMap<WorkerId, Worker>,
+}
+
+#[derive(Debug)]
+struct Worker {
+    queues: Vec<QueueName>,
+    beat: Timestamp,
+}
+
+/// One queue: a message is in exactly one of the three places, or dead.
+#[derive(Debug, Default)]
+struct Queue {
+    bodies: HashMap<Arc<str>, Vec<u8>>,
+    /// By priority, then by a number that grows towards the tail.
+    ready: BTreeMap<(i32, i64), Arc<str>>,
+    /// By due time, then by arrival, with the priority for later.
+    held: BTreeMap<(Timestamp, u64), (Arc<str>, i32)>,
+    claimed: HashMap<Arc<str>, WorkerId>,
+    dead: Vec<DeadLetter>,
+    crashes: HashMap<Arc<str>, u32>,
+    arrivals: u64,
+}
+
+impl Queue {
+    /// Adds a body under `id`, to be ready or held.
+    fn put(&mut self, id: Arc<str>, body: Vec<u8>, due: Option<Timestamp>, priority: i32) {
+        self.bodies.insert(id.clone(), body);
+        match due {
+            None => self.push_tail(id, priority),
+            Some(due) => {
+                self.arrivals += 1;
+                self.held.insert((due, self.arrivals), (id, priority));
+            }
+        }
+    }
+
+    fn push_tail(&mut self, id: Arc<str>, priority: i32) {
+        let band = self.ready.range((priority, i64::MIN)..=(priority, i64::MAX));
+        let last = band.last().map_or(0, |((_, number), _)| *number);
+        self.ready.insert((priority, last + 1), id);
+    }
+
+    fn push_head(&mut self, id: Arc<str>) {
+        let priority = self
+            .bodies
+            .get(&id)
+            .and_then(|body| Message::decode(body, Timestamp::EPOCH).ok())
+            .map_or(0, |m| priority(&m));
+        let mut band = self.ready.range((priority, i64::MIN)..=(priority, i64::MAX));
+        let first = band.next().map_or(0, |((_, number), _)| *number);
+        self.ready.insert((priority, first - 1), id);
+    }
+
+    fn die(&mut self, id: &str, bytes: Vec<u8>, reason: String, now: Timestamp) {
+        self.dead.retain(|letter| now.since(letter.died) < DEAD_LETTER_TTL);
+        self.dead.push(DeadLetter {
+            id: id.to_owned(),
+            bytes,
+            reason: Some(reason),
+            died: now,
+        });
+    }
+}
+
+fn priority(message: &Message) -> i32 {
+    message.priority().clamp(*PRIORITIES.start(), *PRIORITIES.end())
+}
+
+fn fresh_id() -> Arc<str> {
+    MessageId::random().as_str().into()
+}
+
+impl World {
+    pub(super) fn register(&mut self, lease: &Lease, now: Timestamp) {
+        let worker = Worker {
+            queues: lease.queues.clone(),
+            beat: now,
+        };
+        self.workers.insert(lease.worker.clone(), worker);
+    }
+
+    pub(super) fn is_registered(&self, worker: &WorkerId) -> bool {
+        self.workers.contains_key(worker)
+    }
+
+    /// Stores a message, unless the same bytes are there under its id.
+    pub(super) fn enqueue(&mut self, message: &Message, now: Timestamp) {
+        let queue = self.queues.entry(message.queue_name.clone()).or_default();
+        let body = message.encode();
+        let id: Arc<str> = message.message_id.as_str().into();
+        let id = match queue.bodies.get(&id) {
+            Some(same) if *same == body => return,
+            Some(_) => fresh_id(),
+            None => id,
+        };
+        let due = message.eta(now).filter(|due| *due > now);
+        queue.put(id, body, due, priority(message));
+    }
+
+    pub(super) fn fetch(&mut self, worker: &WorkerId, want: &Want, now: Timestamp) -> Vec<Delivery> {
+        let Some(queue) = self.queues.get_mut(&want.queue) else {
+            return Vec::new();
+        };
+        let mut deliveries = Vec::new();
+        while deliveries.len() < want.count {
+            let Some((_, id)) = queue.ready.pop_first() else { break };
+            let Some(bytes) = queue.bodies.get(&id) else { continue };
+            let body = Message::decode(bytes, now).map_err(|error| Undecodable {
+                bytes: bytes.clone(),
+                error,
+            });
+            queue.claimed.insert(id.clone(), worker.clone());
+            deliveries.push(Delivery {
+                claim: Claim {
+                    queue: want.queue.clone(),
+                    id,
+                },
+                body,
+            });
+        }
+        deliveries
+    }
+
+    pub(super) fn finish(&mut self, worker: &WorkerId, ending: &Ending, now: Timestamp) -> Answer {
+        let Claim { queue: name, id } = &ending.claim;
+        let Some(queue) = self.queues.get_mut(name) else {
+            return Answer::Unknown;
+        };
+        if queue.claimed.get(id) != Some(worker) {
+            return Answer::Unknown;
+        }
+        queue.claimed.remove(id);
+        if ending.place == Place::Head {
+            queue.push_head(id.clone());
+            return Answer::Finished;
+        }
+        queue.bodies.remove(id);
+        queue.crashes.remove(id);
+        match &ending.place {
+            Place::Gone | Place::Head => {}
+            Place::Ready(message) => self.put(message, None, now),
+            Place::Until(due, message) => self.put(message, Some(*due), now),
+            Place::Dead(body, reason) => {
+                let bytes = match body {
+                    Body::Message(message) => message.encode(),
+                    Body::Raw(bytes) => bytes.clone(),
+                };
+                queue.die(id, bytes, reason.clone(), now);
+            }
+        }
+        for Effect::Enqueue(message) in &ending.also {
+            self.enqueue(message, now);
+        }
+        Answer::Finished
+    }
+
+    /// Stores a new body under a fresh id.
+    fn put(&mut self, message: &Message, due: Option<Timestamp>, now: Timestamp) {
+        let mut message = message.clone();
+        let due = due.filter(|due| *due > now);
+        message.set_eta(due);
+        let queue = self.queues.entry(message.queue_name.clone()).or_default();
+        queue.put(fresh_id(), message.encode(), due, priority(&message));
+    }
+
+    /// Moves what is due to the ready ones, and forgets dead letters that were kept long enough.
+    pub(super) fn promote(&mut self, name: &QueueName, now: Timestamp) -> usize {
+        let Some(queue) = self.queues.get_mut(name) else {
+            return 0;
+        };
+        queue.dead.retain(|letter| now.since(letter.died) < DEAD_LETTER_TTL);
+        let mut moved = 0;
+        while let Some(first) = queue.held.first_entry().filter(|first| first.key().0 <= now) {
+            let (id, priority) = first.remove();
+            queue.push_tail(id, priority);
+            moved += 1;
+        }
+        moved
+    }
+
+    /// The other workers, their last beat, and how long it may stand still.
+    pub(super) fn peers<'a>(
+        &'a self,
+        but: &'a WorkerId,
+    ) -> impl Iterator<Item = (&'a WorkerId, Timestamp, Duration)> + use<'a> {
+        let others = self.workers.iter().filter(move |(worker, _)| *worker != but);
+        others.map(|(worker, known)| (worker, known.beat, BEAT_INTERVAL * DEAD_AFTER))
+    }
+
+    /// Gives back what a dead worker held, on all of its queues, and takes it off.
+    pub(super) fn recover(&mut self, dead: &WorkerId, now: Timestamp) -> usize {
+        let Some(worker) = self.workers.remove(dead) else {
+            return 0;
+        };
+        let mut moved = 0;
+        for name in &worker.queues {
+            let Some(queue) = self.queues.get_mut(name) else {
+                continue;
+            };
+            let ids: BTreeSet<_> = queue
+                .claimed
+                .iter()
+                .filter(|(_, holder)| *holder == dead)
+                .map(|(id, _)| id.clone())
+                .collect();
+            for id in ids {
+                queue.claimed.remove(&id);
+                let crashes = queue.crashes.entry(id.clone()).or_default();
+                *crashes += 1;
+                if *crashes < MAX_CRASHES {
+                    queue.push_head(id);
+                    moved += 1;
+                } else if let Some(bytes) = queue.bodies.remove(&id) {
+                    let reason = format!("its worker died {crashes} times");
+                    queue.crashes.remove(&id);
+                    queue.die(&id, bytes, reason, now);
+                }
+            }
+        }
+        moved
+    }
+
+    /// Which of these claims the worker does not have.
+    pub(super) fn not_held(&self, worker: &WorkerId, held: &[Claim]) -> Vec<Claim> {
+        let has = |claim: &Claim| {
+            self.queues
+                .get(&claim.queue)
+                .is_some_and(|queue| queue.claimed.get(&claim.id) == Some(worker))
+        };
+        held.iter().filter(|claim| !has(claim)).cloned().collect()
+    }
+
+    /// Takes a worker off that holds nothing.
+    pub(super) fn leave(&mut self, worker: &WorkerId) {
+        if !self
+            .queues
+            .values()
+            .any(|queue| queue.claimed.values().any(|holder| holder == worker))
+        {
+            self.workers.remove(worker);
+        }
+    }
+
+    pub(super) fn is_ready(&self, queues: &[QueueName]) -> bool {
+        queues
+            .iter()
+            .filter_map(|name| self.queues.get(name))
+            .any(|queue| !queue.ready.is_empty())
+    }
+
+    pub(super) fn next_due(&self, queues: &[QueueName]) -> Option<Timestamp> {
+        let queues = queues.iter().filter_map(|name| self.queues.get(name));
+        queues
+            .filter_map(|queue| queue.held.keys().next())
+            .map(|(due, _)| *due)
+            .min()
+    }
+
+    pub(super) fn counts(&self, name: &QueueName) -> Counts {
+        self.queues.get(name).map_or_else(Counts::default, |queue| Counts {
+            ready: queue.ready.len(),
+            delayed: queue.held.len(),
+            claimed: queue.claimed.len(),
+            dead: queue.dead.len(),
+        })
+    }
+
+    pub(super) fn dead_letters(&self, name: &QueueName, limit: usize) -> Vec<DeadLetter> {
+        self.queues
+            .get(name)
+            .map_or_else(Vec::new, |queue| queue.dead.iter().take(limit).cloned().collect())
+    }
+}

@@ -1,0 +1,198 @@
+//! Runs actors.
+//!
+//! ```text
+//!  home                                     slots 1 to N
+//!  ----                                     ------------
+//!  Keeper   waits, fetches, finishes, beats
+//!    │ deliveries                  Pool
+//!    └────────► one queue, ordered by (priority, arrival) ──► a free slot takes the first
+//!    ┌───────── one list of endings ◄──────────────────────── a run leaves its ending, and takes the next
+//!    └ finish: one batch a call
+//! ```
+//!
+//! * `worker.rs` (here): what people hold; checks everything that can be checked before the first message.
+//! * [`keeper`]: the loop at home. It reacts to one event after the other and never waits inside of one.
+//! * [`pool`]: the queue that slots pull from, under one lock.
+//! * [`slot`]: how one message is run, step by step.
+//! * [`threads`]: where a slot's runs happen.
+//! * [`stop`]: how a worker is told to end.
+
+mod keeper;
+mod pool;
+mod prefetch;
+mod registry;
+mod slot;
+mod stop;
+mod threads;
+
+use std::any::Any;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+
+use self::keeper::Keeper;
+use self::pool::Pool;
+use self::registry::Registry;
+use self::slot::Runner;
+pub use self::stop::Stopper;
+use crate::actor::{Declaration, Lendings};
+use crate::broker::Broker;
+use crate::error::WorkerError;
+
+/// The slots of a worker that is told nothing else.
+pub const DEFAULT_THREADS: usize = 8;
+
+/// The most slots that a worker may have.
+pub const MAX_THREADS: usize = 10_000;
+
+/// How long a worker that stops waits for what runs, unless it is told otherwise.
+pub const DEFAULT_SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(600);
+
+/// A worker, before it runs.
+///
+/// ```no_run
+/// # use common::{broker::Broker, worker::Worker, actor::Declaration};
+/// # async fn example(broker: Broker, actors: &[&'static Declaration]) -> Result<(), Box<dyn std::error::Error>> {
+/// Worker::new(broker).threads(4).actors(actors).run().await?;
+/// # Ok(())
+/// # }
+/// ```
+pub struct Worker {
+    broker: Broker,
+    actors: Vec<&'static Declaration>,
+    lendings: Lendings,
+    /// What went wrong while the worker was put together; told at start, so that building it stays a chain.
+    mistake: Option<WorkerError>,
+    threads: usize,
+    shutdown_timeout: Duration,
+    show_arguments: bool,
+    on_ready: Option<Box<dyn FnOnce() + Send>>,
+    stopper: Stopper,
+}
+
+/// How a worker ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stopped {
+    /// Everything that ran has ended, the rest was given back.
+    Clean,
+    /// Something was still running, or could not be given back; other workers will run it again.
+    Forced,
+}
+
+impl Worker {
+    /// A worker on a broker, without any actors yet.
+    #[must_use]
+    pub fn new(broker: Broker) -> Self {
+        Self {
+            broker,
+            actors: Vec::new(),
+            lendings: Lendings::default(),
+            mistake: None,
+            threads: DEFAULT_THREADS,
+            shutdown_timeout: DEFAULT_SHUTDOWN_TIMEOUT,
+            show_arguments: false,
+            on_ready: None,
+            stopper: Stopper::new(),
+        }
+    }
+
+    /// Adds actors; the worker consumes their queues.
+    #[must_use]
+    pub fn actors(mut self, actors: &[&'static Declaration]) -> Self {
+        self.actors.extend_from_slice(actors);
+        self
+    }
+
+    /// Lends a value to every actor that takes a `&T` of exactly this type.
+    #[must_use]
+    pub fn lend<T: Any + Send + Sync>(mut self, value: T) -> Self {
+        if let Err(mistake) = self.lendings.add(value) {
+            self.mistake.get_or_insert(mistake);
+        }
+        self
+    }
+
+    /// How many messages run at once, sync and async ones together; 8 unless told otherwise.
+    #[must_use]
+    pub fn threads(mut self, threads: usize) -> Self {
+        self.threads = threads;
+        self
+    }
+
+    /// How long to wait for what runs once the worker is to stop; 10 minutes unless told otherwise.
+    #[must_use]
+    pub fn shutdown_timeout(mut self, timeout: Duration) -> Self {
+        self.shutdown_timeout = timeout;
+        self
+    }
+
+    /// Shows arguments in the log. Off unless asked for: they may hold secrets.
+    #[must_use]
+    pub fn show_arguments(mut self, show: bool) -> Self {
+        self.show_arguments = show;
+        self
+    }
+
+    /// Called once the worker is registered and about to fetch for the first time.
+    #[must_use]
+    pub fn on_ready(mut self, ready: impl FnOnce() + Send + 'static) -> Self {
+        self.on_ready = Some(Box::new(ready));
+        self
+    }
+
+    /// What stops this worker, from anywhere.
+    #[must_use]
+    pub fn stopper(&self) -> Stopper {
+        self.stopper.clone()
+    }
+
+    /// Runs until it is stopped. Async actors run on the runtime that this is called in.
+    ///
+    /// # Errors
+    ///
+    /// [`WorkerError`] when something is wrong with the actors or what they need, or when the store cannot be reached at
+    /// start. Nothing was fetched then.
+    pub async fn run(self) -> Result<Stopped, WorkerError> {
+        if let Some(mistake) = self.mistake {
+            return Err(mistake);
+        }
+        if !(1..=MAX_THREADS).contains(&self.threads) {
+            return Err(WorkerError::OutOfBounds {
+                what: "the number of threads",
+                given: self.threads,
+                low: 1,
+                high: MAX_THREADS,
+            });
+        }
+        let registry = Registry::new(&self.actors)?;
+        for actor in &self.actors {
+            self.lendings.check(actor.name, actor.lent)?;
+        }
+        let runner = Runner {
+            broker: self.broker.clone(),
+            lendings: Arc::new(self.lendings),
+            show_arguments: self.show_arguments,
+        };
+        let (pool, events) = Pool::new(self.threads, Arc::new(runner), Handle::current());
+        let (broker, stopper, on_ready) = (self.broker.clone(), self.stopper, self.on_ready);
+        let work = async move {
+            let keeper = Keeper::join(broker, registry, pool, self.shutdown_timeout).await?;
+            if let Some(ready) = on_ready {
+                ready();
+            }
+            Ok(keeper.run(events, stopper).await)
+        };
+        self.broker.at_home(work).await
+    }
+}
+
+impl fmt::Debug for Worker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Worker")
+            .field("actors", &self.actors)
+            .field("threads", &self.threads)
+            .finish_non_exhaustive()
+    }
+}

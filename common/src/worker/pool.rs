@@ -1,0 +1,299 @@
+//! The queue that slots pull from, and the list that they leave endings in, under one lock.
+//!
+//! A slot that has run a message leaves the ending and takes the next message in one visit. Home is told only when the
+//! list was empty before, so it wakes once a batch. A message that arrives while slots are free goes to the one with the
+//! lowest number, so that a quiet log shows the same numbers every time.
+
+use std::cmp::{Ordering, Reverse};
+use std::collections::{BTreeSet, BinaryHeap};
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+
+use super::keeper::Event;
+use super::prefetch::Prefetch;
+use super::slot::Runner;
+use super::threads::{Threads, start};
+use crate::actor::{Cancellation, Declaration};
+use crate::clock::Stopwatch;
+use crate::message::Message;
+use crate::store::{Claim, Ending, Place};
+
+/// A message on its way to a slot.
+#[derive(Clone)]
+pub(super) struct Job {
+    pub(super) claim: Claim,
+    pub(super) message: Arc<Message>,
+    pub(super) actor: &'static Declaration,
+    pub(super) cancellation: Cancellation,
+    /// Lower runs first.
+    pub(super) priority: i32,
+}
+
+/// What home and the slots share.
+pub(super) struct Pool {
+    state: Mutex<State>,
+    events: UnboundedSender<Event>,
+    pub(super) runner: Arc<Runner>,
+    pub(super) runtime: Handle,
+    pub(super) threads: Threads,
+}
+
+struct State {
+    waiting: BinaryHeap<Reverse<Waiting>>,
+    arrivals: u64,
+    /// Slots with nothing to do, from 0.
+    idle: BTreeSet<usize>,
+    /// What each slot runs.
+    running: Vec<Option<Running>>,
+    endings: Vec<Ending>,
+    prefetch: Prefetch,
+    /// Whether slots may take more.
+    open: bool,
+}
+
+struct Running {
+    claim: Claim,
+    cancellation: Cancellation,
+    since: Stopwatch,
+}
+
+struct Waiting {
+    job: Job,
+    arrival: u64,
+}
+
+impl Waiting {
+    fn order(&self) -> (i32, u64) {
+        (self.job.priority, self.arrival)
+    }
+}
+
+impl PartialEq for Waiting {
+    fn eq(&self, other: &Self) -> bool {
+        self.order() == other.order()
+    }
+}
+
+impl Eq for Waiting {}
+
+impl PartialOrd for Waiting {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Waiting {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.order().cmp(&other.order())
+    }
+}
+
+impl Pool {
+    /// A pool of `threads` idle slots, and the events that it tells home.
+    pub(super) fn new(threads: usize, runner: Arc<Runner>, runtime: Handle) -> (Arc<Self>, UnboundedReceiver<Event>) {
+        let (events, receiver) = unbounded_channel();
+        let state = State {
+            waiting: BinaryHeap::new(),
+            arrivals: 0,
+            idle: (0..threads).collect(),
+            running: std::iter::repeat_with(|| None).take(threads).collect(),
+            endings: Vec::new(),
+            prefetch: Prefetch::new(threads),
+            open: true,
+        };
+        let pool = Self {
+            state: Mutex::new(state),
+            events,
+            runner,
+            runtime,
+            threads: Threads::new(threads),
+        };
+        (Arc::new(pool), receiver)
+    }
+
+    /// Tells home something.
+    pub(super) fn tell(&self, event: Event) {
+        // Home is gone when the worker was forced to end; nobody needs to know then.
+        let _ = self.events.send(event);
+    }
+
+    /// Takes messages in, in their order, and starts them on free slots.
+    pub(super) fn deliver(self: &Arc<Self>, jobs: impl IntoIterator<Item = Job>) {
+        let mut state = self.lock();
+        for job in jobs {
+            state.arrivals += 1;
+            let arrival = state.arrivals;
+            state.waiting.push(Reverse(Waiting { job, arrival }));
+        }
+        let mut starts = Vec::new();
+        while let Some(slot) = state.idle.first().copied() {
+            let Some(job) = state.take(slot) else { break };
+            starts.push((slot, job));
+        }
+        drop(state);
+        for (slot, job) in starts {
+            start(self, slot, job);
+        }
+    }
+
+    /// A slot's visit: leaves the ending of its last run, and takes the next message.
+    pub(super) fn visit(&self, slot: usize, ending: Option<Ending>) -> Option<Job> {
+        let mut state = self.lock();
+        let mut news = false;
+        if let Some(run) = state.running[slot].take() {
+            state.prefetch.ran(run.since.elapsed());
+        }
+        if let Some(ending) = ending {
+            news = state.endings.is_empty();
+            state.endings.push(ending);
+        }
+        let next = state.take(slot);
+        if next.is_none() {
+            state.idle.insert(slot);
+        }
+        drop(state);
+        if news {
+            self.tell(Event::Ended);
+        }
+        next
+    }
+
+    /// Frees a slot that could not run its message, without giving it the next one at once.
+    pub(super) fn free(&self, slot: usize, ending: Ending) {
+        let mut state = self.lock();
+        state.running[slot] = None;
+        state.idle.insert(slot);
+        state.endings.push(ending);
+        drop(state);
+        self.tell(Event::Ended);
+    }
+
+    /// Adds endings that no slot has to do with.
+    pub(super) fn end(&self, endings: impl IntoIterator<Item = Ending>) {
+        self.lock().endings.extend(endings);
+    }
+
+    /// Takes all endings out.
+    pub(super) fn take_endings(&self) -> Vec<Ending> {
+        std::mem::take(&mut self.lock().endings)
+    }
+
+    /// How many messages to fetch.
+    pub(super) fn wanted(&self) -> usize {
+        let state = self.lock();
+        state.prefetch.wanted(state.waiting.len())
+    }
+
+    /// Whether nothing runs, and no ending is left.
+    pub(super) fn is_quiet(&self) -> bool {
+        let state = self.lock();
+        state.endings.is_empty() && state.running.iter().all(Option::is_none)
+    }
+
+    /// How many messages run.
+    pub(super) fn running(&self) -> usize {
+        self.lock().running.iter().flatten().count()
+    }
+
+    /// All claims whose end was not tried yet.
+    pub(super) fn held(&self) -> Vec<Claim> {
+        let state = self.lock();
+        let waiting = state.waiting.iter().map(|Reverse(waiting)| &waiting.job.claim);
+        let running = state.running.iter().flatten().map(|run| &run.claim);
+        waiting.chain(running).cloned().collect()
+    }
+
+    /// Drops what others hold now: what waits is forgotten, what runs is cancelled. Returns how many run.
+    pub(super) fn lose(&self, lost: &[Claim]) -> usize {
+        let mut state = self.lock();
+        state
+            .waiting
+            .retain(|Reverse(waiting)| !lost.contains(&waiting.job.claim));
+        let running = state.running.iter().flatten().filter(|run| lost.contains(&run.claim));
+        running.map(|run| run.cancellation.cancel()).count()
+    }
+
+    /// Gives back what waits beyond the present target: runs have become long since it was fetched.
+    pub(super) fn give_back_surplus(&self, longest: Duration) {
+        let mut state = self.lock();
+        if state.running.iter().flatten().any(|run| run.since.elapsed() > longest) {
+            state.prefetch.long_run_seen();
+        }
+        let target = state.prefetch.target();
+        if state.waiting.len() > target {
+            let mut all = std::mem::take(&mut state.waiting).into_sorted_vec();
+            // Sorted by `Reverse`: the first to run stands last.
+            all.reverse();
+            let surplus = all.split_off(target);
+            state.waiting = all.into();
+            state
+                .endings
+                .extend(surplus.into_iter().map(|Reverse(waiting)| head(waiting.job.claim)));
+        }
+    }
+
+    /// Lets slots take nothing more, and gives back all that waits, in order.
+    pub(super) fn close(&self) {
+        let mut state = self.lock();
+        state.open = false;
+        let mut all = std::mem::take(&mut state.waiting).into_sorted_vec();
+        all.reverse();
+        state
+            .endings
+            .extend(all.into_iter().map(|Reverse(waiting)| head(waiting.job.claim)));
+    }
+
+    /// Gives back even what runs; whatever it does from now on counts for nothing.
+    pub(super) fn abandon(&self) -> usize {
+        let mut state = self.lock();
+        let running: Vec<_> = state.running.iter_mut().filter_map(Option::take).collect();
+        for run in &running {
+            run.cancellation.cancel();
+        }
+        let abandoned = running.len();
+        state.endings.extend(running.into_iter().map(|run| head(run.claim)));
+        abandoned
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Nothing under this lock panics, and an actor's panic is caught before.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Gives the first message to a slot.
+    fn take(&mut self, slot: usize) -> Option<Job> {
+        if !self.open {
+            return None;
+        }
+        let Reverse(Waiting { job, .. }) = self.waiting.pop()?;
+        self.idle.remove(&slot);
+        let (claim, cancellation) = (job.claim.clone(), job.cancellation.clone());
+        self.running[slot] = Some(Running {
+            claim,
+            cancellation,
+            since: Stopwatch::start(),
+        });
+        Some(job)
+    }
+}
+
+/// The end of a claim whose message was not run.
+pub(super) fn head(claim: Claim) -> Ending {
+    Ending {
+        claim,
+        place: Place::Head,
+        also: Vec::new(),
+    }
+}
+
+impl fmt::Debug for Pool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pool").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,51 @@
+//! Which actors a worker has.
+
+use std::collections::HashMap;
+
+use crate::actor::Declaration;
+use crate::error::WorkerError;
+use crate::queue_name::QueueName;
+
+/// Actors by their name on the wire, and the queues they are on.
+#[derive(Debug)]
+pub(super) struct Registry {
+    actors: HashMap<&'static str, &'static Declaration>,
+    queues: Vec<QueueName>,
+}
+
+impl Registry {
+    /// Checks names and queues.
+    pub(super) fn new(list: &[&'static Declaration]) -> Result<Self, WorkerError> {
+        let mut actors: HashMap<&'static str, &'static Declaration> = HashMap::new();
+        let mut queues = Vec::new();
+        for actor in list {
+            if let Some(first) = actors.insert(actor.name, actor) {
+                return Err(WorkerError::NameTaken {
+                    name: actor.name,
+                    first: first.place,
+                    second: actor.place,
+                });
+            }
+            let queue = QueueName::new(actor.queue).map_err(|cause| WorkerError::Queue {
+                actor: actor.name,
+                cause,
+            })?;
+            if !queues.contains(&queue) {
+                queues.push(queue);
+            }
+        }
+        if queues.is_empty() {
+            Err(WorkerError::NoActors)
+        } else {
+            Ok(Self { actors, queues })
+        }
+    }
+
+    pub(super) fn get(&self, name: &str) -> Option<&'static Declaration> {
+        self.actors.get(name).copied()
+    }
+
+    pub(super) fn queues(&self) -> &[QueueName] {
+        &self.queues
+    }
+}

@@ -1,0 +1,47 @@
+//! Options that are none, or none of this kind.
+#![allow(unused_variables, dead_code)]
+
+use common::actor;
+use common::actor::actors;
+
+#[actor(retries = 3)]
+fn unknown(n: u32) {}
+
+#[actor(on_failure = |a, b| c, queue = "mail")]
+fn unknown_and_far_from_all() {}
+
+#[actor(queue = "mail", queue = "post")]
+fn twice() {}
+
+#[actor(queue = "9 lives")]
+fn bad_queue() {}
+
+#[actor(name = "")]
+fn no_name() {}
+
+#[actor(min_backoff = 15, max_backoff = "1 week")]
+fn bad_times() {}
+
+#[actor(min_backoff = "1h", max_backoff = "1m")]
+fn times_the_wrong_way_round() {}
+
+#[actor(max_retries = -1, priority = 5000)]
+fn bad_numbers() {}
+
+#[actor(queue)]
+fn no_value() {}
+
+#[actor("mail")]
+fn no_key() {}
+
+#[actor(name = "a" queue = "b")]
+fn no_comma() {}
+
+#[actor(throws = String)]
+fn nothing_to_throw() {}
+
+fn main() {
+    // The handles are there all the same.
+    drop(unknown::message(3));
+    drop(actors![unknown, twice, bad_queue, bad_times, bad_numbers, no_value, no_key, no_comma]);
+}

@@ -1,0 +1,62 @@
+//! Functions that cannot be actors.
+#![allow(unused_variables, dead_code)]
+
+use common::actor;
+use common::actor::{Context, actors};
+
+struct Db;
+
+#[actor]
+fn exclusive(db: &mut Db, n: u32) {}
+
+#[actor]
+fn borrows_text(text: &str, bytes: &[u8]) {}
+
+#[actor]
+fn borrows_inside(text: Option<&str>) {}
+
+#[actor]
+fn lends_for_ever(db: &'static Db) {}
+
+#[actor]
+fn lends_a_trait(writer: &dyn std::io::Write) {}
+
+#[actor]
+fn generic<T>(value: T) {}
+
+#[actor]
+fn generic_in_disguise(value: impl Send, context: &Context) {}
+
+#[actor]
+fn generic_over_a_lifetime<'a>(db: &'a Db) {}
+
+#[actor]
+fn takes_apart((a, b): (u8, u8), _: u8) {}
+
+#[actor]
+const fn constant() {}
+
+#[actor]
+unsafe fn dangerous() {}
+
+#[actor]
+extern "C" fn foreign() {}
+
+impl Db {
+    #[actor]
+    fn method(&self, n: u32) {}
+
+    #[actor]
+    fn associated(db: &Self) {}
+}
+
+#[actor]
+struct NoFunction;
+
+fn main() {
+    // The handles are there all the same.
+    drop(exclusive::message(3));
+    drop(borrows_text::message("a", [1]));
+    drop(generic::message(1));
+    drop(actors![exclusive, borrows_text, borrows_inside, generic, takes_apart]);
+}

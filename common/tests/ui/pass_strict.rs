@@ -1,0 +1,46 @@
+//! A binary under strict lints, in which nobody calls `send`, `message` or even the function itself.
+#![deny(warnings)]
+#![warn(
+    missing_docs,
+    missing_debug_implementations,
+    unreachable_pub,
+    unused_qualifications,
+    unused_lifetimes,
+    single_use_lifetimes,
+    elided_lifetimes_in_paths,
+    let_underscore_drop
+)]
+#![forbid(unsafe_code)]
+
+use common::actor;
+use common::actor::{Context, actors};
+
+/// Something to lend.
+#[derive(Debug)]
+pub struct Db;
+
+#[actor]
+fn count_to(n: u32) {
+    _ = n;
+}
+
+/// Public, and documented.
+#[actor]
+pub async fn look_up(db: &Db, context: &Context, mut keys: Vec<String>, _unused: Option<u8>) -> Result<usize, String> {
+    _ = (db, context);
+    keys.sort();
+    Ok(keys.len())
+}
+
+#[actor(throws = _)]
+#[allow(non_snake_case, reason = "its author wants it so")]
+async fn Shout(Words: String) -> Result<(), std::num::ParseIntError> {
+    Words.parse::<u32>().map(drop)
+}
+
+#[actor]
+fn never_listed() {}
+
+fn main() {
+    assert_eq!(actors![count_to, look_up, Shout].len(), 3);
+}
