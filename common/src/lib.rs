@@ -8,6 +8,8 @@ pub mod clock;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 pub mod error;
+#[cfg(feature = "lab")]
+pub mod lab;
 pub mod message;
 pub mod middleware;
 pub mod middlewares;

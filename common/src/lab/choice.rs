@@ -6,6 +6,7 @@ use clap::parser::ValueSource;
 use super::{Experiment, Failure, commands};
 use crate::broker::Broker;
 use crate::error::ConnectError;
+use crate::stores::NAMESPACE;
 
 /// The store that lives in one process.
 pub(super) const MEMORY: &str = "memory:";
@@ -68,5 +69,10 @@ impl Choice {
 
 /// The first line of every log, so that a worker and a sender cannot talk past each other in silence.
 pub(super) fn say(broker: &Broker, why: &str) {
-    tracing::info!(target: "common::broker", "{} ({why})", broker.address());
+    let address = broker.address();
+    if address.starts_with(MEMORY) {
+        tracing::info!(target: "common::broker", "{address} ({why})");
+    } else {
+        tracing::info!(target: "common::broker", "{address} ({why}), namespace {NAMESPACE}");
+    }
 }

@@ -12,7 +12,7 @@ use crate::queue_name::QueueName;
 use crate::worker::Worker;
 
 /// Two slots are enough to see which of them takes what.
-const THREADS: usize = 2;
+const THREADS: u16 = 2;
 
 /// How often to look whether everything has ended.
 const LOOK_INTERVAL: Duration = Duration::from_millis(50);
@@ -24,11 +24,13 @@ pub(super) async fn demonstrate(experiment: &Experiment, mut lines: Lines) -> Re
         .map_err(|error| Failure::Broken(error.to_string()))?;
     choice::say(&broker, "demo: worker and messages in one process, gone at its end");
     let (ready, started) = tokio::sync::oneshot::channel();
+    let ready_line = runner::ready_line(experiment, THREADS);
     let worker = Worker::new(broker.clone())
         .actors(experiment.actors)
-        .threads(THREADS)
+        .threads(usize::from(THREADS))
         .show_arguments(true)
         .on_ready(move || {
+            tracing::info!(target: "common::worker", "{ready_line}");
             let _ = ready.send(());
         });
     let stopper = worker.stopper();
@@ -41,13 +43,14 @@ pub(super) async fn demonstrate(experiment: &Experiment, mut lines: Lines) -> Re
         stopper.stop();
     }
     let stopped = run.await.map_err(|error| Failure::Broken(error.to_string()))??;
+    let code = runner::code(stopped);
     let name = experiment.name;
     tracing::info!(target: "common::demo", "that was all; what it means: cargo run -p {name} -- notes");
     tracing::info!(target: "common::demo", "with a Redis, in two terminals: cargo run -p {name} -- worker --watch .");
     if let Some(step) = experiment.demo.first() {
         tracing::info!(target: "common::demo", "                           and: cargo run -p {name} -- {}", step.command);
     }
-    Ok(runner::code(stopped))
+    Ok(code)
 }
 
 /// Runs one command of the script, once its line has been seen.

@@ -1,5 +1,6 @@
 //! Runs a worker until it is told to stop.
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::{Pin, pin};
 use std::process::ExitCode;
@@ -19,7 +20,7 @@ use crate::worker::{Stopped, Stopper, Worker};
 pub(super) const READY: &str = "ready\n";
 
 /// How long a worker may take to end that was told to end at once.
-const PATIENCE: Duration = Duration::from_secs(2);
+const PATIENCE: Duration = Duration::from_millis(1_500);
 
 /// Runs the worker that was asked for.
 pub(super) async fn work(experiment: &Experiment, given: &ArgMatches) -> Result<ExitCode, Failure> {
@@ -49,8 +50,10 @@ pub(super) async fn work(experiment: &Experiment, given: &ArgMatches) -> Result<
         .show_arguments(true)
         .on_ready({
             let is_ready = is_ready.clone();
+            let ready = ready_line(experiment, *threads);
             move || {
                 is_ready.store(true, Ordering::Release);
+                tracing::info!(target: "common::worker", "{ready}; Ctrl-C stops");
                 if supervised {
                     output::print(READY);
                 }
@@ -63,13 +66,13 @@ pub(super) async fn work(experiment: &Experiment, given: &ArgMatches) -> Result<
         () = signals.next() => {}
     }
     if is_ready.load(Ordering::Acquire) {
+        tracing::info!(target: "common::worker", "told to stop: fetching no more; a second Ctrl-C gives back what still runs");
         stopper.stop();
-        tracing::info!(target: "common::worker", "stopping: no new messages, waiting for those that run; Ctrl-C again gives them back");
         tokio::select! {
             ended = &mut run => return Ok(code(ended?)),
             () = signals.next() => {}
         }
-        tracing::warn!(target: "common::worker", "stopping now: what still runs is given back, and will run again");
+        tracing::warn!(target: "common::worker", "told to stop at once: giving back what still runs");
     } else {
         tracing::info!(target: "common::worker", "stopping before it is ready");
     }
@@ -98,10 +101,30 @@ async fn end<E: Into<Failure>>(
     }
 }
 
-/// The exit code of a worker that ended so.
+/// The exit code of a worker that ended so, which it also says.
 pub(super) fn code(stopped: Stopped) -> ExitCode {
     match stopped {
-        Stopped::Clean => ExitCode::SUCCESS,
-        Stopped::Forced => ExitCode::FAILURE,
+        Stopped::Clean => {
+            tracing::info!(target: "common::worker", "stopped: all that ran has ended, the rest is given back");
+            ExitCode::SUCCESS
+        }
+        Stopped::Forced => {
+            tracing::warn!(target: "common::worker", "stopped: what still ran was given back, and will run again");
+            ExitCode::FAILURE
+        }
     }
+}
+
+/// What a worker says that is ready: which actors of which queues, and how many slots.
+pub(super) fn ready_line(experiment: &Experiment, threads: u16) -> String {
+    let mut queues: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for actor in experiment.actors {
+        queues.entry(actor.queue).or_default().push(actor.name);
+    }
+    let queues: Vec<_> = queues
+        .into_iter()
+        .map(|(queue, names)| format!("{} on queue {queue}", names.join(", ")))
+        .collect();
+    let plural = if threads == 1 { "" } else { "s" };
+    format!("ready: {}; {threads} slot{plural}", queues.join(", "))
 }
