@@ -53,10 +53,10 @@ impl Choice {
     }
 
     fn explain(&self, error: &ConnectError, experiment: &Experiment) -> Failure {
-        if let ConnectError::Url { .. } = error {
-            return Failure::Usage(format!("{error} ({})", self.why));
-        }
         let who = if self.is_default { "the default" } else { self.why };
+        if let ConnectError::Url { .. } = error {
+            return Failure::Usage(format!("{error} ({who})"));
+        }
         Failure::Unreachable(format!(
             "{error} ({who})\n\n\
              To start a Redis:        docker run --rm -p 6379:6379 redis     (or: redis-server)\n\

@@ -42,6 +42,9 @@ pub(super) const SUPERVISED: &str = "supervised";
 /// The most slots that a worker may have.
 const MAX_THREADS: i64 = 10_000;
 
+/// What all commands have goes below what a command has of its own.
+const LAST: usize = 900;
+
 const DELAY: &str = "delay";
 const AT: &str = "at";
 
@@ -74,12 +77,14 @@ pub(super) fn program(experiment: &Experiment) -> Command {
         .env(BROKER_URL)
         .hide_env_values(true)
         .global(true)
+        .display_order(LAST)
         .help("Where messages wait; by default a Redis on localhost:6379");
     let verbose = Arg::new(VERBOSE)
         .long(VERBOSE)
         .short('v')
         .action(ArgAction::SetTrue)
         .global(true)
+        .display_order(LAST)
         .help("Logs more, and ids in full");
     Command::new(experiment.name)
         .about(about(experiment))
@@ -161,7 +166,8 @@ fn sender(actor: &'static Declaration) -> Command {
     let about = if actor.about.is_empty() {
         format!("Sends {signature}")
     } else {
-        actor.about.to_owned()
+        // A sentence in the documentation, a line in a list here.
+        actor.about.strip_suffix('.').unwrap_or(actor.about).to_owned()
     };
     // Only the last parameters can be left out.
     let required = actor
@@ -175,7 +181,8 @@ fn sender(actor: &'static Declaration) -> Command {
             .value_name(format!("{}: {}", parameter.name, parameter.type_name))
             .required(index < required)
             .allow_negative_numbers(true)
-            .value_parser(move |text: &str| parameter.parse(text))
+            .help(if index < required { "" } else { "May be left out" })
+            .value_parser(move |text: &str| parse(&parameter, text))
     });
     Command::new(actor.name)
         .about(about)
@@ -199,6 +206,16 @@ fn sender(actor: &'static Declaration) -> Command {
                 .value_parser(|text: &str| when::point(text, &ZonedDateTime::now()))
                 .help("Not before this time: 12:00:05 (the next one, local time), or 2030-01-31T12:00:05+01:00"),
         )
+}
+
+/// Reads an argument by its type. Where in the text an error is, matters for lists and objects only.
+fn parse(parameter: &Parameter, text: &str) -> Result<Raw, String> {
+    parameter
+        .parse(text)
+        .map_err(|error| match error.rsplit_once(" at line ") {
+            Some((error, _)) if !text.starts_with(['[', '{']) => error.to_owned(),
+            _ => error,
+        })
 }
 
 /// The id of an actor's argument: no option of ours has a colon in it.
@@ -246,7 +263,7 @@ fn examples(experiment: &Experiment) -> String {
         .find(|command| command.contains("--"))
         .or_else(|| sent.next())
     {
-        lines.push((delayed.to_owned(), ""));
+        lines.push((delayed.to_owned(), "sends another one"));
     }
     let width = lines.iter().map(|(command, _)| command.len()).max().unwrap_or(0);
     let mut text = "Examples:".to_owned();

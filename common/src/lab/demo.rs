@@ -1,11 +1,12 @@
 //! The demonstration: a script of command lines, run against a worker in the same process, on a store in memory.
 
 use std::collections::BTreeSet;
+use std::pin::pin;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use super::log::Lines;
-use super::{Experiment, Failure, Step, choice, commands, runner, sender};
+use super::{Experiment, Failure, Step, choice, commands, runner};
 use crate::broker::Broker;
 use crate::clock::Clock;
 use crate::queue_name::QueueName;
@@ -14,8 +15,11 @@ use crate::worker::Worker;
 /// Two slots are enough to see which of them takes what.
 const THREADS: u16 = 2;
 
-/// How often to look whether everything has ended.
-const LOOK_INTERVAL: Duration = Duration::from_millis(50);
+/// How often to look what was logged, and whether everything has ended.
+const LOOK_INTERVAL: Duration = Duration::from_millis(20);
+
+/// How long to pause between a line that was waited for and the next command.
+const BREATH: Duration = Duration::from_millis(200);
 
 /// Runs the script, waits until every message has ended, and says where to go on.
 pub(super) async fn demonstrate(experiment: &Experiment, mut lines: Lines) -> Result<ExitCode, Failure> {
@@ -42,8 +46,8 @@ pub(super) async fn demonstrate(experiment: &Experiment, mut lines: Lines) -> Re
         until_all_ended(experiment, &broker).await?;
         stopper.stop();
     }
-    let stopped = run.await.map_err(|error| Failure::Broken(error.to_string()))??;
-    let code = runner::code(stopped);
+    let ended = run.await.map_err(|error| Failure::Broken(error.to_string()))??;
+    let code = runner::code(ended);
     let name = experiment.name;
     tracing::info!(target: "common::demo", "that was all; what it means: cargo run -p {name} -- notes");
     tracing::info!(target: "common::demo", "with a Redis, in two terminals: cargo run -p {name} -- worker --watch .");
@@ -56,13 +60,11 @@ pub(super) async fn demonstrate(experiment: &Experiment, mut lines: Lines) -> Re
 /// Runs one command of the script, once its line has been seen.
 async fn play(experiment: &Experiment, step: &Step, broker: &Broker, lines: &mut Lines) -> Result<(), Failure> {
     if !step.after.is_empty() {
-        tokio::select! {
-            () = seen(step.after, lines) => {}
-            ended = until_all_ended(experiment, broker) => {
-                ended?;
-                tracing::warn!(target: "common::demo", "no line said `{}`", step.after);
-            }
+        if !seen(step.after, lines, until_all_ended(experiment, broker)).await? {
+            tracing::warn!(target: "common::demo", "no line said `{}`", step.after);
         }
+        // The slot that wrote the line gets free, and a reader sees one thing after the other.
+        Clock::system().sleep(BREATH).await;
     }
     // What was logged before the command does not count for the next one.
     while lines.try_recv().is_ok() {}
@@ -76,15 +78,34 @@ async fn play(experiment: &Experiment, step: &Step, broker: &Broker, lines: &mut
     if !commands::is_actor(experiment, actor) {
         return Err(wrong("only actors can be called".to_owned()));
     }
-    sender::enqueue(broker, commands::call(experiment, actor, given)).await?;
+    let call = commands::call(experiment, actor, given);
+    call.send(broker)
+        .await
+        .map_err(|error| Failure::Broken(error.to_string()))?;
     Ok(())
 }
 
-/// Waits for a log line with this text.
-async fn seen(text: &str, lines: &mut Lines) {
-    while let Some(line) = lines.recv().await {
-        if line.contains(text) {
-            return;
+/// Waits for a log line with this text, until the `end`; tells whether there was one.
+async fn seen(text: &str, lines: &mut Lines, end: impl Future<Output = Result<(), Failure>>) -> Result<bool, Failure> {
+    let mut end = pin!(end);
+    let mut has_ended = false;
+    loop {
+        // What was logged is looked at before the end is: it was logged before.
+        while let Ok(line) = lines.try_recv() {
+            if line.contains(text) {
+                return Ok(true);
+            }
+        }
+        if has_ended {
+            return Ok(false);
+        }
+        let clock = Clock::system();
+        tokio::select! {
+            ended = &mut end => {
+                ended?;
+                has_ended = true;
+            }
+            () = clock.sleep(LOOK_INTERVAL) => {}
         }
     }
 }
@@ -118,15 +139,14 @@ fn words(line: &str) -> Vec<String> {
     let mut word: Option<String> = None;
     let mut quote = None;
     for c in line.chars() {
-        match quote {
-            Some(open) if c == open => quote = None,
-            Some(_) => word.get_or_insert_default().push(c),
-            None if c == '"' || c == '\'' => {
-                quote = Some(c);
-                word.get_or_insert_default();
-            }
-            None if c.is_whitespace() => words.extend(word.take()),
-            None => word.get_or_insert_default().push(c),
+        let is_quote = quote.map_or(c == '"' || c == '\'', |open| c == open);
+        if is_quote {
+            quote = if quote.is_some() { None } else { Some(c) };
+            word.get_or_insert_default();
+        } else if quote.is_none() && c.is_whitespace() {
+            words.extend(word.take());
+        } else {
+            word.get_or_insert_default().push(c);
         }
     }
     words.extend(word);

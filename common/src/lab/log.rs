@@ -164,11 +164,11 @@ impl Log {
             source,
             event,
         };
+        output::log(&line.draw(&self.style));
         if let Some(heard) = &self.heard {
             // Nobody may listen any more.
             let _ = heard.send(line.draw(&self.style.plain()));
         }
-        output::log(&line.draw(&self.style));
     }
 }
 

@@ -51,9 +51,10 @@ pub(super) async fn work(experiment: &Experiment, given: &ArgMatches) -> Result<
         .on_ready({
             let is_ready = is_ready.clone();
             let ready = ready_line(experiment, *threads);
+            let stops = if supervised { "" } else { "; Ctrl-C stops" };
             move || {
                 is_ready.store(true, Ordering::Release);
-                tracing::info!(target: "common::worker", "{ready}; Ctrl-C stops");
+                tracing::info!(target: "common::worker", "{ready}{stops}");
                 if supervised {
                     output::print(READY);
                 }
@@ -66,7 +67,13 @@ pub(super) async fn work(experiment: &Experiment, given: &ArgMatches) -> Result<
         () = signals.next() => {}
     }
     if is_ready.load(Ordering::Acquire) {
-        tracing::info!(target: "common::worker", "told to stop: fetching no more; a second Ctrl-C gives back what still runs");
+        // A watcher says by itself what its second Ctrl-C does.
+        let more = if supervised {
+            ""
+        } else {
+            "; a second Ctrl-C gives back what still runs"
+        };
+        tracing::info!(target: "common::worker", "told to stop: fetching no more{more}");
         stopper.stop();
         tokio::select! {
             ended = &mut run => return Ok(code(ended?)),

@@ -7,8 +7,7 @@ use jiff::ZonedDateTime;
 
 use super::choice::Choice;
 use super::{Experiment, Failure, commands, output, when};
-use crate::broker::Broker;
-use crate::call::Call;
+use crate::clock::Timestamp;
 use crate::message::Message;
 
 /// Sends what was typed. Until it is sent, Ctrl-C ends the process as usual.
@@ -21,24 +20,23 @@ pub(super) async fn send(experiment: &Experiment, actor: &str, given: &ArgMatche
         )));
     }
     let broker = choice.connect(experiment).await?;
-    let message = enqueue(&broker, commands::call(experiment, actor, given)).await?;
+    let call = commands::call(experiment, actor, given);
+    let message = call
+        .send(&broker)
+        .await
+        .map_err(|error| Failure::Broken(error.to_string()))?;
+    say(&message, broker.clock().now());
     output::print(&format!("{}\n", message.message_id));
     Ok(ExitCode::SUCCESS)
 }
 
-/// Sends a call, and logs that.
-pub(super) async fn enqueue(broker: &Broker, call: Call) -> Result<Message, Failure> {
-    let message = call
-        .send(broker)
-        .await
-        .map_err(|error| Failure::Broken(error.to_string()))?;
+fn say(message: &Message, now: Timestamp) {
     let queue = &message.queue_name;
-    match message.eta(broker.clock().now()) {
+    match message.eta(now) {
         None => tracing::info!(target: "common::sender", "sent {message} to queue {queue}"),
         Some(eta) => {
             let due = when::due(eta, &ZonedDateTime::now());
             tracing::info!(target: "common::sender", "sent {message} to queue {queue}, due at {due}");
         }
     }
-    Ok(message)
 }

@@ -23,9 +23,8 @@ impl Signals {
         relay(asked.clone())?;
         // A thread, because a read of stdin can't be cancelled; the end of the process ends it.
         thread::Builder::new().name("stdin".to_owned()).spawn(move || {
-            let mut bytes = io::stdin().bytes();
-            let mut is_asked = false;
-            while let Some(Ok(_)) = bytes.next() {
+            let (mut byte, mut is_asked) = ([0], false);
+            while let Ok(1..) = io::stdin().read(&mut byte) {
                 is_asked = true;
                 let _ = asked.send(());
             }
@@ -39,7 +38,7 @@ impl Signals {
     /// Waits for the next one. Cancel safe.
     pub(super) async fn next(&mut self) {
         if self.0.recv().await.is_none() {
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 }

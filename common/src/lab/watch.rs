@@ -50,7 +50,7 @@ pub(super) async fn watch(experiment: &Experiment, given: &ArgMatches) -> Result
     let notes = Path::new(experiment.folder).join("README.rst");
     let mut changes = Changes::of(folder, &notes).map_err(Failure::Usage)?;
     let first = Build::of(env::current_exe().map_err(broken)?).map_err(broken)?;
-    tracing::info!(target: "common::watch", "watching {} for what {} is made of", folder.display(), experiment.name);
+    tracing::info!(target: "common::watch", "watching {}: when {} changes, its new build takes over", folder.display(), experiment.name);
 
     let (tell, mut events) = mpsc::unbounded_channel();
     let mut children: BTreeMap<u32, Child> = BTreeMap::new();

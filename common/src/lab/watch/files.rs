@@ -3,6 +3,7 @@
 //! Folders are watched one by one, so that those that don't matter cost nothing: what git ignores, what begins with a dot,
 //! and cargo's target folders, whatever their name.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -23,8 +24,8 @@ pub(super) struct Changes {
     watcher: RecommendedWatcher,
     events: UnboundedReceiver<notify::Result<Event>>,
     filter: Filter,
-    /// A change that is not over yet.
-    pending: Option<String>,
+    /// A burst of changes that is not over yet: each path, and whether the burst began with its creation.
+    burst: BTreeMap<PathBuf, bool>,
 }
 
 impl Changes {
@@ -42,49 +43,54 @@ impl Changes {
             watcher,
             events,
             filter,
-            pending: None,
+            burst: BTreeMap::new(),
         };
         changes.watch_folders().map_err(|error| cannot(&error))?;
         Ok(changes)
     }
 
-    /// Waits until something has changed, and then nothing for a while; names the first file. Cancel safe.
+    /// Waits until something has changed, and then nothing for a while; names it for people. Cancel safe.
     pub(super) async fn next(&mut self) -> String {
         loop {
-            let event = if self.pending.is_some() {
-                timeout(QUIET, self.events.recv()).await
-            } else {
+            let event = if self.burst.is_empty() {
                 Ok(self.events.recv().await)
+            } else {
+                timeout(QUIET, self.events.recv()).await
             };
-            match (event, self.pending.take()) {
-                (Ok(Some(event)), pending) => self.pending = pending.or_else(|| self.take(event)),
-                (Err(_), Some(file)) => return file,
-                (Ok(None) | Err(_), _) => std::future::pending().await,
+            match event {
+                Ok(Some(event)) => self.take(event),
+                Ok(None) => std::future::pending().await,
+                Err(_) => {
+                    let burst = std::mem::take(&mut self.burst);
+                    if let Some(changed) = self.filter.changed(&burst) {
+                        return changed;
+                    }
+                }
             }
         }
     }
 
-    /// The file that an event is about, if it matters.
-    fn take(&mut self, event: notify::Result<Event>) -> Option<String> {
-        let event = match event {
+    fn take(&mut self, event: notify::Result<Event>) {
+        let mut event = match event {
             Ok(event) => event,
             Err(error) => {
                 tracing::warn!(target: "common::watch", "a change may have been missed: {error}");
-                return None;
+                return;
             }
         };
         if matches!(event.kind, EventKind::Access(_)) {
-            return None;
+            return;
         }
-        if event.need_rescan() || event.paths.iter().any(|path| path.is_dir()) {
+        if event.need_rescan() {
+            event.paths.push(self.filter.root.clone());
+        }
+        if event.paths.iter().any(|path| path.is_dir()) {
             // A folder that vanishes meanwhile needs no watching.
             let _ = self.watch_folders();
         }
-        if event.need_rescan() {
-            return Some(self.filter.name(&self.filter.root));
+        for path in event.paths {
+            self.burst.entry(path).or_insert(event.kind.is_create());
         }
-        let path = event.paths.iter().find(|path| self.filter.matters(path))?;
-        Some(self.filter.name(path))
     }
 
     fn watch_folders(&mut self) -> notify::Result<()> {
@@ -120,28 +126,34 @@ impl Filter {
         folders.map(ignore::DirEntry::into_path).collect()
     }
 
-    /// Whether a path in one of the folders matters. One that is gone may have mattered.
-    fn matters(&self, path: &Path) -> bool {
+    /// What has changed in a burst, for people.
+    fn changed(&self, burst: &BTreeMap<PathBuf, bool>) -> Option<String> {
+        let mut changed = burst.iter().filter(|(path, created)| self.matters(path, **created));
+        let (first, _) = changed.next()?;
+        let first = first.strip_prefix(&self.root).unwrap_or(first).display();
+        Some(match changed.count() {
+            0 => first.to_string(),
+            more => format!("{first} and {more} more"),
+        })
+    }
+
+    /// Whether a path in one of the folders matters. One that is gone mattered, unless it came and went: editors do that.
+    fn matters(&self, path: &Path, created: bool) -> bool {
+        if path == self.root {
+            return true;
+        }
         let is_hidden = path
             .file_name()
             .is_none_or(|name| name.as_encoded_bytes().starts_with(b"."));
         if is_hidden || path == self.notes {
             return false;
         }
-        let Some(folder) = path.parent().filter(|_| path != self.root) else {
-            return false;
-        };
-        !path.exists()
-            || walk(folder)
-                .max_depth(Some(1))
-                .build()
-                .filter_map(Result::ok)
-                .any(|entry| entry.path() == path)
-    }
-
-    /// What people call it.
-    fn name(&self, path: &Path) -> String {
-        path.strip_prefix(&self.root).unwrap_or(path).display().to_string()
+        if !path.exists() {
+            return !created;
+        }
+        let mut listed = path.parent().map(|folder| walk(folder).max_depth(Some(1)).build());
+        let mut listed = listed.iter_mut().flatten().filter_map(Result::ok);
+        listed.any(|entry| entry.path() == path)
     }
 }
 
@@ -202,11 +214,12 @@ mod tests {
     fn only_what_git_knows_and_cargo_did_not_make_matters() {
         let lab = lab();
         let filter = Filter::new(&lab.0, &lab.0.join("e02/README.rst")).unwrap();
-        let mut folders: Vec<_> = filter.folders().iter().map(|folder| filter.name(folder)).collect();
+        let mut folders = filter.folders();
         folders.sort();
-        assert_eq!(folders, ["", "e02", "e02/src"]);
-        let matters = |file: &str| filter.matters(&lab.0.join(file));
+        assert_eq!(folders, [lab.0.clone(), lab.0.join("e02"), lab.0.join("e02/src")]);
+        let matters = |file: &str| filter.matters(&lab.0.join(file), false);
         assert!(matters("e02/src/main.rs") && matters("e02/src/gone.rs"));
+        assert!(!filter.matters(&lab.0.join("e02/src/came_and_went.rs"), true));
         for file in [
             "e02/README.rst",
             "e02/.main.rs.swp",
@@ -225,7 +238,11 @@ mod tests {
         let mut changes = Changes::of(&lab.0, &lab.0.join("e02/README.rst")).unwrap();
         fs::write(lab.0.join("e02/README.rst"), "new").unwrap();
         fs::write(lab.0.join("e02/target/debug/build.rs"), "new").unwrap();
-        fs::write(lab.0.join("e02/src/main.rs"), "new").unwrap();
+        // Many editors and tools write a new file, and give it the old name.
+        fs::write(lab.0.join("e02/src/sedX"), "new").unwrap();
+        fs::rename(lab.0.join("e02/src/sedX"), lab.0.join("e02/src/main.rs")).unwrap();
+        assert_eq!(changes.next().await, "e02/src/main.rs");
+        fs::remove_file(lab.0.join("e02/src/main.rs")).unwrap();
         assert_eq!(changes.next().await, "e02/src/main.rs");
         // A new folder is watched from then on.
         fs::create_dir(lab.0.join("e03")).unwrap();
