@@ -85,7 +85,7 @@ fn outcome(handle: &Handle<'_>) -> TokenStream {
     let throws = options
         .throws
         .as_ref()
-        .map(|pattern| quote_spanned!(site=> failure.expected = ::core::matches!(&error, #pattern);));
+        .map(|pattern| quote_spanned!(site=> failure.expected = ::core::matches!(error, #pattern);));
     let retry_when = options.retry_when.as_ref().map(|rule| {
         let at = site.located_at(rule.span());
         let rule = rule.to_token_stream();

@@ -397,14 +397,15 @@ impl Keeper {
     /// Beats after an interval, or when something comes due before that.
     fn plan_beat(&mut self) {
         let clock = self.broker.clock().clone();
-        let wait = match self.next_due {
-            Some(due) if !self.outage.is_pausing() => due.since(clock.now()).min(BEAT_INTERVAL),
-            _ => BEAT_INTERVAL,
+        let planned = clock.now() + BEAT_INTERVAL;
+        let next = match self.next_due {
+            Some(due) if !self.outage.is_pausing() => due.min(planned),
+            _ => planned,
         };
         self.timer += 1;
         let (timer, pool) = (self.timer, self.pool.clone());
         tokio::spawn(async move {
-            clock.sleep(wait).await;
+            clock.sleep_until(next).await;
             pool.tell(Event::BeatDue(timer));
         });
     }
