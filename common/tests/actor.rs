@@ -306,6 +306,7 @@ async fn raw_names_travel_without_their_prefix() {
 }
 
 #[actor]
+#[expect(clippy::too_many_arguments, reason = "each is a name that the macro could have used")]
 fn shadow(broker: u8, args: u8, scope: u8, context: u8, arguments: u8, encoded: u8, argument_0: u8, error: u8) -> u8 {
     broker + args + scope + context + arguments + encoded + argument_0 + error
 }
@@ -341,7 +342,7 @@ macro_rules! travels {
 fn a_string_takes_what_can_become_one() {
     let a_str = travels!(fetch::message("x"));
     assert_eq!(a_str, travels!(fetch::message("x".to_owned())));
-    assert!(a_str.contains("x"), "{a_str}");
+    assert!(a_str.contains('x'), "{a_str}");
     // Everything else keeps its type, so that a plain number stays a `u32`.
     drop(add::message(1, 2));
 }

@@ -11,6 +11,7 @@ use common::queue_name::QueueName;
 use common::worker::{Stopped, Worker};
 
 #[actor]
+#[expect(clippy::disallowed_methods, reason = "an actor of a user sleeps as it likes")]
 async fn doze() {
     tokio::time::sleep(Duration::from_secs(1)).await;
 }

@@ -1,4 +1,5 @@
 //! What a worker does with messages, on the memory store under a manual clock.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
 #[path = "worker/kit.rs"]
 mod kit;
