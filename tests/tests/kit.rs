@@ -1,7 +1,8 @@
 //! The kit keeps what it promises.
 
-use std::{env, path::Path, process::Command, time::Duration};
+use std::{env, fs, path::Path, process::Command, time::Duration};
 use tests::{
+    log, notes,
     process::{self, Process, eventually},
     proxy::Proxy,
     python,
@@ -11,7 +12,13 @@ use tests::{
 /// Set for a copy of this test program, whose one test is then killed.
 const VICTIM: &str = "KIT_VICTIM";
 
-/// What the issue allows a container after its test process.
+/// Set, to an experiment's folder, for a copy of this test program, whose one test then pins a log there.
+const PINS: &str = "KIT_PINS";
+
+/// What the log says that it pins.
+const SAYS: &str = "KIT_SAYS";
+
+/// How long a container may outlive its test process.
 const CONTAINER_GONE: Duration = Duration::from_secs(5);
 
 #[test]
@@ -20,20 +27,32 @@ fn the_redis_spoken_to_is_the_one_in_the_container() {
         // On a machine with an engine a container is the only right answer, unless somebody gave a URL.
         let engine = Command::new("docker").arg("info").output();
         let engine = engine.is_ok_and(|output| output.status.success());
-        assert!(!engine || *redis::how() == How::Given, "a Docker engine answers, but: {}", redis::how());
+        assert!(
+            !engine || *redis::how() == How::Given,
+            "a Docker engine answers, but: {}",
+            redis::how()
+        );
         return;
     };
     // The image may have no redis-cli; then its shell speaks TCP.
     let ask = r"if command -v redis-cli >/dev/null; then redis-cli info server
         else exec 3<>/dev/tcp/127.0.0.1/6379; printf 'INFO server\r\nQUIT\r\n' >&3; cat <&3; fi";
-    let inside = Command::new("docker").args(["exec", id, "sh", "-c", ask]).output().unwrap();
+    let inside = Command::new("docker")
+        .args(["exec", id, "sh", "-c", ask])
+        .output()
+        .unwrap();
     let inside = String::from_utf8(inside.stdout).unwrap();
-    let outside: String = ::redis::cmd("INFO").arg("server").query(&mut redis::connection()).unwrap();
+    let outside: String = ::redis::cmd("INFO")
+        .arg("server")
+        .query(&mut redis::connection())
+        .unwrap();
     assert_eq!(run_id(&outside), run_id(&inside));
 }
 
 fn run_id(info: &str) -> &str {
-    info.lines().find_map(|line| line.strip_prefix("run_id:")).unwrap_or_else(|| panic!("no run_id in:\n{info}"))
+    info.lines()
+        .find_map(|line| line.strip_prefix("run_id:"))
+        .unwrap_or_else(|| panic!("no run_id in:\n{info}"))
 }
 
 #[test]
@@ -45,7 +64,11 @@ fn namespaces_are_never_the_same() {
 fn a_server_keeps_its_data_through_kill_and_start() {
     let mut server = Server::start_with(&["--appendonly", "yes", "--appendfsync", "always"]);
     let port = server.port();
-    ::redis::cmd("SET").arg("key").arg("value").exec(&mut server.connection()).unwrap();
+    ::redis::cmd("SET")
+        .arg("key")
+        .arg("value")
+        .exec(&mut server.connection())
+        .unwrap();
     server.kill();
     assert!(::redis::Client::open(server.url()).unwrap().get_connection().is_err());
     server.start_again();
@@ -85,7 +108,11 @@ fn a_proxy_stalls_swallows_and_cuts() {
     proxy.drop_replies();
     assert!(count(&mut client).unwrap_err().is_timeout());
     proxy.resume();
-    assert_eq!(count(&mut connect()).unwrap(), 3, "the request went through, its reply did not");
+    assert_eq!(
+        count(&mut connect()).unwrap(),
+        3,
+        "the request went through, its reply did not"
+    );
 
     let mut client = connect();
     proxy.stall();
@@ -162,7 +189,11 @@ fn nothing_outlives_a_test_process_that_is_killed() {
         let victim = Process::start(&this, &args, &[(VICTIM, "1")]);
         victim.wait_for_line("ready");
         let lines = victim.stdout();
-        let said = |what: &str| lines.iter().find_map(|line| line.split_once(what).map(|(_, rest)| rest.to_owned()));
+        let said = |what: &str| {
+            lines
+                .iter()
+                .find_map(|line| line.split_once(what).map(|(_, rest)| rest.to_owned()))
+        };
         end(&victim);
         victim.wait();
 
@@ -175,4 +206,45 @@ fn nothing_outlives_a_test_process_that_is_killed() {
             assert!(gone.is_some(), "container {id} outlived its test process");
         }
     }
+}
+
+/// Not a test of its own: what the next one runs with variables set.
+#[test]
+fn a_pin() {
+    let (Some(folder), Some(says)) = (env::var_os(PINS), env::var_os(SAYS)) else {
+        return;
+    };
+    log::pin(folder.to_str().unwrap(), "worker", says.to_str().unwrap());
+}
+
+#[test]
+fn one_variable_writes_snapshot_and_notes() {
+    let folder = tempfile::tempdir().unwrap();
+    let experiment = folder.path().to_str().unwrap();
+    let readme = folder.path().join("README.rst");
+    let block = |text: &str| format!(".. log: worker\n\n::\n\n    {text}\n");
+    fs::write(&readme, block("old")).unwrap();
+    let pin = |says: &str, update: &str| {
+        let envs = [
+            (PINS, experiment),
+            (SAYS, says),
+            ("UPDATE_NOTES", update),
+            ("INSTA_UPDATE", "no"),
+        ];
+        Process::start(&env::current_exe().unwrap(), &["--exact", "a_pin"], &envs)
+            .wait()
+            .success()
+    };
+
+    assert!(!pin(" new", ""), "there is no snapshot yet");
+    assert!(pin(" new", "1"));
+    assert_eq!(fs::read_to_string(&readme).unwrap(), block(" new"));
+    assert!(pin(" new", ""));
+    assert!(!pin(" newer", ""), "the snapshot says something else");
+    assert!(pin(" newer", "1"));
+    assert_eq!(fs::read_to_string(&readme).unwrap(), block(" newer"));
+
+    fs::write(&readme, block("by hand")).unwrap();
+    assert!(!pin(" newer", ""), "the notes say something else");
+    assert_eq!(notes::quoted(folder.path()), ["worker"]);
 }

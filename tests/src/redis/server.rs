@@ -1,10 +1,7 @@
 //! A private redis-server process, for tests that stop, kill and freeze it.
 
 use crate::process::Process;
-use std::{
-    net::TcpListener,
-    path::Path,
-};
+use std::{net::TcpListener, path::Path};
 use tempfile::TempDir;
 
 /// How often a port that was free a moment ago may turn out to be taken.
@@ -39,7 +36,12 @@ impl Server {
     pub fn start_with(options: &[&str]) -> Self {
         let options = options.iter().map(ToString::to_string).collect();
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
-        let mut server = Self { port: 0, folder, options, process: None };
+        let mut server = Self {
+            port: 0,
+            folder,
+            options,
+            process: None,
+        };
         for _ in 1..PORTS {
             server.port = free_port();
             if server.launch().is_ok() {
@@ -56,7 +58,8 @@ impl Server {
     /// # Panics
     /// When it doesn't start, with what it said.
     pub fn start_again(&mut self) {
-        self.launch().unwrap_or_else(|process| panic!("redis-server doesn't start\n{process}"));
+        self.launch()
+            .unwrap_or_else(|process| panic!("redis-server doesn't start\n{process}"));
     }
 
     /// SIGTERM, and waits for its end.
@@ -138,7 +141,10 @@ impl Server {
         let mut args = vec!["--port", &port, "--bind", "127.0.0.1", "--save", ""];
         args.extend(self.options.iter().map(String::as_str));
         let process = Process::start_in(self.folder.path(), &super::binary(), &args, &[]);
-        if process.find_line(|line| line.contains("Ready to accept connections")).is_err() {
+        if process
+            .find_line(|line| line.contains("Ready to accept connections"))
+            .is_err()
+        {
             return Err(process);
         }
         self.process = Some(process);
