@@ -3,7 +3,7 @@
 //! A [`Process`] is the leader of a process group of its own. Signals go to that group, as a terminal's would, and never to
 //! a stranger: the leader is not reaped before the value is dropped, so its id can't have been given to another.
 //!
-//! Dropping kills the group. When the test process itself is killed, [`warden`] does.
+//! Dropping kills the group. When the test process itself is killed, its warden does (`process/warden.rs`).
 
 mod build;
 mod output;

@@ -3,14 +3,14 @@
 //! The shared one is found or made at its first use, in this order; each step that fails is named in the message of the last:
 //!
 //! 1. the Redis at `TEST_REDIS_URL`. Whoever sets it means it, so a Redis that doesn't answer there is an error at once;
-//! 2. a container, from an image that is there, can be pulled, or else is made on the spot ([`image`]);
+//! 2. a container, from an image that is there, can be pulled, or else is made on the spot (`redis/image.rs`);
 //! 3. where no Docker engine answers, a redis-server as a plain process ([`Server`]).
 //!
 //! Tests share it, each with a [`namespace`] of its own, and never flush it.
 //!
 //! It ends when this process does. Nothing is dropped at the end of a test process, so a container can't be removed by its
 //! handle; instead this module holds one connection named `kit`, and the container ends by itself once it has gone
-//! ([`container`]). A server process is killed by the [warden](crate::process).
+//! (`redis/container.rs`). A server process is killed by the [warden](crate::process).
 
 mod container;
 mod image;
