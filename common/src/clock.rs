@@ -140,15 +140,18 @@ impl Clock {
     }
 
     /// Waits for `duration` by this clock. Cancel safe. Needs a tokio runtime with time enabled.
-    #[expect(clippy::disallowed_methods, reason = "this is the one place that sleeps")]
     pub async fn sleep(&self, duration: Duration) {
+        self.sleep_until(self.now() + duration).await;
+    }
+
+    /// Waits until it is `time` by this clock; not at all where that is past. Cancel safe.
+    #[expect(clippy::disallowed_methods, reason = "this is the one place that sleeps")]
+    pub async fn sleep_until(&self, time: Timestamp) {
         match &self.0 {
-            Kind::Store { .. } => tokio::time::sleep(duration).await,
+            Kind::Store { .. } => tokio::time::sleep(time.since(self.now())).await,
             Kind::Manual { now } => {
-                let mut watch = now.subscribe();
-                let until = *watch.borrow_and_update() + duration;
                 // The sender lives in `self`, so the channel cannot close under us.
-                let _ = watch.wait_for(|now| *now >= until).await;
+                let _ = now.subscribe().wait_for(|now| *now >= time).await;
             }
         }
     }
@@ -205,11 +208,11 @@ mod tests {
             let clock = clock.clone();
             async move { clock.sleep(Duration::from_secs(86_400)).await }
         });
-        // Whether the sleeper starts before or after the first step, the second one is more than a day after it.
-        clock.advance(Duration::from_secs(1));
-        tokio::task::yield_now().await;
-        clock.advance(Duration::from_secs(86_400));
-        sleeper.await.unwrap();
+        while !sleeper.is_finished() {
+            clock.advance(Duration::from_secs(3_600));
+            tokio::task::yield_now().await;
+        }
+        assert!(clock.now() >= Timestamp::from_millis(86_400_000));
     }
 
     #[test]

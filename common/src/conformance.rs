@@ -1,4 +1,4 @@
-//! The contract every store has to keep: a function a promise.
+//! The contract every store has to keep: a function a promise. Each panics where its promise is broken.
 //!
 //! [`suite!`](crate::conformance_suite) makes a test of each. Somebody with a store of his own needs a [`Fixture`]: an
 //! empty store under a manual clock, and a way to open the same one a second time, as another process would.

@@ -6,6 +6,7 @@ pub mod broker;
 pub mod call;
 pub mod clock;
 #[cfg(feature = "conformance")]
+#[expect(clippy::missing_panics_doc, reason = "a broken promise panics, as the module says")]
 pub mod conformance;
 pub mod error;
 #[cfg(feature = "lab")]

@@ -148,6 +148,12 @@ impl Worker {
         self.stopper.clone()
     }
 
+    /// The broker that it takes messages from.
+    #[must_use]
+    pub fn broker(&self) -> &Broker {
+        &self.broker
+    }
+
     /// Runs until it is stopped. Async actors run on the runtime that this is called in.
     ///
     /// # Errors

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use common::actor;
-use common::actor::{Actor, Cancellation, Context, Declaration, Lendings, RetryOptions, Run, Target};
+use common::actor::{Actor, Cancellation, Context, Lendings, Run};
 use common::clock::Timestamp;
 use common::message::{Message, Raw};
 use common::outcome::{Failure, Outcome, Retry};
@@ -39,10 +39,6 @@ fn failure(outcome: Outcome) -> Failure {
     }
 }
 
-/// Adds two numbers,
-/// one to the other.
-///
-/// It is quick.
 #[actor]
 fn add(a: u32, b: u32) -> u32 {
     a + b
@@ -238,61 +234,6 @@ async fn retry_when_decides() {
     assert_eq!(failure(run::<fail>(r#"["no"]"#).await).text, "no");
 }
 
-mod admin {
-    use super::actor;
-
-    #[actor(name = "tell", queue = "admin.high")]
-    pub(super) fn tell_admin(text: String) -> usize {
-        text.len()
-    }
-}
-
-#[actor(
-    name = "work-hard",
-    queue = "mail",
-    priority = -5,
-    max_retries = 5,
-    min_backoff = "0s",
-    max_backoff = "2m",
-    on_retry_exhausted = admin::tell_admin,
-)]
-fn work() {}
-
-#[test]
-fn options_are_declared() {
-    let Declaration {
-        name,
-        queue,
-        priority,
-        retries,
-        ..
-    } = work::DECLARATION;
-    assert_eq!((*name, *queue, *priority), ("work-hard", "mail", -5));
-    assert_eq!(
-        *retries,
-        RetryOptions {
-            max_retries: Some(5),
-            min_backoff: Some(Duration::ZERO),
-            max_backoff: Some(Duration::from_secs(120)),
-            on_retry_exhausted: Some(Target {
-                name: "tell",
-                queue: "admin.high"
-            }),
-        }
-    );
-}
-
-#[test]
-fn without_options_the_function_says_it_all() {
-    let add = add::DECLARATION;
-    assert_eq!((add.name, add.queue, add.priority), ("add", "default", 0));
-    assert_eq!(add.retries, RetryOptions::default());
-    assert_eq!(add.about, "Adds two numbers, one to the other.");
-    let (file, line) = add.place.rsplit_once(':').unwrap();
-    assert!(file.ends_with("actor.rs"), "{file}");
-    assert!(line.parse::<u32>().unwrap() > 1, "{line}");
-}
-
 #[actor]
 fn r#type(r#fn: u8, _unused: u8) -> u8 {
     r#fn
@@ -306,6 +247,10 @@ async fn raw_names_travel_without_their_prefix() {
 }
 
 #[actor]
+#[expect(
+    clippy::too_many_arguments,
+    reason = "each could be mistaken for a name of the attribute's own"
+)]
 fn shadow(broker: u8, args: u8, scope: u8, context: u8, arguments: u8, encoded: u8, argument_0: u8, error: u8) -> u8 {
     broker + args + scope + context + arguments + encoded + argument_0 + error
 }
@@ -328,31 +273,6 @@ async fn a_parameter_may_have_any_name() {
     assert_eq!(run::<message>("[1]").await, value(1));
     drop(shadow::message(1, 2, 3, 4, 5, 6, 7, 8));
     drop(message::message(1));
-}
-
-/// Arguments as they would travel.
-macro_rules! travels {
-    ($call:expr) => {
-        format!("{:?}", $call)
-    };
-}
-
-#[test]
-fn a_string_takes_what_can_become_one() {
-    let a_str = travels!(fetch::message("x"));
-    assert_eq!(a_str, travels!(fetch::message("x".to_owned())));
-    assert!(a_str.contains("x"), "{a_str}");
-    // Everything else keeps its type, so that a plain number stays a `u32`.
-    drop(add::message(1, 2));
-}
-
-#[test]
-fn actors_are_listed_by_name() {
-    let names: Vec<_> = actor::actors![add, admin::tell_admin, r#type]
-        .iter()
-        .map(|declaration| declaration.name)
-        .collect();
-    assert_eq!(names, ["add", "tell", "type"]);
 }
 
 macro_rules! actors_of {
@@ -381,9 +301,3 @@ async fn macros_may_write_actors() {
 #[actor]
 #[cfg(any())]
 fn never_built() -> NoSuchType {}
-
-/// Compiles only if what `send` waits for may change threads.
-#[expect(dead_code, reason = "its type is the test")]
-fn the_future_of_send_may_change_threads(broker: &common::broker::Broker) -> impl Send {
-    fetch::send(broker, "x")
-}

@@ -245,8 +245,10 @@ fn retries(options: &Options) -> TokenStream {
     let min_backoff = option(options.min_backoff.map(time));
     let max_backoff = option(options.max_backoff.map(time));
     let on_retry_exhausted = option(options.on_retry_exhausted.as_ref().map(|path| {
+        // Not by `Target::of`: a path alone in angle brackets may be a constant, and the compiler would say that.
         let at = site.located_at(path.span());
-        quote_spanned!(at=> ::common::actor::Target::of::<#path>())
+        let declaration = quote_spanned!(at=> <#path as ::common::actor::Actor>::DECLARATION);
+        quote_spanned!(at=> ::common::actor::Target { name: #declaration.name, queue: #declaration.queue })
     }));
     quote_spanned! {site=>
         ::common::actor::RetryOptions {

@@ -15,7 +15,7 @@ pub(crate) fn emit(handle: &Handle<'_>) -> TokenStream {
     let body = if handle.sound {
         body(handle)
     } else {
-        quote_spanned!(site=> _ = context; ::core::unreachable!())
+        quote_spanned!(site=> _ = context; ::common::outcome::Outcome::Refused(::std::string::String::new()))
     };
     if is_async {
         // A future that cannot change threads is shown at the function's name.
@@ -53,18 +53,15 @@ fn body(handle: &Handle<'_>) -> TokenStream {
     let function = &signature.ident;
     let wait = signature.asyncness.map(|_| quote_spanned!(site=> .await));
     let outcome = outcome(handle);
+    let parameters = quote_spanned!(site=> <Self as ::common::actor::Actor>::DECLARATION.parameters);
+    let arguments = quote_spanned!(site=> ::common::actor::Arguments::new(context.message(), #parameters)?);
     let arguments = if nexts.is_empty() {
-        quote_spanned!(site=> _ = arguments;)
+        quote_spanned!(site=> #arguments;)
     } else {
-        TokenStream::new()
+        quote_spanned!(site=> let mut arguments = #arguments;)
     };
     quote_spanned! {site=>
         let decode = || -> ::core::result::Result<(#(#types,)*), ::std::string::String> {
-            #[allow(unused_mut, reason = "where nothing travels, nothing is taken")]
-            let mut arguments = ::common::actor::Arguments::new(
-                context.message(),
-                <Self as ::common::actor::Actor>::DECLARATION.parameters,
-            )?;
             #arguments
             ::core::result::Result::Ok((#(#nexts,)*))
         };
@@ -85,7 +82,7 @@ fn outcome(handle: &Handle<'_>) -> TokenStream {
     let throws = options
         .throws
         .as_ref()
-        .map(|pattern| quote_spanned!(site=> failure.expected = ::core::matches!(&error, #pattern);));
+        .map(|pattern| quote_spanned!(site=> failure.expected = ::core::matches!(error, #pattern);));
     let retry_when = options.retry_when.as_ref().map(|rule| {
         let at = site.located_at(rule.span());
         let rule = rule.to_token_stream();

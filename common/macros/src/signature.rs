@@ -23,11 +23,8 @@ impl Parse for Function {
         let attributes = input.call(Attribute::parse_outer)?;
         let visibility = input.parse()?;
         let rest: TokenStream = input.fork().parse()?;
-        if !mentions(
-            &rest,
-            false,
-            &|token| matches!(token, TokenTree::Ident(word) if word == "fn"),
-        ) {
+        let is_fn = |token: &TokenTree| matches!(token, TokenTree::Ident(word) if word == "fn");
+        if find(&rest, false, &is_fn).is_none() {
             return Err(input.error("`#[actor]` goes above a function"));
         }
         let signature = input.parse()?;
@@ -132,7 +129,7 @@ fn check_generics(generics: &Generics, mistakes: &mut Mistakes) {
 
 /// Finds out whether the function lies in an `impl` or a `trait`.
 fn check_place(signature: &Signature, mistakes: &mut Mistakes) -> bool {
-    let message = "a method cannot be an actor: nobody but its worker has the `self`. Write a free function, and let the worker lend what it needs: `&T`";
+    let message = "a method cannot be an actor: no `self` comes with a message. Write a free function, and take what it needs as `&T`, which the worker lends";
     if let Some(receiver) = signature
         .inputs
         .iter()
@@ -142,11 +139,11 @@ fn check_place(signature: &Signature, mistakes: &mut Mistakes) -> bool {
         return true;
     }
     let is_self = |token: &TokenTree| matches!(token, TokenTree::Ident(word) if word == "Self");
-    let method = mentions(&signature.to_token_stream(), true, &is_self);
-    if method {
-        mistakes.at(&signature.ident, message);
+    let found = find(&signature.to_token_stream(), true, &is_self);
+    if let Some(token) = &found {
+        mistakes.at(token, message);
     }
-    method
+    found.is_some()
 }
 
 fn read_parameter(index: usize, parameter: &PatType, mistakes: &mut Mistakes) -> Parameter {
@@ -196,7 +193,7 @@ fn check_owned(ty: &Type, mistakes: &mut Mistakes) {
             ty,
             "an actor cannot be generic: a message names a function, not its types. Take a type of your own",
         ),
-        _ if mentions(&ty.to_token_stream(), true, &borrows) => mistakes.at(
+        _ if find(&ty.to_token_stream(), true, &borrows).is_some() => mistakes.at(
             ty,
             "what travels owns its data: `String` for `&str`, `Vec<T>` for `&[T]`, inside of other types too",
         ),
@@ -268,13 +265,11 @@ pub(crate) fn is_string(ty: &Type) -> bool {
     ["String", "std::string::String", "::std::string::String"].contains(&spell(ty.to_token_stream()).as_str())
 }
 
-/// Whether a token is among these, or, if `deep`, in a group of them.
-fn mentions(tokens: &TokenStream, deep: bool, what: &dyn Fn(&TokenTree) -> bool) -> bool {
-    tokens.clone().into_iter().any(|token| {
-        what(&token)
-            || match &token {
-                TokenTree::Group(group) => deep && mentions(&group.stream(), deep, what),
-                _ => false,
-            }
+/// The first such token among these, or, if `deep`, in a group of them.
+fn find(tokens: &TokenStream, deep: bool, what: &dyn Fn(&TokenTree) -> bool) -> Option<TokenTree> {
+    tokens.clone().into_iter().find_map(|token| match &token {
+        _ if what(&token) => Some(token),
+        TokenTree::Group(group) if deep => find(&group.stream(), deep, what),
+        _ => None,
     })
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{Fixture, numbers};
 use crate::error::StoreError;
-use crate::store::{Answer, Body, DEAD_LETTER_TTL, MAX_CRASHES, Place};
+use crate::store::{Answer, Body, MAX_CRASHES, Place};
 
 /// Found by anybody who looks, within a few beats.
 pub async fn a_dead_workers_messages_come_back_to_the_head(fixture: &Fixture) {
@@ -99,7 +99,7 @@ pub async fn dead_letters_expire(fixture: &Fixture) {
         worker.finish(&delivery.claim, Place::Dead(body, "no".to_owned())).await,
         Answer::Finished
     );
-    fixture.clock.advance(DEAD_LETTER_TTL - Duration::from_secs(120));
+    fixture.clock.advance(Duration::from_secs(7 * 86_400 - 120));
     worker.beat(&[]).await;
     assert_eq!(fixture.counts().await, (0, 0, 0, 1));
     fixture.clock.advance(Duration::from_secs(240));

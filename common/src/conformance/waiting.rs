@@ -10,10 +10,10 @@ use crate::store::Wake;
 const DEADLINE: Duration = Duration::from_secs(20);
 
 async fn in_time<T>(what: &str, wait: impl Future<Output = T>) -> T {
-    match tokio::time::timeout(DEADLINE, wait).await {
-        Ok(done) => done,
-        Err(_) => panic!("{what}: nothing after {DEADLINE:?}"),
-    }
+    let Ok(done) = tokio::time::timeout(DEADLINE, wait).await else {
+        panic!("{what}: nothing after {DEADLINE:?}")
+    };
+    done
 }
 
 /// No wake-up is lost between looking and waiting.

@@ -30,17 +30,14 @@ impl Replaced {
             replaced.push_str(&rest[..at]);
             rest = &rest[at..];
             let word = WORDS.iter().position(|word| rest.starts_with(word));
-            let taken = match word {
-                Some(word) => {
-                    found = true;
-                    replaced.push_str(&stand_ins[word]);
-                    WORDS[word].len()
-                }
-                None => {
-                    let length = if rest.starts_with('"') { string_length(rest) } else { 1 };
-                    replaced.push_str(&rest[..length]);
-                    length
-                }
+            let taken = if let Some(word) = word {
+                found = true;
+                replaced.push_str(&stand_ins[word]);
+                WORDS[word].len()
+            } else {
+                let length = if rest.starts_with('"') { string_length(rest) } else { 1 };
+                replaced.push_str(&rest[..length]);
+                length
             };
             rest = &rest[taken..];
         }

@@ -111,15 +111,14 @@ impl Middleware for Retries {
 
 fn try_again(run: &Run<'_>, failure: &Failure, policy: &Policy, ending: &mut Ending) {
     let retries = run.message.retries();
-    let (wait, window) = match failure.asked.and_then(|retry| retry.delay) {
-        Some(delay) => (delay, "as it asked".to_owned()),
-        None => {
-            let (low, high) = policy.backoff.window(retries);
-            (
-                policy.backoff.wait(retries, fastrand::f64),
-                format!("{} to {}", short(low), short(high)),
-            )
-        }
+    let (wait, window) = if let Some(delay) = failure.asked.and_then(|retry| retry.delay) {
+        (delay, "as it asked".to_owned())
+    } else {
+        let (low, high) = policy.backoff.window(retries);
+        (
+            policy.backoff.wait(retries, fastrand::f64),
+            format!("{} to {}", short(low), short(high)),
+        )
     };
     let limit = match (failure.retry_when, policy.max_retries) {
         (None, Some(max)) => format!(" of {max}"),

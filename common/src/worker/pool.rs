@@ -185,7 +185,7 @@ impl Pool {
     /// How many messages to fetch.
     pub(super) fn wanted(&self) -> usize {
         let state = self.lock();
-        state.prefetch.wanted(state.waiting.len())
+        state.prefetch.wanted(state.idle.len(), state.waiting.len())
     }
 
     /// Whether nothing runs, and no ending is left.

@@ -48,10 +48,14 @@ impl Prefetch {
         }
     }
 
-    /// How many to fetch when `waiting` wait: none while at least half of the target is there.
-    pub(super) fn wanted(self, waiting: usize) -> usize {
+    /// How many to fetch when `idle` slots are free and `waiting` wait: none while at least half of the target is there.
+    pub(super) fn wanted(self, idle: usize, waiting: usize) -> usize {
         let target = self.target();
-        if waiting * 2 < target { target - waiting } else { 0 }
+        if waiting * 2 < target {
+            idle + target - waiting
+        } else {
+            0
+        }
     }
 }
 
@@ -62,9 +66,9 @@ mod tests {
     #[test]
     fn twice_the_slots_are_fetched_when_fewer_than_the_slots_wait() {
         let prefetch = Prefetch::new(8);
-        assert_eq!(prefetch.wanted(0), 16);
-        assert_eq!(prefetch.wanted(7), 9);
-        assert_eq!(prefetch.wanted(8), 0);
+        assert_eq!(prefetch.wanted(8, 0), 24);
+        assert_eq!(prefetch.wanted(0, 7), 9);
+        assert_eq!(prefetch.wanted(0, 8), 0);
     }
 
     #[test]
@@ -74,7 +78,7 @@ mod tests {
             assert_eq!(prefetch.target(), 16);
             prefetch.ran(Duration::from_millis(1));
         }
-        assert_eq!(prefetch.wanted(127), 129);
+        assert_eq!(prefetch.wanted(0, 127), 129);
         prefetch.ran(Duration::from_millis(10));
         assert_eq!(prefetch.target(), 16);
     }

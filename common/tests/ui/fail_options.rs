@@ -40,6 +40,20 @@ fn no_comma() {}
 #[actor(throws = String)]
 fn nothing_to_throw() {}
 
+#[actor(retry_when = |retries, error| true)]
+fn nothing_to_retry() {}
+
+#[actor(name = unquoted, queue = 7, min_backoff = "99999999999999999999d")]
+fn bad_texts() {}
+
+#[actor(throws = +, retry_when = |, on_retry_exhausted = "tell_admin")]
+fn bad_code() -> Result<(), String> {
+    Ok(())
+}
+
+#[actor(max_retry = 3, queue_name = "mail")]
+fn nearly_known() {}
+
 fn main() {
     // The handles are there all the same.
     drop(unknown::message(3));

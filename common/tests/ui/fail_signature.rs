@@ -31,6 +31,12 @@ fn generic_in_disguise(value: impl Send, context: &Context) {}
 fn generic_over_a_lifetime<'a>(db: &'a Db) {}
 
 #[actor]
+fn demands(n: u8) where u8: Copy {}
+
+#[actor]
+async fn several_at_once(db: &mut Db, any: &impl Sync, (a, b): (u8, u8), #[cfg(test)] n: u8) {}
+
+#[actor]
 fn takes_apart((a, b): (u8, u8), _: u8) {}
 
 #[actor]
@@ -41,6 +47,9 @@ unsafe fn dangerous() {}
 
 #[actor]
 extern "C" fn foreign() {}
+
+#[actor(retries = 1)]
+fn wrong_in_both(text: &str) {}
 
 impl Db {
     #[actor]
@@ -58,5 +67,5 @@ fn main() {
     drop(exclusive::message(3));
     drop(borrows_text::message("a", [1]));
     drop(generic::message(1));
-    drop(actors![exclusive, borrows_text, borrows_inside, generic, takes_apart]);
+    drop(actors![exclusive, borrows_text, borrows_inside, generic, takes_apart, several_at_once]);
 }

@@ -32,6 +32,21 @@ fn kind(kind: u8) -> u8 {
     kind
 }
 
+#[actor]
+fn context(context: &::common::actor::Context) -> u32 {
+    context.attempt()
+}
+
+#[actor]
+async fn returned(decode: u8) -> u8 {
+    decode
+}
+
+#[actor]
+fn decode(returned: u8) -> u8 {
+    returned
+}
+
 fn main() {
     #[actor]
     fn inside_of_a_function(n: u8) -> u8 {

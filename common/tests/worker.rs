@@ -1,0 +1,432 @@
+//! What a worker does with messages, on the memory store under a manual clock.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
+#[path = "worker/kit.rs"]
+mod kit;
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use common::actor::{Context, actors};
+use common::middleware::Middleware;
+use common::outcome::Retry;
+use common::queue_name::QueueName;
+use common::worker::{Stopped, Worker};
+use common::{actor, error::WorkerError};
+
+use self::kit::{broker, start, start_with};
+
+/// What an actor tells its test.
+type Told = Mutex<Sender<String>>;
+
+fn tell(to: &Told, what: impl Into<String>) {
+    to.lock().unwrap().send(what.into()).unwrap();
+}
+
+fn next(heard: &Receiver<String>) -> String {
+    heard
+        .recv_timeout(Duration::from_secs(20))
+        .expect("an actor tells something")
+}
+
+#[actor]
+fn say(told: &Told, what: String) {
+    tell(told, what);
+}
+
+#[actor]
+async fn say_async(told: &Told, what: String) {
+    tell(told, what);
+}
+
+#[actor]
+fn fail(told: &Told, context: &Context) -> Result<(), String> {
+    tell(told, format!("attempt {}", context.attempt()));
+    Err("always".to_owned())
+}
+
+#[actor(max_retries = 3, on_retry_exhausted = hear)]
+fn fail_and_tell() -> Result<(), String> {
+    Err("no luck".to_owned())
+}
+
+#[actor]
+fn hear(told: &Told, message: serde_json::Value, info: serde_json::Value) {
+    tell(
+        told,
+        format!("{} {} {info}", message["actor_name"], message["options"]["retries"]),
+    );
+}
+
+#[actor]
+fn panic_once(told: &Told, context: &Context) {
+    assert!(context.attempt() > 1, "the first attempt");
+    tell(told, "survived");
+}
+
+#[actor]
+fn ask_again(told: &Told, context: &Context) -> Result<(), Retry> {
+    tell(told, format!("attempt {}", context.attempt()));
+    if context.attempt() < 3 {
+        Err(Retry::after(Duration::from_secs(100)))
+    } else {
+        Ok(())
+    }
+}
+
+#[actor(throws = "expected", max_retries = 5)]
+fn throw() -> Result<(), &'static str> {
+    Err("expected")
+}
+
+#[actor]
+fn hold(told: &Told, gate: &Gate, name: String) {
+    tell(told, name);
+    gate.wait();
+}
+
+/// A door that actors wait at.
+#[derive(Default, Clone)]
+struct Gate(Arc<(Mutex<bool>, std::sync::Condvar)>);
+
+impl Gate {
+    fn wait(&self) {
+        let (open, changed) = &*self.0;
+        drop(changed.wait_while(open.lock().unwrap(), |open| !*open).unwrap());
+    }
+
+    fn open(&self) {
+        *self.0.0.lock().unwrap() = true;
+        self.0.1.notify_all();
+    }
+}
+
+fn ears() -> (Told, Receiver<String>) {
+    let (told, heard) = channel();
+    (Mutex::new(told), heard)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn messages_run_in_the_order_of_priority_and_arrival() {
+    let broker = broker().await;
+    let (told, heard) = ears();
+    for (what, priority) in [("c", 0), ("d", 0), ("e", 5), ("a", -5), ("b", -5)] {
+        say::message(what).priority(priority).send(&broker).await.unwrap();
+    }
+    let worker = start_with(Worker::new(broker).threads(1).actors(actors![say]).lend(told));
+    let order: String = (0..5).map(|_| next(&heard)).collect();
+    assert_eq!(order, "abcde");
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sync_and_async_actors_share_the_slots() {
+    let broker = broker().await;
+    let (told, heard) = ears();
+    let worker = start_with(
+        Worker::new(broker.clone())
+            .threads(2)
+            .actors(actors![say, say_async])
+            .lend(told),
+    );
+    let mut expected = Vec::new();
+    for number in 0..100 {
+        expected.push(number.to_string());
+        if number % 3 == 0 {
+            say::send(&broker, number.to_string()).await.unwrap();
+        } else {
+            say_async::send(&broker, number.to_string()).await.unwrap();
+        }
+    }
+    let mut seen: Vec<_> = (0..100).map(|_| next(&heard)).collect();
+    seen.sort_by_key(|number| number.parse::<u32>().unwrap());
+    assert_eq!(seen, expected);
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn twenty_retries_with_their_days_of_back_off_run_in_virtual_time() {
+    let broker = broker().await;
+    let (told, heard) = ears();
+    let sent = fail::send(&broker).await.unwrap();
+    let worker = start(&broker, actors![fail], told);
+    for attempt in 1..=21 {
+        assert_eq!(next(&heard), format!("attempt {attempt}"));
+        worker.settle("its end is stored", |counts| counts.claimed == 0).await;
+        if attempt <= 20 {
+            broker.clock().advance(Duration::from_secs(8 * 24 * 60 * 60));
+        }
+    }
+    worker.settle("the message is dead", |counts| counts.dead == 1).await;
+    let letter = broker.dead_letters(&QueueName::default(), 1).await.unwrap().remove(0);
+    let dead = common::message::Message::decode(&letter.bytes, broker.clock().now()).unwrap();
+    assert_eq!(dead.message_id, sent.message_id);
+    assert_eq!(dead.retries(), 20);
+    assert_eq!(dead.options.read::<String>("traceback").unwrap(), "always");
+    assert_eq!(letter.reason.as_deref(), Some("always"));
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_messages_own_options_count_before_its_actors() {
+    let broker = broker().await;
+    let (told, heard) = ears();
+    let worker = start(&broker, actors![fail], told);
+    fail::message()
+        .max_retries(1)
+        .min_backoff(Duration::ZERO)
+        .send(&broker)
+        .await
+        .unwrap();
+    assert_eq!(next(&heard), "attempt 1");
+    assert_eq!(next(&heard), "attempt 2");
+    worker.settle("the message is dead", |counts| counts.dead == 1).await;
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn another_actor_hears_about_the_last_failure() {
+    let broker = broker().await;
+    let (told, heard) = ears();
+    let worker = start(&broker, actors![fail_and_tell, hear], told);
+    fail_and_tell::message()
+        .min_backoff(Duration::ZERO)
+        .send(&broker)
+        .await
+        .unwrap();
+    assert_eq!(next(&heard), r#""fail_and_tell" 4 {"max_retries":3,"retries":3}"#);
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_panic_is_a_failure_and_the_slot_lives_on() {
+    let broker = broker().await;
+    let (told, heard) = ears();
+    let worker = start_with(
+        Worker::new(broker.clone())
+            .threads(1)
+            .actors(actors![panic_once, say])
+            .lend(told),
+    );
+    panic_once::message()
+        .min_backoff(Duration::ZERO)
+        .send(&broker)
+        .await
+        .unwrap();
+    assert_eq!(next(&heard), "survived");
+    say::send(&broker, "still here").await.unwrap();
+    assert_eq!(next(&heard), "still here");
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_actor_asks_for_another_attempt_at_its_own_delay() {
+    let broker = broker().await;
+    let (told, heard) = ears();
+    let worker = start(&broker, actors![ask_again], told);
+    ask_again::send(&broker).await.unwrap();
+    for attempt in 1..=3 {
+        assert_eq!(next(&heard), format!("attempt {attempt}"));
+        worker.settle("its end is stored", |counts| counts.claimed == 0).await;
+        broker.clock().advance(Duration::from_secs(100));
+    }
+    worker
+        .settle("it is done", |counts| counts.delayed + counts.dead == 0)
+        .await;
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_expected_error_is_not_retried() {
+    let broker = broker().await;
+    let (told, _heard) = ears();
+    let worker = start(&broker, actors![throw], told);
+    throw::send(&broker).await.unwrap();
+    worker.settle("it is dead at once", |counts| counts.dead == 1).await;
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_delayed_message_runs_at_its_time() {
+    let broker = broker().await;
+    let (told, heard) = ears();
+    let worker = start(&broker, actors![say], told);
+    say::message("later")
+        .delay(Duration::from_secs(60))
+        .send(&broker)
+        .await
+        .unwrap();
+    let noon = broker.clock().now() + Duration::from_secs(30);
+    say::message("sooner").at(noon).send(&broker).await.unwrap();
+    say::send(&broker, "now").await.unwrap();
+    assert_eq!(next(&heard), "now");
+    broker.clock().advance(Duration::from_secs(30));
+    assert_eq!(next(&heard), "sooner");
+    broker.clock().advance(Duration::from_secs(30));
+    assert_eq!(next(&heard), "later");
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_cannot_run_becomes_a_dead_letter_with_its_reason() {
+    let broker = broker().await;
+    let (told, heard) = ears();
+    let worker = start(&broker, actors![say], told);
+    fail::send(&broker).await.unwrap();
+    let mut wrong = say::message("x").message(broker.clock().now()).unwrap();
+    wrong.args.push(common::message::Raw::from(1_u32));
+    broker.enqueue(vec![wrong]).await.unwrap();
+    say::send(&broker, "neighbour").await.unwrap();
+    assert_eq!(next(&heard), "neighbour");
+    worker.settle("both are dead", |counts| counts.dead == 2).await;
+    let letters = broker.dead_letters(&QueueName::default(), 2).await.unwrap();
+    let mut reasons: Vec<_> = letters.into_iter().map(|letter| letter.reason.unwrap()).collect();
+    reasons.sort();
+    assert_eq!(reasons[0], "2 arguments given, but it takes (what: String)");
+    assert_eq!(
+        reasons[1],
+        "no actor `fail` in this worker, which consumes queue default"
+    );
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stopping_worker_gives_back_what_has_not_started_and_waits_for_the_rest() {
+    let broker = broker().await;
+    let (told, heard) = ears();
+    let gate = Gate::default();
+    for name in ["one", "two", "three"] {
+        hold::send(&broker, name).await.unwrap();
+    }
+    let worker = Worker::new(broker.clone())
+        .threads(1)
+        .actors(actors![hold])
+        .lend(told)
+        .lend(gate.clone());
+    let worker = start_with(worker);
+    assert_eq!(next(&heard), "one");
+    worker.settle("two are prefetched", |counts| counts.claimed == 3).await;
+    worker.stopper.stop();
+    worker
+        .settle("two are back", |counts| counts.ready == 2 && counts.claimed == 1)
+        .await;
+    gate.open();
+    assert_eq!(worker.ended().await, Stopped::Clean);
+    let counts = broker.counts(&QueueName::default()).await.unwrap();
+    assert_eq!((counts.ready, counts.claimed), (2, 0));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_second_stop_gives_back_what_runs_and_waits_for_nothing() {
+    let broker = broker().await;
+    let (told, heard) = ears();
+    let gate = Gate::default();
+    hold::send(&broker, "one").await.unwrap();
+    let worker = Worker::new(broker.clone())
+        .threads(1)
+        .actors(actors![hold])
+        .lend(told)
+        .lend(gate.clone());
+    let worker = start_with(worker);
+    next(&heard);
+    worker.stopper.stop();
+    worker.stopper.stop_now();
+    assert_eq!(worker.ended().await, Stopped::Forced);
+    let counts = broker.counts(&QueueName::default()).await.unwrap();
+    assert_eq!((counts.ready, counts.claimed), (1, 0));
+    gate.open();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_shutdown_timeout_ends_the_waiting() {
+    let broker = broker().await;
+    let (told, heard) = ears();
+    let gate = Gate::default();
+    hold::send(&broker, "one").await.unwrap();
+    let worker = Worker::new(broker.clone())
+        .threads(1)
+        .actors(actors![hold])
+        .lend(told)
+        .lend(gate.clone());
+    let worker = start_with(worker.shutdown_timeout(Duration::from_secs(600)));
+    next(&heard);
+    worker.stopper.stop();
+    let advancing = tokio::spawn({
+        let clock = broker.clock().clone();
+        async move {
+            loop {
+                clock.advance(Duration::from_secs(1));
+                tokio::task::yield_now().await;
+            }
+        }
+    });
+    assert_eq!(worker.ended().await, Stopped::Forced);
+    advancing.abort();
+    gate.open();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn mistakes_are_found_before_the_first_message() {
+    let broker = broker().await;
+    let run = |worker: Worker| async move { worker.run().await.unwrap_err() };
+    let missing = run(Worker::new(broker.clone()).actors(actors![say]).lend(5_u8))
+        .await
+        .to_string();
+    assert!(
+        missing.starts_with("`say` needs `&Mutex<Sender<String>>`; lent are `u8`"),
+        "{missing}"
+    );
+    let twice = run(Worker::new(broker.clone()).actors(actors![say, say]))
+        .await
+        .to_string();
+    assert!(
+        twice.starts_with("two actors are called `say`: one at common/tests/worker.rs:"),
+        "{twice}"
+    );
+    assert_eq!(run(Worker::new(broker.clone())).await, WorkerError::NoActors);
+    let none = run(Worker::new(broker.clone()).actors(actors![throw]).threads(0))
+        .await
+        .to_string();
+    assert_eq!(none, "the number of threads has to be from 1 to 10000, not 0");
+    let lent = run(Worker::new(broker).actors(actors![throw]).lend(1_u8).lend(2_u8)).await;
+    assert_eq!(lent, WorkerError::LentTwice("u8".to_owned()));
+}
+
+struct Stamp(AtomicU32);
+
+impl Middleware for Stamp {
+    fn before_enqueue(&self, message: &mut common::message::Message) {
+        message.options.set(
+            "stamp",
+            common::message::Raw::from(self.0.fetch_add(1, Ordering::Relaxed)),
+        );
+    }
+
+    fn before_run(
+        &self,
+        message: &common::message::Message,
+        _: &actor::Declaration,
+        _: common::clock::Timestamp,
+    ) -> Result<(), String> {
+        if message.options.read::<u32>("stamp") == Some(1) {
+            Err("stamped 1".to_owned())
+        } else {
+            Ok(())
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn middleware_sees_messages_on_their_way_in_and_before_they_run() {
+    let broker = broker().await.with(Stamp(AtomicU32::new(0)));
+    let (told, heard) = ears();
+    for what in ["zero", "one", "two"] {
+        say::send(&broker, what).await.unwrap();
+    }
+    let worker = start_with(Worker::new(broker.clone()).threads(1).actors(actors![say]).lend(told));
+    assert_eq!([next(&heard), next(&heard)], ["zero", "two"]);
+    worker.settle("one is dead", |counts| counts.dead == 1).await;
+    worker.stop().await;
+}

@@ -1,0 +1,82 @@
+//! What the tests of the worker share.
+
+use std::any::Any;
+use std::time::Duration;
+
+use common::actor::Declaration;
+use common::broker::Broker;
+use common::clock::{Clock, Timestamp};
+use common::middlewares::retries::Retries;
+use common::queue_name::QueueName;
+use common::store::Counts;
+use common::worker::{Stopped, Stopper, Worker};
+use tokio::task::JoinHandle;
+
+/// Generous: what is waited for must come, on however slow a machine.
+const DEADLINE: Duration = Duration::from_secs(30);
+
+/// A broker of its own in memory, under a manual clock.
+pub(crate) async fn broker() -> Broker {
+    broker_of(Clock::manual(Timestamp::from_millis(1_800_000_000_000))).await
+}
+
+/// A broker of its own in memory.
+pub(crate) async fn broker_of(clock: Clock) -> Broker {
+    Broker::open("memory:", "dramatiq", clock)
+        .await
+        .expect("a broker")
+        .with(Retries::default())
+}
+
+/// A worker that runs.
+pub(crate) struct Running {
+    broker: Broker,
+    pub(crate) stopper: Stopper,
+    run: JoinHandle<Stopped>,
+}
+
+/// Starts a worker that lends one thing.
+pub(crate) fn start<T: Any + Send + Sync>(broker: &Broker, actors: &[&'static Declaration], lent: T) -> Running {
+    start_with(Worker::new(broker.clone()).threads(2).actors(actors).lend(lent))
+}
+
+/// Starts a worker.
+pub(crate) fn start_with(worker: Worker) -> Running {
+    let broker = worker.broker().clone();
+    let stopper = worker.stopper();
+    let run = tokio::spawn(async move { worker.run().await.expect("a worker without mistakes") });
+    Running { broker, stopper, run }
+}
+
+impl Running {
+    /// Waits until the default queue is as it should be.
+    pub(crate) async fn settle(&self, what: &str, settled: impl Fn(Counts) -> bool) {
+        let queue = QueueName::default();
+        let watch = common::clock::Stopwatch::start();
+        loop {
+            let counts = self.broker.counts(&queue).await.expect("counts");
+            if settled(counts) {
+                return;
+            }
+            assert!(
+                watch.elapsed() < DEADLINE,
+                "{what}: not after {DEADLINE:?}, but {counts:?}"
+            );
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// Waits until it has ended.
+    pub(crate) async fn ended(self) -> Stopped {
+        tokio::time::timeout(DEADLINE, self.run)
+            .await
+            .expect("the worker ends")
+            .expect("without a panic")
+    }
+
+    /// Stops it, and expects nothing to be left.
+    pub(crate) async fn stop(self) {
+        self.stopper.stop();
+        assert_eq!(self.ended().await, Stopped::Clean);
+    }
+}

@@ -1,0 +1,170 @@
+//! A TCP proxy with faults, in this process.
+//!
+//! It stands between a client and a server and makes the network bad at an exact moment: no rights needed, no container, and its
+//! port never changes, also when the server's does.
+
+use std::{
+    io::{self, Read, Write},
+    net::{Shutdown, SocketAddr, TcpListener, TcpStream},
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    thread,
+};
+
+/// Forwards connections to an upstream; all are cut when this is dropped.
+#[derive(Debug)]
+pub struct Proxy {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+}
+
+/// What the proxy does with bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    Pass,
+    Stall,
+    DropReplies,
+    Closed,
+}
+
+#[derive(Debug)]
+struct Shared {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Debug)]
+struct State {
+    mode: Mode,
+    upstream: String,
+    /// Both ends of every connection, so that they can be cut.
+    links: Vec<TcpStream>,
+}
+
+impl Proxy {
+    /// A proxy on a free loopback port, in front of `upstream` (`host:port`).
+    ///
+    /// # Panics
+    /// When no port is free.
+    #[must_use]
+    pub fn to(upstream: &str) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a loopback port is free");
+        let address = listener.local_addr().expect("a listener has an address");
+        let state = State {
+            mode: Mode::Pass,
+            upstream: upstream.to_owned(),
+            links: Vec::new(),
+        };
+        let shared = Arc::new(Shared {
+            state: Mutex::new(state),
+            changed: Condvar::new(),
+        });
+        let proxy = Self {
+            address,
+            shared: Arc::clone(&shared),
+        };
+        thread::spawn(move || {
+            for client in listener.incoming().map_while(Result::ok) {
+                if shared.state().mode == Mode::Closed {
+                    return;
+                }
+                // An upstream that isn't there: the client is dropped, and sees a closed connection.
+                drop(shared.link(client));
+            }
+        });
+        proxy
+    }
+
+    /// Where the proxy listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The proxy as a Redis URL.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("redis://{}", self.address)
+    }
+
+    /// Holds back every byte, both ways; connections stay open and new ones are accepted.
+    pub fn stall(&self) {
+        self.shared.switch(Mode::Stall);
+    }
+
+    /// Lets requests through and swallows replies: the server does it, and the client never hears.
+    pub fn drop_replies(&self) {
+        self.shared.switch(Mode::DropReplies);
+    }
+
+    /// Lets everything through again, first what [`stall`](Self::stall) held back. Swallowed replies stay lost.
+    pub fn resume(&self) {
+        self.shared.switch(Mode::Pass);
+    }
+
+    /// Closes every connection; new ones are accepted.
+    pub fn cut(&self) {
+        for link in self.shared.state().links.drain(..) {
+            // Fails only where the other side was faster.
+            let _: io::Result<()> = link.shutdown(Shutdown::Both);
+        }
+    }
+
+    /// From now on new connections go to another upstream.
+    pub fn redirect(&self, upstream: &str) {
+        upstream.clone_into(&mut self.shared.state().upstream);
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.shared.switch(Mode::Closed);
+        self.cut();
+        // The listener waits for a connection; this is its last.
+        drop(TcpStream::connect(self.address));
+    }
+}
+
+impl Shared {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn switch(&self, mode: Mode) {
+        self.state().mode = mode;
+        self.changed.notify_all();
+    }
+
+    fn link(self: &Arc<Self>, client: TcpStream) -> io::Result<()> {
+        let upstream = self.state().upstream.clone();
+        let server = TcpStream::connect(upstream)?;
+        client.set_nodelay(true)?;
+        server.set_nodelay(true)?;
+        self.state().links.extend([client.try_clone()?, server.try_clone()?]);
+        for (from, to, replies) in [
+            (client.try_clone()?, server.try_clone()?, false),
+            (server, client, true),
+        ] {
+            let shared = Arc::clone(self);
+            thread::spawn(move || shared.pump(from, to, replies));
+        }
+        Ok(())
+    }
+
+    fn pump(&self, mut from: TcpStream, mut to: TcpStream, replies: bool) {
+        let mut buffer = [0; 16 * 1024];
+        while let Ok(read @ 1..) = from.read(&mut buffer) {
+            let stalled = |state: &mut State| state.mode == Mode::Stall;
+            let state = self
+                .changed
+                .wait_while(self.state(), stalled)
+                .unwrap_or_else(PoisonError::into_inner);
+            let swallow = replies && state.mode == Mode::DropReplies;
+            drop(state);
+            if !swallow && to.write_all(&buffer[..read]).is_err() {
+                break;
+            }
+        }
+        let _: io::Result<()> = to.shutdown(Shutdown::Both);
+        let _: io::Result<()> = from.shutdown(Shutdown::Both);
+    }
+}
