@@ -232,17 +232,12 @@ fn signature(actor: &Declaration) -> String {
     format!("{}({})", actor.name, parameters.join(", "))
 }
 
-/// The package's description; else the first paragraph of its notes that is no heading.
+/// The package's description; else the title of its notes.
 fn about(experiment: &Experiment) -> String {
-    if !experiment.description.is_empty() {
-        return experiment.description.to_owned();
-    }
-    let is_text = |paragraph: &&str| {
-        let underlined = |line: &str| line.len() > 2 && line.chars().all(|c| c.is_ascii_punctuation());
-        !paragraph.is_empty() && !paragraph.starts_with("..") && !paragraph.lines().any(underlined)
-    };
-    let first = experiment.notes.split("\n\n").map(str::trim).find(is_text);
-    first.unwrap_or(experiment.name).replace('\n', " ")
+    let is_text = |line: &&str| line.chars().any(char::is_alphanumeric);
+    let title = experiment.notes.lines().map(str::trim).find(is_text);
+    let description = Some(experiment.description).filter(|text| !text.is_empty());
+    description.or(title).unwrap_or(experiment.name).to_owned()
 }
 
 fn examples(experiment: &Experiment) -> String {
