@@ -28,29 +28,26 @@ use std::process::ExitCode;
 
 use clap::ArgMatches;
 
-pub use crate::__lab_main as main;
 use crate::actor::Declaration;
 use crate::error::WorkerError;
 
 /// Makes an experiment's `main` out of its actors, and the script of its demonstration.
 ///
-/// The script is a list of command lines, as they would be typed. One that ends with `after "text"` is run when a log line
-/// with this text has been seen since the command before it.
-///
-/// ```no_run
-/// use common::{actor, actors};
-///
-/// /// Counts to `n`.
-/// #[actor]
-/// fn count_to(n: u32) {}
-///
-/// # const README: &str = stringify! {
-/// common::lab::main!(actors![count_to], demo: ["count_to 3", "count_to 2 --delay 1s" after "done in"]);
-/// # };
-/// # fn main() {}
+/// ```text
+/// common::lab::main!(
+///     actors![count_to],
+///     demo: ["count_to 3", "count_to 2 --delay 1s" after "done in"]
+/// );
 /// ```
 ///
+/// The script is a list of command lines, as they would be typed. One that ends with `after "text"` is run when a log
+/// line with this text has been seen since the command before it.
+///
 /// Name, folder, description and `README.rst` are those of the crate that the macro is used in.
+#[doc(inline)]
+pub use crate::__lab_main as main;
+
+/// Expands to an experiment's `main`; its name is [`main!`](crate::lab::main).
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __lab_main {

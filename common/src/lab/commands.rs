@@ -268,3 +268,6 @@ fn examples(experiment: &Experiment) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests;

@@ -100,8 +100,8 @@ async fn end<E: Into<Failure>>(
         () = signals.next() => Ok(code(Stopped::Forced)),
         () = clock.sleep(PATIENCE) => {
             if was_ready {
-                tracing::warn!(target: "common::worker", "the broker does not answer; what is held comes back when others find this worker dead");
-                return Ok(code(Stopped::Forced));
+                tracing::warn!(target: "common::worker", "the broker does not answer; what is held runs again once others find this worker dead");
+                return Ok(ExitCode::FAILURE);
             }
             Ok(ExitCode::SUCCESS)
         }

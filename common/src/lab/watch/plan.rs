@@ -3,9 +3,6 @@
 //! There is at most one worker of each kind: one that runs messages, one that starts, one that drains. A build may run
 //! beside all of them; its worker starts when nobody drains any more.
 
-#[cfg(test)]
-mod tests;
-
 use super::build::{Build, Built};
 use super::child::Code;
 
@@ -259,3 +256,6 @@ impl Plan {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,129 @@
+use super::*;
+use crate::actor::{RetryOptions, Run};
+use crate::lab::Step;
+use crate::message::Message;
+use crate::outcome::Outcome;
+
+const fn actor(name: &'static str, parameters: &'static [Parameter]) -> Declaration {
+    Declaration {
+        name,
+        queue: "default",
+        priority: 0,
+        retries: RetryOptions {
+            max_retries: None,
+            min_backoff: None,
+            max_backoff: None,
+            on_retry_exhausted: None,
+        },
+        parameters,
+        lent: &[],
+        run: Run::Sync(|_| Outcome::Value(Raw::NULL)),
+        about: "",
+        place: "src/main.rs:1",
+    }
+}
+
+static PAIR: [Parameter; 2] = [
+    Parameter::of::<i32>("delay", "i32"),
+    Parameter::of::<Option<Vec<u32>>>("list", "Option<Vec<u32>>"),
+];
+static NUMBER: [Parameter; 1] = [Parameter::of::<u32>("n", "u32")];
+static ADD: Declaration = actor("add", &PAIR);
+static HANDLED: Declaration = actor("handled", &NUMBER);
+static WORKER_ACTOR: Declaration = actor("worker", &[]);
+static LIKE_A_COMMAND: [&Declaration; 1] = [&WORKER_ACTOR];
+static TWICE: [&Declaration; 2] = [&ADD, &ADD];
+
+const EXPERIMENT: Experiment = Experiment {
+    name: "e99_test",
+    description: "",
+    folder: "/nowhere",
+    notes: "====\nA title\n====\n\nText.\n",
+    release: false,
+    actors: &[&ADD, &HANDLED],
+    demo: &[Step {
+        command: "handled 3",
+        after: "",
+    }],
+};
+
+const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
+
+fn sent(line: &str) -> Result<Message, String> {
+    let words = std::iter::once("e99_test").chain(line.split(' '));
+    let matches = program(&EXPERIMENT)
+        .try_get_matches_from(words)
+        .map_err(|error| error.to_string())?;
+    let (actor, given) = matches.subcommand().unwrap();
+    Ok(call(&EXPERIMENT, actor, given).message(NOW).unwrap())
+}
+
+fn refused(line: &str) -> String {
+    sent(line).unwrap_err().lines().next().unwrap().to_owned()
+}
+
+#[test]
+fn the_commands_hold_together() {
+    program(&EXPERIMENT).debug_assert();
+    assert!(check(&EXPERIMENT).is_ok());
+    assert_eq!(about(&EXPERIMENT), "A title");
+}
+
+#[test]
+fn what_is_typed_becomes_a_message() {
+    assert_eq!(sent("add 1 [2,3]").unwrap().to_string(), "add(1, [2,3])");
+    assert_eq!(sent("add -1").unwrap().to_string(), "add(-1)");
+    assert_eq!(sent("handled 17").unwrap().eta(NOW), None);
+    assert_eq!(
+        sent("handled 17 --delay 5s").unwrap().eta(NOW),
+        Some(NOW + Duration::from_secs(5))
+    );
+    let at = sent("handled 17 --at 2030-01-31T12:00:05Z").unwrap().eta(NOW);
+    assert_eq!(at, Some(Timestamp::from_millis(1_896_091_205_000)));
+    // A parameter may be called like an option.
+    let message = sent("add 7 --delay 5s").unwrap();
+    assert_eq!(
+        (message.to_string().as_str(), message.eta(NOW)),
+        ("add(7)", Some(NOW + Duration::from_secs(5)))
+    );
+}
+
+#[test]
+fn what_does_not_fit_is_refused_before_anything_is_sent() {
+    for (line, reason) in [
+        (
+            "handled seventeen",
+            r#"error: invalid value 'seventeen' for '<n: u32>': invalid type: string "seventeen", expected u32"#,
+        ),
+        (
+            "handled -1",
+            "error: invalid value '-1' for '<n: u32>': invalid value: integer `-1`, expected u32",
+        ),
+        (
+            "handled 1 --delay 5",
+            "error: invalid value '5' for '--delay <TIME>': a time is a number and a unit: `500ms`, `15s`, `2m`, `1h`, `7d`",
+        ),
+        (
+            "handled 1 --delay 5s --at 12:00",
+            "error: the argument '--delay <TIME>' cannot be used with '--at <TIME>'",
+        ),
+        ("handled", "error: the following required arguments were not provided:"),
+        ("handled 1 2", "error: unexpected argument '2' found"),
+        ("unknown", "error: unrecognized subcommand 'unknown'"),
+    ] {
+        assert_eq!(refused(line), reason, "{line}");
+    }
+}
+
+#[test]
+fn an_actor_that_cannot_be_a_command_is_refused_at_start() {
+    let refused = |actors: &'static [&'static Declaration]| {
+        let experiment = Experiment { actors, ..EXPERIMENT };
+        check(&experiment).unwrap_err().to_string()
+    };
+    assert!(
+        refused(&LIKE_A_COMMAND)
+            .starts_with("actor `worker` (src/main.rs:1) is called like the lab's own command `worker`; rename it, or")
+    );
+    assert!(refused(&TWICE).starts_with("two actors are called `add`"));
+}
