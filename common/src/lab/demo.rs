@@ -73,7 +73,7 @@ async fn play(experiment: &Experiment, step: &Step, broker: &Broker, lines: &mut
     let wrong = |cause: String| Failure::Usage(format!("the demonstration's command `{}`: {cause}", step.command));
     let matches = commands::program(experiment)
         .try_get_matches_from(words)
-        .map_err(|error| wrong(error.to_string()))?;
+        .map_err(|error| wrong(error.to_string().trim_start_matches("error: ").to_owned()))?;
     let (actor, given) = matches.subcommand().expect("clap demands a command");
     if !commands::is_actor(experiment, actor) {
         return Err(wrong("only actors can be called".to_owned()));
