@@ -8,3 +8,4 @@ pub mod message;
 pub mod outcome;
 pub mod queue_name;
 pub mod store;
+pub mod stores;

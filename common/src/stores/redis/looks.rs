@@ -1,0 +1,150 @@
+//! Judging by looking who is dead.
+//!
+//! A worker that sees a peer's heartbeat unchanged, look after look, counts the time between the looks. A look that comes
+//! late adds nothing: whatever held us up may have held up the peer. So neither skewed clocks, nor one that jumps, nor a
+//! server that stalls kills anybody.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use crate::store::{BEAT_INTERVAL, DEAD_AFTER};
+
+/// How many silent peers one beat shows, at most.
+pub(super) const PAGE: usize = 100;
+
+/// Python's workers show signs of life only with their commands.
+const PYTHON_DEAD_AFTER: Duration = Duration::from_secs(60);
+
+/// A worker that has been silent for an interval or more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Peer {
+    pub(super) id: String,
+    /// Its heartbeat, as the server writes it.
+    pub(super) score: String,
+    /// All its queues if it is a Rust worker; `None` for Python's.
+    pub(super) queues: Option<Vec<String>>,
+}
+
+/// What the beats of one worker have seen of the others.
+#[derive(Debug, Default)]
+pub(super) struct Looks {
+    last: Option<Duration>,
+    /// The sum of all times between looks that were on time.
+    watched: Duration,
+    /// Where the next look starts among the silent; there may be many.
+    offset: usize,
+    peers: HashMap<String, Look>,
+}
+
+#[derive(Debug)]
+struct Look {
+    score: String,
+    since: Duration,
+    is_settled: bool,
+}
+
+impl Looks {
+    pub(super) fn offset(&self) -> usize {
+        self.offset
+    }
+
+    /// Takes in one look, and says who is dead and not settled yet.
+    pub(super) fn see(&mut self, uptime: Duration, silent: &[Peer], is_full: bool) -> Vec<Peer> {
+        let passed = self.last.map_or(Duration::ZERO, |last| uptime.saturating_sub(last));
+        if passed <= BEAT_INTERVAL * 3 / 2 {
+            self.watched += passed;
+        }
+        self.last = Some(uptime);
+        if self.offset == 0 && !is_full {
+            self.peers.retain(|id, _| silent.iter().any(|peer| peer.id == *id));
+        }
+        self.offset = if is_full { self.offset + PAGE } else { 0 };
+        silent.iter().filter(|peer| self.is_dead(peer)).cloned().collect()
+    }
+
+    fn is_dead(&mut self, peer: &Peer) -> bool {
+        let look = self.peers.entry(peer.id.clone()).or_insert_with(|| Look {
+            score: String::new(),
+            since: self.watched,
+            is_settled: false,
+        });
+        if look.score != peer.score {
+            *look = Look {
+                score: peer.score.clone(),
+                since: self.watched,
+                is_settled: false,
+            };
+        }
+        // Only who is silent for an interval is shown: that one counts as well.
+        let silent_for = self.watched.saturating_sub(look.since) + BEAT_INTERVAL;
+        let limit = if peer.queues.is_some() { BEAT_INTERVAL * DEAD_AFTER } else { PYTHON_DEAD_AFTER };
+        !look.is_settled && silent_for >= limit
+    }
+
+    /// Nothing more can be done for a dead one, unless it shows a sign of life.
+    pub(super) fn settle(&mut self, peer: &Peer) {
+        if let Some(look) = self.peers.get_mut(&peer.id) {
+            look.is_settled = true;
+        }
+    }
+
+    /// After a long time the settled are looked at once more.
+    pub(super) fn unsettle(&mut self) {
+        for look in self.peers.values_mut() {
+            look.is_settled = false;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn peer(score: &str) -> Peer {
+        Peer {
+            id: "w".to_owned(),
+            score: score.to_owned(),
+            queues: Some(Vec::new()),
+        }
+    }
+
+    #[test]
+    fn three_intervals_without_a_sign_of_life_are_death() {
+        let mut looks = Looks::default();
+        assert!(looks.see(BEAT_INTERVAL, &[peer("1")], false).is_empty());
+        assert!(looks.see(BEAT_INTERVAL * 2, &[peer("1")], false).is_empty());
+        assert_eq!(looks.see(BEAT_INTERVAL * 3, &[peer("1")], false), [peer("1")]);
+        looks.settle(&peer("1"));
+        assert!(looks.see(BEAT_INTERVAL * 4, &[peer("1")], false).is_empty());
+        assert!(looks.see(BEAT_INTERVAL * 5, &[peer("2")], false).is_empty());
+    }
+
+    #[test]
+    fn late_looks_add_nothing_and_do_not_start_anew() {
+        let mut looks = Looks::default();
+        for (at, dead) in [(0.0, 0), (1.1, 0), (4.0, 0), (90_000.0, 0), (90_001.1, 1)] {
+            let seen = looks.see(Duration::from_secs_f64(at), &[peer("1")], false);
+            assert_eq!(seen.len(), dead, "at {at}");
+        }
+    }
+
+    #[test]
+    fn a_sign_of_life_starts_anew() {
+        let mut looks = Looks::default();
+        for beat in 0..10 {
+            let score = if beat % 2 == 0 { "1" } else { "2" };
+            assert!(looks.see(BEAT_INTERVAL * beat, &[peer(score)], false).is_empty());
+        }
+    }
+
+    #[test]
+    fn pythons_workers_may_be_silent_for_longer() {
+        let mut looks = Looks::default();
+        let python = Peer {
+            queues: None,
+            ..peer("1")
+        };
+        let deaths = (0..60).position(|beat| !looks.see(BEAT_INTERVAL * beat, &[python.clone()], false).is_empty());
+        assert_eq!(deaths, Some(54));
+    }
+}
