@@ -132,7 +132,8 @@ pub trait Inspect: Store {
     /// # Errors
     ///
     /// What the store says.
-    fn dead_letters<'a>(&'a self, queue: &'a QueueName, limit: usize) -> Boxed<'a, Result<Vec<DeadLetter>, StoreError>>;
+    fn dead_letters<'a>(&'a self, queue: &'a QueueName, limit: usize)
+    -> Boxed<'a, Result<Vec<DeadLetter>, StoreError>>;
 
     /// Where this store is, for people; without a password.
     fn address(&self) -> String;

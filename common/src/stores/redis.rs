@@ -174,7 +174,11 @@ impl Inspect for RedisStore {
         Box::pin(self.count(queue))
     }
 
-    fn dead_letters<'a>(&'a self, queue: &'a QueueName, limit: usize) -> Boxed<'a, Result<Vec<DeadLetter>, StoreError>> {
+    fn dead_letters<'a>(
+        &'a self,
+        queue: &'a QueueName,
+        limit: usize,
+    ) -> Boxed<'a, Result<Vec<DeadLetter>, StoreError>> {
         Box::pin(self.read_dead_letters(queue, limit))
     }
 

@@ -89,14 +89,18 @@ impl Server {
         let connecting = async {
             match self.client.get_multiplexed_async_connection_with_config(&config).await {
                 Err(error) if error.kind() == ErrorKind::RESP3NotSupported => {
-                    self.old_client.get_multiplexed_async_connection_with_config(&plain).await
+                    self.old_client
+                        .get_multiplexed_async_connection_with_config(&plain)
+                        .await
                 }
                 connected => connected,
             }
         };
         match timeout(CALL_TIMEOUT, connecting).await {
             Ok(connected) => connected.map_err(|error| refusal(&error)),
-            Err(_) => Err(StoreError::Unreachable(format!("no connection within {CALL_TIMEOUT:?}"))),
+            Err(_) => Err(StoreError::Unreachable(format!(
+                "no connection within {CALL_TIMEOUT:?}"
+            ))),
         }
     }
 }
@@ -187,7 +191,11 @@ impl Link {
         if is_lost || matches!(&refusal, StoreError::Unreachable(cause) if cause.starts_with(READONLY)) {
             health.is_broken.store(true, Ordering::Relaxed);
         }
-        Err(if is_lost { CallError::Lost(refusal) } else { CallError::Refused(refusal) })
+        Err(if is_lost {
+            CallError::Lost(refusal)
+        } else {
+            CallError::Refused(refusal)
+        })
     }
 
     /// The connection; a new one where there is none that works.
@@ -261,7 +269,10 @@ mod tests {
         let server = Server::new("redis://me:se@cret@127.0.0.1:6380/3?protocol=resp2").unwrap();
         assert_eq!(server.address(), "redis://127.0.0.1:6380/3");
         assert!(!format!("{server:?}").contains("cret"), "{server:?}");
-        assert_eq!(Server::new("redis://localhost").unwrap().address(), "redis://localhost:6379");
+        assert_eq!(
+            Server::new("redis://localhost").unwrap().address(),
+            "redis://localhost:6379"
+        );
     }
 
     #[test]

@@ -78,7 +78,9 @@ impl RedisStore {
             let mut is_taken = vec![false; pending.len()];
             for place in in_use {
                 let index = usize::try_from(place.unsigned_abs()).unwrap_or_default();
-                let Some(&index) = index.checked_sub(1).and_then(|index| sent.get(index)) else { continue };
+                let Some(&index) = index.checked_sub(1).and_then(|index| sent.get(index)) else {
+                    continue;
+                };
                 let found = if place > 0 { &mut is_there } else { &mut is_taken };
                 found[index] = true;
             }
@@ -88,7 +90,11 @@ impl RedisStore {
                 .enumerate()
                 .filter(|(index, _)| !is_there[*index])
                 .map(|(index, (message, record))| {
-                    let record = if is_taken[index] { Record::fresh(message, now) } else { record };
+                    let record = if is_taken[index] {
+                        Record::fresh(message, now)
+                    } else {
+                        record
+                    };
                     (message, record)
                 })
                 .collect();
@@ -100,17 +106,26 @@ impl RedisStore {
     async fn send(&self, pending: &[Pending<'_>]) -> Result<(Vec<usize>, Vec<i64>), CallError> {
         let mut queues: Vec<(&QueueName, Vec<usize>, Vec<usize>)> = Vec::new();
         for (index, (_, record)) in pending.iter().enumerate() {
-            let at = queues.iter().position(|(queue, ..)| **queue == record.queue).unwrap_or_else(|| {
-                queues.push((&record.queue, Vec::new(), Vec::new()));
-                queues.len() - 1
-            });
+            let at = queues
+                .iter()
+                .position(|(queue, ..)| **queue == record.queue)
+                .unwrap_or_else(|| {
+                    queues.push((&record.queue, Vec::new(), Vec::new()));
+                    queues.len() - 1
+                });
             let (_, plain, others) = &mut queues[at];
-            if record.is_plain() { plain.push(index) } else { others.push(index) }
+            if record.is_plain() {
+                plain.push(index)
+            } else {
+                others.push(index)
+            }
         }
         let mut call = self.script(&self.scripts.enqueue);
         let mut sent = Vec::with_capacity(pending.len());
         for (queue, plain, others) in queues {
-            call.text(queue.as_str()).text(&self.keys.fleet(queue)).count(plain.len());
+            call.text(queue.as_str())
+                .text(&self.keys.fleet(queue))
+                .count(plain.len());
             for &index in &plain {
                 let record = &pending[index].1;
                 call.text(&record.id).bytes(&record.body);
@@ -118,7 +133,10 @@ impl RedisStore {
             call.count(others.len());
             for &index in &others {
                 let record = &pending[index].1;
-                call.text(&record.id).bytes(&record.body).number(record.due).number(record.priority);
+                call.text(&record.id)
+                    .bytes(&record.body)
+                    .number(record.due)
+                    .number(record.priority);
             }
             sent.extend(plain);
             sent.extend(others);

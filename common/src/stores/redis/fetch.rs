@@ -14,7 +14,9 @@ impl RedisStore {
         let mut call = self.script(&self.scripts.fetch);
         call.text(lease.worker.as_str());
         for want in wants {
-            call.text(want.queue.as_str()).text(&self.keys.fleet(&want.queue)).count(want.count.min(CHUNK));
+            call.text(want.queue.as_str())
+                .text(&self.keys.fleet(&want.queue))
+                .count(want.count.min(CHUNK));
         }
         let mut answer: Vec<Value> = call.run(&self.link).await?;
         let refusals: Vec<String> = read(answer.pop().unwrap_or_default())?;

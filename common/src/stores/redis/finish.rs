@@ -97,12 +97,18 @@ impl RedisStore {
 
     fn append(&self, call: &mut Call<'_>, ending: &Ending, is_first: bool) {
         let claim = &ending.claim;
-        call.text(claim.queue.as_str()).text(&self.keys.fleet(&claim.queue)).text(&claim.id);
+        call.text(claim.queue.as_str())
+            .text(&self.keys.fleet(&claim.queue))
+            .text(&claim.id);
         match &ending.place {
             Place::Head => call.text("head"),
             Place::Gone | Place::Ready(_) | Place::Until(..) => call.text("gone"),
             Place::Dead(body, reason) => {
-                let id = if is_first { claim.id.to_string() } else { MessageId::random().as_str().to_owned() };
+                let id = if is_first {
+                    claim.id.to_string()
+                } else {
+                    MessageId::random().as_str().to_owned()
+                };
                 call.text("dead").text(&id);
                 match body {
                     Body::Message(message) => call.bytes(&encode(message, &id)),
@@ -132,7 +138,11 @@ fn puts(ending: &Ending, now: Timestamp, is_first: bool) -> Vec<Record> {
         Place::Gone | Place::Head | Place::Dead(..) => None,
     };
     let effects = ending.also.iter().map(|Effect::Enqueue(message)| {
-        if is_first { Record::first(message, now) } else { Record::fresh(message, now) }
+        if is_first {
+            Record::first(message, now)
+        } else {
+            Record::fresh(message, now)
+        }
     });
     own.into_iter().chain(effects).collect()
 }
@@ -144,7 +154,8 @@ impl<'a> Plan<'a> {
         for (place, ending) in endings.iter().enumerate() {
             let queue = &ending.claim.queue;
             match &ending.place {
-                Place::Gone if ending.also.is_empty() => match plan.plain.iter_mut().find(|(known, _)| *known == queue) {
+                Place::Gone if ending.also.is_empty() => match plan.plain.iter_mut().find(|(known, _)| *known == queue)
+                {
                     Some((_, places)) => places.push(place),
                     None => plan.plain.push((queue, vec![place])),
                 },
@@ -158,7 +169,11 @@ impl<'a> Plan<'a> {
     }
 
     fn places(&self) -> impl Iterator<Item = usize> + use<> {
-        let plain: Vec<usize> = self.plain.iter().flat_map(|(_, places)| places.iter().copied()).collect();
+        let plain: Vec<usize> = self
+            .plain
+            .iter()
+            .flat_map(|(_, places)| places.iter().copied())
+            .collect();
         plain.into_iter().chain(self.others.clone())
     }
 }

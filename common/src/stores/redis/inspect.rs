@@ -44,7 +44,10 @@ impl RedisStore {
 }
 
 /// A score as a time.
-#[expect(clippy::cast_possible_truncation, reason = "scores are whole milliseconds, or foreign")]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "scores are whole milliseconds, or foreign"
+)]
 pub(super) fn millis(score: f64) -> Timestamp {
     Timestamp::from_millis(score as i64)
 }

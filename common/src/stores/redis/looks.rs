@@ -77,7 +77,11 @@ impl Looks {
         }
         // Only who is silent for an interval is shown: that one counts as well.
         let silent_for = self.watched.saturating_sub(look.since) + BEAT_INTERVAL;
-        let limit = if peer.queues.is_some() { BEAT_INTERVAL * DEAD_AFTER } else { PYTHON_DEAD_AFTER };
+        let limit = if peer.queues.is_some() {
+            BEAT_INTERVAL * DEAD_AFTER
+        } else {
+            PYTHON_DEAD_AFTER
+        };
         !look.is_settled && silent_for >= limit
     }
 

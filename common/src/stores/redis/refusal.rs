@@ -80,11 +80,17 @@ mod tests {
                 cause: "WRONGTYPE Operation against a key holding the wrong kind of value".to_owned(),
             }
         );
-        assert!(matches!(from_script("STORE HSET\tk\tOOM command not allowed"), StoreError::Full(_)));
+        assert!(matches!(
+            from_script("STORE HSET\tk\tOOM command not allowed"),
+            StoreError::Full(_)
+        ));
         assert!(matches!(
             from_script("STORE HSET\tk\tERR The user executing the script can't run this command or subcommand"),
             StoreError::Denied { .. }
         ));
-        assert!(matches!(from_script("user_script:5: attempt to index"), StoreError::Refused(_)));
+        assert!(matches!(
+            from_script("user_script:5: attempt to index"),
+            StoreError::Refused(_)
+        ));
     }
 }

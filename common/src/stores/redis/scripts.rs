@@ -89,7 +89,8 @@ impl<'a> Call<'a> {
 
     /// In milliseconds.
     pub(super) fn duration(&mut self, duration: Duration) -> &mut Self {
-        self.command.arg(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX));
+        self.command
+            .arg(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX));
         self
     }
 

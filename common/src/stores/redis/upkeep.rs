@@ -14,9 +14,7 @@ use super::scripts::read;
 use crate::clock::Timestamp;
 use crate::error::StoreError;
 use crate::queue_name::QueueName;
-use crate::store::{
-    BEAT_INTERVAL, Beat, Claim, DEAD_LETTER_TTL, Ending, Lease, MAX_CRASHES, Place, WorkerId,
-};
+use crate::store::{BEAT_INTERVAL, Beat, Claim, DEAD_LETTER_TTL, Ending, Lease, MAX_CRASHES, Place, WorkerId};
 
 /// Calls of one beat, at most, while there is more to do than fits one.
 const MAX_ROUNDS: usize = 100;
@@ -63,7 +61,11 @@ impl Upkeep {
             self.surplus.insert(claim, since);
         }
         let is_over = |since: Duration| uptime.saturating_sub(since) > SURPLUS_AFTER;
-        self.surplus.iter().filter(|(_, since)| is_over(**since)).map(|(claim, _)| claim.clone()).collect()
+        self.surplus
+            .iter()
+            .filter(|(_, since)| is_over(**since))
+            .map(|(claim, _)| claim.clone())
+            .collect()
     }
 }
 
@@ -119,7 +121,9 @@ impl RedisStore {
 
     pub(super) async fn beat_once(&self, lease: &Lease, held: &[Claim]) -> Result<Beat, StoreError> {
         let started = self.uptime();
-        let is_expiring = self.with_upkeep(&lease.worker, |upkeep| is_time(&mut upkeep.expired, started, EXPIRE_EVERY));
+        let is_expiring = self.with_upkeep(&lease.worker, |upkeep| {
+            is_time(&mut upkeep.expired, started, EXPIRE_EVERY)
+        });
         let first = self.send_beat(lease, is_expiring).await?;
         self.clock.follow(first.now);
         let mut beat = Beat {
@@ -143,7 +147,9 @@ impl RedisStore {
         // The first answer counts: what was claimed later, `held` cannot know.
         beat.lost = self.settle_claims(lease, held, first.claims).await?;
         let uptime = self.uptime();
-        let dead = self.with_upkeep(&lease.worker, |upkeep| upkeep.looks.see(uptime, &first.silent, first.is_full));
+        let dead = self.with_upkeep(&lease.worker, |upkeep| {
+            upkeep.looks.see(uptime, &first.silent, first.is_full)
+        });
         let mut may_scan = true;
         for peer in dead {
             match self.recover(lease, &peer, &mut may_scan).await {
@@ -159,7 +165,10 @@ impl RedisStore {
     }
 
     fn drop_upkeep(&self, worker: &WorkerId) {
-        self.upkeep.lock().unwrap_or_else(std::sync::PoisonError::into_inner).remove(worker);
+        self.upkeep
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .remove(worker);
     }
 
     /// One call of the script.
@@ -168,11 +177,21 @@ impl RedisStore {
             self.with_upkeep(&lease.worker, |upkeep| (upkeep.looks.offset(), upkeep.cursors.clone()));
         let queues: Vec<&str> = lease.queues.iter().map(QueueName::as_str).collect();
         let mut call = self.script(&self.scripts.beat);
-        call.text(lease.worker.as_str()).text(&queues.join(" ")).duration(BEAT_INTERVAL).count(offset);
-        if is_expiring { call.duration(DEAD_LETTER_TTL) } else { call.text("") };
+        call.text(lease.worker.as_str())
+            .text(&queues.join(" "))
+            .duration(BEAT_INTERVAL)
+            .count(offset);
+        if is_expiring {
+            call.duration(DEAD_LETTER_TTL)
+        } else {
+            call.text("")
+        };
         for queue in &lease.queues {
             let (due, held) = cursors.get(queue).map_or(("0", "0"), |(due, held)| (due, held));
-            call.text(queue.as_str()).text(&self.keys.fleet(queue)).text(due).text(held);
+            call.text(queue.as_str())
+                .text(&self.keys.fleet(queue))
+                .text(due)
+                .text(held);
         }
         let mut answer = call.run::<Vec<Value>>(&self.link).await?.into_iter();
         let mut next = || answer.next().unwrap_or_default();
@@ -219,7 +238,10 @@ impl RedisStore {
         let uptime = self.uptime();
         let forgotten = self.with_upkeep(&lease.worker, |upkeep| upkeep.forgotten(uptime, surplus));
         if !forgotten.is_empty() {
-            tracing::warn!(count = forgotten.len(), "messages go back: the answer that brought them was lost");
+            tracing::warn!(
+                count = forgotten.len(),
+                "messages go back: the answer that brought them was lost"
+            );
             let back = |claim| Ending {
                 claim,
                 place: Place::Head,
@@ -235,7 +257,11 @@ impl RedisStore {
     async fn recover(&self, lease: &Lease, peer: &Peer, may_scan: &mut bool) -> Result<usize, StoreError> {
         let names = match &peer.queues {
             Some(queues) => queues.clone(),
-            None => lease.queues.iter().flat_map(|queue| [queue.to_string(), queue.delay()]).collect(),
+            None => lease
+                .queues
+                .iter()
+                .flat_map(|queue| [queue.to_string(), queue.delay()])
+                .collect(),
         };
         let reason = format!("its worker died {MAX_CRASHES} times");
         let mut recovered = 0;
@@ -243,7 +269,8 @@ impl RedisStore {
         for _ in 0..MAX_ROUNDS {
             let mut call = self.script(&self.scripts.recover);
             call.text(&peer.id).text(&peer.score).number(MAX_CRASHES);
-            call.number(u32::try_from(REMEMBER_CRASHES.as_secs()).unwrap_or(u32::MAX)).text(&reason);
+            call.number(u32::try_from(REMEMBER_CRASHES.as_secs()).unwrap_or(u32::MAX))
+                .text(&reason);
             call.text(if peer.queues.is_some() { "bury" } else { "" });
             for name in &names {
                 call.text(name);
@@ -256,7 +283,11 @@ impl RedisStore {
             }
         }
         if recovered > 0 {
-            tracing::warn!(peer = peer.id, count = recovered, "a worker died; its messages are back in their queues");
+            tracing::warn!(
+                peer = peer.id,
+                count = recovered,
+                "a worker died; its messages are back in their queues"
+            );
         }
         // A dead Python worker may hold messages of queues that others look after: its heartbeat stays until nothing is
         // left of it. That is looked up for one of them a beat.
@@ -282,7 +313,11 @@ impl RedisStore {
         let mut cursor = "0".to_owned();
         loop {
             let mut scan = redis::cmd("SCAN");
-            scan.arg(&cursor).arg("MATCH").arg(&pattern).arg("COUNT").arg(super::CHUNK);
+            scan.arg(&cursor)
+                .arg("MATCH")
+                .arg(&pattern)
+                .arg("COUNT")
+                .arg(super::CHUNK);
             let (next, found): (String, Vec<Vec<u8>>) = read(self.link.call(&scan).await?)?;
             if !found.is_empty() {
                 return Ok(true);

@@ -67,7 +67,9 @@ impl Change {
 
     fn concerns(&self, keys: &[String]) -> bool {
         match self {
-            Self::Keys(changed) => changed.iter().any(|changed| keys.iter().any(|key| key.as_bytes() == changed)),
+            Self::Keys(changed) => changed
+                .iter()
+                .any(|changed| keys.iter().any(|key| key.as_bytes() == changed)),
             Self::All => true,
         }
     }
@@ -148,7 +150,10 @@ impl Hearing {
 impl RedisStore {
     /// Cancel safe: it moves nothing, and what it has asked for wakes at most the next one for nothing.
     pub(super) async fn wait_for_any(&self, queues: &[QueueName]) {
-        let keys: Vec<String> = queues.iter().flat_map(|queue| [self.keys.ready(queue), self.keys.held(queue)]).collect();
+        let keys: Vec<String> = queues
+            .iter()
+            .flat_map(|queue| [self.keys.ready(queue), self.keys.held(queue)])
+            .collect();
         if let Err(error) = self.listen(&keys).await {
             tracing::debug!("cannot listen: {error}");
             pause(LONGEST_PAUSE.mul_f64(0.2 + 0.8 * fastrand::f64())).await;
@@ -175,7 +180,10 @@ impl RedisStore {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "real time, whatever the clock says: it spares the server")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "real time, whatever the clock says: it spares the server"
+)]
 async fn pause(duration: Duration) {
     tokio::time::sleep(duration).await;
 }
