@@ -33,6 +33,7 @@ mod inspect;
 mod keys;
 mod looks;
 mod record;
+mod recovery;
 mod refusal;
 mod scripts;
 mod upkeep;

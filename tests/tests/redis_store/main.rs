@@ -3,5 +3,6 @@
 mod interleavings;
 mod places;
 mod rig;
+mod rights;
 mod upkeep;
 mod waiting;

@@ -153,6 +153,17 @@ impl Rig {
         self.store.enqueue(messages).await.unwrap();
     }
 
+    /// Puts a message back into its worker's hands, whatever became of it.
+    pub(crate) async fn restore(&self, delivery: &Delivery, lease: &Lease) {
+        for key in self.keys().await {
+            let _: i64 = self.redis(&["DEL", &key]).await;
+        }
+        let body = String::from_utf8(delivered(delivery).encode()).unwrap();
+        let _: i64 = self.redis(&["HSET", ":default.msgs", &delivery.claim.id, &body]).await;
+        let acks = format!(":__acks__.{}.default", lease.worker.as_str());
+        let _: i64 = self.redis(&["SADD", &acks, &delivery.claim.id]).await;
+    }
+
     /// The virtual worker of a queue, as it is registered.
     pub(crate) async fn fleet(&self, queue: &str) -> String {
         let all: Vec<(String, String)> = self.redis(&["HGETALL", ":@rust"]).await;

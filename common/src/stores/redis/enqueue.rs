@@ -114,11 +114,8 @@ impl RedisStore {
                     queues.len() - 1
                 });
             let (_, plain, others) = &mut queues[at];
-            if record.is_plain() {
-                plain.push(index)
-            } else {
-                others.push(index)
-            }
+            let kind = if record.is_plain() { plain } else { others };
+            kind.push(index);
         }
         let mut call = self.script(&self.scripts.enqueue);
         let mut sent = Vec::with_capacity(pending.len());

@@ -1,11 +1,13 @@
 //! Looking inside.
 
 use super::RedisStore;
-use super::connection::CallError;
 use crate::clock::Timestamp;
 use crate::error::StoreError;
 use crate::queue_name::QueueName;
 use crate::store::{Counts, DeadLetter};
+
+/// As the script answers: id, time, bytes, reason.
+type Letter = (Vec<u8>, f64, Vec<u8>, String);
 
 impl RedisStore {
     pub(super) async fn count(&self, queue: &QueueName) -> Result<Counts, StoreError> {
@@ -30,8 +32,8 @@ impl RedisStore {
         }
         let mut call = self.script(&self.scripts.letters);
         call.text(queue.as_str()).count(limit);
-        let found: Result<Vec<(Vec<u8>, f64, Vec<u8>, String)>, CallError> = call.run(&self.link).await;
-        Ok(found?
+        let found: Vec<Letter> = call.run(&self.link).await?;
+        Ok(found
             .into_iter()
             .map(|(id, died, bytes, reason)| DeadLetter {
                 id: String::from_utf8_lossy(&id).into_owned(),

@@ -31,8 +31,11 @@ pub(super) fn refusal(error: &RedisError) -> StoreError {
 /// What a script reports as text.
 pub(super) fn from_script(text: &str) -> StoreError {
     // Where the server adds the script's name and line to an error, that helps nobody.
-    let text = text.split(" script: ").next().unwrap_or(text);
-    let ours = text.strip_prefix(OURS).map(str::trim_start).unwrap_or(text);
+    let text = match text.rfind(" script: ") {
+        Some(end) if text[end..].contains(", on @") => &text[..end],
+        _ => text,
+    };
+    let ours = text.strip_prefix(OURS).map_or(text, str::trim_start);
     let mut parts = ours.splitn(3, '\t');
     match (parts.next(), parts.next(), parts.next()) {
         (Some(command), Some(key), Some(cause)) => meaning(command, key, cause),
@@ -53,7 +56,7 @@ fn meaning(command: &str, key: &str, cause: &str) -> StoreError {
         "LOADING" | "MASTERDOWN" | READONLY | "BUSY" | "TRYAGAIN" | "CLUSTERDOWN" | "NOREPLICAS" | "UNKILLABLE" => {
             StoreError::Unreachable(cause.to_owned())
         }
-        _ if code == "NOPERM" || cause.contains("executing the script can't") || cause.contains("no permissions") => {
+        _ if code == "NOPERM" || cause.contains("executing the script can't") || cause.starts_with("ACL failure") => {
             StoreError::Denied {
                 key: key.to_owned(),
                 command: command.to_owned(),

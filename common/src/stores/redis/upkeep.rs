@@ -14,10 +14,10 @@ use super::scripts::read;
 use crate::clock::Timestamp;
 use crate::error::StoreError;
 use crate::queue_name::QueueName;
-use crate::store::{BEAT_INTERVAL, Beat, Claim, DEAD_LETTER_TTL, Ending, Lease, MAX_CRASHES, Place, WorkerId};
+use crate::store::{BEAT_INTERVAL, Beat, Claim, DEAD_LETTER_TTL, Ending, Lease, Place, WorkerId};
 
-/// Calls of one beat, at most, while there is more to do than fits one.
-const MAX_ROUNDS: usize = 100;
+/// Calls of one kind in one beat, at most, while there is more to do than fits one.
+pub(super) const MAX_ROUNDS: usize = 100;
 
 /// How often dead letters are looked at.
 const EXPIRE_EVERY: Duration = Duration::from_secs(60);
@@ -25,16 +25,13 @@ const EXPIRE_EVERY: Duration = Duration::from_secs(60);
 /// How often registrations are looked at, and the dead whom nobody could settle.
 const TIDY_EVERY: Duration = Duration::from_secs(60 * 60);
 
-/// How long a message's crashes are remembered.
-const REMEMBER_CRASHES: Duration = Duration::from_secs(7 * 24 * 60 * 60);
-
 /// After this long, no call that claimed something can still be under way.
 const SURPLUS_AFTER: Duration = CALL_TIMEOUT.saturating_mul(2);
 
 /// What one worker's beats have seen so far.
 #[derive(Debug, Default)]
 pub(super) struct Upkeep {
-    looks: Looks,
+    pub(super) looks: Looks,
     /// Where each queue's indexes are compared with their claims next.
     cursors: HashMap<QueueName, (String, String)>,
     /// Claims that the worker does not know of, since when.
@@ -251,95 +248,6 @@ impl RedisStore {
             self.finish_all(lease, &endings).await?;
         }
         Ok(lost)
-    }
-
-    /// Gives back what a dead worker held, as far as it lies in queues that are ours to look after.
-    async fn recover(&self, lease: &Lease, peer: &Peer, may_scan: &mut bool) -> Result<usize, StoreError> {
-        let names = match &peer.queues {
-            Some(queues) => queues.clone(),
-            None => lease
-                .queues
-                .iter()
-                .flat_map(|queue| [queue.to_string(), queue.delay()])
-                .collect(),
-        };
-        let reason = format!("its worker died {MAX_CRASHES} times");
-        let mut recovered = 0;
-        let mut is_done = false;
-        for _ in 0..MAX_ROUNDS {
-            let mut call = self.script(&self.scripts.recover);
-            call.text(&peer.id).text(&peer.score).number(MAX_CRASHES);
-            call.number(u32::try_from(REMEMBER_CRASHES.as_secs()).unwrap_or(u32::MAX))
-                .text(&reason);
-            call.text(if peer.queues.is_some() { "bury" } else { "" });
-            for name in &names {
-                call.text(name);
-            }
-            let (moved, has_more): (usize, bool) = call.run(&self.link).await?;
-            recovered += moved;
-            if !has_more {
-                is_done = true;
-                break;
-            }
-        }
-        if recovered > 0 {
-            tracing::warn!(
-                peer = peer.id,
-                count = recovered,
-                "a worker died; its messages are back in their queues"
-            );
-        }
-        // A dead Python worker may hold messages of queues that others look after: its heartbeat stays until nothing is
-        // left of it. That is looked up for one of them a beat.
-        if peer.queues.is_none() && is_done {
-            if !std::mem::take(may_scan) {
-                return Ok(recovered);
-            }
-            if !self.has_claims(&peer.id).await? {
-                let mut call = self.script(&self.scripts.forget);
-                call.text(&peer.id).text(&peer.score);
-                call.run::<bool>(&self.link).await?;
-            }
-        }
-        if is_done {
-            self.with_upkeep(&lease.worker, |upkeep| upkeep.looks.settle(peer));
-        }
-        Ok(recovered)
-    }
-
-    /// Whether there is any set of claims of a worker.
-    async fn has_claims(&self, worker: &str) -> Result<bool, StoreError> {
-        let pattern = self.keys.claims_pattern(worker);
-        let mut cursor = "0".to_owned();
-        loop {
-            let mut scan = redis::cmd("SCAN");
-            scan.arg(&cursor)
-                .arg("MATCH")
-                .arg(&pattern)
-                .arg("COUNT")
-                .arg(super::CHUNK);
-            let (next, found): (String, Vec<Vec<u8>>) = read(self.link.call(&scan).await?)?;
-            if !found.is_empty() {
-                return Ok(true);
-            }
-            if next == "0" {
-                return Ok(false);
-            }
-            cursor = next;
-        }
-    }
-
-    /// Finds registrations that lost their heartbeat.
-    async fn tidy(&self) -> Result<(), StoreError> {
-        let mut cursor = "0".to_owned();
-        loop {
-            let mut call = self.script(&self.scripts.tidy);
-            call.text(&cursor);
-            cursor = call.run(&self.link).await?;
-            if cursor == "0" {
-                return Ok(());
-            }
-        }
     }
 }
 

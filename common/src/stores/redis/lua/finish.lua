@@ -31,7 +31,9 @@ local function finish(ending)
   local queue, fleet, id = ending.queue, ending.fleet, ending.id
   local mine, hash = claims(worker, queue), bodies(queue)
   if call('SISMEMBER', mine, id) == 0 then return 0 end
+  -- What will have to be removed, or taken back, has to be removable: shown before anything is written.
   call('SREM', mine, '')
+  if ending.kind ~= 'head' then call('HDEL', hash, '') end
   local body = call('HGET', hash, id)
   if not body then
     call('SREM', mine, id)
