@@ -60,7 +60,7 @@ async fn a_forbidden_ending_leaves_the_message_with_its_worker() {
     rig.enqueue(&[message("default", 1)]).await;
     let found = rig.fetch(&worker, 1).await.remove(0);
     let before = rig.keys().await;
-    for command in ["hset", "zadd", "srem", "hdel", "lpush", "rpush", "hget"] {
+    for command in ["hset", "zadd", "srem", "hdel", "lpush", "rpush", "hmget"] {
         let (store, user) = without(&rig, command).await;
         let places = [
             Place::Gone,

@@ -47,14 +47,14 @@ local function promote(queue, fleet)
   local is_theirs = call('SMISMEMBER', theirs, unpack(ids))
   local found = call('HMGET', bodies(delayed), unpack(ids))
   local in_use = call('HMGET', bodies(queue), unpack(ids))
-  local batch, done, gone = {}, {}, {}
+  local batch, seen, done, gone = {}, {}, {}, {}
   for i, id in ipairs(ids) do
     if is_theirs[i] == 0 or not found[i] then
       -- Taken over by Python, or deleted by hand: the entry is worth nothing.
       done[#done + 1] = entries[i]
       if is_theirs[i] == 1 then gone[#gone + 1] = id end
-    elseif not in_use[i] and not batch[id] then
-      batch[id] = true
+    elseif not in_use[i] and not seen[id] then
+      seen[id] = true
       gather(batch, 'HSET', bodies(queue), id, id, found[i])
       make_ready(batch, queue, fleet, id, priorities[i], 1)
       done[#done + 1] = entries[i]

@@ -43,18 +43,20 @@ local function claim(queue, ids, seen, delivered)
   local mine = claims(worker, queue)
   local is_mine = call('SMISMEMBER', mine, unpack(ids))
   local found = call('HMGET', bodies(queue), unpack(ids))
-  local new = {}
+  local new, count, at = {}, 0, #delivered
   for i, id in ipairs(ids) do
-    if found[i] and is_mine[i] == 0 and not seen[id] then
+    local body = found[i]
+    if body and is_mine[i] == 0 and not seen[id] then
       seen[id] = true
-      new[#new + 1] = id
-      delivered[#delivered + 1] = id
-      delivered[#delivered + 1] = found[i]
+      count = count + 1
+      new[count] = id
+      delivered[at + 1], delivered[at + 2] = id, body
+      at = at + 2
     else
       dropped[#dropped + 1] = id
     end
   end
-  if #new > 0 then
+  if count > 0 then
     call('SADD', mine, unpack(new))
     undo('SREM', mine, unpack(new))
   end

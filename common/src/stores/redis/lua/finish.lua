@@ -21,51 +21,93 @@ local function acknowledge(queue, from, to)
   return answers
 end
 
--- Whether the id of a new body is free: nil if so, else whether the same bytes have it.
-local function in_use(hash, id, body)
-  local found = call('HGET', hash, id)
-  if found then return found == body and 'same' or 'other' end
+-- What is asked of each key, so that many endings need few commands.
+local function ask(asked, name, id)
+  if not asked[name] then
+    asked[name] = {}
+    asked[#asked + 1] = name
+  end
+  local ids = asked[name]
+  ids[#ids + 1] = id
 end
 
-local function finish(ending)
-  local queue, fleet, id = ending.queue, ending.fleet, ending.id
+-- The answers by key and id.
+local function look(command, asked)
+  local answers = {}
+  for _, name in ipairs(asked) do
+    local ids, found = asked[name], {}
+    for from = 1, #ids, CHUNK do
+      local to = math.min(from + CHUNK - 1, #ids)
+      local values = call(command, name, unpack(ids, from, to))
+      for i, value in ipairs(values) do found[ids[from + i - 1]] = value end
+    end
+    answers[name] = found
+  end
+  return answers
+end
+
+-- Gathers what an ending writes and removes: 1, or 0 where the message is not this worker's, or -1 where an id is in use.
+local function plan(ending, is_mine, found, writes, removals)
+  local queue, id = ending.queue, ending.id
   local mine, hash = claims(worker, queue), bodies(queue)
-  if call('SISMEMBER', mine, id) == 0 then return 0 end
-  -- What will have to be removed, or taken back, has to be removable: shown before anything is written.
-  call('SREM', mine, '')
-  if ending.kind ~= 'head' then call('HDEL', hash, '') end
-  local body = call('HGET', hash, id)
+  if is_mine[mine][id] ~= 1 then return 0 end
+  local body = found[hash][id]
   if not body then
-    call('SREM', mine, id)
+    gather(removals, 'SREM', mine, id, id)
     return 0
   end
 
-  local batch = {}
+  local function use_of(name, new)
+    local there = found[name][new.id]
+    return there and (there == new.body and 'same' or 'other')
+  end
+  local puts = {}
   for _, new in ipairs(ending.puts) do
-    local used = in_use(bodies(new.queue), new.id, new.body) or in_use(bodies(new.queue .. '.DQ'), new.id, new.body)
+    local used = use_of(bodies(new.queue), new) or use_of(bodies(new.queue .. '.DQ'), new)
     if used == 'other' then return -1 end
-    if not used then put(batch, new.queue, new.fleet, new.id, new.due, new.priority, new.body) end
+    if not used then puts[#puts + 1] = new end
   end
   local dead = ending.dead
-  if dead then
-    local used = in_use(bodies(queue .. '.XQ'), dead.id, dead.body)
-    if used == 'other' then return -1 end
-    if not used then bury(batch, queue, dead.id, dead.body, dead.reason) end
+  local is_buried = dead and use_of(bodies(queue .. '.XQ'), dead)
+  if is_buried == 'other' then return -1 end
+
+  for _, new in ipairs(puts) do
+    put(writes, new.queue, new.fleet, new.id, new.due, new.priority, new.body)
+    found[bodies(new.queue)][new.id] = new.body
   end
+  if dead and not is_buried then bury(writes, queue, dead.id, dead.body, dead.reason) end
   if ending.kind == 'head' then
     local _, priority = read(body)
-    make_ready(batch, queue, fleet, id, priority, -1)
+    make_ready(writes, queue, ending.fleet, id, priority, -1)
+  else
+    gather(removals, 'HDEL', hash, id, id)
+    gather(removals, 'HDEL', key(queue .. '@crashes'), id, id)
   end
-
-  run(batch)
-  -- The claim goes last: whatever fails before, the message is still this worker's.
-  call('SREM', mine, id)
-  undo('SADD', mine, id)
-  if ending.kind ~= 'head' then
-    call('HDEL', hash, id)
-    redis.pcall('HDEL', key(queue .. '@crashes'), id)
-  end
+  gather(removals, 'SREM', mine, id, id)
+  is_mine[mine][id] = 0
   return 1
+end
+
+local function finish(endings)
+  local asked_claims, asked_bodies = {}, {}
+  for _, ending in ipairs(endings) do
+    local queue = ending.queue
+    ask(asked_claims, claims(worker, queue), ending.id)
+    ask(asked_bodies, bodies(queue), ending.id)
+    for _, new in ipairs(ending.puts) do
+      ask(asked_bodies, bodies(new.queue), new.id)
+      ask(asked_bodies, bodies(new.queue .. '.DQ'), new.id)
+    end
+    if ending.dead then ask(asked_bodies, bodies(queue .. '.XQ'), ending.dead.id) end
+  end
+  local is_mine, found = look('SMISMEMBER', asked_claims), look('HMGET', asked_bodies)
+  local answers, writes, removals = {}, {}, {}
+  for i, ending in ipairs(endings) do answers[i] = plan(ending, is_mine, found, writes, removals) end
+  -- Removals cannot be taken back, so they come last, and are shown to be allowed before anything is written.
+  for _, removal in ipairs(removals) do call(removal[1], removal[2], '') end
+  run(writes)
+  for _, removal in ipairs(removals) do call(unpack(removal)) end
+  return answers
 end
 
 local answers = {}
@@ -77,6 +119,7 @@ for _ = 1, tonumber(ARGV[3]) do
   at = at + 2 + count
 end
 
+local endings = {}
 while ARGV[at] do
   local ending = { queue = ARGV[at], fleet = ARGV[at + 1], id = ARGV[at + 2], kind = ARGV[at + 3], puts = {} }
   at = at + 4
@@ -97,7 +140,19 @@ while ARGV[at] do
     }
     at = at + 6
   end
-  local _, answer = attempt(finish, ending)
+  endings[#endings + 1] = ending
+end
+
+if #endings == 0 then return answers end
+
+-- All in one step; if that is refused, each by itself, to see which.
+local ok, together = attempt(finish, endings)
+for i, ending in ipairs(endings) do
+  local answer = together[i]
+  if not ok then
+    local is_done, alone = attempt(finish, { ending })
+    answer = is_done and alone[1] or alone
+  end
   answers[#answers + 1] = answer
 end
 return answers

@@ -43,8 +43,10 @@ end
 
 -- The score behind (side 1) or before (side -1) all others of one priority.
 local function rank(batch, held, priority, side)
-  local slot = held .. ' ' .. priority .. ' ' .. side
-  if not batch[slot] then
+  local ranks = batch[held .. ' ranks'] or {}
+  batch[held .. ' ranks'] = ranks
+  local slot = 4 * priority + side
+  if not ranks[slot] then
     local low, high = priority * BAND - BAND / 2, priority * BAND + BAND / 2 - 1
     local found
     if side > 0 then
@@ -52,23 +54,28 @@ local function rank(batch, held, priority, side)
     else
       found = call('ZRANGEBYSCORE', held, low, high, 'WITHSCORES', 'LIMIT', 0, 1)
     end
-    batch[slot] = tonumber(found[2]) or priority * BAND
+    ranks[slot] = tonumber(found[2]) or priority * BAND
   end
-  batch[slot] = batch[slot] + side
-  return batch[slot]
+  ranks[slot] = ranks[slot] + side
+  return ranks[slot]
 end
 
--- A batch collects the writes of many messages into one command a key.
-local function gather(batch, command, name, element, ...)
-  local slot = command .. ' ' .. name
-  local entry = batch[slot]
-  if not entry then
-    entry = { command, name, elements = {} }
-    batch[slot] = entry
+-- A batch collects the writes of many messages into one command a key (more where that would grow too long).
+local function gather(batch, command, name, element, first, second)
+  local of_key = batch[name]
+  if not of_key then
+    of_key = {}
+    batch[name] = of_key
+  end
+  local entry = of_key[command]
+  if not entry or #entry.elements >= CHUNK then
+    entry = { command, name, elements = {}, length = 2 }
+    of_key[command] = entry
     batch[#batch + 1] = entry
   end
   entry.elements[#entry.elements + 1] = element
-  for _, argument in ipairs({ ... }) do entry[#entry + 1] = argument end
+  entry[entry.length + 1], entry[entry.length + 2] = first, second
+  entry.length = entry.length + (second and 2 or 1)
 end
 
 local BACK = { HSET = 'HDEL', ZADD = 'ZREM', SADD = 'SREM' }
