@@ -1,0 +1,71 @@
+//! A user who may not do everything: what was begun is taken back, and the error says what to grant.
+
+use common::error::{EnqueueError, StoreError};
+use common::store::{Answer, Body, Effect, Ending, Place, Store as _};
+use common::stores::redis::RedisStore;
+
+use crate::rig::*;
+
+/// A store whose user may do everything but one command; the user's name, to remove it.
+async fn without(rig: &Rig, command: &str) -> (RedisStore, String) {
+    let user = format!("{}-{command}", rig.namespace);
+    let _: () =
+        rig.redis(&["ACL", "SETUSER", &user, "on", ">secret", "~*", "&*", "+@all", &format!("-{command}")]).await;
+    let url = tests::redis::url().replace("redis://", &format!("redis://{user}:secret@"));
+    (RedisStore::connect(&url, &rig.namespace, rig.clock.clone()).await.unwrap(), user)
+}
+
+#[tokio::test]
+async fn a_forbidden_command_is_named_and_nothing_is_stored() {
+    let rig = Rig::new().await;
+    for command in ["hset", "rpush", "hmget"] {
+        let (store, user) = without(&rig, command).await;
+        let error = store.enqueue(&[message("default", 1)]).await.unwrap_err();
+        let EnqueueError::NotStored { stored: 0, cause } = error else { panic!("{error:?}") };
+        let StoreError::Denied { key, command: named, .. } = cause else { panic!("{cause:?}") };
+        assert_eq!(named, command.to_uppercase());
+        assert!(key.contains(":default"), "{key}");
+        assert!(rig.keys().await.is_empty());
+        let _: i64 = rig.redis(&["ACL", "DELUSER", &user]).await;
+    }
+}
+
+#[tokio::test]
+async fn a_forbidden_ending_leaves_the_message_with_its_worker() {
+    let rig = Rig::new().await;
+    let worker = rig.join(&["default"]).await;
+    rig.enqueue(&[message("default", 1)]).await;
+    let found = rig.fetch(&worker, 1).await.remove(0);
+    let before = rig.keys().await;
+    for command in ["hset", "zadd", "srem", "hdel", "lpush", "rpush", "hmget"] {
+        let (store, user) = without(&rig, command).await;
+        let places = [
+            Place::Gone,
+            Place::Head,
+            Place::Ready(delivered(&found)),
+            Place::Until(rig.later(9), delivered(&found)),
+            Place::Dead(Body::Message(delivered(&found)), "why".to_owned()),
+        ];
+        let mut refused = 0;
+        for place in places {
+            let ending = Ending { also: vec![Effect::Enqueue(message("other", 1))], ..ending(&found.claim, place) };
+            let answer = store.finish(&worker, std::slice::from_ref(&ending)).await.unwrap().remove(0);
+            match answer {
+                // What needs no more than the user may do happens; here it is put back.
+                Answer::Finished => {
+                    rig.restore(&found, &worker).await;
+                }
+                Answer::Failed(StoreError::Denied { command: named, .. }) => {
+                    refused += 1;
+                    assert_eq!(named, command.to_uppercase());
+                }
+                other => panic!("{other:?}"),
+            }
+            assert_eq!(rig.keys().await, before, "{command}: {:?}", ending.place);
+            assert!(rig.list(":default").await.is_empty());
+        }
+        assert!(refused > 0, "{command}");
+        let _: i64 = rig.redis(&["ACL", "DELUSER", &user]).await;
+    }
+    assert_eq!(rig.finish(&worker, &found.claim, Place::Gone).await, Answer::Finished);
+}
