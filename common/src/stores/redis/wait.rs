@@ -16,6 +16,7 @@ use tokio::time::timeout;
 
 use super::RedisStore;
 use super::connection::{CALL_TIMEOUT, Server};
+use super::refusal::refusal;
 use super::scripts::read;
 use crate::error::StoreError;
 use crate::queue_name::QueueName;
@@ -132,18 +133,19 @@ impl Hearing {
                 look.cmd(length).arg(key);
             }
         }
-        let lengths = timeout(CALL_TIMEOUT, self.connection.send_packed_commands(&look, 0, keys.len())).await;
-        match lengths {
-            Ok(Ok(lengths)) => Ok(lengths.iter().any(|length| *length != Value::Int(0))),
-            Ok(Err(error)) => {
-                self.is_broken.store(true, Ordering::Relaxed);
-                Err(super::refusal::refusal(&error))
-            }
-            Err(_) => {
-                self.is_broken.store(true, Ordering::Relaxed);
-                Err(StoreError::Unreachable(format!("no answer within {CALL_TIMEOUT:?}")))
-            }
+        let answer = timeout(CALL_TIMEOUT, self.connection.send_packed_commands(&look, 0, keys.len())).await;
+        let Ok(Ok(lengths)) = answer else {
+            self.is_broken.store(true, Ordering::Relaxed);
+            return Err(match answer {
+                Ok(Err(error)) => refusal(&error),
+                _ => StoreError::Unreachable(format!("no answer within {CALL_TIMEOUT:?}")),
+            });
+        };
+        let mut is_any = false;
+        for length in lengths {
+            is_any |= length.extract_error().map_err(|error| refusal(&error))? != Value::Int(0);
         }
+        Ok(is_any)
     }
 }
 
