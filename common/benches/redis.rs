@@ -57,9 +57,7 @@ fn main() -> ExitCode {
     };
     let messages = arguments.next().and_then(|text| text.parse().ok()).unwrap_or(50_000);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    let measured = runtime
-        .map_err(Failed::from)
-        .and_then(|runtime| runtime.block_on(measure(&url, messages)));
+    let measured = runtime.map_err(Failed::from).and_then(|runtime| runtime.block_on(measure(&url, messages)));
     match measured {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -98,12 +96,7 @@ async fn measure(url: &str, messages: usize) -> Result<(), Failed> {
     let mut waits = pick_up(url, 500).await?;
     waits.sort_unstable();
     let at = |percent: usize| waits[(waits.len() - 1) * percent / 100].as_secs_f64() * 1_000.0;
-    println!(
-        "| idle pick-up, ms: p50, p95, most | {:.2}, {:.2}, {:.2} | | |",
-        at(50),
-        at(95),
-        at(100)
-    );
+    println!("| idle pick-up, ms: p50, p95, most | {:.2}, {:.2}, {:.2} | | |", at(50), at(95), at(100));
     Ok(())
 }
 
@@ -122,15 +115,11 @@ fn namespace() -> String {
 }
 
 async fn broker(url: &str, namespace: &str) -> Result<Broker, Failed> {
-    Ok(Broker::open(url, namespace, Clock::system())
-        .await?
-        .with(Retries::default()))
+    Ok(Broker::open(url, namespace, Clock::system()).await?.with(Retries::default()))
 }
 
 fn messages_of(count: usize, clock: &Clock) -> Result<Vec<Message>, Failed> {
-    (0..count)
-        .map(|_| no_op::message().message(clock.now()).map_err(Failed::from))
-        .collect()
+    (0..count).map(|_| no_op::message().message(clock.now()).map_err(Failed::from)).collect()
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts of messages lie far below 2^52")]
@@ -150,11 +139,8 @@ async fn drain(url: &str, count: usize) -> Result<f64, Failed> {
     let namespace = namespace();
     let broker = broker(url, &namespace).await?;
     broker.enqueue(messages_of(count, broker.clock())?).await?;
-    let tally = Arc::new(Tally {
-        executed: AtomicU64::new(0),
-        expected: AtomicU64::new(count as u64),
-        done: Notify::new(),
-    });
+    let tally =
+        Arc::new(Tally { executed: AtomicU64::new(0), expected: AtomicU64::new(count as u64), done: Notify::new() });
     let worker = Worker::new(broker.clone()).actors(actors![no_op]).lend(tally.clone());
     let stopper = worker.stopper();
     let watch = Stopwatch::start();
@@ -165,11 +151,7 @@ async fn drain(url: &str, count: usize) -> Result<f64, Failed> {
     run.await??;
     let took = watch.elapsed();
     if tally.executed.load(Ordering::Relaxed) != count as u64 {
-        return Err(format!(
-            "{} of {count} messages were executed",
-            tally.executed.load(Ordering::Relaxed)
-        )
-        .into());
+        return Err(format!("{} of {count} messages were executed", tally.executed.load(Ordering::Relaxed)).into());
     }
     empty(broker.counts(&QueueName::default()).await?)?;
     Ok(per_second(count, took))
@@ -191,11 +173,7 @@ async fn drain_bare(url: &str, count: usize) -> Result<f64, Failed> {
             let deliveries = store.fetch(&lease, &wants).await?.deliveries;
             let endings: Vec<_> = deliveries
                 .into_iter()
-                .map(|delivery| Ending {
-                    claim: delivery.claim,
-                    place: Place::Gone,
-                    also: Vec::new(),
-                })
+                .map(|delivery| Ending { claim: delivery.claim, place: Place::Gone, also: Vec::new() })
                 .collect();
             let answers = store.finish(&lease, &endings).await?;
             done += answers.iter().filter(|answer| **answer == Answer::Finished).count();
@@ -268,12 +246,7 @@ where
     F: Future<Output = Result<Duration, Failed>>,
     W: FnOnce() -> F + Send + 'static,
 {
-    let run = move || {
-        tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()?
-            .block_on(work())
-    };
+    let run = move || tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(work());
     tokio::task::spawn_blocking(run).await?
 }
 
@@ -292,31 +265,19 @@ async fn full(url: &str, namespace: &str, count: usize) -> Result<(), Failed> {
         found += deliveries.len();
         let endings: Vec<_> = deliveries
             .into_iter()
-            .map(|delivery| Ending {
-                claim: delivery.claim,
-                place: Place::Gone,
-                also: Vec::new(),
-            })
+            .map(|delivery| Ending { claim: delivery.claim, place: Place::Gone, also: Vec::new() })
             .collect();
         store.finish(&lease, &endings).await?;
     }
     store.leave(&lease).await?;
-    if found == count {
-        Ok(())
-    } else {
-        Err(format!("{found} of {count} messages were stored").into())
-    }
+    if found == count { Ok(()) } else { Err(format!("{found} of {count} messages were stored").into()) }
 }
 
 /// From just before a send to the start of its actor, one message at a time, on a worker with nothing else to do.
 async fn pick_up(url: &str, count: usize) -> Result<Vec<Duration>, Failed> {
     let namespace = namespace();
     let broker = broker(url, &namespace).await?;
-    let tally = Arc::new(Tally {
-        executed: AtomicU64::new(0),
-        expected: AtomicU64::new(0),
-        done: Notify::new(),
-    });
+    let tally = Arc::new(Tally { executed: AtomicU64::new(0), expected: AtomicU64::new(0), done: Notify::new() });
     let worker = Worker::new(broker.clone()).actors(actors![no_op]).lend(tally.clone());
     let stopper = worker.stopper();
     let run = tokio::spawn(worker.run());

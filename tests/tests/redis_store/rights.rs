@@ -1,14 +1,18 @@
 //! A user who may not do everything: what was begun is taken back, and the error says what to grant.
 
-use common::error::{EnqueueError, StoreError};
+use std::time::Duration;
+
+use common::error::{ConnectError, EnqueueError, StoreError};
 use common::store::{Answer, Body, Effect, Ending, Place, Store as _};
 use common::stores::redis::RedisStore;
+
+use tokio::time::timeout;
 
 use crate::rig::*;
 
 /// A store whose user may do everything but one command; the user's name, to remove it.
 async fn without(rig: &Rig, command: &str) -> (RedisStore, String) {
-    let user = format!("{}-{command}", rig.namespace);
+    let user = format!("{}-{}", rig.namespace, command.replace('|', "-"));
     let _: () =
         rig.redis(&["ACL", "SETUSER", &user, "on", ">secret", "~*", "&*", "+@all", &format!("-{command}")]).await;
     let url = tests::redis::url().replace("redis://", &format!("redis://{user}:secret@"));
@@ -68,4 +72,35 @@ async fn a_forbidden_ending_leaves_the_message_with_its_worker() {
         let _: i64 = rig.redis(&["ACL", "DELUSER", &user]).await;
     }
     assert_eq!(rig.finish(&worker, &found.claim, Place::Gone).await, Answer::Finished);
+}
+
+#[tokio::test]
+async fn where_the_server_does_not_tell_the_lengths_are_looked_at() {
+    let rig = Rig::new().await;
+    // Once without pushes, once without the protocol that has them.
+    for command in ["client|tracking", "hello"] {
+        let (store, user) = without(&rig, command).await;
+        let worker = rig.join(&["default"]).await;
+        let waiting = worker.queues.clone();
+        let mut wait = store.wait(&waiting, None);
+        assert!(timeout(Duration::from_millis(600), &mut wait).await.is_err(), "{command}");
+        store.enqueue(&[message("default", 1)]).await.unwrap();
+        timeout(Duration::from_millis(600), wait).await.unwrap();
+        let found = fetch(&store, &worker, 9).await;
+        assert_eq!(arguments(&found), [1]);
+        store.finish(&worker, &[ending(&found[0].claim, Place::Gone)]).await.unwrap();
+        assert!(store.beat(&worker, &[]).await.unwrap().lost.is_empty());
+        let _: i64 = rig.redis(&["ACL", "DELUSER", &user]).await;
+    }
+}
+
+#[tokio::test]
+async fn a_wrong_password_is_no_outage_and_is_not_shown() {
+    let rig = Rig::new().await;
+    let (_, user) = without(&rig, "debug").await;
+    let url = tests::redis::url().replace("redis://", &format!("redis://{user}:wrong-one@"));
+    let error = RedisStore::connect(&url, &rig.namespace, rig.clock.clone()).await.unwrap_err();
+    assert!(matches!(&error, ConnectError::Unreachable { cause: StoreError::Refused(_), .. }), "{error:?}");
+    assert!(!format!("{error} {error:?}").contains("wrong-one"), "{error:?}");
+    let _: i64 = rig.redis(&["ACL", "DELUSER", &user]).await;
 }

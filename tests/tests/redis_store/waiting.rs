@@ -92,3 +92,12 @@ async fn killed_connections_end_a_wait_and_are_made_anew() {
     rig.enqueue(&[message("default", 1)]).await;
     timeout(SOON, wait).await.unwrap();
 }
+
+#[tokio::test]
+async fn a_list_of_another_type_ends_a_wait_without_haste() {
+    let rig = Rig::new().await;
+    let _: () = rig.redis(&["SET", ":other", "foreign"]).await;
+    let waiting = queues();
+    assert!(timeout(Duration::from_millis(50), rig.store.wait(&waiting, None)).await.is_err());
+    timeout(Duration::from_secs(1), rig.store.wait(&waiting, None)).await.unwrap();
+}

@@ -119,7 +119,10 @@ impl Hearing {
         }
         let looked = timeout(CALL_TIMEOUT, self.connection.send_packed_commands(&look, 0, 4 * keys.len())).await;
         let error = match looked {
-            Ok(Ok(answers)) => return Ok(wake(&answers, due)),
+            Ok(Ok(answers)) => {
+                let answers: Result<Vec<_>, _> = answers.into_iter().map(Value::extract_error).collect();
+                return answers.map(|answers| wake(&answers, due)).map_err(|error| super::refusal::refusal(&error));
+            }
             Ok(Err(error)) => super::refusal::refusal(&error),
             Err(_) => StoreError::Unreachable(format!("no answer within {CALL_TIMEOUT:?}")),
         };
