@@ -80,10 +80,7 @@ impl Target {
     /// The target that `A` is.
     #[must_use]
     pub const fn of<A: Actor>() -> Self {
-        Self {
-            name: A::DECLARATION.name,
-            queue: A::DECLARATION.queue,
-        }
+        Self { name: A::DECLARATION.name, queue: A::DECLARATION.queue }
     }
 }
 
@@ -110,10 +107,7 @@ impl fmt::Debug for Run {
 
 impl fmt::Debug for Declaration {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Declaration")
-            .field("name", &self.name)
-            .field("place", &self.place)
-            .finish_non_exhaustive()
+        f.debug_struct("Declaration").field("name", &self.name).field("place", &self.place).finish_non_exhaustive()
     }
 }
 

@@ -23,10 +23,7 @@ impl Backoff {
     /// A back-off that starts at `min` and is capped at `max`, itself capped at [`MAX_BACKOFF`].
     #[must_use]
     pub fn new(min: Duration, max: Duration) -> Self {
-        Self {
-            min,
-            max: max.min(MAX_BACKOFF),
-        }
+        Self { min, max: max.min(MAX_BACKOFF) }
     }
 
     /// The wait after `retries` retries, in whole milliseconds; `chance` draws evenly from 0 to below 1.
@@ -35,11 +32,7 @@ impl Backoff {
         let step = self.step_millis(retries);
         let max = millis(self.max);
         let drawn = (step * (1.0 + chance())).floor();
-        let drawn = if drawn > max {
-            (max * (0.5 + chance() / 2.0)).floor()
-        } else {
-            drawn
-        };
+        let drawn = if drawn > max { (max * (0.5 + chance() / 2.0)).floor() } else { drawn };
         Duration::from_secs_f64(drawn / 1_000.0)
     }
 
@@ -55,10 +48,7 @@ impl Backoff {
         } else {
             (step, step * 2.0)
         };
-        (
-            Duration::from_secs_f64(low.floor() / 1_000.0),
-            Duration::from_secs_f64(high.floor() / 1_000.0),
-        )
+        (Duration::from_secs_f64(low.floor() / 1_000.0), Duration::from_secs_f64(high.floor() / 1_000.0))
     }
 
     fn step_millis(self, retries: u32) -> f64 {
@@ -66,10 +56,7 @@ impl Backoff {
     }
 }
 
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "seven days of milliseconds lie far below 2^52"
-)]
+#[expect(clippy::cast_precision_loss, reason = "seven days of milliseconds lie far below 2^52")]
 fn millis(duration: Duration) -> f64 {
     duration.as_millis() as f64
 }
@@ -103,34 +90,19 @@ mod tests {
 
     #[test]
     fn zero_is_a_back_off() {
-        assert_eq!(
-            Backoff::new(Duration::ZERO, MAX_BACKOFF).wait(5, || 0.9),
-            Duration::ZERO
-        );
-        assert_eq!(
-            Backoff::new(seconds(10), Duration::ZERO).wait(0, || 0.9),
-            Duration::ZERO
-        );
+        assert_eq!(Backoff::new(Duration::ZERO, MAX_BACKOFF).wait(5, || 0.9), Duration::ZERO);
+        assert_eq!(Backoff::new(seconds(10), Duration::ZERO).wait(0, || 0.9), Duration::ZERO);
     }
 
     #[test]
     fn every_wait_lies_inside_its_window() {
-        for (min, max) in [
-            (1_000, 604_800_000),
-            (1_000, 1_500),
-            (3_000, 1_000),
-            (100, 3_200),
-            (0, 0),
-        ] {
+        for (min, max) in [(1_000, 604_800_000), (1_000, 1_500), (3_000, 1_000), (100, 3_200), (0, 0)] {
             let backoff = Backoff::new(Duration::from_millis(min), Duration::from_millis(max));
             for retries in 0..40 {
                 let (low, high) = backoff.window(retries);
                 for chance in 0..100 {
                     let wait = backoff.wait(retries, || f64::from(chance) / 100.0);
-                    assert!(
-                        low <= wait && wait <= high,
-                        "{wait:?} outside {low:?} to {high:?} after {retries}"
-                    );
+                    assert!(low <= wait && wait <= high, "{wait:?} outside {low:?} to {high:?} after {retries}");
                 }
             }
         }

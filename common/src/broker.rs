@@ -25,6 +25,7 @@ pub struct Broker(Arc<Inner>);
 
 struct Inner {
     store: Arc<dyn Inspect>,
+    namespace: String,
     clock: Clock,
     middleware: Vec<Arc<dyn Middleware>>,
     home: Home,
@@ -32,13 +33,8 @@ struct Inner {
 
 impl Broker {
     /// A broker on a store, whose calls run on `home`.
-    pub(crate) fn new(store: Arc<dyn Inspect>, clock: Clock, home: Home) -> Self {
-        Self(Arc::new(Inner {
-            store,
-            clock,
-            middleware: Vec::new(),
-            home,
-        }))
+    pub(crate) fn new(store: Arc<dyn Inspect>, namespace: &str, clock: Clock, home: Home) -> Self {
+        Self(Arc::new(Inner { store, namespace: namespace.to_owned(), clock, middleware: Vec::new(), home }))
     }
 
     /// The same broker with one more middleware, which goes last. Hooks before an event run in order, hooks after it in
@@ -62,8 +58,7 @@ impl Broker {
     pub async fn enqueue(&self, messages: Vec<Message>) -> Result<Vec<Message>, EnqueueError> {
         let messages = self.prepare(messages)?;
         let store = self.0.store.clone();
-        self.at_home(async move { store.enqueue(&messages).await.map(|()| messages) })
-            .await
+        self.at_home(async move { store.enqueue(&messages).await.map(|()| messages) }).await
     }
 
     /// Enqueues messages from a thread that may wait.
@@ -74,9 +69,7 @@ impl Broker {
     pub fn enqueue_blocking(&self, messages: Vec<Message>) -> Result<Vec<Message>, EnqueueError> {
         let messages = self.prepare(messages)?;
         let store = self.0.store.clone();
-        self.0
-            .home
-            .run_blocking(async move { store.enqueue(&messages).await.map(|()| messages) })
+        self.0.home.run_blocking(async move { store.enqueue(&messages).await.map(|()| messages) })
     }
 
     /// How many messages of a queue are in which place.
@@ -96,8 +89,7 @@ impl Broker {
     /// What the store says.
     pub async fn dead_letters(&self, queue: &QueueName, limit: usize) -> Result<Vec<DeadLetter>, StoreError> {
         let (store, queue) = (self.0.store.clone(), queue.clone());
-        self.at_home(async move { store.dead_letters(&queue, limit).await })
-            .await
+        self.at_home(async move { store.dead_letters(&queue, limit).await }).await
     }
 
     /// The clock that all of its times come from.
@@ -110,6 +102,12 @@ impl Broker {
     #[must_use]
     pub fn address(&self) -> String {
         self.0.store.address()
+    }
+
+    /// What sets its queues apart from others in the same place.
+    #[must_use]
+    pub fn namespace(&self) -> &str {
+        &self.0.namespace
     }
 
     pub(crate) fn store(&self) -> &Arc<dyn Inspect> {
@@ -133,11 +131,7 @@ impl Broker {
             let size = message.size();
             if size > MAX_MESSAGE_SIZE {
                 let actor = message.actor_name.to_string();
-                return Err(EnqueueError::TooLarge {
-                    actor,
-                    size,
-                    limit: MAX_MESSAGE_SIZE,
-                });
+                return Err(EnqueueError::TooLarge { actor, size, limit: MAX_MESSAGE_SIZE });
             }
         }
         Ok(messages)

@@ -45,12 +45,7 @@ impl Call {
     /// A call with arguments by position; `#[actor]` emits this. An argument that could not be encoded is reported when
     /// the call is sent.
     pub fn new(declaration: &'static Declaration, args: impl IntoIterator<Item = Result<Raw, ParseError>>) -> Self {
-        let name = |index: usize| {
-            declaration
-                .parameters
-                .get(index)
-                .map_or("?", |parameter| parameter.name)
-        };
+        let name = |index: usize| declaration.parameters.get(index).map_or("?", |parameter| parameter.name);
         let args = args.into_iter().enumerate().map(|(index, arg)| {
             arg.map_err(|error| EnqueueError::Invalid {
                 actor: declaration.name,
@@ -150,9 +145,7 @@ impl Call {
     /// Nothing was stored, except for [`EnqueueError::Unknown`]; sending the same call again is safe.
     pub fn send_blocking(&self, broker: &Broker) -> Result<Message, EnqueueError> {
         let message = self.message(broker.clock().now())?;
-        broker
-            .enqueue_blocking(vec![message])
-            .map(|mut sent| sent.swap_remove(0))
+        broker.enqueue_blocking(vec![message]).map(|mut sent| sent.swap_remove(0))
     }
 
     fn build(&self, args: Vec<Raw>, now: Timestamp) -> Message {

@@ -42,10 +42,7 @@ impl std::ops::Add<Duration> for Timestamp {
 
     /// Parts of a millisecond are cut off, as dramatiq does. Saturates at the end of time.
     fn add(self, duration: Duration) -> Self {
-        Self(
-            self.0
-                .saturating_add(i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)),
-        )
+        Self(self.0.saturating_add(i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)))
     }
 }
 
@@ -71,7 +68,8 @@ pub struct Clock(Kind);
 #[derive(Clone, Debug)]
 enum Kind {
     /// The machine's clock, moved by what the store's clock is ahead of it (milliseconds).
-    Store { ahead: Arc<AtomicI64> },
+    /// `started` measures time that passes evenly, whatever anybody does to the machine's clock.
+    Store { ahead: Arc<AtomicI64>, started: Stopwatch },
     /// A clock that stands until somebody advances it; sleepers watch it.
     Manual { now: watch::Sender<Timestamp> },
 }
@@ -80,17 +78,13 @@ impl Clock {
     /// The real time: this machine's clock until [`Clock::follow`] has told how far the store's is ahead.
     #[must_use]
     pub fn system() -> Self {
-        Self(Kind::Store {
-            ahead: Arc::new(AtomicI64::new(0)),
-        })
+        Self(Kind::Store { ahead: Arc::new(AtomicI64::new(0)), started: Stopwatch::start() })
     }
 
     /// A clock that stands at `start` until [`Clock::advance`] moves it.
     #[must_use]
     pub fn manual(start: Timestamp) -> Self {
-        Self(Kind::Manual {
-            now: watch::Sender::new(start),
-        })
+        Self(Kind::Manual { now: watch::Sender::new(start) })
     }
 
     /// Whether this clock moves by hand only.
@@ -101,17 +95,23 @@ impl Clock {
 
     /// What time it is.
     #[must_use]
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "this is the one place that reads the machine's clock"
-    )]
+    #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the machine's clock")]
     pub fn now(&self) -> Timestamp {
         match &self.0 {
-            Kind::Store { ahead } => {
+            Kind::Store { ahead, .. } => {
                 let machine = Timestamp::from(SystemTime::now());
                 Timestamp(machine.0.saturating_add(ahead.load(Ordering::Relaxed)))
             }
             Kind::Manual { now } => *now.borrow(),
+        }
+    }
+
+    /// Time since some moment in the past that passes evenly: nobody sets it, and it never jumps, except by hand.
+    #[must_use]
+    pub fn uptime(&self) -> Duration {
+        match &self.0 {
+            Kind::Store { started, .. } => started.elapsed(),
+            Kind::Manual { now } => now.borrow().since(Timestamp::EPOCH),
         }
     }
 
@@ -128,12 +128,9 @@ impl Clock {
     }
 
     /// Learns the store's time from a reading that was just taken there; a manual clock ignores it.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the difference to the machine's clock is what is learnt"
-    )]
+    #[expect(clippy::disallowed_methods, reason = "the difference to the machine's clock is what is learnt")]
     pub fn follow(&self, store: Timestamp) {
-        if let Kind::Store { ahead } = &self.0 {
+        if let Kind::Store { ahead, .. } = &self.0 {
             let machine = Timestamp::from(SystemTime::now());
             ahead.store(store.0.saturating_sub(machine.0), Ordering::Relaxed);
         }
@@ -164,10 +161,7 @@ pub struct Stopwatch(Instant);
 impl Stopwatch {
     /// Starts measuring.
     #[must_use]
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "this is the one place that reads the monotonic clock"
-    )]
+    #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the monotonic clock")]
     pub fn start() -> Self {
         Self(Instant::now())
     }
@@ -217,9 +211,6 @@ mod tests {
 
     #[test]
     fn parts_of_a_millisecond_are_cut_off() {
-        assert_eq!(
-            Timestamp::EPOCH + Duration::from_micros(1_234_500),
-            Timestamp::from_millis(1_234)
-        );
+        assert_eq!(Timestamp::EPOCH + Duration::from_micros(1_234_500), Timestamp::from_millis(1_234));
     }
 }

@@ -59,9 +59,7 @@ pub struct Fixture {
 
 impl fmt::Debug for Fixture {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Fixture")
-            .field("store", &self.store)
-            .finish_non_exhaustive()
+        f.debug_struct("Fixture").field("store", &self.store).finish_non_exhaustive()
     }
 }
 
@@ -73,12 +71,7 @@ impl Fixture {
         F: Future<Output = Arc<dyn Inspect>> + Send + 'static,
     {
         let open: Box<Open> = Box::new(move || Box::pin(open()));
-        Self {
-            store: open().await,
-            clock,
-            queue: QueueName::default(),
-            open,
-        }
+        Self { store: open().await, clock, queue: QueueName::default(), open }
     }
 
     /// A message for the fixture's queue, with one argument to know it by.
@@ -157,14 +150,8 @@ impl Peer {
     }
 
     async fn try_fetch(&self, count: usize) -> Result<Vec<Delivery>, crate::error::StoreError> {
-        let wants = [Want {
-            queue: self.queue.clone(),
-            count,
-        }];
-        self.store
-            .fetch(&self.lease, &wants)
-            .await
-            .map(|fetched| fetched.deliveries)
+        let wants = [Want { queue: self.queue.clone(), count }];
+        self.store.fetch(&self.lease, &wants).await.map(|fetched| fetched.deliveries)
     }
 
     async fn fetch(&self, count: usize) -> Vec<Delivery> {
@@ -183,16 +170,8 @@ impl Peer {
     }
 
     async fn finish_with(&self, claim: &Claim, place: Place, also: Vec<Effect>) -> Answer {
-        let endings = [Ending {
-            claim: claim.clone(),
-            place,
-            also,
-        }];
-        self.store
-            .finish(&self.lease, &endings)
-            .await
-            .expect("finish")
-            .remove(0)
+        let endings = [Ending { claim: claim.clone(), place, also }];
+        self.store.finish(&self.lease, &endings).await.expect("finish").remove(0)
     }
 
     async fn beat(&self, held: &[Claim]) -> Beat {
@@ -207,10 +186,7 @@ fn message(delivery: &Delivery) -> &Message {
 
 /// The numbers by which the messages are known.
 fn numbers(deliveries: &[Delivery]) -> Vec<i64> {
-    deliveries
-        .iter()
-        .map(|delivery| message(delivery).args[0].read().expect("a number"))
-        .collect()
+    deliveries.iter().map(|delivery| message(delivery).args[0].read().expect("a number")).collect()
 }
 
 /// Makes a test of every promise: `conformance_suite!(fixture)`, with an `async fn fixture() -> Fixture`.

@@ -130,11 +130,7 @@ impl Message {
     /// Roughly how many bytes it takes: those of its arguments and options.
     #[must_use]
     pub fn size(&self) -> usize {
-        let named = self
-            .kwargs
-            .iter()
-            .chain(self.options.iter())
-            .map(|(key, value)| key.len() + value.as_str().len());
+        let named = self.kwargs.iter().chain(self.options.iter()).map(|(key, value)| key.len() + value.as_str().len());
         self.args.iter().map(|value| value.as_str().len()).chain(named).sum()
     }
 

@@ -30,20 +30,13 @@ impl QueueName {
     ///
     /// [`InvalidQueueName`] when it breaks dramatiq's rule.
     pub fn new(name: &str) -> Result<Self, InvalidQueueName> {
-        if is_valid(name) {
-            Ok(Self::canonical(name))
-        } else {
-            Err(InvalidQueueName { name: name.to_owned() })
-        }
+        if is_valid(name) { Ok(Self::canonical(name)) } else { Err(InvalidQueueName { name: name.to_owned() }) }
     }
 
     /// The queue that a received `name` belongs to, unchecked: dramatiq checks names at declaration only.
     #[must_use]
     pub fn canonical(name: &str) -> Self {
-        let plain = name
-            .strip_suffix(".DQ")
-            .or_else(|| name.strip_suffix(".XQ"))
-            .unwrap_or(name);
+        let plain = name.strip_suffix(".DQ").or_else(|| name.strip_suffix(".XQ")).unwrap_or(name);
         Self(plain.into())
     }
 

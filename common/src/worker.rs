@@ -196,9 +196,6 @@ impl Worker {
 
 impl fmt::Debug for Worker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Worker")
-            .field("actors", &self.actors)
-            .field("threads", &self.threads)
-            .finish_non_exhaustive()
+        f.debug_struct("Worker").field("actors", &self.actors).field("threads", &self.threads).finish_non_exhaustive()
     }
 }

@@ -105,10 +105,7 @@ async fn arguments_that_do_not_fit_are_refused() {
         run::<add>("[1]").await,
         Outcome::Refused("argument `b` is missing; it takes (a: u32, b: u32)".to_owned())
     );
-    assert_eq!(
-        run::<do_nothing>("[1]").await,
-        Outcome::Refused("1 arguments given, but it takes none".to_owned())
-    );
+    assert_eq!(run::<do_nothing>("[1]").await, Outcome::Refused("1 arguments given, but it takes none".to_owned()));
     assert!(matches!(run::<join>("[1]").await, Outcome::Refused(_)));
 }
 
@@ -145,10 +142,7 @@ async fn references_are_lent() {
 
 #[test]
 fn what_is_lent_is_declared() {
-    assert_eq!(
-        format!("{:?}", count::DECLARATION.parameters),
-        "[first: u32, second: u32]"
-    );
+    assert_eq!(format!("{:?}", count::DECLARATION.parameters), "[first: u32, second: u32]");
     assert_eq!(count::DECLARATION.lent.len(), 2);
     assert!(matches!(count::DECLARATION.run, Run::Sync(_)));
     assert!(matches!(count_later::DECLARATION.run, Run::Async(_)));
@@ -219,11 +213,7 @@ fn fail(text: String) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
 
 #[tokio::test]
 async fn retry_when_decides() {
-    for (args, retries, again) in [
-        (r#"["slow"]"#, 0, true),
-        (r#"["slow"]"#, 3, false),
-        (r#"["gone"]"#, 0, false),
-    ] {
+    for (args, retries, again) in [(r#"["slow"]"#, 0, true), (r#"["slow"]"#, 3, false), (r#"["gone"]"#, 0, false)] {
         let outcome = run_with::<fetch>(args, Lendings::default(), retries).await;
         assert_eq!(failure(outcome).retry_when, Some(again), "{args}, {retries}");
     }
@@ -247,10 +237,7 @@ async fn raw_names_travel_without_their_prefix() {
 }
 
 #[actor]
-#[expect(
-    clippy::too_many_arguments,
-    reason = "each could be mistaken for a name of the attribute's own"
-)]
+#[expect(clippy::too_many_arguments, reason = "each could be mistaken for a name of the attribute's own")]
 fn shadow(broker: u8, args: u8, scope: u8, context: u8, arguments: u8, encoded: u8, argument_0: u8, error: u8) -> u8 {
     broker + args + scope + context + arguments + encoded + argument_0 + error
 }

@@ -41,13 +41,7 @@ fn work() {}
 
 #[test]
 fn options_are_declared() {
-    let Declaration {
-        name,
-        queue,
-        priority,
-        retries,
-        ..
-    } = work::DECLARATION;
+    let Declaration { name, queue, priority, retries, .. } = work::DECLARATION;
     assert_eq!((*name, *queue, *priority), ("work-hard", "mail", -5));
     assert_eq!(
         *retries,
@@ -55,10 +49,7 @@ fn options_are_declared() {
             max_retries: Some(5),
             min_backoff: Some(Duration::ZERO),
             max_backoff: Some(Duration::from_secs(120)),
-            on_retry_exhausted: Some(Target {
-                name: "tell",
-                queue: "admin.high"
-            }),
+            on_retry_exhausted: Some(Target { name: "tell", queue: "admin.high" }),
         }
     );
 }
@@ -76,10 +67,7 @@ fn without_options_the_function_says_it_all() {
 
 #[test]
 fn actors_are_listed_by_name() {
-    let names: Vec<_> = actors![add, admin::tell_admin, work]
-        .iter()
-        .map(|declaration| declaration.name)
-        .collect();
+    let names: Vec<_> = actors![add, admin::tell_admin, work].iter().map(|declaration| declaration.name).collect();
     assert_eq!(names, ["add", "tell", "work-hard"]);
 }
 

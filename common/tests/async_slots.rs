@@ -18,15 +18,9 @@ async fn doze() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_hundred_wait_side_by_side_on_a_few_threads() {
-    let broker = Broker::open("memory:", "dramatiq", Clock::system())
-        .await
-        .unwrap()
-        .with(Retries::default());
+    let broker = Broker::open("memory:", "dramatiq", Clock::system()).await.unwrap().with(Retries::default());
     let now = broker.clock().now();
-    broker
-        .enqueue((0..200).map(|_| doze::message().message(now).unwrap()).collect())
-        .await
-        .unwrap();
+    broker.enqueue((0..200).map(|_| doze::message().message(now).unwrap()).collect()).await.unwrap();
     let watch = Stopwatch::start();
     let worker = Worker::new(broker.clone()).threads(200).actors(actors![doze]);
     let stopper = worker.stopper();

@@ -51,11 +51,8 @@ fn sources(folder: &Path) -> Vec<PathBuf> {
 fn used(text: &str) -> Vec<&str> {
     // What a file's own tests use builds nothing.
     let code = text.split("#[cfg(test)]").next().unwrap_or(text);
-    let uses = code
-        .lines()
-        .filter_map(|line| line.trim().trim_start_matches("pub ").strip_prefix("use crate::"));
-    uses.map(|path| path.split([':', ';', ' ']).next().unwrap_or(path))
-        .collect()
+    let uses = code.lines().filter_map(|line| line.trim().trim_start_matches("pub ").strip_prefix("use crate::"));
+    uses.map(|path| path.split([':', ';', ' ']).next().unwrap_or(path)).collect()
 }
 
 #[test]
@@ -87,22 +84,10 @@ fn modules_use_lower_layers_only() {
 fn stores_do_not_import_each_other() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/stores");
     for path in sources(&root) {
-        let store = path
-            .strip_prefix(&root)
-            .unwrap()
-            .iter()
-            .next()
-            .unwrap()
-            .to_str()
-            .unwrap()
-            .trim_end_matches(".rs");
+        let store = path.strip_prefix(&root).unwrap().iter().next().unwrap().to_str().unwrap().trim_end_matches(".rs");
         let text = fs::read_to_string(&path).unwrap();
         for other in ["memory", "redis"].iter().filter(|other| **other != store) {
-            assert!(
-                !text.contains(&format!("stores::{other}")),
-                "{} imports {other}",
-                path.display()
-            );
+            assert!(!text.contains(&format!("stores::{other}")), "{} imports {other}", path.display());
         }
     }
 }

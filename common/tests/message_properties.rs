@@ -24,10 +24,7 @@ fn json() -> impl Strategy<Value = String> {
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..4).prop_map(|items| format!("[{}]", items.join(", "))),
             prop::collection::vec(("[a-z]{1,3}", inner), 0..4).prop_map(|entries| {
-                let entries: Vec<_> = entries
-                    .into_iter()
-                    .map(|(key, value)| format!("\"{key}\" : {value}"))
-                    .collect();
+                let entries: Vec<_> = entries.into_iter().map(|(key, value)| format!("\"{key}\" : {value}")).collect();
                 format!("{{{}}}", entries.join(","))
             }),
         ]
@@ -47,10 +44,8 @@ fn body(
     timestamp: i64,
 ) -> String {
     let object = |entries: &[(String, String)]| {
-        let entries: Vec<_> = entries
-            .iter()
-            .map(|(key, value)| format!("{}:{value}", serde_json::to_string(key).unwrap()))
-            .collect();
+        let entries: Vec<_> =
+            entries.iter().map(|(key, value)| format!("{}:{value}", serde_json::to_string(key).unwrap())).collect();
         format!("{{{}}}", entries.join(","))
     };
     format!(

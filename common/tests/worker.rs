@@ -26,9 +26,7 @@ fn tell(to: &Told, what: impl Into<String>) {
 }
 
 fn next(heard: &Receiver<String>) -> String {
-    heard
-        .recv_timeout(Duration::from_secs(20))
-        .expect("an actor tells something")
+    heard.recv_timeout(Duration::from_secs(20)).expect("an actor tells something")
 }
 
 #[actor]
@@ -54,10 +52,7 @@ fn fail_and_tell() -> Result<(), String> {
 
 #[actor]
 fn hear(told: &Told, message: serde_json::Value, info: serde_json::Value) {
-    tell(
-        told,
-        format!("{} {} {info}", message["actor_name"], message["options"]["retries"]),
-    );
+    tell(told, format!("{} {} {info}", message["actor_name"], message["options"]["retries"]));
 }
 
 #[actor]
@@ -69,11 +64,7 @@ fn panic_once(told: &Told, context: &Context) {
 #[actor]
 fn ask_again(told: &Told, context: &Context) -> Result<(), Retry> {
     tell(told, format!("attempt {}", context.attempt()));
-    if context.attempt() < 3 {
-        Err(Retry::after(Duration::from_secs(100)))
-    } else {
-        Ok(())
-    }
+    if context.attempt() < 3 { Err(Retry::after(Duration::from_secs(100))) } else { Ok(()) }
 }
 
 #[actor(throws = "expected", max_retries = 5)]
@@ -125,12 +116,7 @@ async fn messages_run_in_the_order_of_priority_and_arrival() {
 async fn sync_and_async_actors_share_the_slots() {
     let broker = broker().await;
     let (told, heard) = ears();
-    let worker = start_with(
-        Worker::new(broker.clone())
-            .threads(2)
-            .actors(actors![say, say_async])
-            .lend(told),
-    );
+    let worker = start_with(Worker::new(broker.clone()).threads(2).actors(actors![say, say_async]).lend(told));
     let mut expected = Vec::new();
     for number in 0..100 {
         expected.push(number.to_string());
@@ -174,12 +160,7 @@ async fn a_messages_own_options_count_before_its_actors() {
     let broker = broker().await;
     let (told, heard) = ears();
     let worker = start(&broker, actors![fail], told);
-    fail::message()
-        .max_retries(1)
-        .min_backoff(Duration::ZERO)
-        .send(&broker)
-        .await
-        .unwrap();
+    fail::message().max_retries(1).min_backoff(Duration::ZERO).send(&broker).await.unwrap();
     assert_eq!(next(&heard), "attempt 1");
     assert_eq!(next(&heard), "attempt 2");
     worker.settle("the message is dead", |counts| counts.dead == 1).await;
@@ -191,11 +172,7 @@ async fn another_actor_hears_about_the_last_failure() {
     let broker = broker().await;
     let (told, heard) = ears();
     let worker = start(&broker, actors![fail_and_tell, hear], told);
-    fail_and_tell::message()
-        .min_backoff(Duration::ZERO)
-        .send(&broker)
-        .await
-        .unwrap();
+    fail_and_tell::message().min_backoff(Duration::ZERO).send(&broker).await.unwrap();
     assert_eq!(next(&heard), r#""fail_and_tell" 4 {"max_retries":3,"retries":3}"#);
     worker.stop().await;
 }
@@ -204,17 +181,8 @@ async fn another_actor_hears_about_the_last_failure() {
 async fn a_panic_is_a_failure_and_the_slot_lives_on() {
     let broker = broker().await;
     let (told, heard) = ears();
-    let worker = start_with(
-        Worker::new(broker.clone())
-            .threads(1)
-            .actors(actors![panic_once, say])
-            .lend(told),
-    );
-    panic_once::message()
-        .min_backoff(Duration::ZERO)
-        .send(&broker)
-        .await
-        .unwrap();
+    let worker = start_with(Worker::new(broker.clone()).threads(1).actors(actors![panic_once, say]).lend(told));
+    panic_once::message().min_backoff(Duration::ZERO).send(&broker).await.unwrap();
     assert_eq!(next(&heard), "survived");
     say::send(&broker, "still here").await.unwrap();
     assert_eq!(next(&heard), "still here");
@@ -232,9 +200,7 @@ async fn an_actor_asks_for_another_attempt_at_its_own_delay() {
         worker.settle("its end is stored", |counts| counts.claimed == 0).await;
         broker.clock().advance(Duration::from_secs(100));
     }
-    worker
-        .settle("it is done", |counts| counts.delayed + counts.dead == 0)
-        .await;
+    worker.settle("it is done", |counts| counts.delayed + counts.dead == 0).await;
     worker.stop().await;
 }
 
@@ -253,11 +219,7 @@ async fn a_delayed_message_runs_at_its_time() {
     let broker = broker().await;
     let (told, heard) = ears();
     let worker = start(&broker, actors![say], told);
-    say::message("later")
-        .delay(Duration::from_secs(60))
-        .send(&broker)
-        .await
-        .unwrap();
+    say::message("later").delay(Duration::from_secs(60)).send(&broker).await.unwrap();
     let noon = broker.clock().now() + Duration::from_secs(30);
     say::message("sooner").at(noon).send(&broker).await.unwrap();
     say::send(&broker, "now").await.unwrap();
@@ -285,10 +247,7 @@ async fn what_cannot_run_becomes_a_dead_letter_with_its_reason() {
     let mut reasons: Vec<_> = letters.into_iter().map(|letter| letter.reason.unwrap()).collect();
     reasons.sort();
     assert_eq!(reasons[0], "2 arguments given, but it takes (what: String)");
-    assert_eq!(
-        reasons[1],
-        "no actor `fail` in this worker, which consumes queue default"
-    );
+    assert_eq!(reasons[1], "no actor `fail` in this worker, which consumes queue default");
     worker.stop().await;
 }
 
@@ -300,18 +259,12 @@ async fn a_stopping_worker_gives_back_what_has_not_started_and_waits_for_the_res
     for name in ["one", "two", "three"] {
         hold::send(&broker, name).await.unwrap();
     }
-    let worker = Worker::new(broker.clone())
-        .threads(1)
-        .actors(actors![hold])
-        .lend(told)
-        .lend(gate.clone());
+    let worker = Worker::new(broker.clone()).threads(1).actors(actors![hold]).lend(told).lend(gate.clone());
     let worker = start_with(worker);
     assert_eq!(next(&heard), "one");
     worker.settle("two are prefetched", |counts| counts.claimed == 3).await;
     worker.stopper.stop();
-    worker
-        .settle("two are back", |counts| counts.ready == 2 && counts.claimed == 1)
-        .await;
+    worker.settle("two are back", |counts| counts.ready == 2 && counts.claimed == 1).await;
     gate.open();
     assert_eq!(worker.ended().await, Stopped::Clean);
     let counts = broker.counts(&QueueName::default()).await.unwrap();
@@ -324,11 +277,7 @@ async fn a_second_stop_gives_back_what_runs_and_waits_for_nothing() {
     let (told, heard) = ears();
     let gate = Gate::default();
     hold::send(&broker, "one").await.unwrap();
-    let worker = Worker::new(broker.clone())
-        .threads(1)
-        .actors(actors![hold])
-        .lend(told)
-        .lend(gate.clone());
+    let worker = Worker::new(broker.clone()).threads(1).actors(actors![hold]).lend(told).lend(gate.clone());
     let worker = start_with(worker);
     next(&heard);
     worker.stopper.stop();
@@ -345,11 +294,7 @@ async fn the_shutdown_timeout_ends_the_waiting() {
     let (told, heard) = ears();
     let gate = Gate::default();
     hold::send(&broker, "one").await.unwrap();
-    let worker = Worker::new(broker.clone())
-        .threads(1)
-        .actors(actors![hold])
-        .lend(told)
-        .lend(gate.clone());
+    let worker = Worker::new(broker.clone()).threads(1).actors(actors![hold]).lend(told).lend(gate.clone());
     let worker = start_with(worker.shutdown_timeout(Duration::from_secs(600)));
     next(&heard);
     worker.stopper.stop();
@@ -371,24 +316,12 @@ async fn the_shutdown_timeout_ends_the_waiting() {
 async fn mistakes_are_found_before_the_first_message() {
     let broker = broker().await;
     let run = |worker: Worker| async move { worker.run().await.unwrap_err() };
-    let missing = run(Worker::new(broker.clone()).actors(actors![say]).lend(5_u8))
-        .await
-        .to_string();
-    assert!(
-        missing.starts_with("`say` needs `&Mutex<Sender<String>>`; lent are `u8`"),
-        "{missing}"
-    );
-    let twice = run(Worker::new(broker.clone()).actors(actors![say, say]))
-        .await
-        .to_string();
-    assert!(
-        twice.starts_with("two actors are called `say`: one at common/tests/worker.rs:"),
-        "{twice}"
-    );
+    let missing = run(Worker::new(broker.clone()).actors(actors![say]).lend(5_u8)).await.to_string();
+    assert!(missing.starts_with("`say` needs `&Mutex<Sender<String>>`; lent are `u8`"), "{missing}");
+    let twice = run(Worker::new(broker.clone()).actors(actors![say, say])).await.to_string();
+    assert!(twice.starts_with("two actors are called `say`: one at common/tests/worker.rs:"), "{twice}");
     assert_eq!(run(Worker::new(broker.clone())).await, WorkerError::NoActors);
-    let none = run(Worker::new(broker.clone()).actors(actors![throw]).threads(0))
-        .await
-        .to_string();
+    let none = run(Worker::new(broker.clone()).actors(actors![throw]).threads(0)).await.to_string();
     assert_eq!(none, "the number of threads has to be from 1 to 10000, not 0");
     let lent = run(Worker::new(broker).actors(actors![throw]).lend(1_u8).lend(2_u8)).await;
     assert_eq!(lent, WorkerError::LentTwice("u8".to_owned()));
@@ -398,10 +331,7 @@ struct Stamp(AtomicU32);
 
 impl Middleware for Stamp {
     fn before_enqueue(&self, message: &mut common::message::Message) {
-        message.options.set(
-            "stamp",
-            common::message::Raw::from(self.0.fetch_add(1, Ordering::Relaxed)),
-        );
+        message.options.set("stamp", common::message::Raw::from(self.0.fetch_add(1, Ordering::Relaxed)));
     }
 
     fn before_run(
@@ -410,11 +340,7 @@ impl Middleware for Stamp {
         _: &actor::Declaration,
         _: common::clock::Timestamp,
     ) -> Result<(), String> {
-        if message.options.read::<u32>("stamp") == Some(1) {
-            Err("stamped 1".to_owned())
-        } else {
-            Ok(())
-        }
+        if message.options.read::<u32>("stamp") == Some(1) { Err("stamped 1".to_owned()) } else { Ok(()) }
     }
 }
 

@@ -45,11 +45,7 @@ impl Ids {
     /// A table for a test on this Redis, in this namespace.
     #[must_use]
     pub fn new(url: &str, namespace: &str) -> Self {
-        Self {
-            url: url.to_owned(),
-            namespace: namespace.to_owned(),
-            seen: Vec::new(),
-        }
+        Self { url: url.to_owned(), namespace: namespace.to_owned(), seen: Vec::new() }
     }
 
     /// The stand-in for an id, of which logs show the first eight characters.
@@ -171,10 +167,7 @@ mod tests {
 
     #[test]
     fn a_key_and_a_pid_are_replaced() {
-        assert_eq!(
-            tidied("t-0123456789ab:default.DQ, pid 4711"),
-            "dramatiq:default.DQ, pid …"
-        );
+        assert_eq!(tidied("t-0123456789ab:default.DQ, pid 4711"), "dramatiq:default.DQ, pid …");
         assert_eq!(tidied("url=redis://127.0.0.1:49153/0"), "url=redis://localhost:6379/0");
     }
 

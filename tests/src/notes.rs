@@ -33,11 +33,7 @@ const OMISSION: &str = "…";
 #[must_use]
 pub fn quoted(experiment: &Path) -> Vec<String> {
     let names = read(experiment);
-    names
-        .lines()
-        .filter_map(|line| line.strip_prefix(MARK))
-        .map(|name| name.trim().to_owned())
-        .collect()
+    names.lines().filter_map(|line| line.strip_prefix(MARK)).map(|name| name.trim().to_owned()).collect()
 }
 
 /// Whether the notes quote a log of that name. An experiment without notes quotes none.
@@ -76,23 +72,15 @@ fn compare(notes: &str, name: &str, log: &str, update: bool) -> Result<String, S
     let mut at = 0;
     while at < lines.len() {
         at += 1;
-        if lines[at - 1]
-            .strip_prefix(MARK)
-            .is_none_or(|marked| marked.trim() != name)
-        {
+        if lines[at - 1].strip_prefix(MARK).is_none_or(|marked| marked.trim() != name) {
             continue;
         }
         found = true;
         let block = block(&lines, at)?;
-        let text: Vec<&str> = lines[block.clone()]
-            .iter()
-            .map(|line| line.strip_prefix(INDENT).unwrap_or(""))
-            .collect();
+        let text: Vec<&str> = lines[block.clone()].iter().map(|line| line.strip_prefix(INDENT).unwrap_or("")).collect();
         let Err(wrong) = agree(&text, &log) else { continue };
         if !update {
-            return Err(format!(
-                "line {at}, `{MARK}{name}`: {wrong}\nUPDATE_NOTES=1 writes what is right.\n"
-            ));
+            return Err(format!("line {at}, `{MARK}{name}`: {wrong}\nUPDATE_NOTES=1 writes what is right.\n"));
         }
         if text.iter().any(|line| line.trim() == OMISSION) {
             return Err(format!(
@@ -122,27 +110,15 @@ fn block(lines: &[String], after: usize) -> Result<Range<usize>, String> {
     }
     let inside = |line: &&String| line.is_empty() || line.starts_with(INDENT);
     let length = lines[start..].iter().take_while(inside).count();
-    let blank = lines[start..start + length]
-        .iter()
-        .rev()
-        .take_while(|line| line.is_empty())
-        .count();
+    let blank = lines[start..start + length].iter().rev().take_while(|line| line.is_empty()).count();
     Ok(start..start + length - blank)
 }
 
 /// Each part between omissions stands in the log in one piece, in that order; without an omission the block is one piece.
 fn agree(block: &[&str], log: &[&str]) -> Result<(), String> {
     let mut from = 0;
-    for part in block
-        .split(|line| line.trim() == OMISSION)
-        .filter(|part| !part.is_empty())
-    {
-        let same = |lines: &[&str]| {
-            lines
-                .iter()
-                .zip(part)
-                .all(|(line, quoted)| line.trim_end() == quoted.trim_end())
-        };
+    for part in block.split(|line| line.trim() == OMISSION).filter(|part| !part.is_empty()) {
+        let same = |lines: &[&str]| lines.iter().zip(part).all(|(line, quoted)| line.trim_end() == quoted.trim_end());
         let found = log[from..].windows(part.len()).position(same);
         let Some(found) = found else {
             let whole = log.join("\n");
@@ -210,10 +186,7 @@ The end.
     #[test]
     fn an_update_writes_the_whole_log() {
         let updated = compare(NOTES, "worker", " new\n\n log\n", true).unwrap();
-        assert!(
-            updated.contains(".. log: worker\n\n::\n\n     new\n\n     log\n\nAnd so it goes.\n"),
-            "{updated}"
-        );
+        assert!(updated.contains(".. log: worker\n\n::\n\n     new\n\n     log\n\nAnd so it goes.\n"), "{updated}");
         assert!(updated.ends_with("The end.\n"));
     }
 
@@ -225,16 +198,8 @@ The end.
 
     #[test]
     fn a_name_that_is_not_quoted_is_an_error() {
-        assert!(
-            compare(NOTES, "sender", LOG, false)
-                .unwrap_err()
-                .contains("no `.. log: sender`")
-        );
-        assert!(
-            compare(".. log: worker\n\ntext\n", "worker", LOG, false)
-                .unwrap_err()
-                .contains("must follow")
-        );
+        assert!(compare(NOTES, "sender", LOG, false).unwrap_err().contains("no `.. log: sender`"));
+        assert!(compare(".. log: worker\n\ntext\n", "worker", LOG, false).unwrap_err().contains("must follow"));
     }
 
     #[test]

@@ -69,22 +69,13 @@ impl Process {
     #[must_use]
     pub fn start_in(folder: &Path, program: &Path, args: &[&str], envs: &[(&str, &str)]) -> Self {
         let mut shell = Command::new("sh");
-        shell
-            .args(["-c", WHEN_TOLD, "sh"])
-            .arg(program)
-            .args(args)
-            .current_dir(folder);
+        shell.args(["-c", WHEN_TOLD, "sh"]).arg(program).args(args).current_dir(folder);
         for name in NOT_INHERITED {
             shell.env_remove(name);
         }
         shell.envs(envs.iter().copied()).process_group(0);
-        shell
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
-        let mut child = shell
-            .spawn()
-            .unwrap_or_else(|error| panic!("`sh` can't be started: {error}"));
+        shell.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = shell.spawn().unwrap_or_else(|error| panic!("`sh` can't be started: {error}"));
 
         let output = Arc::new(Output::default());
         if let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) {
@@ -92,19 +83,10 @@ impl Process {
             Output::read(&output, Stream::Error, stderr);
         }
         let command = format!("{} {}", program.display(), args.join(" "));
-        let mut process = Self {
-            child,
-            command,
-            output,
-            kept: Vec::new(),
-        };
+        let mut process = Self { child, command, output, kept: Vec::new() };
         warden::watch(process.group());
         let told = process.child.stdin.take().map(|mut stdin| stdin.write_all(b"go\n"));
-        assert!(
-            matches!(told, Some(Ok(()))),
-            "`{}` can't be started: {told:?}",
-            process.command
-        );
+        assert!(matches!(told, Some(Ok(()))), "`{}` can't be started: {told:?}", process.command);
         process
     }
 
@@ -135,8 +117,7 @@ impl Process {
     /// # Panics
     /// As [`wait_for_line`](Self::wait_for_line) does.
     pub fn wait_for(&self, what: &str, wanted: impl Fn(&str) -> bool) -> String {
-        self.find_line(wanted)
-            .unwrap_or_else(|why| panic!("no {what}: {why}\n{self}"))
+        self.find_line(wanted).unwrap_or_else(|why| panic!("no {what}: {why}\n{self}"))
     }
 
     /// As [`wait_for`](Self::wait_for), for whoever has another way when there is no such line.
@@ -256,10 +237,7 @@ impl fmt::Debug for Process {
 /// Looks again and again until there is something, or `patience` is at its end.
 ///
 /// For what can't be waited for by an event: another process's end, a port, a container.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "real processes run by the real time; no broker has a part in it"
-)]
+#[expect(clippy::disallowed_methods, reason = "real processes run by the real time; no broker has a part in it")]
 pub fn eventually<T>(patience: Duration, look: impl Fn() -> Option<T>) -> Option<T> {
     let start = std::time::Instant::now();
     loop {

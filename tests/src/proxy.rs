@@ -49,19 +49,9 @@ impl Proxy {
     pub fn to(upstream: &str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a loopback port is free");
         let address = listener.local_addr().expect("a listener has an address");
-        let state = State {
-            mode: Mode::Pass,
-            upstream: upstream.to_owned(),
-            links: Vec::new(),
-        };
-        let shared = Arc::new(Shared {
-            state: Mutex::new(state),
-            changed: Condvar::new(),
-        });
-        let proxy = Self {
-            address,
-            shared: Arc::clone(&shared),
-        };
+        let state = State { mode: Mode::Pass, upstream: upstream.to_owned(), links: Vec::new() };
+        let shared = Arc::new(Shared { state: Mutex::new(state), changed: Condvar::new() });
+        let proxy = Self { address, shared: Arc::clone(&shared) };
         thread::spawn(move || {
             for client in listener.incoming().map_while(Result::ok) {
                 if shared.state().mode == Mode::Closed {
@@ -140,10 +130,7 @@ impl Shared {
         client.set_nodelay(true)?;
         server.set_nodelay(true)?;
         self.state().links.extend([client.try_clone()?, server.try_clone()?]);
-        for (from, to, replies) in [
-            (client.try_clone()?, server.try_clone()?, false),
-            (server, client, true),
-        ] {
+        for (from, to, replies) in [(client.try_clone()?, server.try_clone()?, false), (server, client, true)] {
             let shared = Arc::clone(self);
             thread::spawn(move || shared.pump(from, to, replies));
         }
@@ -154,10 +141,7 @@ impl Shared {
         let mut buffer = [0; 16 * 1024];
         while let Ok(read @ 1..) = from.read(&mut buffer) {
             let stalled = |state: &mut State| state.mode == Mode::Stall;
-            let state = self
-                .changed
-                .wait_while(self.state(), stalled)
-                .unwrap_or_else(PoisonError::into_inner);
+            let state = self.changed.wait_while(self.state(), stalled).unwrap_or_else(PoisonError::into_inner);
             let swallow = replies && state.mode == Mode::DropReplies;
             drop(state);
             if !swallow && to.write_all(&buffer[..read]).is_err() {

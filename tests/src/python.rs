@@ -46,15 +46,8 @@ pub fn venv() -> PathBuf {
 #[must_use]
 pub fn run(script: &str, args: &[&str]) -> Output {
     let mut command = Command::new(interpreter());
-    command
-        .arg("-c")
-        .arg(script)
-        .args(args)
-        .current_dir(workspace::root())
-        .stdin(Stdio::null());
-    command
-        .output()
-        .unwrap_or_else(|error| panic!("the virtual environment's python can't be started: {error}"))
+    command.arg("-c").arg(script).args(args).current_dir(workspace::root()).stdin(Stdio::null());
+    command.output().unwrap_or_else(|error| panic!("the virtual environment's python can't be started: {error}"))
 }
 
 /// Runs a script whose actors belong to a broker on that Redis, such as one that sends messages. Returns what it printed.
@@ -65,19 +58,12 @@ pub fn run(script: &str, args: &[&str]) -> Output {
 pub fn with_broker(script: &str, redis_url: &str, namespace: &str) -> String {
     let folder = modules("");
     let mut command = Command::new(interpreter());
-    command
-        .arg("-c")
-        .arg(format!("import {BROKER_MODULE}\n{script}"))
-        .current_dir(folder.path());
+    command.arg("-c").arg(format!("import {BROKER_MODULE}\n{script}")).current_dir(folder.path());
     command.envs(broker(redis_url, namespace)).stdin(Stdio::null());
     let output = command.output();
     let output = output.unwrap_or_else(|error| panic!("the virtual environment's python can't be started: {error}"));
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(
-        output.status.success(),
-        "the script failed:\n{said}{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    assert!(output.status.success(), "the script failed:\n{said}{}", String::from_utf8_lossy(&output.stderr));
     said
 }
 
@@ -118,11 +104,7 @@ fn interpreter() -> PathBuf {
 
 fn broker<'a>(redis_url: &'a str, namespace: &'a str) -> [(&'static str, &'a str); 3] {
     // Unbuffered, or a line is there long after it was printed.
-    [
-        ("KIT_REDIS_URL", redis_url),
-        ("KIT_NAMESPACE", namespace),
-        ("PYTHONUNBUFFERED", "1"),
-    ]
+    [("KIT_REDIS_URL", redis_url), ("KIT_NAMESPACE", namespace), ("PYTHONUNBUFFERED", "1")]
 }
 
 fn modules(actors: &str) -> TempDir {
@@ -153,14 +135,7 @@ fn make() -> Result<PathBuf, String> {
         Command::new(python).args(["-m", "venv", "--clear"]).arg(&venv),
         "is Python's venv module installed? (Debian: apt install python3-venv)",
     )?;
-    let install = [
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        "--disable-pip-version-check",
-        "--requirement",
-    ];
+    let install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement"];
     step(
         pip(&venv).args(install).arg(&requirements),
         "is the package index, or a mirror of it that pip knows, within reach?",
@@ -175,10 +150,7 @@ fn pip(venv: &Path) -> Command {
 }
 
 fn step(command: &mut Command, hint: &str) -> Result<(), String> {
-    let output = command
-        .stdin(Stdio::null())
-        .output()
-        .map_err(|error| format!("{command:?}: {error}"))?;
+    let output = command.stdin(Stdio::null()).output().map_err(|error| format!("{command:?}: {error}"))?;
     if output.status.success() {
         return Ok(());
     }

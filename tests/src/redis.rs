@@ -112,10 +112,7 @@ pub fn binary() -> PathBuf {
 
 fn shared() -> &'static Shared {
     static SHARED: OnceLock<Result<Shared, String>> = OnceLock::new();
-    SHARED
-        .get_or_init(find)
-        .as_ref()
-        .unwrap_or_else(|tried| panic!("no Redis to test against.\n{tried}"))
+    SHARED.get_or_init(find).as_ref().unwrap_or_else(|tried| panic!("no Redis to test against.\n{tried}"))
 }
 
 fn find() -> Result<Shared, String> {
@@ -125,10 +122,7 @@ fn find() -> Result<Shared, String> {
     }
     let because = match container::start() {
         Ok(found) => {
-            let how = How::Container {
-                id: found.id,
-                image: found.image,
-            };
+            let how = How::Container { id: found.id, image: found.image };
             let error = match keep(found.url.clone(), how, None) {
                 Ok(shared) => return Ok(shared),
                 Err(error) => error,
@@ -145,10 +139,7 @@ fn find() -> Result<Shared, String> {
             reason(started.err())
         ));
     };
-    let how = How::Process {
-        id: server.id(),
-        because,
-    };
+    let how = How::Process { id: server.id(), because };
     keep(server.url(), how, Some(server)).map_err(|error| format!("the redis-server process doesn't answer: {error}"))
 }
 
@@ -162,12 +153,7 @@ fn keep(url: String, how: How, server: Option<Server>) -> Result<Shared, String>
     // A published port accepts before the server behind it does, so the first answer may be a closed connection.
     let keeper = process::eventually(READY, || named().ok());
     let keeper = keeper.map_or_else(named, Ok).map_err(|error| error.to_string())?;
-    Ok(Shared {
-        url,
-        how,
-        _keeper: Mutex::new(keeper),
-        _server: server,
-    })
+    Ok(Shared { url, how, _keeper: Mutex::new(keeper), _server: server })
 }
 
 /// A blocking connection to the Redis at `url`.
@@ -179,8 +165,7 @@ fn connect(url: &str) -> Result<redis::Connection, redis::RedisError> {
 fn reason(panic: Option<Box<dyn std::any::Any + Send>>) -> String {
     let panic = panic.unwrap_or_else(|| Box::new(""));
     let text = panic.downcast_ref::<String>().cloned();
-    text.or_else(|| panic.downcast_ref::<&str>().map(ToString::to_string))
-        .unwrap_or_default()
+    text.or_else(|| panic.downcast_ref::<&str>().map(ToString::to_string)).unwrap_or_default()
 }
 
 impl fmt::Display for How {

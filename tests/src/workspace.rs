@@ -43,10 +43,7 @@ pub fn profile() -> String {
 /// Target directory, and the profile's folder in it.
 fn built_in() -> (PathBuf, String) {
     let program = env::current_exe().expect("the running program has a path");
-    let folder = program
-        .ancestors()
-        .find(|folder| folder.ends_with("deps"))
-        .and_then(Path::parent);
+    let folder = program.ancestors().find(|folder| folder.ends_with("deps")).and_then(Path::parent);
     let parts = folder.and_then(|folder| Some((folder.parent()?.to_owned(), folder.file_name()?.to_str()?.to_owned())));
     parts.unwrap_or_else(|| panic!("{} doesn't lie in a cargo target directory", program.display()))
 }
@@ -59,9 +56,7 @@ pub fn updates() -> bool {
 
 /// An environment variable that is set to something.
 pub(crate) fn setting(name: &str) -> Option<String> {
-    env::var_os(name)
-        .and_then(|value| value.into_string().ok())
-        .filter(|value| !value.is_empty())
+    env::var_os(name).and_then(|value| value.into_string().ok()).filter(|value| !value.is_empty())
 }
 
 /// The cargo that runs these tests.
@@ -71,9 +66,7 @@ pub(crate) fn cargo() -> OsString {
 
 /// The program of that name on PATH, as the shell would find it.
 pub(crate) fn on_path(name: &str) -> Option<PathBuf> {
-    env::split_paths(&env::var_os("PATH")?)
-        .map(|folder| folder.join(name))
-        .find(|file| file.is_file())
+    env::split_paths(&env::var_os("PATH")?).map(|folder| folder.join(name)).find(|file| file.is_file())
 }
 
 /// Holds the lock of that name against other test processes of this workspace until the value is dropped.
@@ -81,14 +74,9 @@ pub(crate) fn on_path(name: &str) -> Option<PathBuf> {
 /// It is the system's file lock, so it is free again however its holder ends.
 pub(crate) fn lock(name: &str) -> File {
     let path = target().join(format!("kit-{name}.lock"));
-    let file = fs::OpenOptions::new()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(&path);
+    let file = fs::OpenOptions::new().create(true).truncate(false).write(true).open(&path);
     let file = file.unwrap_or_else(|error| panic!("{} can't be opened: {error}", path.display()));
-    file.lock()
-        .unwrap_or_else(|error| panic!("{} can't be locked: {error}", path.display()));
+    file.lock().unwrap_or_else(|error| panic!("{} can't be locked: {error}", path.display()));
     file
 }
 

@@ -27,32 +27,20 @@ fn the_redis_spoken_to_is_the_one_in_the_container() {
         // On a machine with an engine a container is the only right answer, unless somebody gave a URL.
         let engine = Command::new("docker").arg("info").output();
         let engine = engine.is_ok_and(|output| output.status.success());
-        assert!(
-            !engine || *redis::how() == How::Given,
-            "a Docker engine answers, but: {}",
-            redis::how()
-        );
+        assert!(!engine || *redis::how() == How::Given, "a Docker engine answers, but: {}", redis::how());
         return;
     };
     // The image may have no redis-cli; then its shell speaks TCP.
     let ask = r"if command -v redis-cli >/dev/null; then redis-cli info server
         else exec 3<>/dev/tcp/127.0.0.1/6379; printf 'INFO server\r\nQUIT\r\n' >&3; cat <&3; fi";
-    let inside = Command::new("docker")
-        .args(["exec", id, "sh", "-c", ask])
-        .output()
-        .unwrap();
+    let inside = Command::new("docker").args(["exec", id, "sh", "-c", ask]).output().unwrap();
     let inside = String::from_utf8(inside.stdout).unwrap();
-    let outside: String = ::redis::cmd("INFO")
-        .arg("server")
-        .query(&mut redis::connection())
-        .unwrap();
+    let outside: String = ::redis::cmd("INFO").arg("server").query(&mut redis::connection()).unwrap();
     assert_eq!(run_id(&outside), run_id(&inside));
 }
 
 fn run_id(info: &str) -> &str {
-    info.lines()
-        .find_map(|line| line.strip_prefix("run_id:"))
-        .unwrap_or_else(|| panic!("no run_id in:\n{info}"))
+    info.lines().find_map(|line| line.strip_prefix("run_id:")).unwrap_or_else(|| panic!("no run_id in:\n{info}"))
 }
 
 #[test]
@@ -64,11 +52,7 @@ fn namespaces_are_never_the_same() {
 fn a_server_keeps_its_data_through_kill_and_start() {
     let mut server = Server::start_with(&["--appendonly", "yes", "--appendfsync", "always"]);
     let port = server.port();
-    ::redis::cmd("SET")
-        .arg("key")
-        .arg("value")
-        .exec(&mut server.connection())
-        .unwrap();
+    ::redis::cmd("SET").arg("key").arg("value").exec(&mut server.connection()).unwrap();
     server.kill();
     assert!(::redis::Client::open(server.url()).unwrap().get_connection().is_err());
     server.start_again();
@@ -107,11 +91,7 @@ fn a_proxy_stalls_swallows_and_cuts() {
     hurry(&client);
     assert!(count(&mut client).unwrap_err().is_timeout());
     proxy.resume();
-    assert_eq!(
-        count(&mut connect()).unwrap(),
-        3,
-        "the request went through, its reply did not"
-    );
+    assert_eq!(count(&mut connect()).unwrap(), 3, "the request went through, its reply did not");
 
     let mut client = connect();
     proxy.stall();
@@ -189,11 +169,7 @@ fn nothing_outlives_a_test_process_that_is_killed() {
         let victim = Process::start(&this, &args, &[(VICTIM, "1")]);
         victim.wait_for_line("ready");
         let lines = victim.stdout();
-        let said = |what: &str| {
-            lines
-                .iter()
-                .find_map(|line| line.split_once(what).map(|(_, rest)| rest.to_owned()))
-        };
+        let said = |what: &str| lines.iter().find_map(|line| line.split_once(what).map(|(_, rest)| rest.to_owned()));
         end(&victim);
         victim.wait();
 
@@ -225,15 +201,8 @@ fn one_variable_writes_snapshot_and_notes() {
     let block = |text: &str| format!(".. log: worker\n\n::\n\n    {text}\n");
     fs::write(&readme, block("old")).unwrap();
     let pin = |says: &str, update: &str| {
-        let envs = [
-            (PINS, experiment),
-            (SAYS, says),
-            ("UPDATE_NOTES", update),
-            ("INSTA_UPDATE", "no"),
-        ];
-        Process::start(&env::current_exe().unwrap(), &["--exact", "a_pin"], &envs)
-            .wait()
-            .success()
+        let envs = [(PINS, experiment), (SAYS, says), ("UPDATE_NOTES", update), ("INSTA_UPDATE", "no")];
+        Process::start(&env::current_exe().unwrap(), &["--exact", "a_pin"], &envs).wait().success()
     };
 
     assert!(!pin(" new", ""), "there is no snapshot yet");

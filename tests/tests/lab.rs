@@ -11,13 +11,8 @@ use std::{
 use tests::{notes, workspace};
 
 /// What notes have, whatever else they have. Some headings have two names.
-const HEADINGS: [&[&str]; 5] = [
-    &["Goals", "Goal", "Question"],
-    &["To run it"],
-    &["Lessons"],
-    &["Questions"],
-    &["Issues"],
-];
+const HEADINGS: [&[&str]; 5] =
+    [&["Goals", "Goal", "Question"], &["To run it"], &["Lessons"], &["Questions"], &["Issues"]];
 
 #[test]
 fn experiments_are_numbered_from_1_without_a_gap() {
@@ -33,10 +28,7 @@ fn folder_package_and_binary_have_one_name() {
     for name in experiments() {
         let package = packages.get(&name);
         let package = package.unwrap_or_else(|| panic!("`{name}` isn't a member of the workspace, or not by its name"));
-        assert_eq!(
-            Path::new(package["manifest_path"].as_str().unwrap()),
-            folder(&name).join("Cargo.toml")
-        );
+        assert_eq!(Path::new(package["manifest_path"].as_str().unwrap()), folder(&name).join("Cargo.toml"));
         let binaries: Vec<_> = targets(package, "bin").collect();
         assert_eq!(binaries, [name.as_str()], "the binary of `{name}`");
     }
@@ -49,10 +41,8 @@ fn notes_are_titled_after_their_experiment() {
         // `e02_error_handling`, `02 Error handling` and `Experiment 02: error handling` are all right.
         let words = title.to_lowercase();
         let words = words.strip_prefix("experiment ").unwrap_or(&words);
-        let words: Vec<&str> = words
-            .split(|part: char| !part.is_alphanumeric())
-            .filter(|word| !word.is_empty())
-            .collect();
+        let words: Vec<&str> =
+            words.split(|part: char| !part.is_alphanumeric()).filter(|word| !word.is_empty()).collect();
         let title_as_name = words.join("_");
         let agrees = title_as_name == name || title_as_name == name[1..];
         assert!(agrees, "the title of {name}/README.rst is `{title}`");
@@ -117,9 +107,7 @@ fn every_file_of_an_experiment_belongs_there() {
 
 /// The names of the experiments' folders, in order.
 fn experiments() -> Vec<String> {
-    let names = fs::read_dir(workspace::root())
-        .unwrap()
-        .map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let names = fs::read_dir(workspace::root()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
     let is_experiment = |name: &String| match name.as_bytes() {
         [b'e', tens, ones, b'_', _, ..] => tens.is_ascii_digit() && ones.is_ascii_digit(),
         _ => false,
@@ -133,24 +121,15 @@ fn experiments() -> Vec<String> {
 fn packages() -> BTreeMap<String, Value> {
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let metadata = ["metadata", "--no-deps", "--offline", "--format-version", "1"];
-    let output = Command::new(cargo)
-        .args(metadata)
-        .current_dir(workspace::root())
-        .output()
-        .unwrap();
+    let output = Command::new(cargo).args(metadata).current_dir(workspace::root()).output().unwrap();
     let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
     let packages = metadata["packages"].as_array().unwrap();
-    packages
-        .iter()
-        .map(|package| (package["name"].as_str().unwrap().to_owned(), package.clone()))
-        .collect()
+    packages.iter().map(|package| (package["name"].as_str().unwrap().to_owned(), package.clone())).collect()
 }
 
 fn targets<'a>(package: &'a Value, kind: &str) -> impl Iterator<Item = &'a str> {
     let targets = package["targets"].as_array().unwrap().iter();
-    targets
-        .filter(move |target| target["kind"][0] == kind)
-        .map(|target| target["name"].as_str().unwrap())
+    targets.filter(move |target| target["kind"][0] == kind).map(|target| target["name"].as_str().unwrap())
 }
 
 fn folder(name: &str) -> PathBuf {

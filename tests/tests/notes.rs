@@ -34,10 +34,7 @@ fn docutils_would_complain() {
     fs::write(&file, "A title\n=====\n\n`a link that leads nowhere`_\n").unwrap();
     let said = python::run(PARSE, &[file.to_str().unwrap()]).stderr;
     let said = String::from_utf8_lossy(&said);
-    assert!(
-        said.contains("Title underline too short") && said.contains("Unknown target name"),
-        "{said}"
-    );
+    assert!(said.contains("Title underline too short") && said.contains("Unknown target name"), "{said}");
 }
 
 /// In the root, and in each folder of the workspace below it.
@@ -45,10 +42,7 @@ fn rst_files(root: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(root).unwrap().map(|entry| entry.unwrap().path());
     let (folders, files): (Vec<_>, Vec<_>) = entries.partition(|path| path.is_dir());
     let members = folders.into_iter().filter(|folder| folder.join("Cargo.toml").exists());
-    let mut found: Vec<_> = files
-        .into_iter()
-        .filter(|file| file.extension().is_some_and(|end| end == "rst"))
-        .collect();
+    let mut found: Vec<_> = files.into_iter().filter(|file| file.extension().is_some_and(|end| end == "rst")).collect();
     found.extend(members.flat_map(|member| rst_files(&member)));
     found.sort();
     found

@@ -31,14 +31,9 @@ mod tests {
 
     #[test]
     fn every_unit_counts() {
-        for (text, millis) in [
-            ("0s", 0),
-            ("500ms", 500),
-            ("15s", 15_000),
-            ("2m", 120_000),
-            ("1h", 3_600_000),
-            ("7d", 604_800_000),
-        ] {
+        for (text, millis) in
+            [("0s", 0), ("500ms", 500), ("15s", 15_000), ("2m", 120_000), ("1h", 3_600_000), ("7d", 604_800_000)]
+        {
             assert_eq!(parse(text), Ok(millis), "{text}");
         }
     }

@@ -35,13 +35,7 @@ fn handle(function: &Function, options: TokenStream, mistakes: &mut Mistakes) ->
     mistakes.append(in_signature);
     match place {
         Place::Method => TokenStream::new(),
-        Place::Free => Handle {
-            function,
-            options: &options,
-            parameters: &parameters,
-            sound,
-        }
-        .emit(),
+        Place::Free => Handle { function, options: &options, parameters: &parameters, sound }.emit(),
     }
 }
 
@@ -59,12 +53,8 @@ impl Handle<'_> {
     fn emit(&self) -> TokenStream {
         let name = &self.function.signature.ident;
         let visibility = &self.function.visibility;
-        let cfg: Vec<&Attribute> = self
-            .function
-            .attributes
-            .iter()
-            .filter(|attribute| signature::is_cfg(attribute))
-            .collect();
+        let cfg: Vec<&Attribute> =
+            self.function.attributes.iter().filter(|attribute| signature::is_cfg(attribute)).collect();
         let about = format!(" The actor [`{name}()`]: what is sent, and what a worker runs.");
         let methods = self.methods();
         let declaration = self.declaration();
@@ -110,10 +100,8 @@ impl Handle<'_> {
     fn methods(&self) -> TokenStream {
         let name = &self.function.signature.ident;
         let visibility = &self.function.visibility;
-        let (takes, encoded): (Vec<_>, Vec<_>) = self
-            .travelling()
-            .map(|(ident, ty)| self.sending_side(ident, ty))
-            .unzip();
+        let (takes, encoded): (Vec<_>, Vec<_>) =
+            self.travelling().map(|(ident, ty)| self.sending_side(ident, ty)).unzip();
         let given: Vec<_> = self.travelling().map(|(ident, _)| ident).collect();
         let message = Ident::new("message", name.span());
         let send = Ident::new("send", name.span());
@@ -168,10 +156,7 @@ impl Handle<'_> {
     fn sending_side(&self, ident: &Ident, ty: &Type) -> (TokenStream, TokenStream) {
         let site = Span::mixed_site();
         if !self.sound {
-            return (
-                quote_spanned!(site=> #ident: impl ::core::marker::Sized),
-                TokenStream::new(),
-            );
+            return (quote_spanned!(site=> #ident: impl ::core::marker::Sized), TokenStream::new());
         }
         let at = site.located_at(ty.span());
         if signature::is_string(ty) {

@@ -60,16 +60,10 @@ impl Options {
             return;
         }
         if let Some(pattern) = self.throws.take() {
-            mistakes.at(
-                pattern,
-                "`throws` is for an actor that returns a `Result`; this one returns nothing",
-            );
+            mistakes.at(pattern, "`throws` is for an actor that returns a `Result`; this one returns nothing");
         }
         if let Some(rule) = self.retry_when.take() {
-            mistakes.at(
-                rule,
-                "`retry_when` is for an actor that returns a `Result`; this one returns nothing",
-            );
+            mistakes.at(rule, "`retry_when` is for an actor that returns a `Result`; this one returns nothing");
         }
     }
 
@@ -142,10 +136,8 @@ impl Options {
                 )?);
             }
             _ => {
-                self.on_retry_exhausted = Some(otherwise(
-                    input.parse(),
-                    "`on_retry_exhausted` is the path of an actor: `tell_admin`",
-                )?);
+                self.on_retry_exhausted =
+                    Some(otherwise(input.parse(), "`on_retry_exhausted` is the path of an actor: `tell_admin`")?);
             }
         }
         Ok(())
@@ -179,9 +171,7 @@ fn queue_name(input: ParseStream) -> syn::Result<String> {
     let text: LitStr = otherwise(input.parse(), "the queue's name is a text: `\"mail\"`")?;
     let name = text.value();
     let mut chars = name.chars();
-    let starts_well = chars
-        .next()
-        .is_some_and(|first| first.is_ascii_alphabetic() || first == '_');
+    let starts_well = chars.next().is_some_and(|first| first.is_ascii_alphabetic() || first == '_');
     if !starts_well || !chars.all(|char| char.is_ascii_alphanumeric() || ['.', '_', '-'].contains(&char)) {
         return Err(Error::new(
             text.span(),
@@ -223,10 +213,7 @@ fn unknown(name: &str) -> String {
         .min_by_key(|known| distance(known, name))
         .map(|known| format!("; did you mean `{known}`?"))
         .unwrap_or_default();
-    format!(
-        "`#[actor]` has no option `{name}`; it knows {}{meant}",
-        known.join(", ")
-    )
+    format!("`#[actor]` has no option `{name}`; it knows {}{meant}", known.join(", "))
 }
 
 /// How many letters have to be changed, added or removed.

@@ -128,10 +128,9 @@ fn places(output: &ReturnType) -> (Span, Span) {
         _ => None,
     };
     match arguments {
-        Some(PathArguments::AngleBracketed(arguments)) if arguments.args.len() == 2 => (
-            site.located_at(arguments.args[0].span()),
-            site.located_at(arguments.args[1].span()),
-        ),
+        Some(PathArguments::AngleBracketed(arguments)) if arguments.args.len() == 2 => {
+            (site.located_at(arguments.args[0].span()), site.located_at(arguments.args[1].span()))
+        }
         _ => (whole, whole),
     }
 }

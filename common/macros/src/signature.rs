@@ -29,11 +29,7 @@ impl Parse for Function {
         }
         let signature = input.parse()?;
         input.parse::<TokenStream>()?;
-        Ok(Self {
-            attributes,
-            visibility,
-            signature,
-        })
+        Ok(Self { attributes, visibility, signature })
     }
 }
 
@@ -78,10 +74,7 @@ pub(crate) fn read(signature: &Signature, mistakes: &mut Mistakes) -> (Vec<Param
 
 fn check_head(signature: &Signature, mistakes: &mut Mistakes) {
     if let Some(constness) = &signature.constness {
-        mistakes.at(
-            constness,
-            "an actor runs in a worker, not while compiling: leave out `const`",
-        );
+        mistakes.at(constness, "an actor runs in a worker, not while compiling: leave out `const`");
     }
     if let Safety::Unsafe(unsafety) = &signature.safety {
         mistakes.at(
@@ -90,51 +83,32 @@ fn check_head(signature: &Signature, mistakes: &mut Mistakes) {
         );
     }
     if let Some(abi) = &signature.abi {
-        mistakes.at(
-            abi,
-            "an actor is an ordinary Rust function: leave out `extern`, and call the foreign one inside",
-        );
+        mistakes.at(abi, "an actor is an ordinary Rust function: leave out `extern`, and call the foreign one inside");
     }
     if let Some(variadic) = &signature.variadic {
-        mistakes.at(
-            variadic,
-            "an actor's parameters have a name and a type each: take a `Vec<T>`",
-        );
+        mistakes.at(variadic, "an actor's parameters have a name and a type each: take a `Vec<T>`");
     }
     check_generics(&signature.generics, mistakes);
 }
 
 fn check_generics(generics: &Generics, mistakes: &mut Mistakes) {
-    let lifetimes_only = generics
-        .params
-        .iter()
-        .all(|parameter| matches!(parameter, GenericParam::Lifetime(_)));
+    let lifetimes_only = generics.params.iter().all(|parameter| matches!(parameter, GenericParam::Lifetime(_)));
     if !lifetimes_only {
         mistakes.at(
             generics,
             "an actor cannot be generic: a message names a function, not its types. Write an actor for each type, and let all of them call the generic function",
         );
     } else if !generics.params.is_empty() {
-        mistakes.at(
-            generics,
-            "what is lent is lent for the run: leave out the lifetimes, and take `&T`",
-        );
+        mistakes.at(generics, "what is lent is lent for the run: leave out the lifetimes, and take `&T`");
     } else if let Some(clause) = &generics.where_clause {
-        mistakes.at(
-            clause,
-            "an actor is not generic, so that it has nothing to demand: leave out `where`",
-        );
+        mistakes.at(clause, "an actor is not generic, so that it has nothing to demand: leave out `where`");
     }
 }
 
 /// Finds out whether the function lies in an `impl` or a `trait`.
 fn check_place(signature: &Signature, mistakes: &mut Mistakes) -> bool {
     let message = "a method cannot be an actor: no `self` comes with a message. Write a free function, and take what it needs as `&T`, which the worker lends";
-    if let Some(receiver) = signature
-        .inputs
-        .iter()
-        .find(|input| matches!(input, FnArg::Receiver(_)))
-    {
+    if let Some(receiver) = signature.inputs.iter().find(|input| matches!(input, FnArg::Receiver(_))) {
         mistakes.at(receiver, message);
         return true;
     }
@@ -149,12 +123,7 @@ fn check_place(signature: &Signature, mistakes: &mut Mistakes) -> bool {
 fn read_parameter(index: usize, parameter: &PatType, mistakes: &mut Mistakes) -> Parameter {
     let takes = read_type(&parameter.ty, mistakes);
     let ident = match &*parameter.pat {
-        Pat::Ident(PatIdent {
-            by_ref: None,
-            subpat: None,
-            ident,
-            ..
-        }) => ident.clone(),
+        Pat::Ident(PatIdent { by_ref: None, subpat: None, ident, .. }) => ident.clone(),
         pattern => {
             mistakes.at(
                 pattern,
@@ -164,10 +133,7 @@ fn read_parameter(index: usize, parameter: &PatType, mistakes: &mut Mistakes) ->
         }
     };
     if let Some(cfg) = parameter.attrs.iter().find(|attribute| is_cfg(attribute)) {
-        mistakes.at(
-            cfg,
-            "an actor's parameters are the same in every build: put `#[cfg]` above the function",
-        );
+        mistakes.at(cfg, "an actor's parameters are the same in every build: put `#[cfg]` above the function");
     }
     Parameter { ident, takes }
 }
@@ -189,14 +155,10 @@ fn check_owned(ty: &Type, mistakes: &mut Mistakes) {
         _ => false,
     };
     match ty {
-        Type::ImplTrait(_) => mistakes.at(
-            ty,
-            "an actor cannot be generic: a message names a function, not its types. Take a type of your own",
-        ),
-        _ if find(&ty.to_token_stream(), true, &borrows).is_some() => mistakes.at(
-            ty,
-            "what travels owns its data: `String` for `&str`, `Vec<T>` for `&[T]`, inside of other types too",
-        ),
+        Type::ImplTrait(_) => mistakes
+            .at(ty, "an actor cannot be generic: a message names a function, not its types. Take a type of your own"),
+        _ if find(&ty.to_token_stream(), true, &borrows).is_some() => mistakes
+            .at(ty, "what travels owns its data: `String` for `&str`, `Vec<T>` for `&[T]`, inside of other types too"),
         _ => {}
     }
 }
@@ -225,20 +187,14 @@ fn read_reference(reference: &TypeReference, mistakes: &mut Mistakes) -> Takes {
                 ),
             );
         }
-        Type::ImplTrait(_) => mistakes.at(
-            reference,
-            "an actor cannot be generic: the worker finds what it lends by its type. Name the type",
-        ),
+        Type::ImplTrait(_) => mistakes
+            .at(reference, "an actor cannot be generic: the worker finds what it lends by its type. Name the type"),
         _ if reference.mutability.is_some() => mistakes.at(
             reference,
             "the worker lends shared references only: messages run side by side. Put a lock inside and take `&T`",
         ),
         _ => {
-            if let Some(lifetime) = reference
-                .lifetime
-                .as_ref()
-                .filter(|lifetime| lifetime.ident == "static")
-            {
+            if let Some(lifetime) = reference.lifetime.as_ref().filter(|lifetime| lifetime.ident == "static") {
                 mistakes.at(lifetime, "the worker lends for one run only: leave out `'static`");
             }
         }

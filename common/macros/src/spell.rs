@@ -69,9 +69,7 @@ pub(crate) fn first_paragraph(attributes: &[Attribute]) -> String {
 fn doc(attribute: &Attribute) -> Option<String> {
     match &attribute.meta {
         Meta::NameValue(meta) if meta.path.is_ident("doc") => match &meta.value {
-            Expr::Lit(ExprLit {
-                lit: Lit::Str(text), ..
-            }) => Some(text.value()),
+            Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => Some(text.value()),
             _ => None,
         },
         _ => None,
@@ -85,11 +83,7 @@ fn lines(doc: &str) -> Vec<String> {
         line.strip_prefix("* ").unwrap_or(line).to_owned()
     });
     // A line of its own is taken as it is: it may be an item of a list.
-    if doc.contains('\n') {
-        lines.collect()
-    } else {
-        vec![doc.trim().to_owned()]
-    }
+    if doc.contains('\n') { lines.collect() } else { vec![doc.trim().to_owned()] }
 }
 
 #[cfg(test)]

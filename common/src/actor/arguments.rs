@@ -25,10 +25,7 @@ impl<'a> Arguments<'a> {
     pub fn new(message: &'a Message, parameters: &'static [Parameter]) -> Result<Self, String> {
         let given = message.args.len();
         if given > parameters.len() {
-            return Err(format!(
-                "{given} arguments given, but it takes {}",
-                signature(parameters)
-            ));
+            return Err(format!("{given} arguments given, but it takes {}", signature(parameters)));
         }
         for (key, _) in message.kwargs.iter() {
             match parameters.iter().position(|parameter| parameter.name == key) {
@@ -39,11 +36,7 @@ impl<'a> Arguments<'a> {
                 Some(_) => {}
             }
         }
-        Ok(Self {
-            message,
-            parameters,
-            next: 0,
-        })
+        Ok(Self { message, parameters, next: 0 })
     }
 
     /// Reads the next parameter's argument; where there is none, whatever its type makes of a missing value (an `Option`
@@ -58,9 +51,7 @@ impl<'a> Arguments<'a> {
         self.next += 1;
         let name = self.parameters[index].name;
         if let Some(value) = self.message.args.get(index) {
-            return value
-                .read()
-                .map_err(|error| format!("args[{index}] (`{name}`): {error}"));
+            return value.read().map_err(|error| format!("args[{index}] (`{name}`): {error}"));
         }
         match kwarg(&self.message.kwargs, name) {
             Some(value) => value.read().map_err(|error| format!("kwargs[`{name}`]: {error}")),
@@ -84,10 +75,8 @@ fn signature(parameters: &[Parameter]) -> String {
     if parameters.is_empty() {
         return "none".to_owned();
     }
-    let list: Vec<_> = parameters
-        .iter()
-        .map(|parameter| format!("{}: {}", parameter.name, parameter.type_name))
-        .collect();
+    let list: Vec<_> =
+        parameters.iter().map(|parameter| format!("{}: {}", parameter.name, parameter.type_name)).collect();
     format!("({})", list.join(", "))
 }
 
@@ -131,10 +120,8 @@ mod tests {
     use super::*;
     use crate::clock::Timestamp;
 
-    static PARAMETERS: [Parameter; 2] = [
-        Parameter::of::<u32>("n", "u32"),
-        Parameter::of::<Option<String>>("who", "Who"),
-    ];
+    static PARAMETERS: [Parameter; 2] =
+        [Parameter::of::<u32>("n", "u32"), Parameter::of::<Option<String>>("who", "Who")];
 
     fn message(args: &str, kwargs: &str) -> Message {
         let body = format!(r#"{{"queue_name":"q","actor_name":"a","args":{args},"kwargs":{kwargs},"options":{{}}}}"#);
@@ -163,23 +150,11 @@ mod tests {
     fn what_does_not_fit_is_named() {
         for (args, kwargs, reason) in [
             ("[]", "{}", "argument `n` is missing; it takes (n: u32, who: Who)"),
-            (
-                "[1,\"x\",3]",
-                "{}",
-                "3 arguments given, but it takes (n: u32, who: Who)",
-            ),
-            (
-                "[1]",
-                r#"{"n":1}"#,
-                "argument `n` is given twice: as args[0] and by name",
-            ),
+            ("[1,\"x\",3]", "{}", "3 arguments given, but it takes (n: u32, who: Who)"),
+            ("[1]", r#"{"n":1}"#, "argument `n` is given twice: as args[0] and by name"),
             ("[1]", r#"{"m":1}"#, "unknown argument `m`; it takes (n: u32, who: Who)"),
             ("[-1]", "{}", "args[0] (`n`): invalid value: integer `-1`, expected u32"),
-            (
-                "[]",
-                r#"{"n":"seven"}"#,
-                "kwargs[`n`]: invalid type: string \"seven\", expected u32",
-            ),
+            ("[]", r#"{"n":"seven"}"#, "kwargs[`n`]: invalid type: string \"seven\", expected u32"),
         ] {
             assert_eq!(read(args, kwargs), Err(reason.to_owned()));
         }

@@ -57,11 +57,7 @@ impl Context {
     /// The context of one run.
     #[must_use]
     pub fn new(message: Arc<Message>, lendings: Arc<Lendings>, cancellation: Cancellation) -> Self {
-        Self {
-            message,
-            lendings,
-            cancellation,
-        }
+        Self { message, lendings, cancellation }
     }
 
     /// The message that is run.
@@ -102,18 +98,13 @@ impl Context {
     pub fn lend<T: Any + Send + Sync>(&self) -> &T {
         let this: &dyn Any = self;
         this.downcast_ref().or_else(|| self.lendings.get()).unwrap_or_else(|| {
-            panic!(
-                "nobody lends a `{}`, which the worker should have found at its start",
-                std::any::type_name::<T>()
-            )
+            panic!("nobody lends a `{}`, which the worker should have found at its start", std::any::type_name::<T>())
         })
     }
 }
 
 impl fmt::Debug for Context {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Context")
-            .field("message", &self.message)
-            .finish_non_exhaustive()
+        f.debug_struct("Context").field("message", &self.message).finish_non_exhaustive()
     }
 }

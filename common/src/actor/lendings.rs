@@ -22,10 +22,7 @@ impl Lent {
     /// The type `T`.
     #[must_use]
     pub const fn of<T: Any + Send + Sync>() -> Self {
-        Self {
-            id: TypeId::of::<T>,
-            name: type_name::<T>,
-        }
+        Self { id: TypeId::of::<T>, name: type_name::<T> }
     }
 }
 
@@ -47,9 +44,7 @@ impl Lendings {
     /// The value of type `T`.
     #[must_use]
     pub fn get<T: Any>(&self) -> Option<&T> {
-        self.0
-            .get(&TypeId::of::<T>())
-            .and_then(|(_, value)| value.downcast_ref())
+        self.0.get(&TypeId::of::<T>()).and_then(|(_, value)| value.downcast_ref())
     }
 
     /// Checks that `actor` finds all that it wants here.
@@ -64,22 +59,14 @@ impl Lendings {
         });
         match missing {
             None => Ok(()),
-            Some(lent) => Err(WorkerError::NotLent {
-                actor,
-                wanted: short((lent.name)()),
-                lent: self.names(),
-            }),
+            Some(lent) => Err(WorkerError::NotLent { actor, wanted: short((lent.name)()), lent: self.names() }),
         }
     }
 
     fn names(&self) -> String {
         let mut names: Vec<_> = self.0.values().map(|(name, _)| format!("`{name}`")).collect();
         names.sort();
-        if names.is_empty() {
-            "none".to_owned()
-        } else {
-            names.join(", ")
-        }
+        if names.is_empty() { "none".to_owned() } else { names.join(", ") }
     }
 }
 
@@ -129,16 +116,8 @@ mod tests {
     fn what_is_missing_is_named_beside_what_is_there() {
         let mut lendings = Lendings::default();
         lendings.add(Arc::new(5_u8)).unwrap();
-        let error = lendings
-            .check("send", &[Lent::of::<Context>(), Lent::of::<u8>()])
-            .unwrap_err();
-        assert!(
-            error.to_string().starts_with("`send` needs `&u8`; lent are `Arc<u8>`"),
-            "{error}"
-        );
-        assert_eq!(
-            lendings.add(Arc::new(6_u8)),
-            Err(WorkerError::LentTwice("Arc<u8>".to_owned()))
-        );
+        let error = lendings.check("send", &[Lent::of::<Context>(), Lent::of::<u8>()]).unwrap_err();
+        assert!(error.to_string().starts_with("`send` needs `&u8`; lent are `Arc<u8>`"), "{error}");
+        assert_eq!(lendings.add(Arc::new(6_u8)), Err(WorkerError::LentTwice("Arc<u8>".to_owned())));
     }
 }

@@ -56,23 +56,14 @@ pub struct Travelling<T> {
 /// The type `T`.
 #[must_use]
 pub const fn travelling<T: Travels>() -> Travelling<T> {
-    Travelling {
-        encode: Raw::encode::<T>,
-        parse: parse::<T>,
-        may_be_absent: may_be_absent::<T>,
-    }
+    Travelling { encode: Raw::encode::<T>, parse: parse::<T>, may_be_absent: may_be_absent::<T> }
 }
 
 impl<T> Travelling<T> {
     /// The parameter of this type and this name.
     #[must_use]
     pub const fn parameter(&self, name: &'static str, type_name: &'static str) -> Parameter {
-        Parameter {
-            name,
-            type_name,
-            parse: self.parse,
-            may_be_absent: self.may_be_absent,
-        }
+        Parameter { name, type_name, parse: self.parse, may_be_absent: self.may_be_absent }
     }
 
     /// Encodes one argument for the wire.
@@ -187,19 +178,8 @@ mod tests {
 
     #[test]
     fn what_does_not_fit_says_what_was_expected() {
-        assert_eq!(
-            typed::<u32>("seventeen"),
-            Err(r#"invalid type: string "seventeen", expected u32"#.to_owned())
-        );
-        assert!(
-            typed::<u32>("-1")
-                .unwrap_err()
-                .starts_with("invalid value: integer `-1`, expected u32")
-        );
-        assert!(
-            typed::<Colour>("blue")
-                .unwrap_err()
-                .contains("unknown variant `blue`, expected `red`")
-        );
+        assert_eq!(typed::<u32>("seventeen"), Err(r#"invalid type: string "seventeen", expected u32"#.to_owned()));
+        assert!(typed::<u32>("-1").unwrap_err().starts_with("invalid value: integer `-1`, expected u32"));
+        assert!(typed::<Colour>("blue").unwrap_err().contains("unknown variant `blue`, expected `red`"));
     }
 }

@@ -82,10 +82,9 @@ impl<T: Serialize + 'static> Storable for T {}
 pub fn value<T: Storable>(value: &T) -> Outcome {
     match Raw::encode(value) {
         Ok(raw) => Outcome::Value(raw),
-        Err(error) => Outcome::Failed(Failure {
-            text: format!("the result has no JSON form: {error}"),
-            ..Failure::default()
-        }),
+        Err(error) => {
+            Outcome::Failed(Failure { text: format!("the result has no JSON form: {error}"), ..Failure::default() })
+        }
     }
 }
 
@@ -163,10 +162,7 @@ pub struct TextKind;
 impl TextKind {
     /// Its text; the bound stands here and not at the choice, so that the compiler tells it in its own words.
     pub fn describe<E: Telling>(self, error: &E) -> Failure {
-        Failure {
-            text: format!("{error:#}"),
-            ..Failure::default()
-        }
+        Failure { text: format!("{error:#}"), ..Failure::default() }
     }
 }
 
@@ -188,11 +184,7 @@ fn failure(error: &(dyn Error + 'static)) -> Failure {
         asked = asked.or_else(|| error.downcast_ref::<Retry>().copied());
         source = error.source();
     }
-    Failure {
-        text,
-        asked,
-        ..Failure::default()
-    }
+    Failure { text, asked, ..Failure::default() }
 }
 
 #[cfg(test)]
@@ -227,10 +219,7 @@ mod tests {
     #[test]
     fn the_type_decides_whether_it_is_a_failure() {
         assert_eq!(outcome!(()), Outcome::Value(Raw::NULL));
-        assert_eq!(
-            outcome!(vec![1, 2]).clone(),
-            Outcome::Value(Raw::encode(&vec![1, 2]).unwrap())
-        );
+        assert_eq!(outcome!(vec![1, 2]).clone(), Outcome::Value(Raw::encode(&vec![1, 2]).unwrap()));
         assert_eq!(outcome!(Aliased::Ok(3)), Outcome::Value(Raw::from(3_i64)));
         assert_eq!(text(&outcome!(Aliased::Err("no".to_owned()))), "no");
     }
@@ -247,9 +236,7 @@ mod tests {
         let retry = Retry::after(Duration::from_secs(1));
         let boxed: Result<(), Box<dyn Error + Send + Sync>> = Err(retry.into());
         for outcome in [outcome!(Err::<(), _>(retry)), outcome!(boxed)] {
-            let Outcome::Failed(failure) = outcome else {
-                panic!("no failure")
-            };
+            let Outcome::Failed(failure) = outcome else { panic!("no failure") };
             assert_eq!(failure.asked, Some(retry));
         }
     }

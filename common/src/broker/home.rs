@@ -31,9 +31,7 @@ impl Home {
         let handle = runtime.handle().clone();
         let end = Arc::new(Notify::new());
         let ended = end.clone();
-        thread::Builder::new()
-            .name("home".to_owned())
-            .spawn(move || runtime.block_on(ended.notified()))?;
+        thread::Builder::new().name("home".to_owned()).spawn(move || runtime.block_on(ended.notified()))?;
         Ok(Self { runtime: handle, end })
     }
 

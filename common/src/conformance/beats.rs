@@ -16,11 +16,7 @@ pub async fn a_dead_workers_messages_come_back_to_the_head(fixture: &Fixture) {
     assert_eq!(moved, 1);
     let deliveries = heir.fetch(9).await;
     assert_eq!(numbers(&deliveries), [1, 2]);
-    assert_eq!(
-        dead.finish(&held.claim, Place::Gone).await,
-        Answer::Unknown,
-        "its successor has it"
-    );
+    assert_eq!(dead.finish(&held.claim, Place::Gone).await, Answer::Unknown, "its successor has it");
     assert_eq!(heir.finish(&deliveries[0].claim, Place::Gone).await, Answer::Finished);
 }
 
@@ -43,11 +39,7 @@ pub async fn looks_that_come_late_bury_nobody(fixture: &Fixture) {
     let (quiet, other) = (fixture.worker().await, fixture.other_worker().await);
     let held = quiet.fetch_one().await.claim;
     other.beat(&[]).await;
-    for jump in [
-        Duration::from_secs(86_400),
-        Duration::from_millis(2_900),
-        Duration::from_millis(2_900),
-    ] {
+    for jump in [Duration::from_secs(86_400), Duration::from_millis(2_900), Duration::from_millis(2_900)] {
         fixture.clock.advance(jump);
         assert_eq!(other.beat(&[]).await.moved, 0);
     }
@@ -79,12 +71,7 @@ pub async fn a_message_whose_workers_die_becomes_a_dead_letter(fixture: &Fixture
     }
     assert_eq!(heir.fetch(9).await, []);
     assert_eq!(fixture.counts().await, (0, 0, 0, 1));
-    let letter = fixture
-        .store
-        .dead_letters(&fixture.queue, 9)
-        .await
-        .expect("dead letters")
-        .remove(0);
+    let letter = fixture.store.dead_letters(&fixture.queue, 9).await.expect("dead letters").remove(0);
     let reason = letter.reason.expect("a reason");
     assert!(reason.contains("worker died 5 times"), "{reason}");
 }
@@ -95,10 +82,7 @@ pub async fn dead_letters_expire(fixture: &Fixture) {
     let worker = fixture.worker().await;
     let delivery = worker.fetch_one().await;
     let body = Body::Raw(b"x".to_vec());
-    assert_eq!(
-        worker.finish(&delivery.claim, Place::Dead(body, "no".to_owned())).await,
-        Answer::Finished
-    );
+    assert_eq!(worker.finish(&delivery.claim, Place::Dead(body, "no".to_owned())).await, Answer::Finished);
     fixture.clock.advance(Duration::from_secs(7 * 86_400 - 120));
     worker.beat(&[]).await;
     assert_eq!(fixture.counts().await, (0, 0, 0, 1));

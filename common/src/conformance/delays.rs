@@ -22,10 +22,8 @@ pub async fn a_delayed_message_is_not_ready_before_its_time(fixture: &Fixture) {
 pub async fn delayed_messages_become_ready_in_the_order_of_their_times(fixture: &Fixture) {
     let worker = fixture.worker().await;
     let delays = [(1, 30), (2, 10), (3, 20), (4, 10)];
-    let messages: Vec<_> = delays
-        .iter()
-        .map(|(number, seconds)| fixture.delayed(*number, Duration::from_secs(*seconds)))
-        .collect();
+    let messages: Vec<_> =
+        delays.iter().map(|(number, seconds)| fixture.delayed(*number, Duration::from_secs(*seconds))).collect();
     fixture.enqueue(&messages).await;
     fixture.clock.advance(Duration::from_secs(3_600));
     worker.beat(&[]).await;
@@ -74,16 +72,10 @@ pub async fn the_next_due_time_is_told(fixture: &Fixture) {
     let worker = fixture.worker().await;
     assert_eq!(worker.beat(&[]).await.next_due, None);
     let due = fixture.clock.now() + Duration::from_secs(5);
-    let messages = [
-        fixture.delayed(1, Duration::from_secs(9)),
-        fixture.delayed(2, Duration::from_secs(5)),
-    ];
+    let messages = [fixture.delayed(1, Duration::from_secs(9)), fixture.delayed(2, Duration::from_secs(5))];
     fixture.enqueue(&messages).await;
     assert_eq!(worker.beat(&[]).await.next_due, Some(due));
-    let wants = [crate::store::Want {
-        queue: fixture.queue.clone(),
-        count: 1,
-    }];
+    let wants = [crate::store::Want { queue: fixture.queue.clone(), count: 1 }];
     let fetched = worker.store.fetch(&worker.lease, &wants).await.expect("fetch");
     assert_eq!(fetched.next_due, Some(due));
 }

@@ -36,10 +36,7 @@ pub async fn a_retry_comes_back_at_its_time_with_its_new_body(fixture: &Fixture)
     let mut retry = message(&delivery).clone();
     retry.options.set(option::RETRIES, Raw::from(1_u32));
     let due = fixture.clock.now() + Duration::from_secs(15);
-    assert_eq!(
-        worker.finish(&delivery.claim, Place::Until(due, retry)).await,
-        Answer::Finished
-    );
+    assert_eq!(worker.finish(&delivery.claim, Place::Until(due, retry)).await, Answer::Finished);
     assert_eq!(fixture.counts().await, (0, 1, 0, 0));
     fixture.clock.advance(Duration::from_secs(14));
     worker.beat(&[]).await;
@@ -61,10 +58,7 @@ pub async fn a_message_made_ready_again_goes_to_the_tail_with_its_new_body(fixtu
     let delivery = worker.fetch_one().await;
     let mut again = message(&delivery).clone();
     again.args = vec![Raw::from(3_i64)];
-    assert_eq!(
-        worker.finish(&delivery.claim, Place::Ready(again)).await,
-        Answer::Finished
-    );
+    assert_eq!(worker.finish(&delivery.claim, Place::Ready(again)).await, Answer::Finished);
     assert_eq!(numbers(&worker.fetch(9).await), [2, 3]);
 }
 
@@ -76,21 +70,14 @@ pub async fn messages_given_back_lie_at_the_head_in_order(fixture: &Fixture) {
     let deliveries = worker.fetch(3).await;
     let endings: Vec<_> = deliveries
         .iter()
-        .map(|delivery| Ending {
-            claim: delivery.claim.clone(),
-            place: Place::Head,
-            also: Vec::new(),
-        })
+        .map(|delivery| Ending { claim: delivery.claim.clone(), place: Place::Head, also: Vec::new() })
         .collect();
     let answers = worker.store.finish(&worker.lease, &endings).await.expect("finish");
     assert_eq!(answers, [Answer::Finished, Answer::Finished, Answer::Finished]);
     assert_eq!(fixture.counts().await, (4, 0, 0, 0));
     let again = fixture.other_worker().await.fetch(9).await;
     assert_eq!(numbers(&again), [1, 2, 3, 4]);
-    assert_eq!(
-        again[0], deliveries[0],
-        "a message that was given back keeps name and bytes"
-    );
+    assert_eq!(again[0], deliveries[0], "a message that was given back keeps name and bytes");
 }
 
 /// A dead letter is what the worker made of the message, with the reason.
@@ -103,12 +90,7 @@ pub async fn a_dead_letter_keeps_body_and_reason(fixture: &Fixture) {
     let place = Place::Dead(Body::Message(dead), "17 is not allowed".to_owned());
     assert_eq!(worker.finish(&delivery.claim, place).await, Answer::Finished);
     assert_eq!(fixture.counts().await, (0, 0, 0, 1));
-    let letter = fixture
-        .store
-        .dead_letters(&fixture.queue, 9)
-        .await
-        .expect("dead letters")
-        .remove(0);
+    let letter = fixture.store.dead_letters(&fixture.queue, 9).await.expect("dead letters").remove(0);
     let body = crate::message::Message::decode(&letter.bytes, fixture.clock.now()).expect("a message");
     assert_eq!(body.message_id, message(&delivery).message_id);
     assert_eq!(body.retries(), 3);
@@ -123,12 +105,7 @@ pub async fn raw_bytes_can_die(fixture: &Fixture) {
     let delivery = worker.fetch_one().await;
     let place = Place::Dead(Body::Raw(b"\xff no message".to_vec()), "not a message".to_owned());
     assert_eq!(worker.finish(&delivery.claim, place).await, Answer::Finished);
-    let letter = fixture
-        .store
-        .dead_letters(&fixture.queue, 9)
-        .await
-        .expect("dead letters")
-        .remove(0);
+    let letter = fixture.store.dead_letters(&fixture.queue, 9).await.expect("dead letters").remove(0);
     assert_eq!(letter.bytes, b"\xff no message");
     assert_eq!(letter.reason.as_deref(), Some("not a message"));
 }
@@ -138,14 +115,8 @@ pub async fn effects_happen_with_the_end(fixture: &Fixture) {
     fixture.enqueue(&[fixture.message(1)]).await;
     let worker = fixture.worker().await;
     let delivery = worker.fetch_one().await;
-    let also = vec![
-        Effect::Enqueue(fixture.message(2)),
-        Effect::Enqueue(fixture.delayed(3, Duration::from_secs(60))),
-    ];
-    assert_eq!(
-        worker.finish_with(&delivery.claim, Place::Gone, also).await,
-        Answer::Finished
-    );
+    let also = vec![Effect::Enqueue(fixture.message(2)), Effect::Enqueue(fixture.delayed(3, Duration::from_secs(60)))];
+    assert_eq!(worker.finish_with(&delivery.claim, Place::Gone, also).await, Answer::Finished);
     assert_eq!(fixture.counts().await, (1, 1, 0, 0));
     assert_eq!(numbers(&worker.fetch(9).await), [2]);
 }
@@ -182,11 +153,7 @@ pub async fn each_ending_of_a_batch_is_judged_alone(fixture: &Fixture) {
     let endings: Vec<_> = deliveries
         .iter()
         .zip(places)
-        .map(|(delivery, place)| Ending {
-            claim: delivery.claim.clone(),
-            place,
-            also: Vec::new(),
-        })
+        .map(|(delivery, place)| Ending { claim: delivery.claim.clone(), place, also: Vec::new() })
         .collect();
     let answers = worker.store.finish(&worker.lease, &endings).await.expect("finish");
     assert_eq!(answers, [Answer::Finished, Answer::Unknown, Answer::Finished]);

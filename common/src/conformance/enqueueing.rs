@@ -32,21 +32,8 @@ pub async fn lower_priorities_are_fetched_first(fixture: &Fixture) {
     // A live worker makes a store keep the order; without one, it may fall back to less.
     let worker = fixture.worker().await;
     worker.beat(&[]).await;
-    let order = [
-        (1, 5),
-        (2, 0),
-        (3, -1),
-        (4, 5),
-        (5, 0),
-        (6, -4_000),
-        (7, -1),
-        (8, 99_999),
-        (9, 4_000),
-    ];
-    let messages: Vec<_> = order
-        .iter()
-        .map(|(number, priority)| fixture.prioritised(*number, *priority))
-        .collect();
+    let order = [(1, 5), (2, 0), (3, -1), (4, 5), (5, 0), (6, -4_000), (7, -1), (8, 99_999), (9, 4_000)];
+    let messages: Vec<_> = order.iter().map(|(number, priority)| fixture.prioritised(*number, *priority)).collect();
     fixture.enqueue(&messages).await;
     assert_eq!(numbers(&worker.fetch(4).await), [6, 3, 7, 2]);
     assert_eq!(numbers(&worker.fetch(9).await), [5, 1, 4, 8, 9]);

@@ -26,10 +26,6 @@ pub async fn a_worker_fetches_nothing_from_other_queues(fixture: &Fixture) {
     urgent.queue_name = QueueName::new("default_urgent").expect("a queue name");
     fixture.store.enqueue(&[urgent]).await.expect("enqueue");
     assert_eq!(fixture.worker().await.fetch(9).await, []);
-    let other = Peer::join(
-        fixture.store.clone(),
-        QueueName::new("default_urgent").expect("a queue name"),
-    )
-    .await;
+    let other = Peer::join(fixture.store.clone(), QueueName::new("default_urgent").expect("a queue name")).await;
     assert_eq!(numbers(&other.fetch(9).await), [1]);
 }

@@ -10,9 +10,7 @@ use crate::store::Wake;
 const DEADLINE: Duration = Duration::from_secs(20);
 
 async fn in_time<T>(what: &str, wait: impl Future<Output = T>) -> T {
-    let Ok(done) = tokio::time::timeout(DEADLINE, wait).await else {
-        panic!("{what}: nothing after {DEADLINE:?}")
-    };
+    let Ok(done) = tokio::time::timeout(DEADLINE, wait).await else { panic!("{what}: nothing after {DEADLINE:?}") };
     done
 }
 
@@ -20,10 +18,7 @@ async fn in_time<T>(what: &str, wait: impl Future<Output = T>) -> T {
 pub async fn waiting_ends_at_once_when_something_is_ready(fixture: &Fixture) {
     fixture.enqueue(&[fixture.message(1)]).await;
     let queues = [fixture.queue.clone()];
-    assert_eq!(
-        in_time("a message is there", fixture.store.wait(&queues, None)).await,
-        Wake::Ready
-    );
+    assert_eq!(in_time("a message is there", fixture.store.wait(&queues, None)).await, Wake::Ready);
 }
 
 /// From this process or another; each of several in a row, and one of a priority too.
@@ -59,10 +54,7 @@ pub async fn waiting_ends_when_something_comes_due_earlier(fixture: &Fixture) {
     });
     tokio::task::yield_now().await;
     fixture.enqueue(&[fixture.delayed(2, Duration::from_secs(5))]).await;
-    assert_eq!(
-        in_time("something is due earlier", waiting).await.expect("the wait"),
-        Wake::Due
-    );
+    assert_eq!(in_time("something is due earlier", waiting).await.expect("the wait"), Wake::Due);
 }
 
 /// Only a wait may be dropped; whoever asks next gets everything.
@@ -71,15 +63,9 @@ pub async fn a_wait_that_is_dropped_loses_nothing(fixture: &Fixture) {
     let queues = [fixture.queue.clone()];
     for _ in 0..5 {
         let waiting = fixture.store.wait(&queues, None);
-        assert!(
-            tokio::time::timeout(Duration::from_millis(5), waiting).await.is_err(),
-            "nothing is there yet"
-        );
+        assert!(tokio::time::timeout(Duration::from_millis(5), waiting).await.is_err(), "nothing is there yet");
     }
     fixture.enqueue(&[fixture.message(1)]).await;
-    assert_eq!(
-        in_time("a message came", fixture.store.wait(&queues, None)).await,
-        Wake::Ready
-    );
+    assert_eq!(in_time("a message came", fixture.store.wait(&queues, None)).await, Wake::Ready);
     assert_eq!(numbers(&worker.fetch(9).await), [1]);
 }

@@ -32,21 +32,14 @@ impl Raw {
     /// whole argument only; inside a list or struct it is refused by name.
     pub fn encode<T: Serialize + 'static>(value: &T) -> Result<Self, ParseError> {
         let any: &dyn Any = value;
-        let float = any
-            .downcast_ref::<f64>()
-            .copied()
-            .or_else(|| any.downcast_ref::<f32>().map(|&float| float.into()));
+        let float = any.downcast_ref::<f64>().copied().or_else(|| any.downcast_ref::<f32>().map(|&float| float.into()));
         if let Some(text) = float.and_then(not_a_number) {
             return Ok(Self(Cow::Borrowed(text)));
         }
         let mut text = Vec::with_capacity(32);
         let mut serializer = serde_json::Serializer::with_formatter(&mut text, Ascii);
-        value
-            .serialize(&mut serializer)
-            .map_err(|error| ParseError(error.to_string()))?;
-        String::from_utf8(text)
-            .map(|text| Self(Cow::Owned(text)))
-            .map_err(|error| ParseError(error.to_string()))
+        value.serialize(&mut serializer).map_err(|error| ParseError(error.to_string()))?;
+        String::from_utf8(text).map(|text| Self(Cow::Owned(text))).map_err(|error| ParseError(error.to_string()))
     }
 
     /// Reads the value as a `T`.
@@ -77,10 +70,7 @@ impl Raw {
 
     /// The value as whole milliseconds: an integer, or a float cut off; `None` for everything else.
     #[must_use]
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "a float beyond the end of time becomes the end of time"
-    )]
+    #[expect(clippy::cast_possible_truncation, reason = "a float beyond the end of time becomes the end of time")]
     pub fn millis(&self) -> Option<i64> {
         self.read::<i64>().ok().or_else(|| {
             let millis = self.read::<f64>().ok()?;
@@ -161,10 +151,7 @@ struct Ascii;
 
 impl Formatter for Ascii {
     fn write_string_fragment<W: ?Sized + io::Write>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()> {
-        if fragment
-            .bytes()
-            .all(|byte| byte.is_ascii() && byte != super::wire::DELETE)
-        {
+        if fragment.bytes().all(|byte| byte.is_ascii() && byte != super::wire::DELETE) {
             return writer.write_all(fragment.as_bytes());
         }
         let mut escaped = String::with_capacity(fragment.len() * 2);
@@ -188,10 +175,7 @@ mod tests {
             Raw::encode(&"bad é\u{1f600}\u{7f}\n\"".to_owned()).unwrap().as_str(),
             r#""bad \u00e9\ud83d\ude00\u007f\n\"""#
         );
-        assert_eq!(
-            Raw::encode(&BTreeMap::from([("k é", 1.0)])).unwrap().as_str(),
-            r#"{"k \u00e9":1.0}"#
-        );
+        assert_eq!(Raw::encode(&BTreeMap::from([("k é", 1.0)])).unwrap().as_str(), r#"{"k \u00e9":1.0}"#);
         assert_eq!(Raw::encode(&f64::NAN).unwrap().as_str(), "NaN");
         assert_eq!(Raw::encode(&f32::NEG_INFINITY).unwrap().as_str(), "-Infinity");
         assert_eq!(Raw::encode(&()).unwrap(), Raw::NULL);

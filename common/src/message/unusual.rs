@@ -42,10 +42,7 @@ impl Replaced {
             rest = &rest[taken..];
         }
         replaced.push_str(rest);
-        found.then_some(Self {
-            body: replaced,
-            stand_ins,
-        })
+        found.then_some(Self { body: replaced, stand_ins })
     }
 
     /// Puts the word back where a stand-in is a whole value.
@@ -99,10 +96,7 @@ mod tests {
     fn words_inside_strings_are_left_alone() {
         assert!(Replaced::new(r#"{"a":"NaN \" Infinity","b":-1}"#).is_none());
         let replaced = Replaced::new(r#"["NaN",NaN,-Infinity,"bare word 2 0"]"#).unwrap();
-        assert_eq!(
-            replaced.body,
-            r#"["NaN","bare word 2 1","bare word 0 0","bare word 2 0"]"#
-        );
+        assert_eq!(replaced.body, r#"["NaN","bare word 2 1","bare word 0 0","bare word 2 0"]"#);
     }
 
     #[test]

@@ -93,9 +93,7 @@ impl Fields<'_> {
             Some(raw) => match raw.millis() {
                 Some(millis) => Timestamp::from_millis(millis),
                 None => {
-                    return Err(DecodeError::NotAMessage(format!(
-                        "message_timestamp is no number: {raw}"
-                    )));
+                    return Err(DecodeError::NotAMessage(format!("message_timestamp is no number: {raw}")));
                 }
             },
         };
@@ -105,9 +103,7 @@ impl Fields<'_> {
             args: self.args.into_iter().map(Raw::from).collect(),
             kwargs: self.kwargs,
             options: self.options,
-            message_id: self
-                .message_id
-                .map_or_else(MessageId::random, |id| MessageId::from(&*id)),
+            message_id: self.message_id.map_or_else(MessageId::random, |id| MessageId::from(&*id)),
             message_timestamp,
         })
     }
@@ -117,11 +113,7 @@ fn decode_replaced(replaced: &Replaced, now: Timestamp) -> Result<Message, Decod
     let fields: Fields<'_> =
         serde_json::from_str(&replaced.body).map_err(|error| DecodeError::NotAMessage(error.to_string()))?;
     let mut message = fields.into_message(now)?;
-    let values = message
-        .args
-        .iter_mut()
-        .chain(message.kwargs.values_mut())
-        .chain(message.options.values_mut());
+    let values = message.args.iter_mut().chain(message.kwargs.values_mut()).chain(message.options.values_mut());
     for value in values {
         replaced.restore(value).map_err(DecodeError::BareWord)?;
     }
@@ -217,11 +209,7 @@ mod tests {
     fn bare_words_are_whole_arguments_or_refused() {
         let message = Message::decode(body(r#"[NaN,-Infinity,"NaN",1]"#).as_bytes(), NOW).unwrap();
         assert!(message.args[0].read::<f64>().unwrap().is_nan());
-        assert!(
-            String::from_utf8(message.encode())
-                .unwrap()
-                .contains(r#"[NaN,-Infinity,"NaN",1]"#)
-        );
+        assert!(String::from_utf8(message.encode()).unwrap().contains(r#"[NaN,-Infinity,"NaN",1]"#));
         let error = Message::decode(body("[[NaN]]").as_bytes(), NOW).unwrap_err();
         assert_eq!(error, DecodeError::BareWord("NaN"));
     }

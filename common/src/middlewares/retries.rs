@@ -42,11 +42,7 @@ pub struct Retries {
 
 impl Default for Retries {
     fn default() -> Self {
-        Self {
-            max_retries: Some(20),
-            min_backoff: Duration::from_secs(15),
-            max_backoff: MAX_BACKOFF,
-        }
+        Self { max_retries: Some(20), min_backoff: Duration::from_secs(15), max_backoff: MAX_BACKOFF }
     }
 }
 
@@ -66,21 +62,11 @@ impl Retries {
             None => actor.max_retries.or(self.max_retries),
         };
         let wait = |name: &str| {
-            options
-                .get(name)?
-                .millis()
-                .map(|millis| Duration::from_millis(millis.try_into().unwrap_or(0)))
+            options.get(name)?.millis().map(|millis| Duration::from_millis(millis.try_into().unwrap_or(0)))
         };
-        let min = wait(option::MIN_BACKOFF)
-            .or(actor.min_backoff)
-            .unwrap_or(self.min_backoff);
-        let max = wait(option::MAX_BACKOFF)
-            .or(actor.max_backoff)
-            .unwrap_or(self.max_backoff);
-        Policy {
-            max_retries,
-            backoff: Backoff::new(min, max),
-        }
+        let min = wait(option::MIN_BACKOFF).or(actor.min_backoff).unwrap_or(self.min_backoff);
+        let max = wait(option::MAX_BACKOFF).or(actor.max_backoff).unwrap_or(self.max_backoff);
+        Policy { max_retries, backoff: Backoff::new(min, max) }
     }
 }
 
@@ -89,10 +75,8 @@ impl Middleware for Retries {
         let Outcome::Failed(failure) = run.outcome else { return };
         if failure.expected {
             info!(target: "common::run", "not retried, its actor expects this error; kept in {}", run.message.queue_name.dead_letter());
-            ending.place = Place::Dead(
-                Body::Message(failed(run, failure, run.message.retries())),
-                failure.text.clone(),
-            );
+            ending.place =
+                Place::Dead(Body::Message(failed(run, failure, run.message.retries())), failure.text.clone());
             return;
         }
         let policy = self.policy(run);
@@ -115,10 +99,7 @@ fn try_again(run: &Run<'_>, failure: &Failure, policy: &Policy, ending: &mut End
         (delay, "as it asked".to_owned())
     } else {
         let (low, high) = policy.backoff.window(retries);
-        (
-            policy.backoff.wait(retries, fastrand::f64),
-            format!("{} to {}", short(low), short(high)),
-        )
+        (policy.backoff.wait(retries, fastrand::f64), format!("{} to {}", short(low), short(high)))
     };
     let limit = match (failure.retry_when, policy.max_retries) {
         (None, Some(max)) => format!(" of {max}"),
@@ -132,9 +113,7 @@ fn try_again(run: &Run<'_>, failure: &Failure, policy: &Policy, ending: &mut End
         run.slot,
     );
     let mut message = failed(run, failure, retries.saturating_add(1));
-    message
-        .options
-        .set(option::REQUEUE_TIMESTAMP, Raw::from(run.now.as_millis()));
+    message.options.set(option::REQUEUE_TIMESTAMP, Raw::from(run.now.as_millis()));
     ending.place = Place::Until(run.now + wait, message);
 }
 
@@ -160,11 +139,7 @@ fn give_up(run: &Run<'_>, failure: &Failure, policy: &Policy, ending: &mut Endin
 
 /// The message for the actor that wants to hear about the last failure.
 fn tell(run: &Run<'_>, failure: &Failure, policy: &Policy) -> Option<Effect> {
-    let named = run
-        .message
-        .options
-        .read::<String>(option::ON_RETRY_EXHAUSTED)
-        .filter(|name| !name.is_empty());
+    let named = run.message.options.read::<String>(option::ON_RETRY_EXHAUSTED).filter(|name| !name.is_empty());
     let (actor_name, queue_name) = match (named, run.actor.retries.on_retry_exhausted) {
         (Some(name), Some(Target { name: same, queue })) if name == same => (name, QueueName::canonical(queue)),
         // A message names the actor only; where it lives is known for actors of the same queue.

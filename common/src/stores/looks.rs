@@ -1,118 +1,139 @@
-//! Death is judged by looking, not by comparing clocks.
+//! Judging by looking who is dead.
 //!
-//! A worker writes the time of its last beat. Whoever looks at it compares that with what it saw before: only a value
-//! that stands still, look after look, is a dead worker's. So neither a clock that is wrong or jumps, nor a store or a
-//! looker that stood still for a while, kills anybody.
+//! A worker that sees a peer's heartbeat unchanged, look after look, counts the time between the looks. A look that comes
+//! late adds nothing: whatever held us up may have held up the peer. So neither skewed clocks, nor one that jumps, nor a
+//! server that stalls kills anybody.
 
 use std::collections::HashMap;
 use std::time::Duration;
 
-use crate::clock::Timestamp;
-use crate::store::{BEAT_INTERVAL, WorkerId};
+use crate::store::{BEAT_INTERVAL, DEAD_AFTER};
 
-/// What one worker has seen of its peers.
-#[derive(Debug, Default)]
-pub(super) struct Looks {
-    last: Option<Timestamp>,
-    seen: HashMap<WorkerId, Seen>,
+/// How many silent peers one beat shows, at most.
+pub(super) const PAGE: usize = 100;
+
+/// Python's workers show signs of life only with their commands.
+const PYTHON_DEAD_AFTER: Duration = Duration::from_secs(60);
+
+/// A worker that has been silent for an interval or more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Peer {
+    pub(super) id: String,
+    /// Its heartbeat, as the server writes it.
+    pub(super) score: String,
+    /// All its queues if it is a Rust worker; `None` for Python's.
+    pub(super) queues: Option<Vec<String>>,
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Seen {
-    /// What the peer wrote.
-    beat: Timestamp,
-    /// For how long it has stood still, as far as looks on time tell.
-    still: Duration,
-    /// Whether it was there at the newest look.
-    there: bool,
+/// What the beats of one worker have seen of the others.
+#[derive(Debug, Default)]
+pub(super) struct Looks {
+    last: Option<Duration>,
+    /// The sum of all times between looks that were on time.
+    watched: Duration,
+    /// Where the next look starts among the silent; there may be many.
+    offset: usize,
+    peers: HashMap<String, Look>,
+}
+
+#[derive(Debug)]
+struct Look {
+    score: String,
+    since: Duration,
+    is_settled: bool,
 }
 
 impl Looks {
-    /// Looks at the last beats of the peers, by the store's time; returns those that stood still for at least as long as
-    /// they may, with the beat that was seen.
-    ///
-    /// A look that comes more than half an interval late adds nothing: the looker may have slept, and so may the store.
-    pub(super) fn look<'a>(
-        &mut self,
-        now: Timestamp,
-        peers: impl Iterator<Item = (&'a WorkerId, Timestamp, Duration)>,
-    ) -> Vec<(WorkerId, Timestamp)> {
-        let since = self.last.replace(now).map_or(Duration::ZERO, |last| now.since(last));
-        let on_time = if since <= BEAT_INTERVAL * 3 / 2 {
-            since
-        } else {
-            Duration::ZERO
-        };
-        for seen in self.seen.values_mut() {
-            seen.there = false;
+    pub(super) fn offset(&self) -> usize {
+        self.offset
+    }
+
+    /// Takes in one look, and says who is dead and not settled yet.
+    pub(super) fn see(&mut self, uptime: Duration, silent: &[Peer], is_full: bool) -> Vec<Peer> {
+        let passed = self.last.map_or(Duration::ZERO, |last| uptime.saturating_sub(last));
+        if passed <= BEAT_INTERVAL * 3 / 2 {
+            self.watched += passed;
         }
-        let mut dead = Vec::new();
-        for (peer, beat, patience) in peers {
-            let new = Seen {
-                beat,
-                still: Duration::ZERO,
-                there: true,
-            };
-            let seen = self.seen.entry(peer.clone()).or_insert(new);
-            if seen.beat == beat {
-                // A peer that was just met has not stood still yet.
-                if !seen.there {
-                    seen.still += on_time;
-                }
-                seen.there = true;
-            } else {
-                *seen = new;
-            }
-            if seen.still >= patience {
-                dead.push((peer.clone(), beat));
-            }
+        self.last = Some(uptime);
+        if self.offset == 0 && !is_full {
+            self.peers.retain(|id, _| silent.iter().any(|peer| peer.id == *id));
         }
-        self.seen.retain(|_, seen| seen.there);
-        dead
+        self.offset = if is_full { self.offset + PAGE } else { 0 };
+        silent.iter().filter(|peer| self.is_dead(peer)).cloned().collect()
+    }
+
+    fn is_dead(&mut self, peer: &Peer) -> bool {
+        let look = self.peers.entry(peer.id.clone()).or_insert_with(|| Look {
+            score: String::new(),
+            since: self.watched,
+            is_settled: false,
+        });
+        if look.score != peer.score {
+            *look = Look { score: peer.score.clone(), since: self.watched, is_settled: false };
+        }
+        // Only who is silent for an interval is shown: that one counts as well.
+        let silent_for = self.watched.saturating_sub(look.since) + BEAT_INTERVAL;
+        let limit = if peer.queues.is_some() { BEAT_INTERVAL * DEAD_AFTER } else { PYTHON_DEAD_AFTER };
+        !look.is_settled && silent_for >= limit
+    }
+
+    /// Nothing more can be done for a dead one, unless it shows a sign of life.
+    pub(super) fn settle(&mut self, peer: &Peer) {
+        if let Some(look) = self.peers.get_mut(&peer.id) {
+            look.is_settled = true;
+        }
+    }
+
+    /// After a long time the settled are looked at once more.
+    pub(super) fn unsettle(&mut self) {
+        for look in self.peers.values_mut() {
+            look.is_settled = false;
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::DEAD_AFTER;
 
-    /// Looks once after each step; tells at which look the peer was dead.
-    fn dies_at(steps: &[u64], beats: impl Fn(usize) -> i64) -> Option<usize> {
-        let peer = WorkerId::random();
+    fn peer(score: &str) -> Peer {
+        Peer { id: "w".to_owned(), score: score.to_owned(), queues: Some(Vec::new()) }
+    }
+
+    #[test]
+    fn three_intervals_without_a_sign_of_life_are_death() {
         let mut looks = Looks::default();
-        let mut now = Timestamp::EPOCH;
-        for (number, step) in steps.iter().enumerate() {
-            now = now + Duration::from_millis(*step);
-            let peers = [(&peer, Timestamp::from_millis(beats(number)), BEAT_INTERVAL * DEAD_AFTER)];
-            if !looks.look(now, peers.into_iter()).is_empty() {
-                return Some(number);
-            }
+        assert!(looks.see(BEAT_INTERVAL, &[peer("1")], false).is_empty());
+        assert!(looks.see(BEAT_INTERVAL * 2, &[peer("1")], false).is_empty());
+        assert_eq!(looks.see(BEAT_INTERVAL * 3, &[peer("1")], false), [peer("1")]);
+        looks.settle(&peer("1"));
+        assert!(looks.see(BEAT_INTERVAL * 4, &[peer("1")], false).is_empty());
+        assert!(looks.see(BEAT_INTERVAL * 5, &[peer("2")], false).is_empty());
+    }
+
+    #[test]
+    fn late_looks_add_nothing_and_do_not_start_anew() {
+        let mut looks = Looks::default();
+        for (at, dead) in [(0.0, 0), (1.1, 0), (4.0, 0), (90_000.0, 0), (90_001.1, 1)] {
+            let seen = looks.see(Duration::from_secs_f64(at), &[peer("1")], false);
+            assert_eq!(seen.len(), dead, "at {at}");
         }
-        None
     }
 
     #[test]
-    fn three_intervals_without_a_beat_are_death() {
-        assert_eq!(dies_at(&[0, 1_100, 1_100, 1_100, 1_100], |_| 5), Some(3));
+    fn a_sign_of_life_starts_anew() {
+        let mut looks = Looks::default();
+        for beat in 0..10 {
+            let score = if beat % 2 == 0 { "1" } else { "2" };
+            assert!(looks.see(BEAT_INTERVAL * beat, &[peer(score)], false).is_empty());
+        }
     }
 
     #[test]
-    fn a_changing_beat_is_life_whatever_it_says() {
-        assert_eq!(
-            dies_at(&[1_100; 50], |look| -86_400_000 * i64::try_from(look).unwrap()),
-            None
-        );
-    }
-
-    #[test]
-    fn late_looks_and_clock_jumps_count_for_nothing() {
-        assert_eq!(dies_at(&[2_900; 50], |_| 5), None);
-        assert_eq!(dies_at(&[0, 1_100, 86_400_000, 1_100, 1_100], |_| 5), Some(4));
-    }
-
-    #[test]
-    fn many_quick_looks_do_not_add_up_to_more_than_their_time() {
-        assert_eq!(dies_at(&[10; 300], |_| 5), None);
+    fn pythons_workers_may_be_silent_for_longer() {
+        let mut looks = Looks::default();
+        let python = Peer { queues: None, ..peer("1") };
+        let deaths = (0..60).position(|beat| !looks.see(BEAT_INTERVAL * beat, &[python.clone()], false).is_empty());
+        assert_eq!(deaths, Some(54));
     }
 }

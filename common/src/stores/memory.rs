@@ -34,12 +34,7 @@ impl MemoryStore {
     /// An empty store.
     #[must_use]
     pub fn new(clock: Clock) -> Self {
-        Self {
-            clock,
-            world: Arc::default(),
-            news: watch::Sender::new(()),
-            looks: Arc::default(),
-        }
+        Self { clock, world: Arc::default(), news: watch::Sender::new(()), looks: Arc::default() }
     }
 
     fn world(&self) -> MutexGuard<'_, World> {
@@ -75,10 +70,7 @@ impl Store for MemoryStore {
     }
 
     fn join<'a>(&'a self, queues: &'a [QueueName]) -> Boxed<'a, Result<Lease, StoreError>> {
-        let lease = Lease {
-            worker: WorkerId::random(),
-            queues: queues.to_vec(),
-        };
+        let lease = Lease { worker: WorkerId::random(), queues: queues.to_vec() };
         self.world().register(&lease, self.clock.now());
         ready(Ok(lease))
     }
@@ -89,10 +81,7 @@ impl Store for MemoryStore {
             return ready(Err(StoreError::Stranger));
         }
         let now = self.clock.now();
-        let deliveries = wants
-            .iter()
-            .flat_map(|want| world.fetch(&lease.worker, want, now))
-            .collect();
+        let deliveries = wants.iter().flat_map(|want| world.fetch(&lease.worker, want, now)).collect();
         let next_due = world.next_due(&lease.queues);
         ready(Ok(Fetched { deliveries, next_due }))
     }
@@ -114,11 +103,7 @@ impl Store for MemoryStore {
         let now = self.clock.now();
         let mut world = self.world();
         // Each goes to the head, so the last one has to go first for the first one to lie first.
-        let mut answers: Vec<_> = endings
-            .iter()
-            .rev()
-            .map(|ending| world.finish(&lease.worker, ending, now))
-            .collect();
+        let mut answers: Vec<_> = endings.iter().rev().map(|ending| world.finish(&lease.worker, ending, now)).collect();
         answers.reverse();
         drop(world);
         self.news.send_replace(());
@@ -130,26 +115,19 @@ impl Store for MemoryStore {
         let mut world = self.world();
         world.register(lease, now);
         let mut moved = lease.queues.iter().map(|queue| world.promote(queue, now)).sum();
+        let silent = world.silent(&lease.worker, now);
         let dead = {
             let mut looks = self.looks.lock().unwrap_or_else(PoisonError::into_inner);
-            looks
-                .entry(lease.worker.clone())
-                .or_default()
-                .look(now, world.peers(&lease.worker))
+            looks.entry(lease.worker.clone()).or_default().see(self.clock.uptime(), &silent, false)
         };
-        moved += dead.iter().map(|(peer, _)| world.recover(peer, now)).sum::<usize>();
+        moved += dead.iter().map(|peer| world.recover(&peer.id, now)).sum::<usize>();
         let lost = world.not_held(&lease.worker, held);
         let next_due = world.next_due(&lease.queues);
         drop(world);
         if moved > 0 {
             self.news.send_replace(());
         }
-        ready(Ok(Beat {
-            now,
-            lost,
-            next_due,
-            moved,
-        }))
+        ready(Ok(Beat { now, lost, next_due, moved }))
     }
 
     fn leave<'a>(&'a self, lease: &'a Lease) -> Boxed<'a, Result<(), StoreError>> {

@@ -105,13 +105,7 @@ impl Pool {
             prefetch: Prefetch::new(threads),
             open: true,
         };
-        let pool = Self {
-            state: Mutex::new(state),
-            events,
-            runner,
-            runtime,
-            threads: Threads::new(threads),
-        };
+        let pool = Self { state: Mutex::new(state), events, runner, runtime, threads: Threads::new(threads) };
         (Arc::new(pool), receiver)
     }
 
@@ -210,9 +204,7 @@ impl Pool {
     /// Drops what others hold now: what waits is forgotten, what runs is cancelled. Returns how many run.
     pub(super) fn lose(&self, lost: &[Claim]) -> usize {
         let mut state = self.lock();
-        state
-            .waiting
-            .retain(|Reverse(waiting)| !lost.contains(&waiting.job.claim));
+        state.waiting.retain(|Reverse(waiting)| !lost.contains(&waiting.job.claim));
         let running = state.running.iter().flatten().filter(|run| lost.contains(&run.claim));
         running.map(|run| run.cancellation.cancel()).count()
     }
@@ -230,9 +222,7 @@ impl Pool {
             all.reverse();
             let surplus = all.split_off(target);
             state.waiting = all.into();
-            state
-                .endings
-                .extend(surplus.into_iter().map(|Reverse(waiting)| head(waiting.job.claim)));
+            state.endings.extend(surplus.into_iter().map(|Reverse(waiting)| head(waiting.job.claim)));
         }
     }
 
@@ -242,9 +232,7 @@ impl Pool {
         state.open = false;
         let mut all = std::mem::take(&mut state.waiting).into_sorted_vec();
         all.reverse();
-        state
-            .endings
-            .extend(all.into_iter().map(|Reverse(waiting)| head(waiting.job.claim)));
+        state.endings.extend(all.into_iter().map(|Reverse(waiting)| head(waiting.job.claim)));
     }
 
     /// Gives back even what runs; whatever it does from now on counts for nothing.
@@ -274,22 +262,14 @@ impl State {
         let Reverse(Waiting { job, .. }) = self.waiting.pop()?;
         self.idle.remove(&slot);
         let (claim, cancellation) = (job.claim.clone(), job.cancellation.clone());
-        self.running[slot] = Some(Running {
-            claim,
-            cancellation,
-            since: Stopwatch::start(),
-        });
+        self.running[slot] = Some(Running { claim, cancellation, since: Stopwatch::start() });
         Some(job)
     }
 }
 
 /// The end of a claim whose message was not run.
 pub(super) fn head(claim: Claim) -> Ending {
-    Ending {
-        claim,
-        place: Place::Head,
-        also: Vec::new(),
-    }
+    Ending { claim, place: Place::Head, also: Vec::new() }
 }
 
 impl fmt::Debug for Pool {

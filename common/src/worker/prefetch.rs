@@ -26,11 +26,7 @@ impl Prefetch {
 
     /// Learns how long a run took.
     pub(super) fn ran(&mut self, took: Duration) {
-        self.short_runs = if took < SHORT {
-            self.short_runs.saturating_add(1)
-        } else {
-            0
-        };
+        self.short_runs = if took < SHORT { self.short_runs.saturating_add(1) } else { 0 };
     }
 
     /// Learns that a run goes on for longer than a short one.
@@ -41,21 +37,13 @@ impl Prefetch {
     /// How many may wait.
     pub(super) fn target(self) -> usize {
         let plain = 2 * self.threads;
-        if self.short_runs >= self.threads {
-            plain.max(MOST)
-        } else {
-            plain
-        }
+        if self.short_runs >= self.threads { plain.max(MOST) } else { plain }
     }
 
     /// How many to fetch when `idle` slots are free and `waiting` wait: none while at least half of the target is there.
     pub(super) fn wanted(self, idle: usize, waiting: usize) -> usize {
         let target = self.target();
-        if waiting * 2 < target {
-            idle + target - waiting
-        } else {
-            0
-        }
+        if waiting * 2 < target { idle + target - waiting } else { 0 }
     }
 }
 

@@ -20,25 +20,14 @@ impl Registry {
         let mut queues = Vec::new();
         for actor in list {
             if let Some(first) = actors.insert(actor.name, actor) {
-                return Err(WorkerError::NameTaken {
-                    name: actor.name,
-                    first: first.place,
-                    second: actor.place,
-                });
+                return Err(WorkerError::NameTaken { name: actor.name, first: first.place, second: actor.place });
             }
-            let queue = QueueName::new(actor.queue).map_err(|cause| WorkerError::Queue {
-                actor: actor.name,
-                cause,
-            })?;
+            let queue = QueueName::new(actor.queue).map_err(|cause| WorkerError::Queue { actor: actor.name, cause })?;
             if !queues.contains(&queue) {
                 queues.push(queue);
             }
         }
-        if queues.is_empty() {
-            Err(WorkerError::NoActors)
-        } else {
-            Ok(Self { actors, queues })
-        }
+        if queues.is_empty() { Err(WorkerError::NoActors) } else { Ok(Self { actors, queues }) }
     }
 
     pub(super) fn get(&self, name: &str) -> Option<&'static Declaration> {

@@ -88,9 +88,7 @@ impl Runner {
     }
 
     fn after(&self, slot: usize, job: Job, outcome: &Outcome, took: Duration) -> Ending {
-        let Job {
-            claim, message, actor, ..
-        } = job;
+        let Job { claim, message, actor, .. } = job;
         let attempt = message.retries().saturating_add(1);
         let place = match outcome {
             Outcome::Value(_) => {
@@ -110,18 +108,8 @@ impl Runner {
                 Place::Dead(Body::Message(Message::clone(&message)), failure.text.clone())
             }
         };
-        let mut ending = Ending {
-            claim,
-            place,
-            also: Vec::new(),
-        };
-        let run = Run {
-            actor,
-            message: &message,
-            outcome,
-            slot: slot + 1,
-            now: self.broker.clock().now(),
-        };
+        let mut ending = Ending { claim, place, also: Vec::new() };
+        let run = Run { actor, message: &message, outcome, slot: slot + 1, now: self.broker.clock().now() };
         for middleware in self.broker.middleware().iter().rev() {
             middleware.ending(&run, &mut ending);
         }
@@ -134,10 +122,7 @@ fn since(message: &Message, now: crate::clock::Timestamp) -> String {
     match message.eta(now) {
         Some(due) => format!(", {} ms after it was due", now.since(due).as_millis()),
         None if message.options.get(option::REQUEUE_TIMESTAMP).is_some() => String::new(),
-        None => format!(
-            ", {} ms after it was sent",
-            now.since(message.message_timestamp).as_millis()
-        ),
+        None => format!(", {} ms after it was sent", now.since(message.message_timestamp).as_millis()),
     }
 }
 
@@ -149,9 +134,7 @@ fn call(job: &Job, context: &Context) -> Outcome {
 }
 
 async fn call_async(job: &Job, context: Context) -> Outcome {
-    let Kind::Async(run) = job.actor.run else {
-        unreachable!("sync actors are run by `run`")
-    };
+    let Kind::Async(run) = job.actor.run else { unreachable!("sync actors are run by `run`") };
     match catch_unwind(AssertUnwindSafe(|| run(context))) {
         Ok(running) => catching(running).await,
         Err(panic) => panicked(&*panic),
@@ -160,29 +143,17 @@ async fn call_async(job: &Job, context: Context) -> Outcome {
 
 /// Turns a panic of the future into an outcome.
 async fn catching(mut running: Running) -> Outcome {
-    std::future::poll_fn(
-        move |task| match catch_unwind(AssertUnwindSafe(|| running.as_mut().poll(task))) {
-            Ok(poll) => poll,
-            Err(panic) => Poll::Ready(panicked(&*panic)),
-        },
-    )
+    std::future::poll_fn(move |task| match catch_unwind(AssertUnwindSafe(|| running.as_mut().poll(task))) {
+        Ok(poll) => poll,
+        Err(panic) => Poll::Ready(panicked(&*panic)),
+    })
     .await
 }
 
 fn panicked(panic: &(dyn Any + Send)) -> Outcome {
-    let words = panic
-        .downcast_ref::<&str>()
-        .copied()
-        .or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    let text = words.map_or_else(
-        || "panicked, without words".to_owned(),
-        |words| format!("panicked: {words}"),
-    );
-    Outcome::Failed(Failure {
-        text,
-        panicked: true,
-        ..Failure::default()
-    })
+    let words = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    let text = words.map_or_else(|| "panicked, without words".to_owned(), |words| format!("panicked: {words}"));
+    Outcome::Failed(Failure { text, panicked: true, ..Failure::default() })
 }
 
 /// How long a run took, to a tenth of a millisecond, or of a second where it took that long.
@@ -191,10 +162,6 @@ struct Took(Duration);
 impl std::fmt::Display for Took {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let seconds = self.0.as_secs_f64();
-        if seconds < 1.0 {
-            write!(f, "{:.1} ms", seconds * 1_000.0)
-        } else {
-            write!(f, "{seconds:.1} s")
-        }
+        if seconds < 1.0 { write!(f, "{:.1} ms", seconds * 1_000.0) } else { write!(f, "{seconds:.1} s") }
     }
 }

@@ -36,10 +36,7 @@ impl Stopper {
     pub(super) async fn beyond(&self, stage: Stage) -> Stage {
         let mut stages = self.0.subscribe();
         // The sender lives in `self`, so the channel cannot close under us.
-        stages
-            .wait_for(|now| *now > stage)
-            .await
-            .map_or(Stage::Forced, |now| *now)
+        stages.wait_for(|now| *now > stage).await.map_or(Stage::Forced, |now| *now)
     }
 
     fn raise(&self, to: Stage) {

@@ -48,9 +48,7 @@ fn run_on_thread(pool: &Arc<Pool>, slot: usize, job: Job) {
     let _ = sender.send(job);
     let weak = Arc::downgrade(pool);
     let name = format!("slot {}", slot + 1);
-    let started = thread::Builder::new()
-        .name(name)
-        .spawn(move || run_thread(&weak, slot, &receiver));
+    let started = thread::Builder::new().name(name).spawn(move || run_thread(&weak, slot, &receiver));
     match started {
         Ok(_) => *mailbox = Some(sender),
         Err(cause) => {

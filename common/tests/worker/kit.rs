@@ -22,10 +22,7 @@ pub(crate) async fn broker() -> Broker {
 
 /// A broker of its own in memory.
 pub(crate) async fn broker_of(clock: Clock) -> Broker {
-    Broker::open("memory:", "dramatiq", clock)
-        .await
-        .expect("a broker")
-        .with(Retries::default())
+    Broker::open("memory:", "dramatiq", clock).await.expect("a broker").with(Retries::default())
 }
 
 /// A worker that runs.
@@ -58,20 +55,14 @@ impl Running {
             if settled(counts) {
                 return;
             }
-            assert!(
-                watch.elapsed() < DEADLINE,
-                "{what}: not after {DEADLINE:?}, but {counts:?}"
-            );
+            assert!(watch.elapsed() < DEADLINE, "{what}: not after {DEADLINE:?}, but {counts:?}");
             tokio::task::yield_now().await;
         }
     }
 
     /// Waits until it has ended.
     pub(crate) async fn ended(self) -> Stopped {
-        tokio::time::timeout(DEADLINE, self.run)
-            .await
-            .expect("the worker ends")
-            .expect("without a panic")
+        tokio::time::timeout(DEADLINE, self.run).await.expect("the worker ends").expect("without a panic")
     }
 
     /// Stops it, and expects nothing to be left.

@@ -44,10 +44,7 @@ pub(super) fn tidy(line: &str, ids: &mut Ids) -> Result<String, String> {
 /// Cuts off the time, and the space behind it.
 fn without_time(line: &str) -> Result<&str, String> {
     let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    let Some(time) = line
-        .get(..TIME)
-        .filter(|time| digits(&time[..2]) && time[2..].starts_with(':'))
-    else {
+    let Some(time) = line.get(..TIME).filter(|time| digits(&time[..2]) && time[2..].starts_with(':')) else {
         // A line that isn't the log's own: an id on standard output, the second line of an error.
         return Ok(line);
     };
@@ -76,11 +73,7 @@ fn back_off(words: &[&str]) -> Result<Option<(String, usize)>, String> {
     let (Some(low), Some((high_unit, behind))) = (low.strip_prefix('('), last.split_once(')')) else {
         return Ok(None);
     };
-    let span = (
-        seconds(wait, unit),
-        seconds(low, low_unit.unwrap_or(high_unit)),
-        seconds(high, high_unit),
-    );
+    let span = (seconds(wait, unit), seconds(low, low_unit.unwrap_or(high_unit)), seconds(high, high_unit));
     let (Some(waits), Some(from), Some(to)) = span else {
         return Ok(None);
     };
@@ -126,11 +119,7 @@ fn one(before: &[&str], word: &str, ids: &mut Ids) -> Result<String, String> {
         && !word.is_empty()
     {
         // The id's column.
-        return if is_id(word) {
-            Ok(ids.number(word))
-        } else {
-            Err(format!("`{word}` is no message id"))
-        };
+        return if is_id(word) { Ok(ids.number(word)) } else { Err(format!("`{word}` is no message id")) };
     }
     if is_uuid(bare) || ids.seen.iter().any(|seen| seen == bare) {
         return Ok(format!("{}{behind}", ids.number(bare)));
@@ -157,12 +146,9 @@ fn redis(word: &str, ids: &Ids) -> Result<String, String> {
 fn namespace(word: &str, ids: &Ids) -> Result<String, String> {
     let word = word.replace(&ids.namespace, NAMESPACE);
     // Any other that the kit made: `t-` and twelve hex digits.
-    let other = word
-        .split(|part: char| part != '-' && !part.is_ascii_alphanumeric())
-        .find(|part| {
-            part.strip_prefix("t-")
-                .is_some_and(|id| id.len() == 12 && id.bytes().all(|byte| byte.is_ascii_hexdigit()))
-        });
+    let other = word.split(|part: char| part != '-' && !part.is_ascii_alphanumeric()).find(|part| {
+        part.strip_prefix("t-").is_some_and(|id| id.len() == 12 && id.bytes().all(|byte| byte.is_ascii_hexdigit()))
+    });
     match other {
         Some(other) => Err(format!("`{other}` isn't the test's namespace ({})", ids.namespace)),
         None => Ok(word),
@@ -183,11 +169,7 @@ fn seconds(number: &str, unit: &str) -> Option<f64> {
     };
     // `parse` alone would take `inf` and `1e3`.
     let plain = number.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
-    number
-        .parse::<f64>()
-        .ok()
-        .filter(|_| plain)
-        .map(|number| number * scale)
+    number.parse::<f64>().ok().filter(|_| plain).map(|number| number * scale)
 }
 
 fn split_punctuation(word: &str) -> (&str, &str) {

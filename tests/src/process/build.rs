@@ -34,28 +34,15 @@ pub fn binary(package: &str) -> PathBuf {
 
 fn build(package: &str) -> PathBuf {
     let mut cargo = Command::new(workspace::cargo());
-    cargo
-        .current_dir(workspace::root())
-        .args(["build", "-p", package, "--bin", package]);
-    cargo.args([
-        "--profile",
-        &workspace::profile(),
-        "--message-format=json-render-diagnostics",
-    ]);
+    cargo.current_dir(workspace::root()).args(["build", "-p", package, "--bin", package]);
+    cargo.args(["--profile", &workspace::profile(), "--message-format=json-render-diagnostics"]);
     cargo.arg("--target-dir").arg(workspace::target()).stdin(Stdio::null());
-    let output = cargo
-        .output()
-        .unwrap_or_else(|error| panic!("cargo can't be started: {error}"));
+    let output = cargo.output().unwrap_or_else(|error| panic!("cargo can't be started: {error}"));
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "`{package}` can't be built:\n{said}");
     // A message a line, as JSON; the one about the binary names where it lies.
-    let messages = output
-        .stdout
-        .split(|byte| *byte == b'\n')
-        .filter_map(|line| serde_json::from_slice(line).ok());
+    let messages = output.stdout.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok());
     let artifact = messages.filter(|message: &Value| message["target"]["name"] == package);
-    let path = artifact
-        .filter_map(|message| message["executable"].as_str().map(PathBuf::from))
-        .next_back();
+    let path = artifact.filter_map(|message| message["executable"].as_str().map(PathBuf::from)).next_back();
     path.unwrap_or_else(|| panic!("cargo built no binary `{package}`:\n{said}"))
 }

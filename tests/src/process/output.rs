@@ -51,22 +51,13 @@ impl Output {
         let mut found = None;
         let look = |printed: &mut Printed| {
             // Each line is asked about once, however often this is woken.
-            found = printed.lines[seen..]
-                .iter()
-                .find(|(_, line)| wanted(line))
-                .map(|(_, line)| line.clone());
+            found = printed.lines[seen..].iter().find(|(_, line)| wanted(line)).map(|(_, line)| line.clone());
             seen = printed.lines.len();
             found.is_none() && printed.open > 0
         };
-        let (printed, _) = self
-            .news
-            .wait_timeout_while(self.printed(), patience, look)
-            .unwrap_or_else(PoisonError::into_inner);
-        let why = if printed.open > 0 {
-            "it isn't there in time"
-        } else {
-            "the process closed its output"
-        };
+        let (printed, _) =
+            self.news.wait_timeout_while(self.printed(), patience, look).unwrap_or_else(PoisonError::into_inner);
+        let why = if printed.open > 0 { "it isn't there in time" } else { "the process closed its output" };
         found.ok_or(why)
     }
 
@@ -79,10 +70,7 @@ impl Output {
     /// The lines of one stream or of all.
     pub(super) fn lines(&self, of: Option<Stream>) -> Vec<String> {
         let printed = self.printed();
-        let wanted = printed
-            .lines
-            .iter()
-            .filter(|(stream, _)| of.is_none_or(|of| of == *stream));
+        let wanted = printed.lines.iter().filter(|(stream, _)| of.is_none_or(|of| of == *stream));
         wanted.map(|(_, line)| line.clone()).collect()
     }
 

@@ -40,23 +40,15 @@ pub(super) fn forget(group: Pid) {
 
 fn tell(act: &str, group: Pid) {
     static WARDEN: OnceLock<Mutex<Child>> = OnceLock::new();
-    let mut warden = WARDEN
-        .get_or_init(|| Mutex::new(start()))
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner);
+    let mut warden = WARDEN.get_or_init(|| Mutex::new(start())).lock().unwrap_or_else(PoisonError::into_inner);
     let line = format!("{act} {}\n", group.as_raw_nonzero());
     let told = warden.stdin.as_mut().map(|pipe| pipe.write_all(line.as_bytes()));
-    assert!(
-        matches!(told, Some(Ok(()))),
-        "the warden of child processes is gone: {told:?}"
-    );
+    assert!(matches!(told, Some(Ok(()))), "the warden of child processes is gone: {told:?}");
 }
 
 fn start() -> Child {
     let mut shell = Command::new("sh");
     shell.args(["-c", SCRIPT]).process_group(0);
     shell.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
-    shell
-        .spawn()
-        .unwrap_or_else(|error| panic!("`sh` can't be started: {error}"))
+    shell.spawn().unwrap_or_else(|error| panic!("`sh` can't be started: {error}"))
 }

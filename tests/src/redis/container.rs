@@ -66,9 +66,7 @@ async fn start_here() -> Result<Found, String> {
             })?,
         },
     };
-    run(&image)
-        .await
-        .map_err(|error| format!("a container of {image} doesn't start: {error}"))
+    run(&image).await.map_err(|error| format!("a container of {image} doesn't start: {error}"))
 }
 
 async fn run(image: &str) -> Result<Found, TestcontainersError> {
@@ -84,17 +82,9 @@ async fn run(image: &str) -> Result<Found, TestcontainersError> {
         .with_label(LABEL.0, LABEL.1)
         .with_host_config_modifier(|host| host.auto_remove = Some(true));
     let container: ContainerAsync<GenericImage> = request.start().await?;
-    let url = format!(
-        "redis://{}:{}",
-        container.get_host().await?,
-        container.get_host_port_ipv4(6379).await?
-    );
+    let url = format!("redis://{}:{}", container.get_host().await?, container.get_host_port_ipv4(6379).await?);
     let url = url.replace("localhost", "127.0.0.1");
-    let found = Found {
-        id: container.id().to_owned(),
-        image: image.to_owned(),
-        url,
-    };
+    let found = Found { id: container.id().to_owned(), image: image.to_owned(), url };
     // Dropping the handle would remove the container. It watches for the end of this process by itself.
     std::mem::forget(container);
     Ok(found)

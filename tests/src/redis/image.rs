@@ -35,13 +35,8 @@ pub(super) struct Engine(Docker);
 impl Engine {
     /// An engine that answers.
     pub(super) async fn connect() -> Result<Self, String> {
-        let engine = client::docker_client_instance()
-            .await
-            .map_err(|error| error.to_string())?;
-        engine
-            .ping()
-            .await
-            .map_err(|error| format!("no Docker engine answers: {error}"))?;
+        let engine = client::docker_client_instance().await.map_err(|error| error.to_string())?;
+        engine.ping().await.map_err(|error| format!("no Docker engine answers: {error}"))?;
         Ok(Self(engine))
     }
 
@@ -55,12 +50,8 @@ impl Engine {
 
     async fn import(&self, image: &str, tar: Vec<u8>) -> Result<(), String> {
         let options = CreateImageOptionsBuilder::new().from_src("-").repo(image).build();
-        let done = self
-            .0
-            .create_image(Some(options), Some(bollard::body_full(tar.into())), None);
-        done.try_for_each(async |_| Ok(()))
-            .await
-            .map_err(|error| format!("the engine doesn't import it: {error}"))?;
+        let done = self.0.create_image(Some(options), Some(bollard::body_full(tar.into())), None);
+        done.try_for_each(async |_| Ok(())).await.map_err(|error| format!("the engine doesn't import it: {error}"))?;
         let latest = TagImageOptionsBuilder::new().repo(MADE).tag("latest").build();
         let tagged = self.0.tag_image(image, Some(latest)).await;
         tagged.map_err(|error| format!("the engine doesn't tag it: {error}"))
@@ -110,14 +101,8 @@ fn source() -> Result<PathBuf, String> {
 /// Named after the server's version, and by a fingerprint of its build.
 fn tag(server: &Path) -> Result<String, String> {
     let build = run(Command::new(server).arg("--version"))?;
-    let version = build
-        .split_whitespace()
-        .find_map(|word| word.strip_prefix("v="))
-        .unwrap_or("unknown");
-    Ok(format!(
-        "{MADE}:{version}-{}",
-        workspace::fingerprint(&format!("{RECIPE} {build}"))
-    ))
+    let version = build.split_whitespace().find_map(|word| word.strip_prefix("v=")).unwrap_or("unknown");
+    Ok(format!("{MADE}:{version}-{}", workspace::fingerprint(&format!("{RECIPE} {build}"))))
 }
 
 /// Collects what the image consists of.
@@ -131,11 +116,7 @@ fn tree(server: &Path) -> Result<TempDir, String> {
     }
     // The container's command needs a client, or a shell that can speak TCP.
     let shell = workspace::on_path("bash").or_else(|| client.and_then(|_| workspace::on_path("sh")));
-    add(
-        root,
-        &shell.ok_or("bash or redis-cli is needed for it, and neither is on PATH")?,
-        "bin/sh",
-    )?;
+    add(root, &shell.ok_or("bash or redis-cli is needed for it, and neither is on PATH")?, "bin/sh")?;
     for tool in ["cat", "sleep"] {
         let path = workspace::on_path(tool).ok_or_else(|| format!("`{tool}` isn't on PATH"))?;
         add(root, &path, &format!("bin/{tool}"))?;
@@ -150,11 +131,7 @@ fn add(tree: &Path, program: &Path, to: &str) -> Result<(), String> {
     // Lines such as `libm.so.6 => /lib/libm.so.6 (0x…)`, and `/lib64/ld-linux.so.2 (0x…)` for the loader.
     let listed = run(Command::new("ldd").arg(program)).or_else(|error| {
         // A static program has none; ldd says so, and fails.
-        if error.contains("not a dynamic executable") {
-            Ok(String::new())
-        } else {
-            Err(error)
-        }
+        if error.contains("not a dynamic executable") { Ok(String::new()) } else { Err(error) }
     })?;
     for library in listed.split_whitespace().filter(|word| word.starts_with('/')) {
         let there = tree.join(library.trim_start_matches('/').trim_end_matches(':'));
@@ -177,30 +154,16 @@ fn copy(from: &Path, to: &Path) -> Result<(), String> {
 fn pack(tree: &Path) -> Result<Vec<u8>, String> {
     let mut tar = Command::new("tar");
     // A temporary folder is its owner's only; in the image it is the root.
-    tar.args(["--create", "--mode=a+rX", "--file=-", "--directory"])
-        .arg(tree)
-        .arg(".");
-    let output = tar
-        .output()
-        .map_err(|error| format!("`tar` can't be started: {error}"))?;
+    tar.args(["--create", "--mode=a+rX", "--file=-", "--directory"]).arg(tree).arg(".");
+    let output = tar.output().map_err(|error| format!("`tar` can't be started: {error}"))?;
     let said = String::from_utf8_lossy(&output.stderr);
-    if output.status.success() {
-        Ok(output.stdout)
-    } else {
-        Err(format!("tar: {said}"))
-    }
+    if output.status.success() { Ok(output.stdout) } else { Err(format!("tar: {said}")) }
 }
 
 fn run(command: &mut Command) -> Result<String, String> {
     let program = command.get_program().to_owned();
-    let output = command
-        .output()
-        .map_err(|error| format!("{} can't be started: {error}", program.display()))?;
+    let output = command.output().map_err(|error| format!("{} can't be started: {error}", program.display()))?;
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
-    if output.status.success() {
-        Ok(said)
-    } else {
-        Err(format!("{}: {said}{complaint}", program.display()))
-    }
+    if output.status.success() { Ok(said) } else { Err(format!("{}: {said}{complaint}", program.display())) }
 }

@@ -36,12 +36,7 @@ impl Server {
     pub fn start_with(options: &[&str]) -> Self {
         let options = options.iter().map(ToString::to_string).collect();
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
-        let mut server = Self {
-            port: 0,
-            folder,
-            options,
-            process: None,
-        };
+        let mut server = Self { port: 0, folder, options, process: None };
         for _ in 1..PORTS {
             server.port = free_port();
             if server.launch().is_ok() {
@@ -58,8 +53,7 @@ impl Server {
     /// # Panics
     /// When it doesn't start, with what it said.
     pub fn start_again(&mut self) {
-        self.launch()
-            .unwrap_or_else(|process| panic!("redis-server doesn't start\n{process}"));
+        self.launch().unwrap_or_else(|process| panic!("redis-server doesn't start\n{process}"));
     }
 
     /// SIGTERM, and waits for its end.
@@ -141,10 +135,7 @@ impl Server {
         let mut args = vec!["--port", &port, "--bind", "127.0.0.1", "--save", ""];
         args.extend(self.options.iter().map(String::as_str));
         let process = Process::start_in(self.folder.path(), &super::binary(), &args, &[]);
-        if process
-            .find_line(|line| line.contains("Ready to accept connections"))
-            .is_err()
-        {
+        if process.find_line(|line| line.contains("Ready to accept connections")).is_err() {
             return Err(process);
         }
         self.process = Some(process);

@@ -2,15 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
-use std::time::Duration;
 
 use crate::clock::Timestamp;
 use crate::message::{Message, MessageId};
 use crate::queue_name::QueueName;
 use crate::store::{
-    Answer, BEAT_INTERVAL, Body, Claim, Counts, DEAD_AFTER, DEAD_LETTER_TTL, DeadLetter, Delivery, Effect, Ending,
-    Lease, MAX_CRASHES, PRIORITIES, Place, Undecodable, Want, WorkerId,
+    Answer, BEAT_INTERVAL, Body, Claim, Counts, DEAD_LETTER_TTL, DeadLetter, Delivery, Effect, Ending, Lease,
+    MAX_CRASHES, PRIORITIES, Place, Undecodable, Want, WorkerId,
 };
+use crate::stores::looks::Peer;
 
 /// Everything that a store holds.
 #[derive(Debug, Default)]
@@ -71,12 +71,7 @@ impl Queue {
 
     fn die(&mut self, id: &str, bytes: Vec<u8>, reason: String, now: Timestamp) {
         self.dead.retain(|letter| now.since(letter.died) < DEAD_LETTER_TTL);
-        self.dead.push(DeadLetter {
-            id: id.to_owned(),
-            bytes,
-            reason: Some(reason),
-            died: now,
-        });
+        self.dead.push(DeadLetter { id: id.to_owned(), bytes, reason: Some(reason), died: now });
     }
 }
 
@@ -90,10 +85,7 @@ fn fresh_id() -> Arc<str> {
 
 impl World {
     pub(super) fn register(&mut self, lease: &Lease, now: Timestamp) {
-        let worker = Worker {
-            queues: lease.queues.clone(),
-            beat: now,
-        };
+        let worker = Worker { queues: lease.queues.clone(), beat: now };
         self.workers.insert(lease.worker.clone(), worker);
     }
 
@@ -123,18 +115,9 @@ impl World {
         while deliveries.len() < want.count {
             let Some((_, id)) = queue.ready.pop_first() else { break };
             let Some(bytes) = queue.bodies.get(&id) else { continue };
-            let body = Message::decode(bytes, now).map_err(|error| Undecodable {
-                bytes: bytes.clone(),
-                error,
-            });
+            let body = Message::decode(bytes, now).map_err(|error| Undecodable { bytes: bytes.clone(), error });
             queue.claimed.insert(id.clone(), worker.clone());
-            deliveries.push(Delivery {
-                claim: Claim {
-                    queue: want.queue.clone(),
-                    id,
-                },
-                body,
-            });
+            deliveries.push(Delivery { claim: Claim { queue: want.queue.clone(), id }, body });
         }
         deliveries
     }
@@ -196,18 +179,25 @@ impl World {
         moved
     }
 
-    /// The other workers, their last beat, and how long it may stand still.
-    pub(super) fn peers<'a>(
-        &'a self,
-        but: &'a WorkerId,
-    ) -> impl Iterator<Item = (&'a WorkerId, Timestamp, Duration)> + use<'a> {
-        let others = self.workers.iter().filter(move |(worker, _)| *worker != but);
-        others.map(|(worker, known)| (worker, known.beat, BEAT_INTERVAL * DEAD_AFTER))
+    /// The other workers that have not beaten for an interval, or beat ahead of time.
+    pub(super) fn silent(&self, but: &WorkerId, now: Timestamp) -> Vec<Peer> {
+        let others = self.workers.iter().filter(|(worker, _)| *worker != but);
+        let silent =
+            others.filter(|(_, known)| now.since(known.beat) > BEAT_INTERVAL || known.beat.since(now) > BEAT_INTERVAL);
+        let peer = |(worker, known): (&WorkerId, &Worker)| Peer {
+            id: worker.as_str().to_owned(),
+            score: known.beat.to_string(),
+            queues: Some(known.queues.iter().map(ToString::to_string).collect()),
+        };
+        silent.map(peer).collect()
     }
 
     /// Gives back what a dead worker held, on all of its queues, and takes it off.
-    pub(super) fn recover(&mut self, dead: &WorkerId, now: Timestamp) -> usize {
-        let Some(worker) = self.workers.remove(dead) else {
+    pub(super) fn recover(&mut self, dead: &str, now: Timestamp) -> usize {
+        let Some(dead) = self.workers.keys().find(|worker| worker.as_str() == dead).cloned() else {
+            return 0;
+        };
+        let Some(worker) = self.workers.remove(&dead) else {
             return 0;
         };
         let mut moved = 0;
@@ -215,12 +205,8 @@ impl World {
             let Some(queue) = self.queues.get_mut(name) else {
                 continue;
             };
-            let ids: BTreeSet<_> = queue
-                .claimed
-                .iter()
-                .filter(|(_, holder)| *holder == dead)
-                .map(|(id, _)| id.clone())
-                .collect();
+            let ids: BTreeSet<_> =
+                queue.claimed.iter().filter(|(_, holder)| **holder == dead).map(|(id, _)| id.clone()).collect();
             for id in ids {
                 queue.claimed.remove(&id);
                 let crashes = queue.crashes.entry(id.clone()).or_default();
@@ -241,37 +227,25 @@ impl World {
     /// Which of these claims the worker does not have.
     pub(super) fn not_held(&self, worker: &WorkerId, held: &[Claim]) -> Vec<Claim> {
         let has = |claim: &Claim| {
-            self.queues
-                .get(&claim.queue)
-                .is_some_and(|queue| queue.claimed.get(&claim.id) == Some(worker))
+            self.queues.get(&claim.queue).is_some_and(|queue| queue.claimed.get(&claim.id) == Some(worker))
         };
         held.iter().filter(|claim| !has(claim)).cloned().collect()
     }
 
     /// Takes a worker off that holds nothing.
     pub(super) fn leave(&mut self, worker: &WorkerId) {
-        if !self
-            .queues
-            .values()
-            .any(|queue| queue.claimed.values().any(|holder| holder == worker))
-        {
+        if !self.queues.values().any(|queue| queue.claimed.values().any(|holder| holder == worker)) {
             self.workers.remove(worker);
         }
     }
 
     pub(super) fn is_ready(&self, queues: &[QueueName]) -> bool {
-        queues
-            .iter()
-            .filter_map(|name| self.queues.get(name))
-            .any(|queue| !queue.ready.is_empty())
+        queues.iter().filter_map(|name| self.queues.get(name)).any(|queue| !queue.ready.is_empty())
     }
 
     pub(super) fn next_due(&self, queues: &[QueueName]) -> Option<Timestamp> {
         let queues = queues.iter().filter_map(|name| self.queues.get(name));
-        queues
-            .filter_map(|queue| queue.held.keys().next())
-            .map(|(due, _)| *due)
-            .min()
+        queues.filter_map(|queue| queue.held.keys().next()).map(|(due, _)| *due).min()
     }
 
     pub(super) fn counts(&self, name: &QueueName) -> Counts {
@@ -284,8 +258,6 @@ impl World {
     }
 
     pub(super) fn dead_letters(&self, name: &QueueName, limit: usize) -> Vec<DeadLetter> {
-        self.queues
-            .get(name)
-            .map_or_else(Vec::new, |queue| queue.dead.iter().take(limit).cloned().collect())
+        self.queues.get(name).map_or_else(Vec::new, |queue| queue.dead.iter().take(limit).cloned().collect())
     }
 }

@@ -19,14 +19,7 @@ impl Keeper {
         self.stop_waiting();
         let (store, lease, pool) = (self.broker.store().clone(), self.lease.clone(), self.pool.clone());
         tokio::spawn(async move {
-            let wants: Vec<_> = lease
-                .queues
-                .iter()
-                .map(|queue| Want {
-                    queue: queue.clone(),
-                    count: wanted,
-                })
-                .collect();
+            let wants: Vec<_> = lease.queues.iter().map(|queue| Want { queue: queue.clone(), count: wanted }).collect();
             pool.tell(Event::Fetched(wanted, store.fetch(&lease, &wants).await));
         });
     }
@@ -52,8 +45,7 @@ impl Keeper {
     /// Hands messages to the slots; what cannot be run ends here.
     pub(super) fn accept(&mut self, deliveries: Vec<Delivery>) {
         if self.stage != Stage::Running {
-            self.pool
-                .end(deliveries.into_iter().map(|delivery| head(delivery.claim)));
+            self.pool.end(deliveries.into_iter().map(|delivery| head(delivery.claim)));
             return;
         }
         let now = self.broker.clock().now();
@@ -69,13 +61,7 @@ impl Keeper {
 
     pub(super) fn job(&self, delivery: Delivery, now: Timestamp) -> Result<Job, Ending> {
         let Delivery { claim, body } = delivery;
-        let end = |claim, place| {
-            Err(Ending {
-                claim,
-                place,
-                also: Vec::new(),
-            })
-        };
+        let end = |claim, place| Err(Ending { claim, place, also: Vec::new() });
         let message = match body {
             Ok(message) => message,
             Err(undecodable) => {
@@ -88,43 +74,25 @@ impl Keeper {
             // A sender may put a delayed message into the plain queue; dramatiq holds it as well.
             return end(claim, Place::Until(due, message));
         }
-        if message
-            .options
-            .get(option::ETA)
-            .is_some_and(|eta| !eta.is_null() && eta.millis().is_none())
-        {
+        if message.options.get(option::ETA).is_some_and(|eta| !eta.is_null() && eta.millis().is_none()) {
             warn!(target: "common::worker", "{}: its eta is no time, so it runs now", message.message_id);
         }
         let Some(actor) = self.registry.get(&message.actor_name) else {
             let actor = message.actor_name.to_string();
-            let reason = Refusal {
-                actor,
-                queue: claim.queue.clone(),
-            }
-            .to_string();
+            let reason = Refusal { actor, queue: claim.queue.clone() }.to_string();
             warn!(target: "common::worker", "{}: {reason}; kept in {}", message.message_id, claim.queue.dead_letter());
             return end(claim, Place::Dead(Body::Message(message), reason));
         };
         let priority = message.options.read(option::PRIORITY).unwrap_or(actor.priority);
-        Ok(Job {
-            claim,
-            message: Arc::new(message),
-            actor,
-            cancellation: Cancellation::new(),
-            priority,
-        })
+        Ok(Job { claim, message: Arc::new(message), actor, cancellation: Cancellation::new(), priority })
     }
 
     pub(super) fn start_waiting(&mut self) {
         if self.waiting.is_some() {
             return;
         }
-        let (store, lease, pool, due) = (
-            self.broker.store().clone(),
-            self.lease.clone(),
-            self.pool.clone(),
-            self.next_due,
-        );
+        let (store, lease, pool, due) =
+            (self.broker.store().clone(), self.lease.clone(), self.pool.clone(), self.next_due);
         let wait = tokio::spawn(async move {
             pool.tell(Event::Woken(store.wait(&lease.queues, due).await));
         });

@@ -1,0 +1,177 @@
+//! The store on Redis: dramatiq's keys, ids and bytes, so that Python and Rust share everything, and beside them what only
+//! Rust can order.
+//!
+//! | key (after the namespace) | type | content |
+//! | --- | --- | --- |
+//! | `:q` | list | ids of ready messages, the next one at its head |
+//! | `:q.msgs` | hash | id → bytes, of all that is ready or claimed |
+//! | `:q.DQ`, `:q.DQ.msgs` | list, hash | the same for delayed messages; here the list is only an inbox |
+//! | `:q.XQ`, `:q.XQ.msgs` | sorted set, hash | dead letters: id → when it died, id → bytes |
+//! | `:__acks__.W.q` | set | ids that worker W has claimed |
+//! | `:__heartbeats__` | sorted set | worker → its last sign of life |
+//! | `:q@held` | sorted set | *ours:* ready messages with a priority |
+//! | `:q@due` | sorted set | *ours:* delayed messages by their time |
+//! | `:q@crashes` | hash | *ours:* id → how many workers died with it |
+//! | `:q.XQ@why` | hash | *ours:* why a dead letter died |
+//! | `:@rust` | hash | *ours:* Rust workers, and all queues of each |
+//!
+//! What lies in `@held` and `@due` is claimed by a virtual worker of each queue, the *fleet*, whose heartbeat every Rust
+//! worker of the queue renews. While any of them lives, Python leaves these messages alone; when none does, Python's own
+//! upkeep gives them back to the lists: the order is lost then, and nothing else.
+//!
+//! Every move is one script (`redis/lua`): isolated, but not rolled back by the server, so each step looks first and knows
+//! how to take its writes back. A worker holds a message while its claim *and* the body are there. Nothing of a new body
+//! ever goes under an id that is in use; only what was not run keeps id and bytes.
+//!
+//! Not here: hooks, retries, results. The store does not know why a message moves.
+
+mod connection;
+mod enqueue;
+mod fetch;
+mod finish;
+mod inspect;
+mod keys;
+mod record;
+mod recovery;
+mod refusal;
+mod scripts;
+mod upkeep;
+mod wait;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex};
+
+use redis::FromRedisValue as _;
+
+use self::connection::{Link, Server};
+use self::keys::Keys;
+use self::scripts::{Call, Script, Scripts};
+use self::upkeep::Upkeep;
+use self::wait::Ear;
+use crate::clock::{Clock, Timestamp};
+use crate::error::{ConnectError, EnqueueError, StoreError};
+use crate::message::Message;
+use crate::queue_name::QueueName;
+use crate::store::{
+    Answer, Beat, Boxed, Claim, Counts, DeadLetter, Ending, Fetched, Inspect, Lease, Store, Wake, Want, WorkerId,
+};
+
+/// Messages that one call of a script moves at most.
+const CHUNK: usize = 1_000;
+
+/// A namespace on a Redis server.
+pub struct RedisStore {
+    keys: Keys,
+    clock: Clock,
+    scripts: Scripts,
+    /// For all calls.
+    link: Link,
+    /// Hears what becomes ready, on a connection of its own.
+    ear: Ear,
+    /// What each worker's beats have seen so far. Locked for moments only, never across a call.
+    upkeep: Mutex<HashMap<WorkerId, Upkeep>>,
+}
+
+impl RedisStore {
+    /// Connects to the server at `url`: `redis://[[USER]:PASSWORD@]HOST[:PORT][/DB]`.
+    ///
+    /// # Errors
+    ///
+    /// [`ConnectError`] when the URL is none, or nobody answers there; it shows no password.
+    pub async fn connect(url: &str, namespace: &str, clock: Clock) -> Result<Self, ConnectError> {
+        let server = Arc::new(Server::new(url)?);
+        let store = Self {
+            keys: Keys::new(namespace),
+            clock,
+            scripts: Scripts::new(),
+            link: Link::new(Arc::clone(&server)),
+            ear: Ear::new(server),
+            upkeep: Mutex::default(),
+        };
+        match store.time().await {
+            Ok(now) => store.clock.follow(now),
+            Err(cause) => {
+                return Err(ConnectError::Unreachable { url: store.address(), cause });
+            }
+        }
+        Ok(store)
+    }
+
+    /// The server's own time.
+    async fn time(&self) -> Result<Timestamp, StoreError> {
+        let answer = self.link.call(&redis::cmd("TIME")).await?;
+        let (seconds, micros) =
+            <(i64, i64)>::from_redis_value(answer).map_err(|error| StoreError::Refused(error.to_string()))?;
+        Ok(Timestamp::from_millis(seconds * 1_000 + micros / 1_000))
+    }
+
+    /// A call of a script, with namespace and time.
+    fn script<'a>(&self, script: &'a Script) -> Call<'a> {
+        let now = if self.clock.is_manual() { self.clock.now().to_string() } else { String::new() };
+        Call::new(script, self.keys.namespace(), &now)
+    }
+
+    /// Runs `look` on what a worker's beats have seen.
+    fn with_upkeep<T>(&self, worker: &WorkerId, look: impl FnOnce(&mut Upkeep) -> T) -> T {
+        let mut all = self.upkeep.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        look(all.entry(worker.clone()).or_default())
+    }
+}
+
+impl Store for RedisStore {
+    fn enqueue<'a>(&'a self, messages: &'a [Message]) -> Boxed<'a, Result<(), EnqueueError>> {
+        Box::pin(self.enqueue_all(messages))
+    }
+
+    fn join<'a>(&'a self, queues: &'a [QueueName]) -> Boxed<'a, Result<Lease, StoreError>> {
+        Box::pin(self.join_queues(queues))
+    }
+
+    fn fetch<'a>(&'a self, lease: &'a Lease, wants: &'a [Want]) -> Boxed<'a, Result<Fetched, StoreError>> {
+        Box::pin(self.fetch_wanted(lease, wants))
+    }
+
+    fn wait<'a>(&'a self, queues: &'a [QueueName], due: Option<Timestamp>) -> Boxed<'a, Wake> {
+        Box::pin(self.wait_for_any(queues, due))
+    }
+
+    fn finish<'a>(&'a self, lease: &'a Lease, endings: &'a [Ending]) -> Boxed<'a, Result<Vec<Answer>, StoreError>> {
+        Box::pin(self.finish_all(lease, endings))
+    }
+
+    fn beat<'a>(&'a self, lease: &'a Lease, held: &'a [Claim]) -> Boxed<'a, Result<Beat, StoreError>> {
+        Box::pin(self.beat_once(lease, held))
+    }
+
+    fn leave<'a>(&'a self, lease: &'a Lease) -> Boxed<'a, Result<(), StoreError>> {
+        Box::pin(self.leave_queues(lease))
+    }
+}
+
+impl Inspect for RedisStore {
+    fn counts<'a>(&'a self, queue: &'a QueueName) -> Boxed<'a, Result<Counts, StoreError>> {
+        Box::pin(self.count(queue))
+    }
+
+    fn dead_letters<'a>(
+        &'a self,
+        queue: &'a QueueName,
+        limit: usize,
+    ) -> Boxed<'a, Result<Vec<DeadLetter>, StoreError>> {
+        Box::pin(self.read_dead_letters(queue, limit))
+    }
+
+    fn address(&self) -> String {
+        self.link.address().to_owned()
+    }
+}
+
+impl fmt::Debug for RedisStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RedisStore")
+            .field("address", &self.link.address())
+            .field("namespace", &self.keys.namespace())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,182 @@
+//! Finishing: the plain acknowledgements of a batch in few commands, every other ending as a step of its own.
+
+use redis::Value;
+
+use super::record::{Record, encode};
+use super::refusal::from_script;
+use super::scripts::{Call, read};
+use super::{CHUNK, RedisStore};
+use crate::clock::Timestamp;
+use crate::error::StoreError;
+use crate::message::{Message, MessageId};
+use crate::queue_name::QueueName;
+use crate::store::{Answer, Body, Effect, Ending, Lease, Place};
+
+/// How often an ending is sent again because an id was in use; a fresh id never is.
+const MAX_ROUNDS: usize = 5;
+
+/// What the script says of one ending.
+enum Said {
+    Answer(Answer),
+    /// An id is in use by other bytes; nothing happened.
+    InUse,
+}
+
+/// Endings of one call by their place among all.
+#[derive(Default)]
+struct Plan<'a> {
+    plain: Vec<(&'a QueueName, Vec<usize>)>,
+    others: Vec<usize>,
+}
+
+impl RedisStore {
+    pub(super) async fn finish_all(&self, lease: &Lease, endings: &[Ending]) -> Result<Vec<Answer>, StoreError> {
+        // Whoever tries to finish a message has not forgotten it.
+        self.with_upkeep(&lease.worker, |upkeep| upkeep.remember(endings));
+        let mut answers = Vec::with_capacity(endings.len());
+        for chunk in endings.chunks(CHUNK) {
+            answers.extend(self.finish_chunk(lease, chunk).await?);
+        }
+        Ok(answers)
+    }
+
+    async fn finish_chunk(&self, lease: &Lease, endings: &[Ending]) -> Result<Vec<Answer>, StoreError> {
+        let mut answers = vec![Answer::Unknown; endings.len()];
+        let mut plan = Plan::new(endings);
+        for round in 0..MAX_ROUNDS {
+            let said = self.send_endings(lease, endings, &plan, round == 0).await?;
+            let places = plan.places();
+            plan = Plan::default();
+            for (place, said) in places.zip(said) {
+                match said {
+                    Said::Answer(answer) => answers[place] = answer,
+                    Said::InUse => {
+                        answers[place] = Answer::Failed(StoreError::Refused("every id is in use".to_owned()));
+                        plan.others.push(place);
+                    }
+                }
+            }
+            if plan.others.is_empty() {
+                break;
+            }
+        }
+        Ok(answers)
+    }
+
+    /// One call; the answers in the order of [`Plan::places`].
+    async fn send_endings(
+        &self,
+        lease: &Lease,
+        endings: &[Ending],
+        plan: &Plan<'_>,
+        is_first: bool,
+    ) -> Result<Vec<Said>, StoreError> {
+        let mut call = self.script(&self.scripts.finish);
+        call.text(lease.worker.as_str()).count(plan.plain.len());
+        for (queue, places) in &plan.plain {
+            call.text(queue.as_str()).count(places.len());
+            for &place in places {
+                call.text(&endings[place].claim.id);
+            }
+        }
+        for &place in &plan.others {
+            self.append(&mut call, &endings[place], is_first);
+        }
+        let mut values = call.run::<Vec<Value>>(&self.link).await?.into_iter();
+        let mut said = Vec::with_capacity(endings.len());
+        for (_, places) in &plan.plain {
+            match values.next().unwrap_or_default() {
+                Value::Array(each) => said.extend(each.into_iter().map(Said::from)),
+                // One refusal for all of them.
+                refusal => said.extend(places.iter().map(|_| Said::from(refusal.clone()))),
+            }
+        }
+        said.extend(values.map(Said::from));
+        Ok(said)
+    }
+
+    fn append(&self, call: &mut Call<'_>, ending: &Ending, is_first: bool) {
+        let claim = &ending.claim;
+        call.text(claim.queue.as_str()).text(&self.keys.fleet(&claim.queue)).text(&claim.id);
+        match &ending.place {
+            Place::Head => call.text("head"),
+            Place::Gone | Place::Ready(_) | Place::Until(..) => call.text("gone"),
+            Place::Dead(body, reason) => {
+                let id = if is_first { claim.id.to_string() } else { MessageId::random().as_str().to_owned() };
+                call.text("dead").text(&id);
+                match body {
+                    Body::Message(message) => call.bytes(&encode(message, &id)),
+                    Body::Raw(bytes) => call.bytes(bytes),
+                };
+                call.text(reason)
+            }
+        };
+        let puts = puts(ending, self.clock.now(), is_first);
+        call.count(puts.len());
+        for record in puts {
+            record.put(call, &self.keys.fleet(&record.queue));
+        }
+    }
+}
+
+/// The new bodies that an ending writes.
+fn puts(ending: &Ending, now: Timestamp, is_first: bool) -> Vec<Record> {
+    let moved = |message: &Message, eta: Option<Timestamp>| {
+        let mut message = message.clone();
+        message.set_eta(eta);
+        Record::fresh(&message, now)
+    };
+    let own = match &ending.place {
+        Place::Ready(message) => Some(moved(message, None)),
+        Place::Until(eta, message) => Some(moved(message, Some(*eta))),
+        Place::Gone | Place::Head | Place::Dead(..) => None,
+    };
+    let effects =
+        ending.also.iter().map(
+            |Effect::Enqueue(message)| {
+                if is_first { Record::first(message, now) } else { Record::fresh(message, now) }
+            },
+        );
+    own.into_iter().chain(effects).collect()
+}
+
+impl<'a> Plan<'a> {
+    fn new(endings: &'a [Ending]) -> Self {
+        let mut plan = Self::default();
+        let mut heads = Vec::new();
+        for (place, ending) in endings.iter().enumerate() {
+            let queue = &ending.claim.queue;
+            match &ending.place {
+                Place::Gone if ending.also.is_empty() => match plan.plain.iter_mut().find(|(known, _)| *known == queue)
+                {
+                    Some((_, places)) => places.push(place),
+                    None => plan.plain.push((queue, vec![place])),
+                },
+                Place::Head => heads.push(place),
+                _ => plan.others.push(place),
+            }
+        }
+        // Each goes before the one that was given back before it, so the first one has to come last.
+        plan.others.extend(heads.into_iter().rev());
+        plan
+    }
+
+    fn places(&self) -> impl Iterator<Item = usize> + use<> {
+        let plain: Vec<usize> = self.plain.iter().flat_map(|(_, places)| places.iter().copied()).collect();
+        plain.into_iter().chain(self.others.clone())
+    }
+}
+
+impl From<Value> for Said {
+    fn from(value: Value) -> Self {
+        match value {
+            Value::Int(1) => Self::Answer(Answer::Finished),
+            Value::Int(0) => Self::Answer(Answer::Unknown),
+            Value::Int(-1) => Self::InUse,
+            other => {
+                let refusal = read::<String>(other).map_or_else(|error| error, |text| from_script(&text));
+                Self::Answer(Answer::Failed(refusal))
+            }
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! Looking inside.
+
+use super::RedisStore;
+use crate::clock::Timestamp;
+use crate::error::StoreError;
+use crate::queue_name::QueueName;
+use crate::store::{Counts, DeadLetter};
+
+/// As the script answers: id, time, bytes, reason.
+type Letter = (Vec<u8>, f64, Vec<u8>, String);
+
+impl RedisStore {
+    pub(super) async fn count(&self, queue: &QueueName) -> Result<Counts, StoreError> {
+        let mut call = self.script(&self.scripts.counts);
+        call.text(queue.as_str()).text(&self.keys.fleet(queue));
+        let (ready, delayed, claimed, dead) = call.run(&self.link).await?;
+        Ok(Counts { ready, delayed, claimed, dead })
+    }
+
+    pub(super) async fn read_dead_letters(
+        &self,
+        queue: &QueueName,
+        limit: usize,
+    ) -> Result<Vec<DeadLetter>, StoreError> {
+        if limit == 0 {
+            return Ok(Vec::new());
+        }
+        let mut call = self.script(&self.scripts.letters);
+        call.text(queue.as_str()).count(limit);
+        let found: Vec<Letter> = call.run(&self.link).await?;
+        Ok(found
+            .into_iter()
+            .map(|(id, died, bytes, reason)| DeadLetter {
+                id: String::from_utf8_lossy(&id).into_owned(),
+                bytes,
+                reason: (!reason.is_empty()).then_some(reason),
+                died: millis(died),
+            })
+            .collect())
+    }
+}
+
+/// A score as a time.
+#[expect(clippy::cast_possible_truncation, reason = "scores are whole milliseconds, or foreign")]
+pub(super) fn millis(score: f64) -> Timestamp {
+    Timestamp::from_millis(score as i64)
+}

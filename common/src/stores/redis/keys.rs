@@ -1,0 +1,85 @@
+//! The names of keys, as far as Rust needs them; the scripts build theirs by the same rules.
+
+use uuid::Uuid;
+
+use crate::queue_name::QueueName;
+
+/// Builds the keys of one namespace.
+#[derive(Clone, Debug)]
+pub(super) struct Keys {
+    namespace: String,
+}
+
+impl Keys {
+    pub(super) fn new(namespace: &str) -> Self {
+        Self { namespace: namespace.to_owned() }
+    }
+
+    pub(super) fn namespace(&self) -> &str {
+        &self.namespace
+    }
+
+    /// The list of what is ready, oldest first.
+    pub(super) fn ready(&self, queue: &QueueName) -> String {
+        format!("{}:{queue}", self.namespace)
+    }
+
+    /// The sorted set of what is ready with a priority.
+    pub(super) fn held(&self, queue: &QueueName) -> String {
+        format!("{}:{queue}@held", self.namespace)
+    }
+
+    /// The sorted set of what is delayed, by its time.
+    pub(super) fn due(&self, queue: &QueueName) -> String {
+        format!("{}:{queue}@due", self.namespace)
+    }
+
+    /// The list that delayed messages of others come in by.
+    pub(super) fn inbox(&self, queue: &QueueName) -> String {
+        format!("{}:{}", self.namespace, queue.delay())
+    }
+
+    /// A pattern for all sets of claims of one worker.
+    pub(super) fn claims_pattern(&self, worker: &str) -> String {
+        format!("{}:__acks__.{}.*", escape(&self.namespace), escape(worker))
+    }
+
+    /// The virtual worker that claims what only Rust can order in a queue. The same for all members of the fleet, of one
+    /// length for all queues, so that none is the prefix of another.
+    pub(super) fn fleet(&self, queue: &QueueName) -> String {
+        let name = format!("{}:{queue}", self.namespace);
+        Uuid::new_v5(&Uuid::NAMESPACE_OID, name.as_bytes()).to_string()
+    }
+}
+
+/// Takes the meaning off the special characters of a pattern.
+fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for char in text.chars() {
+        if matches!(char, '*' | '?' | '[' | ']' | '^' | '-' | '\\') {
+            escaped.push('\\');
+        }
+        escaped.push(char);
+    }
+    escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fleet_is_the_same_everywhere_and_another_for_each_queue() {
+        let keys = Keys::new("dramatiq");
+        let fleet = keys.fleet(&QueueName::default());
+        assert_eq!(fleet, Keys::new("dramatiq").fleet(&QueueName::default()));
+        assert_ne!(fleet, Keys::new("other").fleet(&QueueName::default()));
+        assert_ne!(fleet, keys.fleet(&QueueName::canonical("mail")));
+        assert_eq!(fleet.len(), 36);
+    }
+
+    #[test]
+    fn a_pattern_means_its_characters() {
+        assert_eq!(Keys::new("{a}*").claims_pattern("w?"), "{a}\\*:__acks__.w\\?.*");
+    }
+}

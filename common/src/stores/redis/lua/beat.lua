@@ -1,0 +1,172 @@
+-- One beat of a worker: it lives, its fleets live, and all upkeep of its queues.
+-- ARGV: now, worker, its queues joined by spaces, interval, offset among the silent, how long dead letters are kept (or ''),
+--   then per queue: name, fleet, cursor in the due index, cursor in the held one
+-- Answers: now, moved, more to do?, silent peers (id, score, registration)*, refusals,
+--   then per queue: {own claims, time of the next due message or '', both cursors}
+local worker, interval, keep = ARGV[2], tonumber(ARGV[4]), tonumber(ARGV[6])
+local moved, more, refusals = 0, 0, {}
+
+-- A removal that removes nothing opens a full server: heartbeats must go on.
+call('ZREM', HEARTBEATS, '')
+call('ZADD', HEARTBEATS, now, worker)
+call('HSET', RUST, worker, ARGV[3])
+
+local function live(queue, fleet)
+  call('ZADD', HEARTBEATS, now, fleet)
+  call('HSETNX', RUST, fleet, '@' .. queue)
+  known[fleet] = true
+end
+
+-- What Python, or a sender without a fresh fleet, has put into the delay queue's list goes into the index.
+local function absorb(queue, fleet)
+  local delayed = queue .. '.DQ'
+  local ids = call('LRANGE', key(delayed), 0, CHUNK - 1)
+  if #ids == 0 then return end
+  local found = call('HMGET', bodies(delayed), unpack(ids))
+  local batch = {}
+  for i, id in ipairs(ids) do
+    if found[i] then
+      local due, priority = read(found[i])
+      local entry = to_entry(id, priority)
+      gather(batch, 'ZADD', key(queue .. '@due'), entry, due, entry)
+      gather(batch, 'SADD', claims(fleet, delayed), id, id)
+    end
+  end
+  run(batch)
+  call('LTRIM', key(delayed), #ids, -1)
+  if #ids == CHUNK then more = 1 end
+end
+
+local function promote(queue, fleet)
+  local delayed, index = queue .. '.DQ', key(queue .. '@due')
+  local entries = call('ZRANGEBYSCORE', index, '-inf', now, 'LIMIT', 0, CHUNK)
+  if #entries == 0 then return end
+  local ids, priorities = {}, {}
+  for i, entry in ipairs(entries) do ids[i], priorities[i] = from_entry(entry) end
+  local theirs = claims(fleet, delayed)
+  local is_theirs = call('SMISMEMBER', theirs, unpack(ids))
+  local found = call('HMGET', bodies(delayed), unpack(ids))
+  local in_use = call('HMGET', bodies(queue), unpack(ids))
+  local batch, seen, done, gone = {}, {}, {}, {}
+  for i, id in ipairs(ids) do
+    if is_theirs[i] == 0 or not found[i] then
+      -- Taken over by Python, or deleted by hand: the entry is worth nothing.
+      done[#done + 1] = entries[i]
+      if is_theirs[i] == 1 then gone[#gone + 1] = id end
+    elseif not in_use[i] and not seen[id] then
+      seen[id] = true
+      gather(batch, 'HSET', bodies(queue), id, id, found[i])
+      make_ready(batch, queue, fleet, id, priorities[i], 1)
+      done[#done + 1] = entries[i]
+      gone[#gone + 1] = id
+      moved = moved + 1
+    end
+  end
+  run(batch)
+  if #gone > 0 then
+    call('SREM', theirs, unpack(gone))
+    undo('SADD', theirs, unpack(gone))
+    call('HDEL', bodies(delayed), unpack(gone))
+  end
+  if #done > 0 then call('ZREM', index, unpack(done)) end
+  if #entries == CHUNK and #done > 0 then more = 1 end
+end
+
+-- Index and claims are two keys, and somebody may have lost one: where their sizes differ, the larger is compared, chunk by
+-- chunk. An entry without a claim goes, a claim without an entry gets one from its body.
+local function reconcile(queue, fleet, name, index, cursor)
+  local theirs = claims(fleet, name)
+  local entries, claimed = call('ZCARD', index), call('SCARD', theirs)
+  if entries == claimed then return '0' end
+  local is_due = name ~= queue
+  local batch, drop = {}, {}
+  local page
+  if entries > claimed then
+    page = call('ZSCAN', index, cursor, 'COUNT', CHUNK)
+    for i = 1, #page[2], 2 do
+      local entry = page[2][i]
+      local id = is_due and from_entry(entry) or entry
+      if call('SISMEMBER', theirs, id) == 0 then drop[#drop + 1] = entry end
+    end
+    if #drop > 0 then call('ZREM', index, unpack(drop)) end
+  else
+    page = call('SSCAN', theirs, cursor, 'COUNT', CHUNK)
+    for _, id in ipairs(page[2]) do
+      local body = call('HGET', bodies(name), id)
+      if not body then
+        drop[#drop + 1] = id
+      else
+        local due, priority = read(body)
+        local entry = is_due and to_entry(id, priority) or id
+        if not call('ZSCORE', index, entry) then
+          if is_due then
+            gather(batch, 'ZADD', index, entry, due, entry)
+          elseif priority ~= 0 then
+            gather(batch, 'ZADD', index, id, rank(batch, index, priority, 1), id)
+          else
+            gather(batch, 'RPUSH', key(queue), id, id)
+            drop[#drop + 1] = id
+          end
+        end
+      end
+    end
+    run(batch)
+    if #drop > 0 then call('SREM', theirs, unpack(drop)) end
+  end
+  return page[1]
+end
+
+local function expire(queue)
+  local dead = queue .. '.XQ'
+  local ids = call('ZRANGEBYSCORE', key(dead), '-inf', now - keep, 'LIMIT', 0, CHUNK)
+  if #ids == 0 then return end
+  call('HDEL', bodies(dead), unpack(ids))
+  call('HDEL', key(dead .. '@why'), unpack(ids))
+  call('ZREM', key(dead), unpack(ids))
+  if #ids == CHUNK then more = 1 end
+end
+
+-- A step that is refused must not stop the others, nor another queue's.
+local function step(...)
+  local before = moved
+  local ok, answer = attempt(...)
+  if ok then return answer end
+  moved = before
+  refusals[#refusals + 1] = answer
+end
+
+local queues = {}
+for at = 7, #ARGV, 4 do
+  local queue, fleet = ARGV[at], ARGV[at + 1]
+  local delayed, index = queue .. '.DQ', key(queue .. '@due')
+  step(live, queue, fleet)
+  step(absorb, queue, fleet)
+  step(promote, queue, fleet)
+  local cursors = {
+    step(reconcile, queue, fleet, delayed, index, ARGV[at + 2]) or '0',
+    step(reconcile, queue, fleet, queue, key(queue .. '@held'), ARGV[at + 3]) or '0',
+  }
+  if keep then step(expire, queue) end
+  local mine = step(function()
+    return call('SCARD', claims(worker, queue)) > 0 and call('SMEMBERS', claims(worker, queue)) or {}
+  end) or {}
+  local first = step(call, 'ZRANGE', index, 0, 0, 'WITHSCORES') or {}
+  queues[#queues + 1] = { mine, first[2] or '', cursors[1], cursors[2] }
+end
+
+-- Only who has been silent for an interval (or runs ahead by one) is worth a look; reading everybody would cost n squared.
+local peers = call('ZRANGEBYSCORE', HEARTBEATS, '-inf', '(' .. string.format('%.0f', now - interval), 'WITHSCORES',
+  'LIMIT', ARGV[5], 100)
+local ahead = call('ZRANGEBYSCORE', HEARTBEATS, '(' .. string.format('%.0f', now + interval), '+inf', 'WITHSCORES',
+  'LIMIT', ARGV[5], 100)
+for _, part in ipairs(ahead) do peers[#peers + 1] = part end
+local silent = {}
+for i = 1, #peers, 2 do
+  silent[#silent + 1] = peers[i]
+  silent[#silent + 1] = peers[i + 1]
+  silent[#silent + 1] = call('HGET', RUST, peers[i]) or ''
+end
+
+local answer = { string.format('%.0f', now), moved, more, silent, refusals }
+for _, queue in ipairs(queues) do answer[#answer + 1] = queue end
+return answer

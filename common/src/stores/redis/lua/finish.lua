@@ -1,0 +1,158 @@
+-- Ends claims, each as a whole or not at all, and only while the worker holds the message: its claim is there, and the body.
+-- ARGV: now, worker, how many queues with plain acknowledgements, per queue: name, count, id*
+--   then the other endings: queue, fleet, id, kind, for a dead one also (id, body, reason), then how many puts,
+--   per put: queue, fleet, id, due, priority, body
+-- Answers per queue one number an id, then one answer an ending: 1 it happened, 0 unknown, -1 an id is in use by other bytes
+-- (nothing happened), or a refusal as text.
+local worker = ARGV[2]
+
+local function acknowledge(queue, from, to)
+  local mine, hash = claims(worker, queue), bodies(queue)
+  -- A removal that removes nothing opens a full server for the rest of the script, and shows that removing is allowed.
+  call('SREM', mine, '')
+  local is_mine = call('SMISMEMBER', mine, unpack(ARGV, from, to))
+  local answers = {}
+  for i = from, to do
+    local n = i - from + 1
+    answers[n] = is_mine[n] == 1 and call('HDEL', hash, ARGV[i]) or 0
+  end
+  call('SREM', mine, unpack(ARGV, from, to))
+  redis.pcall('HDEL', key(queue .. '@crashes'), unpack(ARGV, from, to))
+  return answers
+end
+
+-- What is asked of each key, so that many endings need few commands.
+local function ask(asked, name, id)
+  if not asked[name] then
+    asked[name] = {}
+    asked[#asked + 1] = name
+  end
+  local ids = asked[name]
+  ids[#ids + 1] = id
+end
+
+-- The answers by key and id.
+local function look(command, asked)
+  local answers = {}
+  for _, name in ipairs(asked) do
+    local ids, found = asked[name], {}
+    for from = 1, #ids, CHUNK do
+      local to = math.min(from + CHUNK - 1, #ids)
+      local values = call(command, name, unpack(ids, from, to))
+      for i, value in ipairs(values) do found[ids[from + i - 1]] = value end
+    end
+    answers[name] = found
+  end
+  return answers
+end
+
+-- Gathers what an ending writes and removes: 1, or 0 where the message is not this worker's, or -1 where an id is in use.
+local function plan(ending, is_mine, found, writes, removals)
+  local queue, id = ending.queue, ending.id
+  local mine, hash = claims(worker, queue), bodies(queue)
+  if is_mine[mine][id] ~= 1 then return 0 end
+  local body = found[hash][id]
+  if not body then
+    gather(removals, 'SREM', mine, id, id)
+    return 0
+  end
+
+  local function use_of(name, new)
+    local there = found[name][new.id]
+    return there and (there == new.body and 'same' or 'other')
+  end
+  local puts = {}
+  for _, new in ipairs(ending.puts) do
+    local used = use_of(bodies(new.queue), new) or use_of(bodies(new.queue .. '.DQ'), new)
+    if used == 'other' then return -1 end
+    if not used then puts[#puts + 1] = new end
+  end
+  local dead = ending.dead
+  local is_buried = dead and use_of(bodies(queue .. '.XQ'), dead)
+  if is_buried == 'other' then return -1 end
+
+  for _, new in ipairs(puts) do
+    put(writes, new.queue, new.fleet, new.id, new.due, new.priority, new.body)
+    found[bodies(new.queue)][new.id] = new.body
+  end
+  if dead and not is_buried then bury(writes, queue, dead.id, dead.body, dead.reason) end
+  if ending.kind == 'head' then
+    local _, priority = read(body)
+    make_ready(writes, queue, ending.fleet, id, priority, -1)
+  else
+    gather(removals, 'HDEL', hash, id, id)
+    gather(removals, 'HDEL', key(queue .. '@crashes'), id, id)
+  end
+  gather(removals, 'SREM', mine, id, id)
+  is_mine[mine][id] = 0
+  return 1
+end
+
+local function finish(endings)
+  local asked_claims, asked_bodies = {}, {}
+  for _, ending in ipairs(endings) do
+    local queue = ending.queue
+    ask(asked_claims, claims(worker, queue), ending.id)
+    ask(asked_bodies, bodies(queue), ending.id)
+    for _, new in ipairs(ending.puts) do
+      ask(asked_bodies, bodies(new.queue), new.id)
+      ask(asked_bodies, bodies(new.queue .. '.DQ'), new.id)
+    end
+    if ending.dead then ask(asked_bodies, bodies(queue .. '.XQ'), ending.dead.id) end
+  end
+  local is_mine, found = look('SMISMEMBER', asked_claims), look('HMGET', asked_bodies)
+  local answers, writes, removals = {}, {}, {}
+  for i, ending in ipairs(endings) do answers[i] = plan(ending, is_mine, found, writes, removals) end
+  -- Removals cannot be taken back, so they come last, and are shown to be allowed before anything is written.
+  for _, removal in ipairs(removals) do call(removal[1], removal[2], '') end
+  run(writes)
+  for _, removal in ipairs(removals) do call(unpack(removal)) end
+  return answers
+end
+
+local answers = {}
+local at = 4
+for _ = 1, tonumber(ARGV[3]) do
+  local count = tonumber(ARGV[at + 1])
+  local _, answer = attempt(acknowledge, ARGV[at], at + 2, at + 1 + count)
+  answers[#answers + 1] = answer
+  at = at + 2 + count
+end
+
+local endings = {}
+while ARGV[at] do
+  local ending = { queue = ARGV[at], fleet = ARGV[at + 1], id = ARGV[at + 2], kind = ARGV[at + 3], puts = {} }
+  at = at + 4
+  if ending.kind == 'dead' then
+    ending.dead = { id = ARGV[at], body = ARGV[at + 1], reason = ARGV[at + 2] }
+    at = at + 3
+  end
+  local count = tonumber(ARGV[at])
+  at = at + 1
+  for i = 1, count do
+    ending.puts[i] = {
+      queue = ARGV[at],
+      fleet = ARGV[at + 1],
+      id = ARGV[at + 2],
+      due = tonumber(ARGV[at + 3]),
+      priority = tonumber(ARGV[at + 4]),
+      body = ARGV[at + 5],
+    }
+    at = at + 6
+  end
+  endings[#endings + 1] = ending
+end
+
+if #endings == 0 then return answers end
+
+-- All in one step; if that is refused, each by itself, to see which.
+local ok, together = attempt(finish, endings)
+for i, ending in ipairs(endings) do
+  local answer = together[i]
+  if not ok then
+    local is_done, alone = attempt(finish, { ending })
+    answer = is_done and alone[1] or alone
+  end
+  answers[#answers + 1] = answer
+end
+return answers

@@ -1,0 +1,38 @@
+-- What all scripts share. KEYS[1] is the namespace; ARGV[1] is the time under a manual clock, and empty otherwise.
+local N = KEYS[1]
+local now = tonumber(ARGV[1])
+if not now then
+  local time = redis.call('TIME')
+  now = time[1] * 1000 + math.floor(time[2] / 1000)
+end
+
+-- No step moves more than this, so that nobody waits long for the server.
+local CHUNK = 1000
+local HEARTBEATS = N .. ':__heartbeats__'
+local RUST = N .. ':@rust'
+
+local function key(name) return N .. ':' .. name end
+local function bodies(name) return N .. ':' .. name .. '.msgs' end
+local function claims(worker, name) return N .. ':__acks__.' .. worker .. '.' .. name end
+
+-- Runs a command; a refusal says which command on which key, as the server itself does not.
+local function call(command, name, ...)
+  local answer = redis.pcall(command, name, ...)
+  if type(answer) == 'table' and answer.err then
+    error({ err = 'STORE ' .. command .. '\t' .. name .. '\t' .. answer.err })
+  end
+  return answer
+end
+
+-- A script is isolated, but not rolled back: each write of a step leaves here the command that takes it back.
+local undos = {}
+local function undo(...) undos[#undos + 1] = { ... } end
+
+-- Runs a step as a whole or not at all: true and its answer, or false and the refusal as text.
+local function attempt(step, ...)
+  undos = {}
+  local ok, answer = pcall(step, ...)
+  if ok then return true, answer end
+  for i = #undos, 1, -1 do redis.pcall(unpack(undos[i])) end
+  return false, type(answer) == 'table' and answer.err or tostring(answer)
+end

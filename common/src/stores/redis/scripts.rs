@@ -1,0 +1,119 @@
+//! The scripts, and how they are called and read.
+
+use std::time::Duration;
+
+use redis::{Cmd, FromRedisValue, Value};
+
+use super::connection::{CallError, Link};
+use crate::error::StoreError;
+
+/// One script with its name on the server.
+#[derive(Debug)]
+pub(super) struct Script {
+    source: String,
+    sha: String,
+}
+
+impl Script {
+    fn new(parts: &[&str]) -> Self {
+        let source = parts.concat();
+        let sha = redis::Script::new(&source).get_hash().to_owned();
+        Self { source, sha }
+    }
+}
+
+/// All scripts.
+#[derive(Debug)]
+pub(super) struct Scripts {
+    pub(super) enqueue: Script,
+    pub(super) fetch: Script,
+    pub(super) finish: Script,
+    pub(super) beat: Script,
+    pub(super) recover: Script,
+    pub(super) leave: Script,
+    pub(super) forget: Script,
+    pub(super) tidy: Script,
+    pub(super) counts: Script,
+    pub(super) letters: Script,
+}
+
+const PRELUDE: &str = include_str!("lua/prelude.lua");
+const PLACES: &str = include_str!("lua/places.lua");
+
+impl Scripts {
+    pub(super) fn new() -> Self {
+        Self {
+            enqueue: Script::new(&[PRELUDE, PLACES, include_str!("lua/enqueue.lua")]),
+            fetch: Script::new(&[PRELUDE, include_str!("lua/fetch.lua")]),
+            finish: Script::new(&[PRELUDE, PLACES, include_str!("lua/finish.lua")]),
+            beat: Script::new(&[PRELUDE, PLACES, include_str!("lua/beat.lua")]),
+            recover: Script::new(&[PRELUDE, PLACES, include_str!("lua/recover.lua")]),
+            leave: Script::new(&[PRELUDE, include_str!("lua/leave.lua")]),
+            forget: Script::new(&[PRELUDE, include_str!("lua/forget.lua")]),
+            tidy: Script::new(&[PRELUDE, include_str!("lua/tidy.lua")]),
+            counts: Script::new(&[PRELUDE, include_str!("lua/counts.lua")]),
+            letters: Script::new(&[PRELUDE, include_str!("lua/letters.lua")]),
+        }
+    }
+}
+
+/// One call of a script, with arguments still to come.
+#[derive(Debug)]
+pub(super) struct Call<'a> {
+    script: &'a Script,
+    command: Cmd,
+}
+
+impl<'a> Call<'a> {
+    /// `now` is empty in production: the script asks the server then.
+    pub(super) fn new(script: &'a Script, namespace: &str, now: &str) -> Self {
+        let mut command = Cmd::new();
+        command.arg("EVALSHA").arg(&script.sha).arg(1).arg(namespace).arg(now);
+        Self { script, command }
+    }
+
+    pub(super) fn text(&mut self, text: &str) -> &mut Self {
+        self.command.arg(text);
+        self
+    }
+
+    pub(super) fn bytes(&mut self, bytes: &[u8]) -> &mut Self {
+        self.command.arg(bytes);
+        self
+    }
+
+    pub(super) fn number(&mut self, number: impl Into<i64>) -> &mut Self {
+        self.command.arg(number.into());
+        self
+    }
+
+    /// In milliseconds.
+    pub(super) fn duration(&mut self, duration: Duration) -> &mut Self {
+        self.command.arg(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX));
+        self
+    }
+
+    pub(super) fn count(&mut self, count: usize) -> &mut Self {
+        self.command.arg(count);
+        self
+    }
+
+    /// Runs it. A server that does not know the script learns it: nothing ran then, so repeating is safe.
+    pub(super) async fn run<T: FromRedisValue>(&self, link: &Link) -> Result<T, CallError> {
+        let answer = match link.call(&self.command).await {
+            Err(CallError::NoScript) => {
+                let mut load = redis::cmd("SCRIPT");
+                load.arg("LOAD").arg(&self.script.source);
+                link.call(&load).await?;
+                link.call(&self.command).await?
+            }
+            answer => answer?,
+        };
+        read(answer).map_err(CallError::Lost)
+    }
+}
+
+/// Reads an answer, or a part of one.
+pub(super) fn read<T: FromRedisValue>(value: Value) -> Result<T, StoreError> {
+    T::from_redis_value(value).map_err(|error| StoreError::Refused(format!("an answer of another shape: {error}")))
+}

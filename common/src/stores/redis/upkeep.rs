@@ -1,0 +1,227 @@
+//! The beat: one call that does all upkeep of a worker's queues, and what Rust makes of its answer.
+
+use std::collections::{HashMap, HashSet};
+use std::time::Duration;
+
+use redis::Value;
+
+use super::RedisStore;
+use super::connection::CALL_TIMEOUT;
+use super::inspect::millis;
+use super::refusal::from_script;
+use super::scripts::read;
+use crate::clock::Timestamp;
+use crate::error::StoreError;
+use crate::queue_name::QueueName;
+use crate::store::{BEAT_INTERVAL, Beat, Claim, DEAD_LETTER_TTL, Ending, Lease, Place, WorkerId};
+use crate::stores::looks::{Looks, PAGE, Peer};
+
+/// Calls of one kind in one beat, at most, while there is more to do than fits one.
+pub(super) const MAX_ROUNDS: usize = 100;
+
+/// How often dead letters are looked at.
+const EXPIRE_EVERY: Duration = Duration::from_secs(60);
+
+/// How often registrations are looked at, and the dead whom nobody could settle.
+const TIDY_EVERY: Duration = Duration::from_secs(60 * 60);
+
+/// After this long, no call that claimed something can still be under way.
+const SURPLUS_AFTER: Duration = CALL_TIMEOUT.saturating_mul(2);
+
+/// What one worker's beats have seen so far.
+#[derive(Debug, Default)]
+pub(super) struct Upkeep {
+    pub(super) looks: Looks,
+    /// Where each queue's indexes are compared with their claims next.
+    cursors: HashMap<QueueName, (String, String)>,
+    /// Claims that the worker does not know of, since when.
+    surplus: HashMap<Claim, Duration>,
+    expired: Option<Duration>,
+    tidied: Option<Duration>,
+}
+
+impl Upkeep {
+    /// The worker does know of these claims.
+    pub(super) fn remember(&mut self, endings: &[Ending]) {
+        if !self.surplus.is_empty() {
+            for ending in endings {
+                self.surplus.remove(&ending.claim);
+            }
+        }
+    }
+
+    /// Takes in which claims the worker does not know of, and says which of them it cannot come to know any more.
+    fn forgotten(&mut self, uptime: Duration, surplus: Vec<Claim>) -> Vec<Claim> {
+        let known = std::mem::take(&mut self.surplus);
+        for claim in surplus {
+            let since = known.get(&claim).copied().unwrap_or(uptime);
+            self.surplus.insert(claim, since);
+        }
+        let is_over = |since: Duration| uptime.saturating_sub(since) > SURPLUS_AFTER;
+        self.surplus.iter().filter(|(_, since)| is_over(**since)).map(|(claim, _)| claim.clone()).collect()
+    }
+}
+
+/// Whether it is time again for what happens `every` so often; if so, it counts as done.
+fn is_time(last: &mut Option<Duration>, uptime: Duration, every: Duration) -> bool {
+    let is_time = last.is_none_or(|last| uptime.saturating_sub(last) >= every);
+    if is_time {
+        *last = Some(uptime);
+    }
+    is_time
+}
+
+/// What one call of the script answers.
+struct Seen {
+    now: Timestamp,
+    moved: usize,
+    has_more: bool,
+    silent: Vec<Peer>,
+    /// Whether there are more silent ones than it shows.
+    is_full: bool,
+    claims: Vec<Claim>,
+    next_due: Option<Timestamp>,
+}
+
+impl RedisStore {
+    pub(super) async fn join_queues(&self, queues: &[QueueName]) -> Result<Lease, StoreError> {
+        let lease = Lease { worker: WorkerId::random(), queues: queues.to_vec() };
+        match self.beat_once(&lease, &[]).await {
+            Ok(_) => Ok(lease),
+            Err(error) => {
+                self.drop_upkeep(&lease.worker);
+                Err(error)
+            }
+        }
+    }
+
+    pub(super) async fn leave_queues(&self, lease: &Lease) -> Result<(), StoreError> {
+        self.drop_upkeep(&lease.worker);
+        let mut call = self.script(&self.scripts.leave);
+        call.text(lease.worker.as_str());
+        for queue in &lease.queues {
+            call.text(queue.as_str());
+        }
+        let is_gone: bool = call.run(&self.link).await?;
+        if !is_gone {
+            tracing::warn!(worker = ?lease.worker, "left with claims; others will find it dead and recover them");
+        }
+        Ok(())
+    }
+
+    pub(super) async fn beat_once(&self, lease: &Lease, held: &[Claim]) -> Result<Beat, StoreError> {
+        let started = self.clock.uptime();
+        let is_expiring = self.with_upkeep(&lease.worker, |upkeep| is_time(&mut upkeep.expired, started, EXPIRE_EVERY));
+        let first = self.send_beat(lease, is_expiring).await?;
+        self.clock.follow(first.now);
+        let mut beat = Beat { now: first.now, lost: Vec::new(), next_due: first.next_due, moved: first.moved };
+        let mut has_more = first.has_more;
+        for _ in 0..MAX_ROUNDS {
+            if !has_more {
+                break;
+            }
+            let again = self.send_beat(lease, is_expiring).await?;
+            beat.moved += again.moved;
+            beat.next_due = again.next_due;
+            has_more = again.has_more;
+        }
+
+        // The first answer counts: what was claimed later, `held` cannot know.
+        beat.lost = self.settle_claims(lease, held, first.claims).await?;
+        let uptime = self.clock.uptime();
+        let dead = self.with_upkeep(&lease.worker, |upkeep| upkeep.looks.see(uptime, &first.silent, first.is_full));
+        let mut may_scan = true;
+        for peer in dead {
+            match self.recover(lease, &peer, &mut may_scan).await {
+                Ok(moved) => beat.moved += moved,
+                Err(error) => tracing::warn!(peer = peer.id, "a dead worker's messages stay where they are: {error}"),
+            }
+        }
+        if self.with_upkeep(&lease.worker, |upkeep| is_time(&mut upkeep.tidied, uptime, TIDY_EVERY)) {
+            self.with_upkeep(&lease.worker, |upkeep| upkeep.looks.unsettle());
+            self.tidy().await?;
+        }
+        Ok(beat)
+    }
+
+    fn drop_upkeep(&self, worker: &WorkerId) {
+        self.upkeep.lock().unwrap_or_else(std::sync::PoisonError::into_inner).remove(worker);
+    }
+
+    /// One call of the script.
+    async fn send_beat(&self, lease: &Lease, is_expiring: bool) -> Result<Seen, StoreError> {
+        let (offset, cursors) =
+            self.with_upkeep(&lease.worker, |upkeep| (upkeep.looks.offset(), upkeep.cursors.clone()));
+        let queues: Vec<&str> = lease.queues.iter().map(QueueName::as_str).collect();
+        let mut call = self.script(&self.scripts.beat);
+        call.text(lease.worker.as_str()).text(&queues.join(" ")).duration(BEAT_INTERVAL).count(offset);
+        if is_expiring {
+            call.duration(DEAD_LETTER_TTL)
+        } else {
+            call.text("")
+        };
+        for queue in &lease.queues {
+            let (due, held) = cursors.get(queue).map_or(("0", "0"), |(due, held)| (due, held));
+            call.text(queue.as_str()).text(&self.keys.fleet(queue)).text(due).text(held);
+        }
+        let mut answer = call.run::<Vec<Value>>(&self.link).await?.into_iter();
+        let mut next = || answer.next().unwrap_or_default();
+        let now = Timestamp::from_millis(read(next())?);
+        let moved = read(next())?;
+        let has_more = read(next())?;
+        let silent: Vec<(Vec<u8>, String, String)> = read(next())?;
+        let refusals: Vec<String> = read(next())?;
+        for refusal in refusals {
+            tracing::warn!("part of the upkeep was refused: {}", from_script(&refusal));
+        }
+        let mut claims = Vec::new();
+        let mut next_due: Option<Timestamp> = None;
+        for (queue, value) in lease.queues.iter().zip(answer) {
+            let (mine, due, due_cursor, held_cursor): (Vec<Vec<u8>>, String, String, String) = read(value)?;
+            claims.extend(
+                mine.into_iter().map(|id| Claim { queue: queue.clone(), id: String::from_utf8_lossy(&id).into() }),
+            );
+            let due = due.parse().ok().map(millis);
+            next_due = [next_due, due].into_iter().flatten().min();
+            self.with_upkeep(&lease.worker, |upkeep| {
+                upkeep.cursors.insert(queue.clone(), (due_cursor, held_cursor));
+            });
+        }
+        Ok(Seen {
+            now,
+            moved,
+            has_more,
+            is_full: silent.len() >= PAGE,
+            silent: silent.into_iter().filter_map(peer).collect(),
+            claims,
+            next_due,
+        })
+    }
+
+    /// Compares what the worker believes to hold with what it holds: answers what it lost, and gives back what it cannot
+    /// know of because an answer was lost.
+    async fn settle_claims(&self, lease: &Lease, held: &[Claim], claims: Vec<Claim>) -> Result<Vec<Claim>, StoreError> {
+        let known: HashSet<&Claim> = held.iter().collect();
+        let own: HashSet<&Claim> = claims.iter().collect();
+        let lost = held.iter().filter(|claim| !own.contains(claim)).cloned().collect();
+        let surplus = claims.iter().filter(|claim| !known.contains(claim)).cloned().collect();
+        let uptime = self.clock.uptime();
+        let forgotten = self.with_upkeep(&lease.worker, |upkeep| upkeep.forgotten(uptime, surplus));
+        if !forgotten.is_empty() {
+            tracing::warn!(count = forgotten.len(), "messages go back: the answer that brought them was lost");
+            let back = |claim| Ending { claim, place: Place::Head, also: Vec::new() };
+            let endings: Vec<Ending> = forgotten.into_iter().map(back).collect();
+            self.finish_all(lease, &endings).await?;
+        }
+        Ok(lost)
+    }
+}
+
+/// A silent one, unless it is a fleet: that one has no life of its own.
+fn peer((id, score, registration): (Vec<u8>, String, String)) -> Option<Peer> {
+    if registration.starts_with('@') {
+        return None;
+    }
+    let queues = (!registration.is_empty()).then(|| registration.split(' ').map(str::to_owned).collect());
+    Some(Peer { id: String::from_utf8_lossy(&id).into_owned(), score, queues })
+}

@@ -1,0 +1,225 @@
+//! Waiting: the server tells when a list changes.
+//!
+//! A connection of its own reads the lengths of the lists and the first due time, and by that asks to be told once of the next change of each
+//! (`CLIENT TRACKING` in its default mode), whoever makes it. To look and to ask is one step, so no message is missed; and
+//! as nothing else runs on this connection, a busy worker causes no pushes. Where the server or a proxy knows no tracking,
+//! the lengths are looked at from time to time instead.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use redis::aio::MultiplexedConnection;
+use redis::{PushInfo, PushKind, Value};
+use tokio::sync::{Mutex, broadcast};
+use tokio::time::timeout;
+
+use super::RedisStore;
+use super::connection::{CALL_TIMEOUT, Server};
+use super::inspect::millis;
+use super::scripts::read;
+use crate::clock::Timestamp;
+use crate::error::StoreError;
+use crate::queue_name::QueueName;
+use crate::store::Wake;
+
+/// How often the lengths are looked at where the server does not tell.
+const POLL: Duration = Duration::from_millis(250);
+
+/// The longest pause while the server cannot be reached; drawn anew each time, so that a fleet does not come all at once.
+const LONGEST_PAUSE: Duration = Duration::from_millis(500);
+
+/// Changes that a sleeper may lag behind; whoever does is woken.
+const BACKLOG: usize = 64;
+
+/// The listening connection, shared by all who wait.
+#[derive(Debug)]
+pub(super) struct Ear {
+    server: Arc<Server>,
+    hearing: Mutex<Option<Hearing>>,
+}
+
+#[derive(Clone, Debug)]
+struct Hearing {
+    connection: MultiplexedConnection,
+    changes: broadcast::Sender<Change>,
+    is_broken: Arc<AtomicBool>,
+    /// Whether the server tells.
+    is_tracking: bool,
+}
+
+/// What the server told.
+#[derive(Clone, Debug)]
+enum Change {
+    Keys(Arc<[Vec<u8>]>),
+    /// Everything may have changed, or the connection is lost.
+    All,
+}
+
+impl Change {
+    fn of(push: PushInfo) -> Option<Self> {
+        match push.kind {
+            PushKind::Invalidate => Some(match push.data.into_iter().next().map(read::<Vec<Vec<u8>>>) {
+                Some(Ok(keys)) if !keys.is_empty() => Self::Keys(keys.into()),
+                _ => Self::All,
+            }),
+            PushKind::Disconnection => Some(Self::All),
+            _ => None,
+        }
+    }
+}
+
+impl Ear {
+    pub(super) fn new(server: Arc<Server>) -> Self {
+        Self { server, hearing: Mutex::default() }
+    }
+
+    /// The connection; a new one where there is none that works.
+    async fn hearing(&self) -> Result<Hearing, StoreError> {
+        let mut slot = self.hearing.lock().await;
+        if let Some(hearing) = &*slot
+            && !hearing.is_broken.load(Ordering::Relaxed)
+        {
+            return Ok(hearing.clone());
+        }
+        let changes = broadcast::Sender::new(BACKLOG);
+        let is_broken = Arc::new(AtomicBool::new(false));
+        let mut connection = {
+            let (changes, is_broken) = (changes.clone(), Arc::clone(&is_broken));
+            let on_push = move |push: PushInfo| {
+                if push.kind == PushKind::Disconnection {
+                    is_broken.store(true, Ordering::Relaxed);
+                }
+                if let Some(change) = Change::of(push) {
+                    // Nobody may be waiting.
+                    let _ = changes.send(change);
+                }
+            };
+            self.server.connect(on_push).await?
+        };
+        let mut track = redis::cmd("CLIENT");
+        track.arg("TRACKING").arg("ON");
+        let is_tracking = match timeout(CALL_TIMEOUT, connection.send_packed_command(&track)).await {
+            Ok(answer) => answer.and_then(Value::extract_error).is_ok(),
+            Err(_) => return Err(StoreError::Unreachable(format!("no answer within {CALL_TIMEOUT:?}"))),
+        };
+        let hearing = Hearing { connection, changes, is_broken, is_tracking };
+        *slot = Some(hearing.clone());
+        Ok(hearing)
+    }
+}
+
+impl Hearing {
+    /// What there is in these queues; the next change of each of their keys will be told.
+    async fn look(&mut self, keys: &[QueueKeys], due: Option<Timestamp>) -> Result<Option<Wake>, StoreError> {
+        let mut look = redis::pipe();
+        for keys in keys {
+            look.cmd("LLEN").arg(&keys.ready).cmd("ZCARD").arg(&keys.held);
+            look.cmd("ZRANGE").arg(&keys.due).arg(0).arg(0).arg("WITHSCORES").cmd("LLEN").arg(&keys.inbox);
+        }
+        let looked = timeout(CALL_TIMEOUT, self.connection.send_packed_commands(&look, 0, 4 * keys.len())).await;
+        let error = match looked {
+            Ok(Ok(answers)) => {
+                let answers: Result<Vec<_>, _> = answers.into_iter().map(Value::extract_error).collect();
+                return answers.map(|answers| wake(&answers, due)).map_err(|error| super::refusal::refusal(&error));
+            }
+            Ok(Err(error)) => super::refusal::refusal(&error),
+            Err(_) => StoreError::Unreachable(format!("no answer within {CALL_TIMEOUT:?}")),
+        };
+        self.is_broken.store(true, Ordering::Relaxed);
+        Err(error)
+    }
+}
+
+/// What four answers a queue mean for somebody who knows of a message that is due at `due`.
+fn wake(answers: &[Value], due: Option<Timestamp>) -> Option<Wake> {
+    let is_earlier = |first: &Value| first_due(first).is_some_and(|first| due.is_none_or(|due| first < due));
+    let mut wake = None;
+    for answers in answers.chunks(4) {
+        let [ready, held, first, inbox] = answers else { continue };
+        if *ready != Value::Int(0) || *held != Value::Int(0) {
+            return Some(Wake::Ready);
+        }
+        if *inbox != Value::Int(0) || is_earlier(first) {
+            wake = Some(Wake::Due);
+        }
+    }
+    wake
+}
+
+/// The time of the first entry of an index.
+fn first_due(entries: &Value) -> Option<Timestamp> {
+    // RESP3 pairs entry and score, RESP2 lists them one after the other.
+    match entries {
+        Value::Array(entries) => match entries.as_slice() {
+            [Value::Array(pair)] => read::<f64>(pair.get(1)?.clone()).ok().map(millis),
+            [_, score] => read::<f64>(score.clone()).ok().map(millis),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// The keys that tell whether a queue has something.
+struct QueueKeys {
+    ready: String,
+    held: String,
+    due: String,
+    inbox: String,
+}
+
+impl QueueKeys {
+    fn is_any(&self, changed: &[u8]) -> bool {
+        [&self.ready, &self.held, &self.due, &self.inbox].iter().any(|key| key.as_bytes() == changed)
+    }
+}
+
+impl RedisStore {
+    /// Cancel safe: it moves nothing, and what it has asked for wakes at most the next one for nothing.
+    pub(super) async fn wait_for_any(&self, queues: &[QueueName], due: Option<Timestamp>) -> Wake {
+        let keys = |queue| QueueKeys {
+            ready: self.keys.ready(queue),
+            held: self.keys.held(queue),
+            due: self.keys.due(queue),
+            inbox: self.keys.inbox(queue),
+        };
+        let keys: Vec<_> = queues.iter().map(keys).collect();
+        match self.listen(&keys, due).await {
+            Ok(wake) => wake,
+            Err(error) => {
+                tracing::debug!("cannot listen: {error}");
+                pause(LONGEST_PAUSE.mul_f64(0.2 + 0.8 * fastrand::f64())).await;
+                Wake::Ready
+            }
+        }
+    }
+
+    async fn listen(&self, keys: &[QueueKeys], due: Option<Timestamp>) -> Result<Wake, StoreError> {
+        let mut hearing = self.ear.hearing().await?;
+        // Before the look: a change right after it must find us here.
+        let mut changes = hearing.changes.subscribe();
+        loop {
+            if let Some(wake) = hearing.look(keys, due).await? {
+                return Ok(wake);
+            }
+            if !hearing.is_tracking {
+                pause(POLL).await;
+                continue;
+            }
+            loop {
+                match changes.recv().await {
+                    Ok(Change::Keys(changed))
+                        if !changed.iter().any(|key| keys.iter().any(|keys| keys.is_any(key))) => {}
+                    Ok(Change::Keys(_)) => break,
+                    // The connection is lost, or this one lagged behind: what happened meanwhile shows a fetch.
+                    _ => return Ok(Wake::Ready),
+                }
+            }
+        }
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "real time, whatever the clock says: it spares the server")]
+async fn pause(duration: Duration) {
+    tokio::time::sleep(duration).await;
+}

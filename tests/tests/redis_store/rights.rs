@@ -1,0 +1,106 @@
+//! A user who may not do everything: what was begun is taken back, and the error says what to grant.
+
+use std::time::Duration;
+
+use common::error::{ConnectError, EnqueueError, StoreError};
+use common::store::{Answer, Body, Effect, Ending, Place, Store as _};
+use common::stores::redis::RedisStore;
+
+use tokio::time::timeout;
+
+use crate::rig::*;
+
+/// A store whose user may do everything but one command; the user's name, to remove it.
+async fn without(rig: &Rig, command: &str) -> (RedisStore, String) {
+    let user = format!("{}-{}", rig.namespace, command.replace('|', "-"));
+    let _: () =
+        rig.redis(&["ACL", "SETUSER", &user, "on", ">secret", "~*", "&*", "+@all", &format!("-{command}")]).await;
+    let url = tests::redis::url().replace("redis://", &format!("redis://{user}:secret@"));
+    (RedisStore::connect(&url, &rig.namespace, rig.clock.clone()).await.unwrap(), user)
+}
+
+#[tokio::test]
+async fn a_forbidden_command_is_named_and_nothing_is_stored() {
+    let rig = Rig::new().await;
+    for command in ["hset", "rpush", "hmget"] {
+        let (store, user) = without(&rig, command).await;
+        let error = store.enqueue(&[message("default", 1)]).await.unwrap_err();
+        let EnqueueError::NotStored { stored: 0, cause } = error else { panic!("{error:?}") };
+        let StoreError::Denied { key, command: named, .. } = cause else { panic!("{cause:?}") };
+        assert_eq!(named, command.to_uppercase());
+        assert!(key.contains(":default"), "{key}");
+        assert!(rig.keys().await.is_empty());
+        let _: i64 = rig.redis(&["ACL", "DELUSER", &user]).await;
+    }
+}
+
+#[tokio::test]
+async fn a_forbidden_ending_leaves_the_message_with_its_worker() {
+    let rig = Rig::new().await;
+    let worker = rig.join(&["default"]).await;
+    rig.enqueue(&[message("default", 1)]).await;
+    let found = rig.fetch(&worker, 1).await.remove(0);
+    let before = rig.keys().await;
+    for command in ["hset", "zadd", "srem", "hdel", "lpush", "rpush", "hmget"] {
+        let (store, user) = without(&rig, command).await;
+        let places = [
+            Place::Gone,
+            Place::Head,
+            Place::Ready(delivered(&found)),
+            Place::Until(rig.later(9), delivered(&found)),
+            Place::Dead(Body::Message(delivered(&found)), "why".to_owned()),
+        ];
+        let mut refused = 0;
+        for place in places {
+            let ending = Ending { also: vec![Effect::Enqueue(message("other", 1))], ..ending(&found.claim, place) };
+            let answer = store.finish(&worker, std::slice::from_ref(&ending)).await.unwrap().remove(0);
+            match answer {
+                // What needs no more than the user may do happens; here it is put back.
+                Answer::Finished => {
+                    rig.restore(&found, &worker).await;
+                }
+                Answer::Failed(StoreError::Denied { command: named, .. }) => {
+                    refused += 1;
+                    assert_eq!(named, command.to_uppercase());
+                }
+                other => panic!("{other:?}"),
+            }
+            assert_eq!(rig.keys().await, before, "{command}: {:?}", ending.place);
+            assert!(rig.list(":default").await.is_empty());
+        }
+        assert!(refused > 0, "{command}");
+        let _: i64 = rig.redis(&["ACL", "DELUSER", &user]).await;
+    }
+    assert_eq!(rig.finish(&worker, &found.claim, Place::Gone).await, Answer::Finished);
+}
+
+#[tokio::test]
+async fn where_the_server_does_not_tell_the_lengths_are_looked_at() {
+    let rig = Rig::new().await;
+    // Once without pushes, once without the protocol that has them.
+    for command in ["client|tracking", "hello"] {
+        let (store, user) = without(&rig, command).await;
+        let worker = rig.join(&["default"]).await;
+        let waiting = worker.queues.clone();
+        let mut wait = store.wait(&waiting, None);
+        assert!(timeout(Duration::from_millis(600), &mut wait).await.is_err(), "{command}");
+        store.enqueue(&[message("default", 1)]).await.unwrap();
+        timeout(Duration::from_millis(600), wait).await.unwrap();
+        let found = fetch(&store, &worker, 9).await;
+        assert_eq!(arguments(&found), [1]);
+        store.finish(&worker, &[ending(&found[0].claim, Place::Gone)]).await.unwrap();
+        assert!(store.beat(&worker, &[]).await.unwrap().lost.is_empty());
+        let _: i64 = rig.redis(&["ACL", "DELUSER", &user]).await;
+    }
+}
+
+#[tokio::test]
+async fn a_wrong_password_is_no_outage_and_is_not_shown() {
+    let rig = Rig::new().await;
+    let (_, user) = without(&rig, "debug").await;
+    let url = tests::redis::url().replace("redis://", &format!("redis://{user}:wrong-one@"));
+    let error = RedisStore::connect(&url, &rig.namespace, rig.clock.clone()).await.unwrap_err();
+    assert!(matches!(&error, ConnectError::Unreachable { cause: StoreError::Refused(_), .. }), "{error:?}");
+    assert!(!format!("{error} {error:?}").contains("wrong-one"), "{error:?}");
+    let _: i64 = rig.redis(&["ACL", "DELUSER", &user]).await;
+}

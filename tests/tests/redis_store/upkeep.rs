@@ -1,0 +1,264 @@
+//! Beats: what they move, recover, expire and notice.
+
+use std::time::Duration;
+
+use common::error::StoreError;
+use common::message::option;
+use common::store::{Answer, BEAT_INTERVAL, Claim, Inspect as _, MAX_CRASHES, Place, Store as _, Want};
+
+use crate::rig::*;
+
+#[tokio::test]
+async fn due_messages_come_in_the_order_of_their_time_and_never_early() {
+    let rig = Rig::new().await;
+    let worker = rig.join(&["default"]).await;
+    rig.enqueue(&[
+        delayed("default", 1, rig.later(3)),
+        delayed("default", 2, rig.later(2)),
+        delayed("default", 3, rig.later(9)),
+    ])
+    .await;
+    assert_eq!(rig.beats(&worker, &[], 1).await, 0);
+    assert_eq!(rig.beat(&worker, &[]).await.next_due, Some(common::clock::Timestamp::from_millis(NOON + 2_000)));
+    assert_eq!(rig.beats(&worker, &[], 2).await, 2);
+    assert_eq!(arguments(&rig.fetch(&worker, 9).await), [2, 1]);
+    assert_eq!(rig.beat(&worker, &[]).await.next_due, Some(common::clock::Timestamp::from_millis(NOON + 9_000)));
+    assert_eq!(rig.store.counts(&worker.queues[0]).await.unwrap().delayed, 1);
+}
+
+#[tokio::test]
+async fn a_delayed_message_keeps_its_priority() {
+    let rig = Rig::new().await;
+    let worker = rig.join(&["default"]).await;
+    let urgent = with_option(delayed("default", 1, rig.later(1)), option::PRIORITY, -3);
+    rig.enqueue(&[message("default", 2), urgent]).await;
+    rig.beats(&worker, &[], 1).await;
+    assert_eq!(arguments(&rig.fetch(&worker, 9).await), [1, 2]);
+}
+
+#[tokio::test]
+async fn what_python_delays_is_taken_over_as_it_is() {
+    let rig = Rig::new().await;
+    let worker = rig.join(&["default"]).await;
+    let bodies = [
+        ("float", body_in("default.DQ", "float", &format!(r#","eta":{}.5"#, NOON + 2_000))),
+        ("none", body_in("default.DQ", "none", "")),
+        ("text", body_in("default.DQ", "text", r#","eta":"soon""#)),
+        ("garbage", r#"{"options":{"eta":"#.to_owned()),
+        ("big", body_in("default.DQ", "big", &format!(r#","eta":{},"n":12345678901234567890123"#, NOON + 2_000))),
+        ("urgent", body_in("default.DQ", "urgent", r#","priority":-7"#)),
+    ];
+    for (id, body) in &bodies {
+        rig.python_sends("default.DQ", id, body.as_bytes()).await;
+    }
+    let _: i64 = rig.redis(&["RPUSH", ":default.DQ", "ghost", "none"]).await;
+    // Rust workers leave what is not due; the rest goes on at once.
+    assert_eq!(rig.beat(&worker, &[]).await.moved, 4);
+    assert_eq!(rig.store.counts(&worker.queues[0]).await.unwrap().delayed, 2);
+    assert!(rig.list(":default.DQ").await.is_empty());
+    let found = rig.fetch(&worker, 9).await;
+    let ids: Vec<&str> = found.iter().map(|delivery| &*delivery.claim.id).collect();
+    assert_eq!(ids[0], "urgent");
+    assert_eq!(ids.len(), 4);
+    assert_eq!(rig.beats(&worker, &claims(&found), 2).await, 2);
+    let later = rig.fetch(&worker, 9).await;
+    assert_eq!(later.len(), 2);
+    for delivery in found.iter().chain(&later) {
+        let expected = &bodies.iter().find(|(id, _)| **id == *delivery.claim.id).unwrap().1;
+        let stored: String = rig.redis(&["HGET", ":default.msgs", &delivery.claim.id]).await;
+        assert_eq!(stored, *expected);
+        assert_eq!(rig.finish(&worker, &delivery.claim, Place::Gone).await, Answer::Finished);
+    }
+    assert!(rig.keys().await.is_empty(), "{:?}", rig.keys().await);
+}
+
+#[tokio::test]
+async fn more_than_fits_one_call_is_moved_in_one_beat() {
+    let rig = Rig::new().await;
+    let messages: Vec<_> = (0..2_500).map(|n| delayed("default", n, rig.later(1))).collect();
+    rig.enqueue(&messages).await;
+    assert_eq!(rig.list(":default.DQ").await.len(), 2_500);
+    let worker = rig.join(&["default"]).await;
+    assert!(rig.list(":default.DQ").await.is_empty());
+    assert_eq!(rig.beats(&worker, &[], 1).await, 2_500);
+    assert_eq!(rig.store.counts(&worker.queues[0]).await.unwrap().ready, 2_500);
+}
+
+#[tokio::test]
+async fn a_dead_rust_worker_is_found_within_five_seconds_and_its_messages_come_first() {
+    let rig = Rig::new().await;
+    let dying = rig.join(&["default"]).await;
+    let worker = rig.join(&["default"]).await;
+    rig.enqueue(&[message("default", 1), message("default", 2)]).await;
+    assert_eq!(arguments(&rig.fetch(&dying, 1).await), [1]);
+    assert_eq!(rig.beats(&worker, &[], 2).await, 0);
+    assert_eq!(rig.beats(&worker, &[], 2).await, 1);
+    assert_eq!(arguments(&rig.fetch(&worker, 9).await), [1, 2]);
+    let score: Option<f64> = rig.redis(&["ZSCORE", ":__heartbeats__", dying.worker.as_str()]).await;
+    assert_eq!(score, None);
+    let is_known: bool = rig.redis(&["HEXISTS", ":@rust", dying.worker.as_str()]).await;
+    assert!(!is_known);
+}
+
+#[tokio::test]
+async fn a_dead_python_worker_is_found_after_a_minute_and_forgotten() {
+    let rig = Rig::new().await;
+    let worker = rig.join(&["default"]).await;
+    rig.python_sends("default", "x", body_in("default", "x", "").as_bytes()).await;
+    rig.python_sends("default.DQ", "y", body_in("default.DQ", "y", r#","eta":9"#).as_bytes()).await;
+    rig.python_fetches("python", "default").await;
+    rig.python_fetches("python", "default.DQ").await;
+    assert_eq!(rig.beats(&worker, &[], 54).await, 0);
+    // One recovered at once, the other by way of the delay queue.
+    assert_eq!(rig.beats(&worker, &[], 3).await, 2);
+    assert_eq!(rig.fetch(&worker, 9).await.len(), 2);
+    let score: Option<f64> = rig.redis(&["ZSCORE", ":__heartbeats__", "python"]).await;
+    assert_eq!(score, None);
+}
+
+#[tokio::test]
+async fn a_python_worker_with_claims_elsewhere_keeps_its_heartbeat() {
+    let rig = Rig::new().await;
+    let worker = rig.join(&["default"]).await;
+    rig.python_sends("far", "x", body_in("far", "x", "").as_bytes()).await;
+    rig.python_fetches("python", "far").await;
+    rig.beats(&worker, &[], 60).await;
+    let score: Option<f64> = rig.redis(&["ZSCORE", ":__heartbeats__", "python"]).await;
+    assert!(score.is_some());
+    // Somebody who looks after that queue brings it back.
+    let other = rig.join(&["far"]).await;
+    assert_eq!(rig.beats(&other, &[], 60).await, 1);
+    let score: Option<f64> = rig.redis(&["ZSCORE", ":__heartbeats__", "python"]).await;
+    assert_eq!(score, None);
+}
+
+#[tokio::test]
+async fn a_message_that_kills_its_workers_dies() {
+    let rig = Rig::new().await;
+    let worker = rig.join(&["default"]).await;
+    rig.enqueue(&[message("default", 1)]).await;
+    for death in 1..=MAX_CRASHES {
+        let dying = rig.join(&["default"]).await;
+        assert_eq!(rig.fetch(&dying, 1).await.len(), 1, "death {death}");
+        rig.beats(&worker, &[], 5).await;
+    }
+    let letter = rig.store.dead_letters(&worker.queues[0], 9).await.unwrap().remove(0);
+    assert_eq!(letter.reason.unwrap(), "its worker died 5 times");
+    assert_eq!(rig.keys().await, [":default.XQ", ":default.XQ.msgs", ":default.XQ@why"]);
+}
+
+#[tokio::test]
+async fn a_message_that_ends_well_has_its_crashes_forgotten() {
+    let rig = Rig::new().await;
+    let worker = rig.join(&["default"]).await;
+    rig.enqueue(&[message("default", 1)]).await;
+    let dying = rig.join(&["default"]).await;
+    rig.fetch(&dying, 1).await;
+    rig.beats(&worker, &[], 5).await;
+    let found = rig.fetch(&worker, 1).await;
+    assert!(rig.keys().await.contains(&":default@crashes".to_owned()));
+    rig.finish(&worker, &found[0].claim, Place::Gone).await;
+    assert!(rig.keys().await.is_empty());
+}
+
+#[tokio::test]
+async fn what_a_lost_answer_brought_comes_back_after_twice_the_time_limit() {
+    let rig = Rig::new().await;
+    let worker = rig.join(&["default"]).await;
+    rig.enqueue(&[message("default", 1), message("default", 2)]).await;
+    let kept = claims(&rig.fetch(&worker, 1).await);
+    // This answer never reached the worker.
+    rig.fetch(&worker, 1).await;
+    rig.beats(&worker, &kept, 4).await;
+    assert!(rig.fetch(&worker, 9).await.is_empty());
+    rig.beats(&worker, &kept, 1).await;
+    assert_eq!(arguments(&rig.fetch(&worker, 9).await), [2]);
+}
+
+#[tokio::test]
+async fn a_claim_that_somebody_tries_to_finish_is_no_surplus() {
+    let rig = Rig::new().await;
+    let worker = rig.join(&["default"]).await;
+    rig.enqueue(&[message("default", 1)]).await;
+    let found = rig.fetch(&worker, 1).await.remove(0);
+    // Another type where the retry should go: the ending is refused, and tried again and again.
+    let _: () = rig.redis(&["SET", ":default.DQ.msgs", "foreign"]).await;
+    for _ in 0..9 {
+        let place = Place::Until(rig.later(60), delivered(&found));
+        let answer = rig.finish(&worker, &found.claim, place).await;
+        assert!(
+            matches!(&answer, Answer::Failed(StoreError::Foreign { key, .. }) if key.ends_with(":default.DQ.msgs"))
+        );
+        rig.beats(&worker, &[], 1).await;
+    }
+    assert!(rig.fetch(&worker, 9).await.is_empty());
+    assert_eq!(rig.finish(&worker, &found.claim, Place::Gone).await, Answer::Finished);
+}
+
+#[tokio::test]
+async fn foreign_types_are_named_and_nothing_is_half_done() {
+    let rig = Rig::new().await;
+    let worker = rig.join(&["default", "other"]).await;
+    let _: () = rig.redis(&["SET", ":default", "foreign"]).await;
+    let error = rig.store.enqueue(&[message("other", 1), message("default", 2)]).await.unwrap_err();
+    let text = error.to_string();
+    assert!(text.starts_with("0 messages were stored") && text.contains(":default` holds something foreign"), "{text}");
+    assert_eq!(rig.keys().await, [":default"]);
+    // The neighbour's messages come through.
+    rig.enqueue(&[message("other", 3)]).await;
+    assert_eq!(arguments(&rig.fetch(&worker, 9).await), [3]);
+    let want = Want { queue: worker.queues[0].clone(), count: 1 };
+    let refused = rig.store.fetch(&worker, &[want]).await.unwrap_err();
+    assert!(matches!(refused, StoreError::Foreign { key, .. } if key.ends_with(":default")));
+    // And the upkeep goes on.
+    rig.enqueue(&[delayed("other", 4, rig.later(1))]).await;
+    assert_eq!(rig.beats(&worker, &[], 1).await, 1);
+}
+
+#[tokio::test]
+async fn a_worker_leaves_only_when_it_holds_nothing() {
+    let rig = Rig::new().await;
+    let worker = rig.join(&["default"]).await;
+    rig.enqueue(&[message("default", 1)]).await;
+    let found = rig.fetch(&worker, 1).await;
+    rig.store.leave(&worker).await.unwrap();
+    let score: Option<f64> = rig.redis(&["ZSCORE", ":__heartbeats__", worker.worker.as_str()]).await;
+    assert!(score.is_some());
+    assert_eq!(rig.finish(&worker, &found[0].claim, Place::Gone).await, Answer::Finished);
+    rig.store.leave(&worker).await.unwrap();
+    let score: Option<f64> = rig.redis(&["ZSCORE", ":__heartbeats__", worker.worker.as_str()]).await;
+    assert_eq!(score, None);
+    assert!(matches!(rig.store.fetch(&worker, &[]).await.unwrap_err(), StoreError::Stranger));
+}
+
+#[tokio::test]
+async fn a_registration_without_a_heartbeat_is_mended_or_dropped() {
+    let rig = Rig::new().await;
+    let lost = rig.join(&["default"]).await;
+    rig.enqueue(&[message("default", 1)]).await;
+    rig.fetch(&lost, 1).await;
+    let _: i64 = rig.redis(&["ZREM", ":__heartbeats__", lost.worker.as_str()]).await;
+    let _: i64 = rig.redis(&["HSET", ":@rust", "nobody", "default"]).await;
+    let worker = rig.join(&["default"]).await;
+    let is_known: bool = rig.redis(&["HEXISTS", ":@rust", "nobody"]).await;
+    assert!(!is_known);
+    rig.beats(&worker, &[], 4).await;
+    assert_eq!(arguments(&rig.fetch(&worker, 9).await), [1]);
+}
+
+#[tokio::test]
+async fn a_pause_of_the_whole_fleet_kills_nobody() {
+    let rig = Rig::new().await;
+    let (one, two) = (rig.join(&["default"]).await, rig.join(&["default"]).await);
+    rig.enqueue(&[message("default", 1)]).await;
+    let held: Vec<Claim> = claims(&rig.fetch(&one, 1).await);
+    for pause in [3, 60, 86_400] {
+        rig.clock.advance(Duration::from_secs(pause));
+        for _ in 0..3 {
+            assert_eq!(rig.beat(&two, &[]).await.moved, 0);
+            let beat = rig.beat(&one, &held).await;
+            assert!(beat.lost.is_empty() && beat.moved == 0);
+            rig.clock.advance(BEAT_INTERVAL);
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! Waiting for what becomes ready; in real time.
+
+use std::time::Duration;
+
+use common::message::option;
+use common::queue_name::QueueName;
+use common::store::Store as _;
+use tokio::time::timeout;
+
+use crate::rig::*;
+
+const SOON: Duration = Duration::from_millis(100);
+const A_WHILE: Duration = Duration::from_millis(400);
+
+fn queues() -> Vec<QueueName> {
+    vec![QueueName::default(), QueueName::canonical("other")]
+}
+
+#[tokio::test]
+async fn what_is_ready_already_ends_a_wait() {
+    let rig = Rig::new().await;
+    rig.enqueue(&[message("other", 1)]).await;
+    timeout(SOON * 5, rig.store.wait(&queues(), None)).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_is_held_by_priority_ends_a_wait() {
+    let rig = Rig::new().await;
+    rig.join(&["other"]).await;
+    rig.enqueue(&[with_option(message("other", 1), option::PRIORITY, 3)]).await;
+    timeout(SOON * 5, rig.store.wait(&queues(), None)).await.unwrap();
+}
+
+#[tokio::test]
+async fn own_and_foreign_messages_wake_again_and_again() {
+    let rig = Rig::new().await;
+    let worker = rig.join(&["default"]).await;
+    let waiting = queues();
+    for round in 0..6 {
+        let mut wait = rig.store.wait(&waiting, None);
+        assert!(timeout(A_WHILE, &mut wait).await.is_err(), "woke for nothing in round {round}");
+        if round % 2 == 0 {
+            rig.enqueue(&[message("default", round)]).await;
+        } else {
+            rig.python_sends("default", "x", body_in("default", "x", "").as_bytes()).await;
+        }
+        timeout(SOON, wait).await.unwrap();
+        let found = rig.fetch(&worker, 10).await;
+        assert_eq!(found.len(), 1);
+        rig.finish(&worker, &found[0].claim, common::store::Place::Gone).await;
+    }
+}
+
+#[tokio::test]
+async fn a_dropped_wait_loses_nothing() {
+    let rig = Rig::new().await;
+    let waiting = queues();
+    for _ in 0..20 {
+        let _ = timeout(Duration::from_micros(300), rig.store.wait(&waiting, None)).await;
+    }
+    let wait = rig.store.wait(&waiting, None);
+    rig.enqueue(&[message("default", 1)]).await;
+    timeout(SOON, wait).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_waiting_worker_sends_nothing() {
+    const ALONE: u8 = 8;
+    let rig = Rig::alone(ALONE).await;
+    let waiting = queues();
+    assert!(timeout(Duration::from_millis(2_500), rig.store.wait(&waiting, None)).await.is_err());
+    let connections = rig.connections(ALONE).await;
+    assert_eq!(connections.len(), 2);
+    for connection in connections {
+        assert!(connection["idle"].parse::<u32>().unwrap() >= 2, "{connection:?}");
+    }
+}
+
+#[tokio::test]
+async fn killed_connections_end_a_wait_and_are_made_anew() {
+    const ALONE: u8 = 9;
+    let rig = Rig::alone(ALONE).await;
+    let waiting = queues();
+    let mut wait = rig.store.wait(&waiting, None);
+    assert!(timeout(A_WHILE, &mut wait).await.is_err());
+    for connection in rig.connections(ALONE).await {
+        let _: i64 = rig.redis(&["CLIENT", "KILL", "ID", &connection["id"]]).await;
+    }
+    timeout(A_WHILE, wait).await.unwrap();
+    let mut wait = rig.store.wait(&waiting, None);
+    assert!(timeout(A_WHILE, &mut wait).await.is_err());
+    rig.enqueue(&[message("default", 1)]).await;
+    timeout(SOON, wait).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_list_of_another_type_ends_a_wait_without_haste() {
+    let rig = Rig::new().await;
+    let _: () = rig.redis(&["SET", ":other", "foreign"]).await;
+    let waiting = queues();
+    assert!(timeout(Duration::from_millis(50), rig.store.wait(&waiting, None)).await.is_err());
+    timeout(Duration::from_secs(1), rig.store.wait(&waiting, None)).await.unwrap();
+}
