@@ -32,11 +32,7 @@ impl Choice {
             (Some(url), Some(ValueSource::EnvVariable)) => (url.as_str(), "from BROKER_URL", false),
             (Some(url), _) => (url.as_str(), "from --broker", false),
         };
-        Self {
-            url: url.to_owned(),
-            why,
-            is_default,
-        }
+        Self { url: url.to_owned(), why, is_default }
     }
 
     pub(super) fn is_memory(&self) -> bool {
@@ -45,9 +41,7 @@ impl Choice {
 
     /// Connects, and says where to.
     pub(super) async fn connect(self, experiment: &Experiment) -> Result<Broker, Failure> {
-        let broker = Broker::connect(&self.url)
-            .await
-            .map_err(|error| self.explain(&error, experiment))?;
+        let broker = Broker::connect(&self.url).await.map_err(|error| self.explain(&error, experiment))?;
         say(&broker, self.why);
         Ok(broker)
     }

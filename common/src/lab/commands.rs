@@ -154,10 +154,7 @@ fn worker() -> Command {
             .value_name("DIR")
             .value_parser(value_parser!(std::path::PathBuf))
             .help("Builds anew when a file in DIR changes, and hands over to the new worker"),
-        Arg::new(SUPERVISED)
-            .long(SUPERVISED)
-            .action(ArgAction::SetTrue)
-            .hide(true),
+        Arg::new(SUPERVISED).long(SUPERVISED).action(ArgAction::SetTrue).hide(true),
     ])
 }
 
@@ -170,11 +167,7 @@ fn sender(actor: &'static Declaration) -> Command {
         actor.about.strip_suffix('.').unwrap_or(actor.about).to_owned()
     };
     // Only the last parameters can be left out.
-    let required = actor
-        .parameters
-        .iter()
-        .rposition(|parameter| !parameter.may_be_absent())
-        .map_or(0, |last| last + 1);
+    let required = actor.parameters.iter().rposition(|parameter| !parameter.may_be_absent()).map_or(0, |last| last + 1);
     let arguments = actor.parameters.iter().enumerate().map(|(index, parameter)| {
         let parameter = *parameter;
         Arg::new(id(&parameter))
@@ -210,12 +203,10 @@ fn sender(actor: &'static Declaration) -> Command {
 
 /// Reads an argument by its type. Where in the text an error is, matters for lists and objects only.
 fn parse(parameter: &Parameter, text: &str) -> Result<Raw, String> {
-    parameter
-        .parse(text)
-        .map_err(|error| match error.rsplit_once(" at line ") {
-            Some((error, _)) if !text.starts_with(['[', '{']) => error.to_owned(),
-            _ => error,
-        })
+    parameter.parse(text).map_err(|error| match error.rsplit_once(" at line ") {
+        Some((error, _)) if !text.starts_with(['[', '{']) => error.to_owned(),
+        _ => error,
+    })
 }
 
 /// The id of an actor's argument: no option of ours has a colon in it.
@@ -224,11 +215,7 @@ fn id(parameter: &Parameter) -> String {
 }
 
 fn signature(actor: &Declaration) -> String {
-    let parameters: Vec<_> = actor
-        .parameters
-        .iter()
-        .map(|parameter| format!("{parameter:?}"))
-        .collect();
+    let parameters: Vec<_> = actor.parameters.iter().map(|parameter| format!("{parameter:?}")).collect();
     format!("{}({})", actor.name, parameters.join(", "))
 }
 
@@ -244,20 +231,13 @@ fn examples(experiment: &Experiment) -> String {
     let name = experiment.name;
     let mut lines = vec![
         ("demo".to_owned(), "the lesson, without any broker"),
-        (
-            "worker --watch .".to_owned(),
-            "one terminal: runs messages, follows your edits",
-        ),
+        ("worker --watch .".to_owned(), "one terminal: runs messages, follows your edits"),
     ];
     let mut sent = experiment.demo.iter().map(|step| step.command);
     if let Some(first) = sent.next() {
         lines.push((first.to_owned(), "another terminal: sends one"));
     }
-    if let Some(delayed) = sent
-        .clone()
-        .find(|command| command.contains("--"))
-        .or_else(|| sent.next())
-    {
+    if let Some(delayed) = sent.clone().find(|command| command.contains("--")).or_else(|| sent.next()) {
         lines.push((delayed.to_owned(), "sends another one"));
     }
     let width = lines.iter().map(|(command, _)| command.len()).max().unwrap_or(0);

@@ -23,9 +23,7 @@ const BREATH: Duration = Duration::from_millis(200);
 
 /// Runs the script, waits until every message has ended, and says where to go on.
 pub(super) async fn demonstrate(experiment: &Experiment, mut lines: Lines) -> Result<ExitCode, Failure> {
-    let broker = Broker::connect(choice::MEMORY)
-        .await
-        .map_err(|error| Failure::Broken(error.to_string()))?;
+    let broker = Broker::connect(choice::MEMORY).await.map_err(|error| Failure::Broken(error.to_string()))?;
     choice::say(&broker, "demo: worker and messages in one process, gone at its end");
     let (ready, started) = tokio::sync::oneshot::channel();
     let ready_line = runner::ready_line(experiment, THREADS);
@@ -79,9 +77,7 @@ async fn play(experiment: &Experiment, step: &Step, broker: &Broker, lines: &mut
         return Err(wrong("only actors can be called".to_owned()));
     }
     let call = commands::call(experiment, actor, given);
-    call.send(broker)
-        .await
-        .map_err(|error| Failure::Broken(error.to_string()))?;
+    call.send(broker).await.map_err(|error| Failure::Broken(error.to_string()))?;
     Ok(())
 }
 
@@ -112,18 +108,11 @@ async fn seen(text: &str, lines: &mut Lines, end: impl Future<Output = Result<()
 
 /// Waits until no message is ready, delayed or running. A message is always in one of these places until it has ended.
 async fn until_all_ended(experiment: &Experiment, broker: &Broker) -> Result<(), Failure> {
-    let queues: BTreeSet<_> = experiment
-        .actors
-        .iter()
-        .map(|actor| QueueName::canonical(actor.queue))
-        .collect();
+    let queues: BTreeSet<_> = experiment.actors.iter().map(|actor| QueueName::canonical(actor.queue)).collect();
     loop {
         let mut left = 0;
         for queue in &queues {
-            let counts = broker
-                .counts(queue)
-                .await
-                .map_err(|error| Failure::Broken(error.to_string()))?;
+            let counts = broker.counts(queue).await.map_err(|error| Failure::Broken(error.to_string()))?;
             left += counts.ready + counts.delayed + counts.claimed;
         }
         if left == 0 {
@@ -160,10 +149,7 @@ mod tests {
     #[test]
     fn quotes_keep_words_together() {
         assert_eq!(words("unhandled 17  --delay 1s"), ["unhandled", "17", "--delay", "1s"]);
-        assert_eq!(
-            words(r#"greet 'Ada "L"' "" x"y z""#),
-            ["greet", "Ada \"L\"", "", "xy z"]
-        );
+        assert_eq!(words(r#"greet 'Ada "L"' "" x"y z""#), ["greet", "Ada \"L\"", "", "xy z"]);
         assert!(words("  ").is_empty());
     }
 }

@@ -159,11 +159,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Log {
 impl Log {
     fn write(&self, event: &Event<'_>, source: Source<'_>) {
         let time = when::clock_time(&Timestamp::now().to_zoned_datetime(self.zone.clone()));
-        let line = Line {
-            time: &time,
-            source,
-            event,
-        };
+        let line = Line { time: &time, source, event };
         output::log(&line.draw(&self.style));
         if let Some(heard) = &self.heard {
             // Nobody may listen any more.
@@ -192,11 +188,7 @@ mod tests {
         let log = Log {
             filter: filter.parse().unwrap(),
             zone: TimeZone::UTC,
-            style: Style {
-                colours: false,
-                full_ids,
-                call_width: 13,
-            },
+            style: Style { colours: false, full_ids, call_width: 13 },
             heard: Some(heard),
         };
         tracing::subscriber::with_default(Arc::new(Registry::default().with(log)), what);
@@ -259,10 +251,7 @@ mod tests {
         });
         assert_eq!(
             lines,
-            [
-                "        worker  ready\n",
-                " ERROR  watch   two\n                            lines, and \\u{1b}[31mred\n"
-            ]
+            ["        worker  ready\n", " ERROR  watch   two\n                            lines, and \\u{1b}[31mred\n"]
         );
     }
 }

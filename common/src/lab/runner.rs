@@ -25,11 +25,7 @@ const PATIENCE: Duration = Duration::from_millis(1_500);
 /// Runs the worker that was asked for.
 pub(super) async fn work(experiment: &Experiment, given: &ArgMatches) -> Result<ExitCode, Failure> {
     let supervised = given.get_flag(commands::SUPERVISED);
-    let signals = if supervised {
-        Signals::listen_to_watcher_too()
-    } else {
-        Signals::listen()
-    };
+    let signals = if supervised { Signals::listen_to_watcher_too() } else { Signals::listen() };
     let mut signals = signals.map_err(|error| Failure::Broken(format!("cannot listen to signals: {error}")))?;
     let broker = tokio::select! {
         broker = Choice::of(given).connect(experiment) => broker?,
@@ -40,9 +36,7 @@ pub(super) async fn work(experiment: &Experiment, given: &ArgMatches) -> Result<
     };
     let is_ready = Arc::new(AtomicBool::new(false));
     let threads = given.get_one::<u16>(commands::THREADS).expect("it has a default");
-    let timeout = given
-        .get_one::<Duration>(commands::SHUTDOWN_TIMEOUT)
-        .expect("it has a default");
+    let timeout = given.get_one::<Duration>(commands::SHUTDOWN_TIMEOUT).expect("it has a default");
     let worker = Worker::new(broker)
         .actors(experiment.actors)
         .threads(usize::from(*threads))
@@ -68,11 +62,7 @@ pub(super) async fn work(experiment: &Experiment, given: &ArgMatches) -> Result<
     }
     if is_ready.load(Ordering::Acquire) {
         // A watcher says by itself what its second Ctrl-C does.
-        let more = if supervised {
-            ""
-        } else {
-            "; a second Ctrl-C gives back what still runs"
-        };
+        let more = if supervised { "" } else { "; a second Ctrl-C gives back what still runs" };
         tracing::info!(target: "common::worker", "told to stop: fetching no more{more}");
         stopper.stop();
         tokio::select! {
@@ -128,10 +118,8 @@ pub(super) fn ready_line(experiment: &Experiment, threads: u16) -> String {
     for actor in experiment.actors {
         queues.entry(actor.queue).or_default().push(actor.name);
     }
-    let queues: Vec<_> = queues
-        .into_iter()
-        .map(|(queue, names)| format!("{} on queue {queue}", names.join(", ")))
-        .collect();
+    let queues: Vec<_> =
+        queues.into_iter().map(|(queue, names)| format!("{} on queue {queue}", names.join(", "))).collect();
     let plural = if threads == 1 { "" } else { "s" };
     format!("ready: {}; {threads} slot{plural}", queues.join(", "))
 }

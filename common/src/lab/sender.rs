@@ -21,10 +21,7 @@ pub(super) async fn send(experiment: &Experiment, actor: &str, given: &ArgMatche
     }
     let broker = choice.connect(experiment).await?;
     let call = commands::call(experiment, actor, given);
-    let message = call
-        .send(&broker)
-        .await
-        .map_err(|error| Failure::Broken(error.to_string()))?;
+    let message = call.send(&broker).await.map_err(|error| Failure::Broken(error.to_string()))?;
     say(&message, broker.clock().now());
     output::print(&format!("{}\n", message.message_id));
     Ok(ExitCode::SUCCESS)

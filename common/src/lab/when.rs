@@ -58,13 +58,7 @@ fn next(time: Time, now: &ZonedDateTime) -> Option<ZonedDateTime> {
 
 /// `12:00:05.040`, local time.
 pub(super) fn clock_time(time: &ZonedDateTime) -> String {
-    format!(
-        "{:02}:{:02}:{:02}.{:03}",
-        time.hour(),
-        time.minute(),
-        time.second(),
-        time.millisecond()
-    )
+    format!("{:02}:{:02}:{:02}.{:03}", time.hour(), time.minute(), time.second(), time.millisecond())
 }
 
 /// When a message is due, for people who look at it `now`: the date only where it is another one.
@@ -73,11 +67,7 @@ pub(super) fn due(at: Timestamp, now: &ZonedDateTime) -> String {
         return format!("{at} ms after 1970");
     };
     let at = instant.to_zoned_datetime(now.time_zone().clone());
-    if at.date() == now.date() {
-        clock_time(&at)
-    } else {
-        format!("{} {}", at.date(), clock_time(&at))
-    }
+    if at.date() == now.date() { clock_time(&at) } else { format!("{} {}", at.date(), clock_time(&at)) }
 }
 
 #[cfg(test)]
@@ -95,17 +85,7 @@ mod tests {
         assert_eq!(duration("2m"), Ok(Duration::from_secs(120)));
         assert_eq!(duration("1h"), Ok(Duration::from_secs(3_600)));
         assert_eq!(duration("7d"), Ok(Duration::from_secs(604_800)));
-        for bad in [
-            "",
-            "5",
-            "s",
-            "-5s",
-            "5 s",
-            "5y",
-            "1.5s",
-            "99999999999999999999s",
-            "9999999999999999d",
-        ] {
+        for bad in ["", "5", "s", "-5s", "5 s", "5y", "1.5s", "99999999999999999999s", "9999999999999999d"] {
             assert!(duration(bad).is_err(), "{bad:?}");
         }
     }
@@ -118,14 +98,8 @@ mod tests {
         // The next morning is in summer time.
         assert_eq!(point("11:00:00", &noon()), Ok(millis("2026-03-29T11:00:00+02:00")));
         assert_eq!(point("12:00:00", &noon()), Ok(millis("2026-03-29T12:00:00+02:00")));
-        assert_eq!(
-            point("2026-12-31T23:00:00", &noon()),
-            Ok(millis("2026-12-31T23:00:00+01:00"))
-        );
-        assert_eq!(
-            point("2026-12-31T23:00:00Z", &noon()),
-            Ok(millis("2026-12-31T23:00:00Z"))
-        );
+        assert_eq!(point("2026-12-31T23:00:00", &noon()), Ok(millis("2026-12-31T23:00:00+01:00")));
+        assert_eq!(point("2026-12-31T23:00:00Z", &noon()), Ok(millis("2026-12-31T23:00:00Z")));
         for bad in ["", "noon", "25:00", "12", "2026-13-01T00:00:00Z"] {
             assert!(point(bad, &noon()).is_err(), "{bad:?}");
         }

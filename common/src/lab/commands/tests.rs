@@ -9,12 +9,7 @@ const fn actor(name: &'static str, parameters: &'static [Parameter]) -> Declarat
         name,
         queue: "default",
         priority: 0,
-        retries: RetryOptions {
-            max_retries: None,
-            min_backoff: None,
-            max_backoff: None,
-            on_retry_exhausted: None,
-        },
+        retries: RetryOptions { max_retries: None, min_backoff: None, max_backoff: None, on_retry_exhausted: None },
         parameters,
         lent: &[],
         run: Run::Sync(|_| Outcome::Value(Raw::NULL)),
@@ -23,10 +18,8 @@ const fn actor(name: &'static str, parameters: &'static [Parameter]) -> Declarat
     }
 }
 
-static PAIR: [Parameter; 2] = [
-    Parameter::of::<i32>("delay", "i32"),
-    Parameter::of::<Option<Vec<u32>>>("list", "Option<Vec<u32>>"),
-];
+static PAIR: [Parameter; 2] =
+    [Parameter::of::<i32>("delay", "i32"), Parameter::of::<Option<Vec<u32>>>("list", "Option<Vec<u32>>")];
 static NUMBER: [Parameter; 1] = [Parameter::of::<u32>("n", "u32")];
 static ADD: Declaration = actor("add", &PAIR);
 static HANDLED: Declaration = actor("handled", &NUMBER);
@@ -41,19 +34,14 @@ const EXPERIMENT: Experiment = Experiment {
     notes: "====\nA title\n====\n\nText.\n",
     release: false,
     actors: &[&ADD, &HANDLED],
-    demo: &[Step {
-        command: "handled 3",
-        after: "",
-    }],
+    demo: &[Step { command: "handled 3", after: "" }],
 };
 
 const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
 
 fn sent(line: &str) -> Result<Message, String> {
     let words = std::iter::once("e99_test").chain(line.split(' '));
-    let matches = program(&EXPERIMENT)
-        .try_get_matches_from(words)
-        .map_err(|error| error.to_string())?;
+    let matches = program(&EXPERIMENT).try_get_matches_from(words).map_err(|error| error.to_string())?;
     let (actor, given) = matches.subcommand().unwrap();
     Ok(call(&EXPERIMENT, actor, given).message(NOW).unwrap())
 }
@@ -74,18 +62,12 @@ fn what_is_typed_becomes_a_message() {
     assert_eq!(sent("add 1 [2,3]").unwrap().to_string(), "add(1, [2,3])");
     assert_eq!(sent("add -1").unwrap().to_string(), "add(-1)");
     assert_eq!(sent("handled 17").unwrap().eta(NOW), None);
-    assert_eq!(
-        sent("handled 17 --delay 5s").unwrap().eta(NOW),
-        Some(NOW + Duration::from_secs(5))
-    );
+    assert_eq!(sent("handled 17 --delay 5s").unwrap().eta(NOW), Some(NOW + Duration::from_secs(5)));
     let at = sent("handled 17 --at 2030-01-31T12:00:05Z").unwrap().eta(NOW);
     assert_eq!(at, Some(Timestamp::from_millis(1_896_091_205_000)));
     // A parameter may be called like an option.
     let message = sent("add 7 --delay 5s").unwrap();
-    assert_eq!(
-        (message.to_string().as_str(), message.eta(NOW)),
-        ("add(7)", Some(NOW + Duration::from_secs(5)))
-    );
+    assert_eq!((message.to_string().as_str(), message.eta(NOW)), ("add(7)", Some(NOW + Duration::from_secs(5))));
 }
 
 #[test]
@@ -95,18 +77,12 @@ fn what_does_not_fit_is_refused_before_anything_is_sent() {
             "handled seventeen",
             r#"error: invalid value 'seventeen' for '<n: u32>': invalid type: string "seventeen", expected u32"#,
         ),
-        (
-            "handled -1",
-            "error: invalid value '-1' for '<n: u32>': invalid value: integer `-1`, expected u32",
-        ),
+        ("handled -1", "error: invalid value '-1' for '<n: u32>': invalid value: integer `-1`, expected u32"),
         (
             "handled 1 --delay 5",
             "error: invalid value '5' for '--delay <TIME>': a time is a number and a unit: `500ms`, `15s`, `2m`, `1h`, `7d`",
         ),
-        (
-            "handled 1 --delay 5s --at 12:00",
-            "error: the argument '--delay <TIME>' cannot be used with '--at <TIME>'",
-        ),
+        ("handled 1 --delay 5s --at 12:00", "error: the argument '--delay <TIME>' cannot be used with '--at <TIME>'"),
         ("handled", "error: the following required arguments were not provided:"),
         ("handled 1 2", "error: unexpected argument '2' found"),
         ("unknown", "error: unrecognized subcommand 'unknown'"),

@@ -58,12 +58,7 @@ impl Run {
         fields(self);
         let id_end = self.id.char_indices().nth(SHORT_ID).filter(|_| !style.full_ids);
         let id = id_end.map_or(&*self.id, |(end, _)| &self.id[..end]);
-        let columns = format!(
-            "slot {}  {id}  {:width$}",
-            self.slot,
-            self.call,
-            width = style.call_width
-        );
+        let columns = format!("slot {}  {id}  {:width$}", self.slot, self.call, width = style.call_width);
         self.columns.clear();
         escape(&mut self.columns, &columns, 0);
     }

@@ -32,15 +32,8 @@ impl Build {
     pub(super) fn of(program: PathBuf) -> io::Result<Self> {
         let metadata = fs::metadata(&program)?;
         let made = metadata.modified()?;
-        let local = jiff::Timestamp::try_from(made)
-            .unwrap_or_default()
-            .to_zoned_datetime(TimeZone::system());
-        Ok(Self {
-            program,
-            time: time_of_day(&local),
-            made,
-            size: metadata.len(),
-        })
+        let local = jiff::Timestamp::try_from(made).unwrap_or_default().to_zoned_datetime(TimeZone::system());
+        Ok(Self { program, time: time_of_day(&local), made, size: metadata.len() })
     }
 
     /// A build that differs from others by its time.
@@ -82,9 +75,7 @@ pub(super) async fn check_sources(experiment: &Experiment) -> Result<(), String>
     if version.is_ok_and(|version| version.status.success()) {
         return Ok(());
     }
-    Err(format!(
-        "{needs}, and there is no `cargo`: install Rust (https://rustup.rs), or start the worker without it"
-    ))
+    Err(format!("{needs}, and there is no `cargo`: install Rust (https://rustup.rs), or start the worker without it"))
 }
 
 /// Runs cargo. Dropping the future stops it.
@@ -92,13 +83,7 @@ pub(super) async fn build(experiment: &Experiment) -> Built {
     let stopwatch = Stopwatch::start();
     let mut command = Command::new(cargo());
     command
-        .args([
-            "build",
-            "--quiet",
-            "--message-format=json-render-diagnostics",
-            "-p",
-            experiment.name,
-        ])
+        .args(["build", "--quiet", "--message-format=json-render-diagnostics", "-p", experiment.name])
         .arg("--manifest-path")
         .arg(manifest(experiment))
         .args(["--color", if output::has_colours() { "always" } else { "never" }])
@@ -119,11 +104,7 @@ pub(super) async fn build(experiment: &Experiment) -> Built {
         return Built::Failed(format!("error: cargo names no executable of {}\n", experiment.name));
     };
     match Build::of(program) {
-        Ok(build) => Built::Done {
-            build,
-            took: stopwatch.elapsed(),
-            warnings: said,
-        },
+        Ok(build) => Built::Done { build, took: stopwatch.elapsed(), warnings: said },
         Err(error) => Built::Failed(format!("error: cannot read what cargo made: {error}\n")),
     }
 }
@@ -140,12 +121,8 @@ fn executable(name: &str, messages: &str) -> Option<PathBuf> {
         name: String,
     }
     // Messages of other kinds have other fields, and are no artifacts.
-    let artifacts = messages
-        .lines()
-        .filter_map(|line| serde_json::from_str::<Artifact>(line).ok());
-    artifacts
-        .filter(|artifact| artifact.target.name == name)
-        .find_map(|artifact| artifact.executable)
+    let artifacts = messages.lines().filter_map(|line| serde_json::from_str::<Artifact>(line).ok());
+    artifacts.filter(|artifact| artifact.target.name == name).find_map(|artifact| artifact.executable)
 }
 
 fn manifest(experiment: &Experiment) -> PathBuf {

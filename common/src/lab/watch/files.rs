@@ -39,12 +39,7 @@ impl Changes {
         let (tell, events) = mpsc::unbounded_channel();
         let watcher =
             notify::recommended_watcher(move |event| drop(tell.send(event))).map_err(|error| cannot(&error))?;
-        let mut changes = Self {
-            watcher,
-            events,
-            filter,
-            burst: BTreeMap::new(),
-        };
+        let mut changes = Self { watcher, events, filter, burst: BTreeMap::new() };
         changes.watch_folders().map_err(|error| cannot(&error))?;
         Ok(changes)
     }
@@ -113,10 +108,7 @@ struct Filter {
 
 impl Filter {
     fn new(root: &Path, notes: &Path) -> std::io::Result<Self> {
-        Ok(Self {
-            root: root.canonicalize()?,
-            notes: notes.canonicalize().unwrap_or_else(|_| notes.to_owned()),
-        })
+        Ok(Self { root: root.canonicalize()?, notes: notes.canonicalize().unwrap_or_else(|_| notes.to_owned()) })
     }
 
     /// All folders that matter, the root first.
@@ -142,9 +134,7 @@ impl Filter {
         if path == self.root {
             return true;
         }
-        let is_hidden = path
-            .file_name()
-            .is_none_or(|name| name.as_encoded_bytes().starts_with(b"."));
+        let is_hidden = path.file_name().is_none_or(|name| name.as_encoded_bytes().starts_with(b"."));
         if is_hidden || path == self.notes {
             return false;
         }
@@ -220,14 +210,7 @@ mod tests {
         let matters = |file: &str| filter.matters(&lab.0.join(file), false);
         assert!(matters("e02/src/main.rs") && matters("e02/src/gone.rs"));
         assert!(!filter.matters(&lab.0.join("e02/src/came_and_went.rs"), true));
-        for file in [
-            "e02/README.rst",
-            "e02/.main.rs.swp",
-            "e02/scratch.tmp",
-            ".gitignore",
-            "e02/target",
-            "out",
-        ] {
+        for file in ["e02/README.rst", "e02/.main.rs.swp", "e02/scratch.tmp", ".gitignore", "e02/target", "out"] {
             assert!(!matters(file), "{file}");
         }
     }

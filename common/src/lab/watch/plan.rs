@@ -131,10 +131,7 @@ impl Plan {
                 let built = format!("built in {:.1} s", took.as_secs_f64());
                 actions.push(Say(match (&self.current, &self.draining) {
                     (Some(_), Some(old)) => {
-                        format!(
-                            "{built}; it starts when the build of {} has ended what it runs",
-                            old.build.time
-                        )
+                        format!("{built}; it starts when the build of {} has ended what it runs", old.build.time)
                     }
                     _ => format!("{built}; starting it"),
                 }));
@@ -177,10 +174,7 @@ impl Plan {
             if self.current.is_none() && !self.was_ready {
                 actions.push(Action::End(code.as_u8()));
             }
-            actions.push(Warn(format!(
-                "the new worker ended before it was ready ({code}); {}",
-                self.still()
-            )));
+            actions.push(Warn(format!("the new worker ended before it was ready ({code}); {}", self.still())));
         } else if let Some(worker) = self.current.take_if(is_it) {
             if code == Code::Number(0) {
                 actions.push(Say("somebody else stopped the worker".to_owned()));
@@ -203,9 +197,7 @@ impl Plan {
         let draining = self.draining.as_ref().filter(|_| self.signals > 1);
         let workers = [self.current.as_ref(), self.starting.as_ref(), draining];
         if self.signals == 1 {
-            actions.push(Say(
-                "told to stop: waiting for what runs; a second Ctrl-C gives it back".to_owned(),
-            ));
+            actions.push(Say("told to stop: waiting for what runs; a second Ctrl-C gives it back".to_owned()));
         }
         actions.push(Action::Abort);
         actions.extend(workers.into_iter().flatten().map(|worker| Action::Stop(worker.number)));
@@ -227,10 +219,7 @@ impl Plan {
         {
             self.started += 1;
             actions.push(Action::Start(self.started, build.clone()));
-            self.starting = Some(Worker {
-                number: self.started,
-                build,
-            });
+            self.starting = Some(Worker { number: self.started, build });
         }
         // The outcome of a start decides what a build is compared with, so it is waited for.
         if self.starting.is_none()

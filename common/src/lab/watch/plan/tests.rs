@@ -49,23 +49,14 @@ fn it_starts_with_the_build_that_it_is_itself() {
 #[test]
 fn the_old_worker_stops_when_the_new_one_is_ready() {
     let mut events = vec![Event::Ready(1), changed()];
-    assert_eq!(
-        after([Event::Ready(1), changed()]).1,
-        ["src/main.rs changed; building", "Build"]
-    );
+    assert_eq!(after([Event::Ready(1), changed()]).1, ["src/main.rs changed; building", "Build"]);
     events.push(built("12:00:07"));
     assert_eq!(
         after([Event::Ready(1), changed(), built("12:00:07")]).1,
         ["built in 0.8 s; starting it", "start 2 of 12:00:07"]
     );
     events.push(Event::Ready(2));
-    assert_eq!(
-        after(events).1,
-        [
-            "the build of 12:00:07 runs; that of 12:00:01 ends what it has begun",
-            "Stop(1)"
-        ]
-    );
+    assert_eq!(after(events).1, ["the build of 12:00:07 runs; that of 12:00:01 ends what it has begun", "Stop(1)"]);
     let (_, said) = after([Event::Ready(1), changed(), built("12:00:07"), Event::Ready(2), ended(1)]);
     assert_eq!(said, ["the build of 12:00:01 has ended"]);
 }
@@ -81,25 +72,14 @@ fn nothing_happens_when_cargo_made_nothing_new() {
 fn a_build_error_is_shown_and_the_old_build_still_runs() {
     assert_eq!(
         after([Event::Ready(1), changed(), failed()]).1,
-        [
-            "show error: expected `;`",
-            "the build failed; the build of 12:00:01 still runs"
-        ]
+        ["show error: expected `;`", "the build failed; the build of 12:00:01 still runs"]
     );
 }
 
 #[test]
 fn a_new_worker_that_dies_leaves_the_old_one_alone() {
-    let (plan, said) = after([
-        Event::Ready(1),
-        changed(),
-        built("12:00:07"),
-        Event::Ended(2, Code::Number(2)),
-    ]);
-    assert_eq!(
-        said,
-        ["the new worker ended before it was ready (exit code 2); the build of 12:00:01 still runs"]
-    );
+    let (plan, said) = after([Event::Ready(1), changed(), built("12:00:07"), Event::Ended(2, Code::Number(2))]);
+    assert_eq!(said, ["the new worker ended before it was ready (exit code 2); the build of 12:00:01 still runs"]);
     assert!(plan.current.is_some() && plan.draining.is_none());
 }
 
@@ -114,26 +94,11 @@ fn changes_during_a_build_lead_to_one_more() {
 
 #[test]
 fn only_one_worker_drains_at_a_time() {
-    let twice = || {
-        vec![
-            Event::Ready(1),
-            changed(),
-            built("12:00:07"),
-            Event::Ready(2),
-            changed(),
-            built("12:00:09"),
-        ]
-    };
-    assert_eq!(
-        after(twice()).1,
-        ["built in 0.8 s; it starts when the build of 12:00:01 has ended what it runs"]
-    );
+    let twice = || vec![Event::Ready(1), changed(), built("12:00:07"), Event::Ready(2), changed(), built("12:00:09")];
+    assert_eq!(after(twice()).1, ["built in 0.8 s; it starts when the build of 12:00:01 has ended what it runs"]);
     let mut events = twice();
     events.push(ended(1));
-    assert_eq!(
-        after(events).1,
-        ["the build of 12:00:01 has ended", "start 3 of 12:00:09"]
-    );
+    assert_eq!(after(events).1, ["the build of 12:00:01 has ended", "start 3 of 12:00:09"]);
 }
 
 #[test]
@@ -144,13 +109,7 @@ fn the_first_worker_decides_whether_watching_makes_sense() {
 #[test]
 fn a_worker_that_dies_is_started_again() {
     let (_, said) = after([Event::Ready(1), Event::Ended(1, Code::Signal(9))]);
-    assert_eq!(
-        said,
-        [
-            "the worker ended by itself (signal 9); starting it again",
-            "start 2 of 12:00:01"
-        ]
-    );
+    assert_eq!(said, ["the worker ended by itself (signal 9); starting it again", "start 2 of 12:00:01"]);
 }
 
 #[test]
@@ -162,13 +121,7 @@ fn signals_are_passed_on_and_their_outcome_is_the_exit_code() {
         events.extend(ends);
         after(events).1
     };
-    assert_eq!(
-        told(1, vec![]),
-        [
-            "told to stop: waiting for what runs; a second Ctrl-C gives it back",
-            "Stop(2)"
-        ]
-    );
+    assert_eq!(told(1, vec![]), ["told to stop: waiting for what runs; a second Ctrl-C gives it back", "Stop(2)"]);
     assert_eq!(told(2, vec![]), ["Stop(2)", "Stop(1)"]);
     assert!(told(1, vec![ended(2)]).is_empty());
     assert_eq!(told(1, vec![ended(2), ended(1)]), ["End(0)"]);
