@@ -6,7 +6,6 @@ use clap::parser::ValueSource;
 use super::{Experiment, Failure, commands};
 use crate::broker::Broker;
 use crate::error::ConnectError;
-use crate::stores::NAMESPACE;
 
 /// The store that lives in one process.
 pub(super) const MEMORY: &str = "memory:";
@@ -67,6 +66,6 @@ pub(super) fn say(broker: &Broker, why: &str) {
     if address.starts_with(MEMORY) {
         tracing::info!(target: "common::broker", "{address} ({why})");
     } else {
-        tracing::info!(target: "common::broker", "{address} ({why}), namespace {NAMESPACE}");
+        tracing::info!(target: "common::broker", "{address} ({why}), namespace {}", broker.namespace());
     }
 }
