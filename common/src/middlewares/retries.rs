@@ -99,7 +99,7 @@ fn try_again(run: &Run<'_>, failure: &Failure, policy: &Policy, ending: &mut End
         (delay, "as it asked".to_owned())
     } else {
         let (low, high) = policy.backoff.window(retries);
-        (policy.backoff.wait(retries, fastrand::f64), format!("{} to {}", short(low), short(high)))
+        (policy.backoff.wait(retries, fastrand::f64), span(low, high))
     };
     let limit = match (failure.retry_when, policy.max_retries) {
         (None, Some(max)) => format!(" of {max}"),
@@ -177,6 +177,15 @@ fn failed(run: &Run<'_>, failure: &Failure, retries: u32) -> Message {
     message
 }
 
+/// A window as a person reads it: `1 to 2 s`.
+fn span(low: Duration, high: Duration) -> String {
+    let (low, high) = (short(low), short(high));
+    match (low.split_once(' '), high.split_once(' ')) {
+        (Some((number, unit)), Some((_, same))) if unit == same => format!("{number} to {high}"),
+        _ => format!("{low} to {high}"),
+    }
+}
+
 /// A duration as a person reads it.
 fn short(duration: Duration) -> String {
     let seconds = duration.as_secs_f64();
@@ -190,5 +199,21 @@ fn short(duration: Duration) -> String {
         _ if seconds < 7_200.0 => trimmed(seconds / 60.0, "min"),
         _ if seconds < 172_800.0 => trimmed(seconds / 3_600.0, "h"),
         _ => trimmed(seconds / 86_400.0, "days"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_are_shown_in_the_unit_that_fits() {
+        let millis = Duration::from_millis;
+        assert_eq!(short(millis(0)), "0 ms");
+        assert_eq!(short(millis(1_370)), "1.37 s");
+        assert_eq!(short(millis(604_800_000)), "7 days");
+        assert_eq!(span(millis(1_000), millis(2_000)), "1 to 2 s");
+        assert_eq!(span(millis(500), millis(1_000)), "500 ms to 1 s");
+        assert_eq!(span(millis(60_000), millis(120_000)), "60 s to 2 min");
     }
 }

@@ -156,12 +156,18 @@ fn panicked(panic: &(dyn Any + Send)) -> Outcome {
     Outcome::Failed(Failure { text, panicked: true, ..Failure::default() })
 }
 
-/// How long a run took, to a tenth of a millisecond, or of a second where it took that long.
+/// How long a run took, in the unit that fits.
 struct Took(Duration);
 
 impl std::fmt::Display for Took {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let seconds = self.0.as_secs_f64();
-        if seconds < 1.0 { write!(f, "{:.1} ms", seconds * 1_000.0) } else { write!(f, "{seconds:.1} s") }
+        if seconds < 0.001 {
+            write!(f, "{} µs", self.0.as_micros())
+        } else if seconds < 1.0 {
+            write!(f, "{:.1} ms", seconds * 1_000.0)
+        } else {
+            write!(f, "{seconds:.1} s")
+        }
     }
 }
