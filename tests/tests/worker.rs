@@ -1,0 +1,256 @@
+//! What a worker promises on a real Redis.
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::TcpStream;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use common::actor;
+use common::actor::{Declaration, actors};
+use common::broker::Broker;
+use common::clock::Clock;
+use common::message::{Entries, Message, MessageId, Raw, option};
+use common::middlewares::retries::Retries;
+use common::queue_name::QueueName;
+use common::store::Counts;
+use common::worker::{Stopped, Stopper, Worker};
+use tests::redis::Server;
+use tokio::task::JoinHandle;
+
+/// Generous: what is waited for must come, on however slow a machine.
+const DEADLINE: Duration = Duration::from_secs(60);
+
+type Told = Mutex<Sender<(String, Instant)>>;
+
+#[actor]
+fn say(told: &Told, what: String) {
+    told.lock().expect("the test").send((what, now())).expect("the test");
+}
+
+#[expect(clippy::disallowed_methods, reason = "a test measures what a user would notice")]
+fn now() -> Instant {
+    Instant::now()
+}
+
+fn ears() -> (Told, Receiver<(String, Instant)>) {
+    let (told, heard) = channel();
+    (Mutex::new(told), heard)
+}
+
+fn next(heard: &Receiver<(String, Instant)>) -> (String, Instant) {
+    heard.recv_timeout(DEADLINE).expect("an actor tells something")
+}
+
+async fn broker(url: &str, namespace: &str) -> Broker {
+    Broker::open(url, namespace, Clock::system()).await.expect("the Redis of the tests").with(Retries::default())
+}
+
+struct Running {
+    stopper: Stopper,
+    run: JoinHandle<Stopped>,
+}
+
+impl Running {
+    async fn start(worker: Worker) -> Self {
+        let (ready, started) = tokio::sync::oneshot::channel();
+        let worker = worker.on_ready(move || {
+            let _ = ready.send(());
+        });
+        let stopper = worker.stopper();
+        let run = tokio::spawn(async move { worker.run().await.expect("a worker without mistakes") });
+        started.await.expect("the worker gets ready");
+        Self { stopper, run }
+    }
+
+    async fn stop(self) {
+        self.stopper.stop();
+        assert_eq!(self.run.await.expect("no panic"), Stopped::Clean);
+    }
+}
+
+async fn settle(broker: &Broker, what: &str, settled: impl Fn(Counts) -> bool) {
+    let started = now();
+    loop {
+        let counts = broker.counts(&QueueName::default()).await.expect("counts");
+        if settled(counts) {
+            return;
+        }
+        assert!(started.elapsed() < DEADLINE, "{what}: not after {DEADLINE:?}, but {counts:?}");
+        tokio::task::yield_now().await;
+    }
+}
+
+/// Everything that clients send for a while; what a script does inside does not count.
+fn monitor(server: &Server, period: Duration) -> Vec<String> {
+    let mut stream = TcpStream::connect(("127.0.0.1", server.port())).expect("the server");
+    stream.write_all(b"MONITOR\r\n").expect("the server");
+    stream.set_read_timeout(Some(Duration::from_millis(100))).expect("a time limit");
+    let (mut reader, started, mut lines) = (BufReader::new(stream), now(), Vec::new());
+    let mut line = String::new();
+    while started.elapsed() < period {
+        // A time limit keeps what it has read so far in `line`.
+        if reader.read_line(&mut line).is_ok() && line.ends_with('\n') {
+            lines.push(std::mem::take(&mut line));
+        }
+    }
+    lines.retain(|line| !line.contains(" lua] ") && !line.starts_with("+OK"));
+    lines
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_idle_worker_hardly_calls_and_is_woken_at_once() {
+    let server = Server::start();
+    let broker = broker(&server.url(), "idle").await;
+    let (told, heard) = ears();
+    let worker = Running::start(Worker::new(broker.clone()).actors(actors![say]).lend(told)).await;
+    say::send(&broker, "warm").await.unwrap();
+    next(&heard);
+    settle(&broker, "the first message is acknowledged", |counts| counts == Counts::default()).await;
+
+    let period = Duration::from_secs(20);
+    let calls = tokio::task::block_in_place(|| monitor(&server, period));
+    assert!(!calls.is_empty(), "a worker beats");
+    assert!(calls.len() <= 20, "{} calls in {period:?}:\n{}", calls.len(), calls.concat());
+
+    // An own enqueue on its connection, and then a foreign one that knows nothing but dramatiq's layout.
+    let mut waits = Vec::new();
+    let mut foreign = server.connection();
+    for round in 0..10 {
+        settle(&broker, "the worker is idle", |counts| counts == Counts::default()).await;
+        let sent = now();
+        if round % 2 == 0 {
+            say::send(&broker, "own").await.unwrap();
+        } else {
+            enqueue_as_python_would(&mut foreign, "idle", "foreign");
+        }
+        waits.push(next(&heard).1.duration_since(sent));
+    }
+    waits.sort_unstable();
+    // Far below a beat, and the one or other round may be disturbed by whatever else runs here.
+    assert!(waits[7] < Duration::from_millis(100), "{waits:?}");
+    worker.stop().await;
+}
+
+/// The two commands of a complete enqueue, without any script.
+fn enqueue_as_python_would(redis: &mut ::redis::Connection, namespace: &str, what: &str) {
+    let id = MessageId::random();
+    let mut options = Entries::default();
+    options.set(option::REDIS_MESSAGE_ID, Raw::from(id.as_str()));
+    let message = Message {
+        queue_name: QueueName::default(),
+        actor_name: "say".into(),
+        args: vec![Raw::from(what)],
+        kwargs: Entries::default(),
+        options,
+        message_id: MessageId::random(),
+        message_timestamp: Clock::system().now(),
+    };
+    let (list, hash) = (format!("{namespace}:default"), format!("{namespace}:default.msgs"));
+    let _: () = ::redis::cmd("HSET").arg(hash).arg(id.as_str()).arg(message.encode()).query(redis).unwrap();
+    let _: () = ::redis::cmd("RPUSH").arg(list).arg(id.as_str()).query(redis).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_short_delay_does_not_wait_for_a_beat() {
+    let broker = broker(&tests::redis::url(), &tests::redis::namespace()).await;
+    let (told, heard) = ears();
+    let worker = Running::start(Worker::new(broker.clone()).actors(actors![say]).lend(told)).await;
+    let mut lateness = Vec::new();
+    for _ in 0..5 {
+        let (sent, delay) = (now(), Duration::from_millis(150));
+        say::message("later").delay(delay).send(&broker).await.unwrap();
+        let waited = next(&heard).1.duration_since(sent);
+        assert!(waited >= delay - Duration::from_millis(1), "early: after {waited:?}");
+        lateness.push(waited.saturating_sub(delay));
+        settle(&broker, "it is acknowledged", |counts| counts == Counts::default()).await;
+    }
+    lateness.sort_unstable();
+    assert!(lateness[2] < Duration::from_millis(100), "{lateness:?}");
+    worker.stop().await;
+}
+
+/// Longer than it takes to bury a worker that does not beat.
+const BEYOND_DEATH: Duration = Duration::from_secs(7);
+
+#[derive(Default)]
+struct Runs(AtomicU32);
+
+#[actor]
+fn spin(runs: &Arc<Runs>) {
+    runs.0.fetch_add(1, Ordering::Relaxed);
+    let started = now();
+    while started.elapsed() < BEYOND_DEATH {
+        std::hint::spin_loop();
+    }
+}
+
+#[actor]
+fn block(runs: &Arc<Runs>) {
+    runs.0.fetch_add(1, Ordering::Relaxed);
+    thread::sleep(BEYOND_DEATH);
+}
+
+#[actor]
+async fn block_the_runtime(runs: &Arc<Runs>) {
+    runs.0.fetch_add(1, Ordering::Relaxed);
+    thread::sleep(BEYOND_DEATH);
+}
+
+#[actor(max_retries = 0)]
+fn panic_at_once(runs: &Arc<Runs>) {
+    runs.0.fetch_add(1, Ordering::Relaxed);
+    panic!("as asked for");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn nothing_that_an_actor_does_stops_the_beat() {
+    const ACTORS: &[&Declaration] = actors![spin, block, block_the_runtime, panic_at_once];
+    let (url, namespace) = (tests::redis::url(), tests::redis::namespace());
+    let (busy, other) = (broker(&url, &namespace).await, broker(&url, &namespace).await);
+    let runs = Arc::<Runs>::default();
+    let worker = Running::start(Worker::new(busy.clone()).threads(4).actors(ACTORS).lend(runs.clone())).await;
+    spin::send(&busy).await.unwrap();
+    block::send(&busy).await.unwrap();
+    block_the_runtime::send(&busy).await.unwrap();
+    panic_at_once::send(&busy).await.unwrap();
+    settle(&busy, "the panic is over, the others run", |counts| counts.dead == 1 && counts.claimed == 3).await;
+    // Whoever looks at it sees it beat, and robs nobody.
+    let heir = Running::start(Worker::new(other.clone()).actors(ACTORS).lend(runs.clone())).await;
+    settle(&busy, "all have ended", |counts| counts.claimed + counts.ready == 0).await;
+    assert_eq!(runs.0.load(Ordering::Relaxed), 4, "each ran once");
+    worker.stop().await;
+    heir.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_no_message_dies_alone_with_its_bytes() {
+    let namespace = tests::redis::namespace();
+    let broker = broker(&tests::redis::url(), &namespace).await;
+    let mut redis = tests::redis::connection();
+    enqueue_as_python_would(&mut redis, &namespace, "before");
+    let bad: [&[u8]; 4] = [b"\x80\x04\x95 pickled", b"", b"{\"queue_name\":\"default\"", b"[1, 2]"];
+    for (number, bytes) in bad.iter().enumerate() {
+        let _: () = ::redis::cmd("HSET")
+            .arg(format!("{namespace}:default.msgs"))
+            .arg(number)
+            .arg(*bytes)
+            .query(&mut redis)
+            .unwrap();
+        let _: () = ::redis::cmd("RPUSH").arg(format!("{namespace}:default")).arg(number).query(&mut redis).unwrap();
+    }
+    enqueue_as_python_would(&mut redis, &namespace, "after");
+    let (told, heard) = ears();
+    let worker = Running::start(Worker::new(broker.clone()).threads(1).actors(actors![say]).lend(told)).await;
+    assert_eq!((next(&heard).0, next(&heard).0), ("before".to_owned(), "after".to_owned()));
+    settle(&broker, "the others are dead", |counts| counts.dead == 4 && counts.claimed == 0).await;
+    let letters = broker.dead_letters(&QueueName::default(), 9).await.unwrap();
+    for (number, bytes) in bad.iter().enumerate() {
+        let letter = letters.iter().find(|letter| letter.id == number.to_string()).expect("a dead letter");
+        assert_eq!(letter.bytes, *bytes);
+        assert!(letter.reason.as_ref().is_some_and(|reason| reason.starts_with("not ")), "{letter:?}");
+    }
+    worker.stop().await;
+}
