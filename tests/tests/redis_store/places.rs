@@ -299,7 +299,7 @@ async fn dead_letters_expire_with_their_reasons() {
     )
     .await;
     rig.clock
-        .advance(common::store::DEAD_LETTER_TTL - std::time::Duration::from_secs(1));
+        .advance(common::store::DEAD_LETTER_TTL.saturating_sub(std::time::Duration::from_secs(1)));
     rig.beat(&worker, &[]).await;
     assert_eq!(rig.store.counts(&worker.queues[0]).await.unwrap().dead, 1);
     rig.clock.advance(std::time::Duration::from_secs(61));

@@ -1,5 +1,7 @@
 //! A store with a manual clock in a namespace of its own, and hands to act beside it.
 
+#![expect(clippy::unwrap_used, reason = "a test ends where its hands slip")]
+
 use std::collections::HashMap;
 use std::time::Duration;
 

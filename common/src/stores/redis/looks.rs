@@ -148,7 +148,11 @@ mod tests {
             queues: None,
             ..peer("1")
         };
-        let deaths = (0..60).position(|beat| !looks.see(BEAT_INTERVAL * beat, &[python.clone()], false).is_empty());
+        let deaths = (0..60).position(|beat| {
+            !looks
+                .see(BEAT_INTERVAL * beat, std::slice::from_ref(&python), false)
+                .is_empty()
+        });
         assert_eq!(deaths, Some(54));
     }
 }
