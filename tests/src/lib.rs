@@ -1,3 +1,4 @@
 //! The test kit.
 
+pub mod python;
 pub mod redis;

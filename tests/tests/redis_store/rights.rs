@@ -11,7 +11,6 @@ use tokio::time::timeout;
 use crate::rig::*;
 
 /// A store whose user may do everything but one command; the user's name, to remove it.
-#[expect(clippy::unwrap_used, reason = "a test ends where its hands slip")]
 async fn without(rig: &Rig, command: &str) -> (RedisStore, String) {
     let user = format!("{}-{}", rig.namespace, command.replace('|', "-"));
     let _: () = rig
