@@ -1,8 +1,12 @@
 //! The Redis store against a live server: its keys and bytes, and the interleavings that broke earlier drafts.
 
+#![expect(clippy::unwrap_used, reason = "a test ends where its hands slip")]
+
+mod endings;
 mod interleavings;
 mod places;
 mod rig;
 mod rights;
 mod upkeep;
 mod waiting;
+mod walk;

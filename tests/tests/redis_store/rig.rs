@@ -67,6 +67,10 @@ impl Rig {
                 None => command.arg(*word),
             };
         }
+        self.call(&command).await
+    }
+
+    pub(crate) async fn call<T: FromRedisValue>(&self, command: &redis::Cmd) -> T {
         command.query_async(&mut self.connection.clone()).await.unwrap()
     }
 

@@ -139,7 +139,9 @@ impl RedisStore {
         }
         if self.with_upkeep(&lease.worker, |upkeep| is_time(&mut upkeep.tidied, uptime, TIDY_EVERY)) {
             self.with_upkeep(&lease.worker, |upkeep| upkeep.looks.unsettle());
-            self.tidy().await?;
+            if let Err(error) = self.tidy().await {
+                tracing::warn!("registrations were not looked at: {error}");
+            }
         }
         Ok(beat)
     }

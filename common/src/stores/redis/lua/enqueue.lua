@@ -6,7 +6,6 @@ local used = {}
 local place = 0
 
 local function look(hash, ids, from, step)
-  if #ids == 0 then return end
   local found = call('HMGET', hash, unpack(ids))
   for i = 1, #ids do
     if found[i] then
@@ -25,41 +24,48 @@ end
 local sections = {}
 local at = 2
 while ARGV[at] do
-  local section = { queue = ARGV[at], fleet = ARGV[at + 1], plain = at + 3 }
-  local count = tonumber(ARGV[at + 2])
-  section.last_plain = section.plain + 2 * count - 1
-  section.plain_ids = ids_from(section.plain, count, 2)
-  look(bodies(section.queue), section.plain_ids, section.plain, 2)
-  place = place + count
+  local queue, fleet = ARGV[at], ARGV[at + 1]
+  local count, from = tonumber(ARGV[at + 2]), at + 3
+  at = from + 2 * count
+  if count > 0 then
+    local ids = ids_from(from, count, 2)
+    look(bodies(queue), ids, from, 2)
+    sections[#sections + 1] = { queue, ids, from, at - 1 }
+    place = place + count
+  end
 
-  section.others = section.last_plain + 2
-  count = tonumber(ARGV[section.others - 1])
-  section.last_other = section.others + 4 * count - 1
-  local ids = ids_from(section.others, count, 4)
-  look(bodies(section.queue), ids, section.others, 4)
-  -- It may have come due since it was sent first.
-  look(bodies(section.queue .. '.DQ'), ids, section.others, 4)
-  place = place + count
-
-  sections[#sections + 1] = section
-  at = section.last_other + 1
+  count, from = tonumber(ARGV[at]), at + 1
+  at = from + 4 * count
+  if count > 0 then
+    local ids = ids_from(from, count, 4)
+    look(bodies(queue), ids, from, 4)
+    -- It may have come due since it was sent first.
+    look(bodies(queue .. '.DQ'), ids, from, 4)
+    sections[#sections + 1] = { queue, false, from, at - 1, fleet }
+    place = place + count
+  end
 end
 if #used > 0 then return used end
 
+local function store_plain(queue, ids, from, to)
+  call('HSET', bodies(queue), unpack(ARGV, from, to))
+  undo('HDEL', bodies(queue), unpack(ids))
+  call('RPUSH', key(queue), unpack(ids))
+  undo('RPOP', key(queue), #ids)
+end
+
+local function store_others(queue, fleet, from, to)
+  local batch = {}
+  for i = from, to, 4 do
+    put(batch, queue, fleet, ARGV[i], tonumber(ARGV[i + 2]), tonumber(ARGV[i + 3]), ARGV[i + 1])
+  end
+  run(batch)
+end
+
 local function store()
   for _, section in ipairs(sections) do
-    local queue = section.queue
-    if #section.plain_ids > 0 then
-      call('HSET', bodies(queue), unpack(ARGV, section.plain, section.last_plain))
-      undo('HDEL', bodies(queue), unpack(section.plain_ids))
-      call('RPUSH', key(queue), unpack(section.plain_ids))
-      undo('RPOP', key(queue), #section.plain_ids)
-    end
-    local batch = {}
-    for i = section.others, section.last_other, 4 do
-      put(batch, queue, section.fleet, ARGV[i], tonumber(ARGV[i + 2]), tonumber(ARGV[i + 3]), ARGV[i + 1])
-    end
-    run(batch)
+    local queue, plain_ids, from, to, fleet = unpack(section)
+    if plain_ids then store_plain(queue, plain_ids, from, to) else store_others(queue, fleet, from, to) end
   end
 end
 

@@ -1,0 +1,175 @@
+//! Ends of claims: where the message goes, and what lies in Redis afterwards.
+
+use common::message::option;
+use common::store::{Answer, Body, Effect, Ending, Inspect as _, Place, Store as _};
+
+use crate::rig::*;
+
+#[tokio::test]
+async fn a_second_finish_is_unknown_in_every_form() {
+    let rig = Rig::new().await;
+    let worker = rig.join(&["default"]).await;
+    let places = |message: &common::message::Message| {
+        [
+            Place::Gone,
+            Place::Ready(message.clone()),
+            Place::Until(rig.later(60), message.clone()),
+            Place::Head,
+            Place::Dead(Body::Message(message.clone()), "why".to_owned()),
+        ]
+    };
+    for at in 0..5 {
+        let message = message("default", at);
+        rig.enqueue(std::slice::from_ref(&message)).await;
+        let claim = rig.fetch(&worker, 1).await.remove(0).claim;
+        let place = places(&message)[usize::try_from(at).unwrap()].clone();
+        assert_eq!(rig.finish(&worker, &claim, place).await, Answer::Finished);
+        for again in places(&message) {
+            assert_eq!(rig.finish(&worker, &claim, again).await, Answer::Unknown);
+        }
+        let left = rig.fetch(&worker, 10).await;
+        assert_eq!(left.len(), usize::from(at == 1 || at == 3));
+        for delivery in left {
+            assert_eq!(rig.finish(&worker, &delivery.claim, Place::Gone).await, Answer::Finished);
+        }
+    }
+    let counts = rig.store.counts(&worker.queues[0]).await.unwrap();
+    assert_eq!((counts.ready, counts.delayed, counts.claimed, counts.dead), (0, 1, 0, 1));
+}
+
+#[tokio::test]
+async fn a_retry_goes_under_a_fresh_id_and_comes_back_when_due() {
+    let rig = Rig::new().await;
+    let worker = rig.join(&["default"]).await;
+    rig.enqueue(&[message("default", 1)]).await;
+    let first = rig.fetch(&worker, 1).await.remove(0);
+    let retry = with_option(delivered(&first), option::RETRIES, 1);
+    assert_eq!(rig.finish(&worker, &first.claim, Place::Until(rig.later(5), retry)).await, Answer::Finished);
+    assert!(rig.fetch(&worker, 1).await.is_empty());
+    assert_eq!(rig.beats(&worker, &[], 4).await, 0);
+    let due = rig.beat(&worker, &[]).await.next_due;
+    assert_eq!(due.unwrap().as_millis(), NOON + 5_000);
+    assert_eq!(rig.beats(&worker, &[], 1).await, 1);
+    let second = rig.fetch(&worker, 1).await.remove(0);
+    assert_ne!(second.claim.id, first.claim.id);
+    let message = delivered(&second);
+    assert_eq!(message.message_id, delivered(&first).message_id);
+    assert_eq!(message.retries(), 1);
+    assert_eq!(message.options.read::<String>(option::REDIS_MESSAGE_ID).unwrap(), *second.claim.id);
+    // Run again at once: without an eta.
+    assert_eq!(rig.finish(&worker, &second.claim, Place::Ready(message)).await, Answer::Finished);
+    let third = rig.fetch(&worker, 1).await.remove(0);
+    assert!(delivered(&third).options.get(option::ETA).is_none());
+}
+
+#[tokio::test]
+async fn given_back_messages_keep_their_order_ids_and_bytes_before_all_others() {
+    let rig = Rig::new().await;
+    let worker = rig.join(&["default"]).await;
+    let with = |argument, priority| with_option(message("default", argument), option::PRIORITY, priority);
+    rig.enqueue(&[
+        message("default", 1),
+        message("default", 2),
+        message("default", 3),
+        with(4, 2),
+        with(5, 2),
+        with(6, 2),
+    ])
+    .await;
+    let found = rig.fetch(&worker, 5).await;
+    assert_eq!(arguments(&found), [1, 2, 3, 4, 5]);
+    let heads = [0, 1, 3, 4].map(|at: usize| ending(&found[at].claim, Place::Head));
+    assert_eq!(rig.store.finish(&worker, &heads).await.unwrap(), vec![Answer::Finished; 4]);
+    let again = rig.fetch(&worker, 5).await;
+    assert_eq!(arguments(&again), [1, 2, 4, 5, 6]);
+    assert_eq!(again[0], found[0]);
+    assert_eq!(again[3], found[4]);
+}
+
+#[tokio::test]
+async fn a_dead_letter_keeps_its_id_and_its_reason() {
+    let rig = Rig::new().await;
+    let worker = rig.join(&["default"]).await;
+    rig.enqueue(&[message("default", 1)]).await;
+    let found = rig.fetch(&worker, 1).await.remove(0);
+    let last = with_option(delivered(&found), option::RETRIES, 20);
+    let place = Place::Dead(Body::Message(last), "gave up\nafter 20".to_owned());
+    assert_eq!(rig.finish(&worker, &found.claim, place).await, Answer::Finished);
+    assert_eq!(rig.keys().await, [":default.XQ", ":default.XQ.msgs", ":default.XQ@why"]);
+    let letter = rig.store.dead_letters(&worker.queues[0], 10).await.unwrap().remove(0);
+    assert_eq!(letter.id, *found.claim.id);
+    assert_eq!(letter.reason.unwrap(), "gave up\nafter 20");
+    assert_eq!(letter.died, rig.clock.now());
+    assert!(String::from_utf8(letter.bytes).unwrap().contains(r#""retries":20"#));
+}
+
+#[tokio::test]
+async fn dead_letters_expire_with_their_reasons() {
+    let rig = Rig::new().await;
+    let worker = rig.join(&["default"]).await;
+    rig.enqueue(&[message("default", 1)]).await;
+    let found = rig.fetch(&worker, 1).await.remove(0);
+    rig.finish(&worker, &found.claim, Place::Dead(Body::Message(delivered(&found)), "why".to_owned())).await;
+    rig.clock.advance(common::store::DEAD_LETTER_TTL.saturating_sub(std::time::Duration::from_secs(1)));
+    rig.beat(&worker, &[]).await;
+    assert_eq!(rig.store.counts(&worker.queues[0]).await.unwrap().dead, 1);
+    rig.clock.advance(std::time::Duration::from_secs(61));
+    rig.beat(&worker, &[]).await;
+    assert!(rig.keys().await.is_empty());
+}
+
+#[tokio::test]
+async fn undecodable_bytes_are_delivered_and_die_as_they_are() {
+    let rig = Rig::new().await;
+    let worker = rig.join(&["default"]).await;
+    rig.python_sends("default", "x", b"\x80\x04nonsense").await;
+    let found = rig.fetch(&worker, 1).await.remove(0);
+    let undecodable = found.body.clone().unwrap_err();
+    assert_eq!(undecodable.bytes, b"\x80\x04nonsense");
+    let place = Place::Dead(Body::Raw(undecodable.bytes.clone()), undecodable.error.to_string());
+    assert_eq!(rig.finish(&worker, &found.claim, place).await, Answer::Finished);
+    let letter = rig.store.dead_letters(&worker.queues[0], 10).await.unwrap().remove(0);
+    assert_eq!((letter.id.as_str(), letter.bytes), ("x", undecodable.bytes));
+}
+
+#[tokio::test]
+async fn effects_happen_with_the_ending_or_not_at_all() {
+    let rig = Rig::new().await;
+    let worker = rig.join(&["default"]).await;
+    rig.enqueue(&[message("default", 1)]).await;
+    let found = rig.fetch(&worker, 1).await.remove(0);
+    let next = message("other", 2);
+    let with_next = Ending { also: vec![Effect::Enqueue(next.clone())], ..ending(&found.claim, Place::Gone) };
+    assert_eq!(rig.store.finish(&worker, std::slice::from_ref(&with_next)).await.unwrap(), [Answer::Finished]);
+    assert_eq!(rig.list(":other").await, [next.message_id.as_str()]);
+    let other = rig.join(&["other"]).await;
+    let step = rig.fetch(&other, 1).await.remove(0);
+    rig.finish(&other, &step.claim, Place::Gone).await;
+    assert_eq!(rig.store.finish(&worker, &[with_next]).await.unwrap(), [Answer::Unknown]);
+    assert!(rig.keys().await.is_empty());
+}
+
+#[tokio::test]
+async fn an_effect_whose_id_is_in_use_takes_another() {
+    let rig = Rig::new().await;
+    let worker = rig.join(&["default"]).await;
+    let one = message("default", 1);
+    rig.enqueue(std::slice::from_ref(&one)).await;
+    let found = rig.fetch(&worker, 1).await.remove(0);
+    let mut two = one.clone();
+    two.args = message("default", 2).args;
+    let ending = Ending { also: vec![Effect::Enqueue(two)], ..ending(&found.claim, Place::Gone) };
+    assert_eq!(rig.store.finish(&worker, &[ending]).await.unwrap(), [Answer::Finished]);
+    assert_eq!(arguments(&rig.fetch(&worker, 9).await), [2]);
+}
+
+#[tokio::test]
+async fn an_empty_batch_is_no_trouble() {
+    let rig = Rig::new().await;
+    let worker = rig.join(&["default"]).await;
+    rig.enqueue(&[]).await;
+    assert!(rig.store.fetch(&worker, &[]).await.unwrap().deliveries.is_empty());
+    assert!(rig.fetch(&worker, 0).await.is_empty());
+    assert!(rig.store.finish(&worker, &[]).await.unwrap().is_empty());
+    rig.store.leave(&worker).await.unwrap();
+}
