@@ -179,7 +179,7 @@ pub enum ConnectError {
 /// A dead letter's reason: nobody here runs such messages.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("no actor `{actor}` in this worker, which consumes queue {queue}")]
-pub struct Refusal {
+pub struct UnknownActor {
     /// The name that was called.
     pub actor: String,
     /// The queue that the message came from.

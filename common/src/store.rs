@@ -196,8 +196,10 @@ pub struct Claim {
 }
 
 /// What a fetch brought.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Fetched {
+    /// The store's time: what it calls due is due, whatever another clock says.
+    pub now: Timestamp,
     /// The messages, in the order in which they are to run.
     pub deliveries: Vec<Delivery>,
     /// When the next held message of these queues is due.

@@ -83,7 +83,7 @@ impl Store for MemoryStore {
         let now = self.clock.now();
         let deliveries = wants.iter().flat_map(|want| world.fetch(&lease.worker, want, now)).collect();
         let next_due = world.next_due(&lease.queues);
-        ready(Ok(Fetched { deliveries, next_due }))
+        ready(Ok(Fetched { now, deliveries, next_due }))
     }
 
     fn wait<'a>(&'a self, queues: &'a [QueueName], due: Option<Timestamp>) -> Boxed<'a, Wake> {

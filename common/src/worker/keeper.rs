@@ -32,7 +32,7 @@ use crate::store::{Answer, Beat, Ending, Fetched, Lease, Wake};
 pub(super) enum Event {
     /// Slots have left endings.
     Ended,
-    /// What a fetch of so many brought.
+    /// What a fetch of at most so many of each queue brought.
     Fetched(usize, Result<Fetched, StoreError>),
     Finished(Vec<Ending>, Result<Vec<Answer>, StoreError>),
     /// Time for a beat, as planned by the timer of this number.
@@ -140,7 +140,7 @@ impl Keeper {
 
     fn react(&mut self, event: Event) {
         match event {
-            Event::Fetched(wanted, fetched) => self.fetched(wanted, fetched),
+            Event::Fetched(share, fetched) => self.fetched(share, fetched),
             Event::Finished(endings, answers) => self.finished(endings, answers),
             Event::BeatDue(timer) if timer == self.timer => self.start_beat(),
             // An old timer, or nothing but a reason to go on.

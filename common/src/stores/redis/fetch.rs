@@ -6,6 +6,7 @@ use super::inspect::millis;
 use super::refusal::from_script;
 use super::scripts::read;
 use super::{CHUNK, RedisStore};
+use crate::clock::Timestamp;
 use crate::error::StoreError;
 use crate::message::Message;
 use crate::store::{Claim, Delivery, Fetched, Lease, Undecodable, Want};
@@ -18,6 +19,7 @@ impl RedisStore {
             call.text(want.queue.as_str()).text(&self.keys.fleet(&want.queue)).count(want.count.min(CHUNK));
         }
         let mut answer: Vec<Value> = call.run(&self.link).await?;
+        let now = Timestamp::from_millis(read(answer.pop().unwrap_or_default())?);
         let due: String = read(answer.pop().unwrap_or_default())?;
         let refusals: Vec<String> = read(answer.pop().unwrap_or_default())?;
         let dropped: Vec<String> = read(answer.pop().unwrap_or_default())?;
@@ -27,7 +29,7 @@ impl RedisStore {
         let mut deliveries = Vec::new();
         for (want, found) in wants.iter().zip(answer) {
             let found: Vec<(Vec<u8>, Vec<u8>)> = read(found)?;
-            deliveries.extend(found.into_iter().map(|(id, bytes)| self.delivery(want, &id, bytes)));
+            deliveries.extend(found.into_iter().map(|(id, bytes)| delivery(want, &id, bytes, now)));
         }
         match refusals.first() {
             // What was claimed must not be lost over a neighbour's trouble, which comes up again at the next call.
@@ -35,12 +37,12 @@ impl RedisStore {
             Some(refusal) => tracing::warn!("{}", from_script(refusal)),
             None => {}
         }
-        Ok(Fetched { deliveries, next_due: due.parse().ok().map(millis) })
+        Ok(Fetched { now, deliveries, next_due: due.parse().ok().map(millis) })
     }
+}
 
-    fn delivery(&self, want: &Want, id: &[u8], bytes: Vec<u8>) -> Delivery {
-        let claim = Claim { queue: want.queue.clone(), id: String::from_utf8_lossy(id).into() };
-        let body = Message::decode(&bytes, self.clock.now()).map_err(|error| Undecodable { bytes, error });
-        Delivery { claim, body }
-    }
+fn delivery(want: &Want, id: &[u8], bytes: Vec<u8>, now: Timestamp) -> Delivery {
+    let claim = Claim { queue: want.queue.clone(), id: String::from_utf8_lossy(id).into() };
+    let body = Message::decode(&bytes, now).map_err(|error| Undecodable { bytes, error });
+    Delivery { claim, body }
 }

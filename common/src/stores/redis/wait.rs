@@ -197,7 +197,7 @@ impl RedisStore {
     async fn listen(&self, keys: &[QueueKeys], due: Option<Timestamp>) -> Result<Wake, StoreError> {
         let mut hearing = self.ear.hearing().await?;
         // Before the look: a change right after it must find us here.
-        let mut changes = hearing.changes.subscribe();
+        let mut news = hearing.changes.subscribe();
         loop {
             if let Some(wake) = hearing.look(keys, due).await? {
                 return Ok(wake);
@@ -207,10 +207,12 @@ impl RedisStore {
                 continue;
             }
             loop {
-                match changes.recv().await {
-                    Ok(Change::Keys(changed))
-                        if !changed.iter().any(|key| keys.iter().any(|keys| keys.is_any(key))) => {}
-                    Ok(Change::Keys(_)) => break,
+                match news.recv().await {
+                    Ok(Change::Keys(changed)) => {
+                        if changed.iter().any(|key| keys.iter().any(|keys| keys.is_any(key))) {
+                            break;
+                        }
+                    }
                     // The connection is lost, or this one lagged behind: what happened meanwhile shows a fetch.
                     _ => return Ok(Wake::Ready),
                 }

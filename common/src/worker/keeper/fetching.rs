@@ -7,9 +7,10 @@ use tracing::{debug, warn};
 use super::{Event, Keeper};
 use crate::actor::Cancellation;
 use crate::clock::Timestamp;
-use crate::error::{Refusal, StoreError};
+use crate::error::{StoreError, UnknownActor};
 use crate::message::option;
-use crate::store::{Body, Delivery, Ending, Fetched, Place, Want};
+use crate::queue_name::QueueName;
+use crate::store::{Body, Claim, Delivery, Ending, Fetched, Place, Want};
 use crate::worker::pool::{Job, head};
 use crate::worker::stop::Stage;
 
@@ -18,20 +19,24 @@ impl Keeper {
         self.fetching = true;
         self.stop_waiting();
         let (store, lease, pool) = (self.broker.store().clone(), self.lease.clone(), self.pool.clone());
+        // What is wanted is wanted of all queues together, and any of them may have it all.
+        let share = wanted.div_ceil(lease.queues.len());
         tokio::spawn(async move {
-            let wants: Vec<_> = lease.queues.iter().map(|queue| Want { queue: queue.clone(), count: wanted }).collect();
-            pool.tell(Event::Fetched(wanted, store.fetch(&lease, &wants).await));
+            let wants: Vec<_> = lease.queues.iter().map(|queue| Want { queue: queue.clone(), count: share }).collect();
+            pool.tell(Event::Fetched(share, store.fetch(&lease, &wants).await));
         });
     }
 
-    pub(super) fn fetched(&mut self, wanted: usize, fetched: Result<Fetched, StoreError>) {
+    pub(super) fn fetched(&mut self, share: usize, fetched: Result<Fetched, StoreError>) {
         self.fetching = false;
         match fetched {
-            Ok(Fetched { deliveries, next_due }) => {
+            Ok(Fetched { now, deliveries, next_due }) => {
                 self.outage.answered();
-                self.drained = deliveries.len() < wanted;
+                let brought =
+                    |queue: &QueueName| deliveries.iter().filter(|delivery| delivery.claim.queue == *queue).count();
+                self.drained = self.lease.queues.iter().all(|queue| brought(queue) < share);
                 self.plan_due(next_due);
-                self.accept(deliveries);
+                self.accept(deliveries, now);
             }
             Err(StoreError::Stranger) => {
                 debug!(target: "common::worker", "taken for dead; beating, and going on");
@@ -43,48 +48,47 @@ impl Keeper {
     }
 
     /// Hands messages to the slots; what cannot be run ends here.
-    pub(super) fn accept(&mut self, deliveries: Vec<Delivery>) {
+    fn accept(&mut self, deliveries: Vec<Delivery>, now: Timestamp) {
         if self.stage != Stage::Running {
             self.pool.end(deliveries.into_iter().map(|delivery| head(delivery.claim)));
             return;
         }
-        let now = self.broker.clock().now();
-        let mut jobs = Vec::with_capacity(deliveries.len());
-        for delivery in deliveries {
-            match self.job(delivery, now) {
-                Ok(job) => jobs.push(job),
-                Err(ending) => self.pool.end([ending]),
-            }
-        }
+        let jobs: Vec<_> = deliveries.into_iter().filter_map(|delivery| self.job(delivery, now)).collect();
         self.pool.deliver(jobs);
     }
 
-    pub(super) fn job(&self, delivery: Delivery, now: Timestamp) -> Result<Job, Ending> {
+    /// What a slot needs of a delivery; `None` where it cannot be run, and was given its end.
+    fn job(&self, delivery: Delivery, now: Timestamp) -> Option<Job> {
         let Delivery { claim, body } = delivery;
-        let end = |claim, place| Err(Ending { claim, place, also: Vec::new() });
         let message = match body {
             Ok(message) => message,
             Err(undecodable) => {
                 let reason = undecodable.error.to_string();
-                warn!(target: "common::worker", "{} in {} is no message, kept in {}: {reason}", claim.id, claim.queue, claim.queue.dead_letter());
-                return end(claim, Place::Dead(Body::Raw(undecodable.bytes), reason));
+                let Claim { queue, id } = &claim;
+                warn!(target: "common::worker", "{id} in {queue} is no message, kept in {}: {reason}", queue.dead_letter());
+                return self.end(claim, Place::Dead(Body::Raw(undecodable.bytes), reason));
             }
         };
         if let Some(due) = message.eta(now).filter(|due| *due > now) {
             // A sender may put a delayed message into the plain queue; dramatiq holds it as well.
-            return end(claim, Place::Until(due, message));
+            return self.end(claim, Place::Until(due, message));
         }
         if message.options.get(option::ETA).is_some_and(|eta| !eta.is_null() && eta.millis().is_none()) {
             warn!(target: "common::worker", "{}: its eta is no time, so it runs now", message.message_id);
         }
         let Some(actor) = self.registry.get(&message.actor_name) else {
             let actor = message.actor_name.to_string();
-            let reason = Refusal { actor, queue: claim.queue.clone() }.to_string();
+            let reason = UnknownActor { actor, queue: claim.queue.clone() }.to_string();
             warn!(target: "common::worker", "{}: {reason}; kept in {}", message.message_id, claim.queue.dead_letter());
-            return end(claim, Place::Dead(Body::Message(message), reason));
+            return self.end(claim, Place::Dead(Body::Message(message), reason));
         };
         let priority = message.options.read(option::PRIORITY).unwrap_or(actor.priority);
-        Ok(Job { claim, message: Arc::new(message), actor, cancellation: Cancellation::new(), priority })
+        Some(Job { claim, message: Arc::new(message), actor, cancellation: Cancellation::new(), priority })
+    }
+
+    fn end(&self, claim: Claim, place: Place) -> Option<Job> {
+        self.pool.end([Ending { claim, place, also: Vec::new() }]);
+        None
     }
 
     pub(super) fn start_waiting(&mut self) {

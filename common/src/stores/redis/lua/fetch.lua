@@ -1,6 +1,7 @@
 -- Claims ready messages for a worker.
 -- ARGV: now, worker, then per queue: name, fleet, how many
--- Answers per queue (id, body)*; then the ids that were dropped, the refusals, and the time of the next due message or ''.
+-- Answers per queue (id, body)*; then the ids that were dropped, the refusals, the time of the next due message or '',
+-- and the time.
 local worker = ARGV[2]
 if not call('ZSCORE', HEARTBEATS, worker) then return { err = 'STRANGER no heartbeat' } end
 local dropped, refusals = {}, {}
@@ -96,4 +97,5 @@ end
 answer[#answer + 1] = dropped
 answer[#answer + 1] = refusals
 answer[#answer + 1] = next_due and string.format('%.0f', next_due) or ''
+answer[#answer + 1] = string.format('%.0f', now)
 return answer
