@@ -1,4 +1,5 @@
 //! Whatever a message holds, its bytes bring back.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
 use common::clock::Timestamp;
 use common::message::{Entries, Message, MessageId, Raw};

@@ -40,7 +40,17 @@ pub(super) struct Looks {
 struct Look {
     score: String,
     since: Duration,
-    is_settled: bool,
+    fate: Fate,
+}
+
+/// How far a silent one has been dealt with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fate {
+    Open,
+    /// What it held is back in its queues.
+    Swept,
+    /// Nothing more can be done.
+    Settled,
 }
 
 impl Looks {
@@ -66,28 +76,32 @@ impl Looks {
         let look = self.peers.entry(peer.id.clone()).or_insert_with(|| Look {
             score: String::new(),
             since: self.watched,
-            is_settled: false,
+            fate: Fate::Open,
         });
         if look.score != peer.score {
-            *look = Look { score: peer.score.clone(), since: self.watched, is_settled: false };
+            *look = Look { score: peer.score.clone(), since: self.watched, fate: Fate::Open };
         }
         // Only who is silent for an interval is shown: that one counts as well.
         let silent_for = self.watched.saturating_sub(look.since) + BEAT_INTERVAL;
         let limit = if peer.queues.is_some() { BEAT_INTERVAL * DEAD_AFTER } else { PYTHON_DEAD_AFTER };
-        !look.is_settled && silent_for >= limit
+        look.fate != Fate::Settled && silent_for >= limit
     }
 
-    /// Nothing more can be done for a dead one, unless it shows a sign of life.
-    pub(super) fn settle(&mut self, peer: &Peer) {
+    pub(super) fn fate(&self, peer: &Peer) -> Fate {
+        self.peers.get(&peer.id).map_or(Fate::Open, |look| look.fate)
+    }
+
+    /// Counts until the peer shows a sign of life.
+    pub(super) fn set_fate(&mut self, peer: &Peer, fate: Fate) {
         if let Some(look) = self.peers.get_mut(&peer.id) {
-            look.is_settled = true;
+            look.fate = fate;
         }
     }
 
     /// After a long time the settled are looked at once more.
-    pub(super) fn unsettle(&mut self) {
+    pub(super) fn reopen(&mut self) {
         for look in self.peers.values_mut() {
-            look.is_settled = false;
+            look.fate = Fate::Open;
         }
     }
 }
@@ -106,7 +120,7 @@ mod tests {
         assert!(looks.see(BEAT_INTERVAL, &[peer("1")], false).is_empty());
         assert!(looks.see(BEAT_INTERVAL * 2, &[peer("1")], false).is_empty());
         assert_eq!(looks.see(BEAT_INTERVAL * 3, &[peer("1")], false), [peer("1")]);
-        looks.settle(&peer("1"));
+        looks.set_fate(&peer("1"), Fate::Settled);
         assert!(looks.see(BEAT_INTERVAL * 4, &[peer("1")], false).is_empty());
         assert!(looks.see(BEAT_INTERVAL * 5, &[peer("2")], false).is_empty());
     }
@@ -133,7 +147,8 @@ mod tests {
     fn pythons_workers_may_be_silent_for_longer() {
         let mut looks = Looks::default();
         let python = Peer { queues: None, ..peer("1") };
-        let deaths = (0..60).position(|beat| !looks.see(BEAT_INTERVAL * beat, &[python.clone()], false).is_empty());
+        let deaths =
+            (0..60).position(|beat| !looks.see(BEAT_INTERVAL * beat, std::slice::from_ref(&python), false).is_empty());
         assert_eq!(deaths, Some(54));
     }
 }

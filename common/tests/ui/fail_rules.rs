@@ -57,7 +57,6 @@ async fn stays_on_its_thread() {
 fn sends(text: String, n: u32) {}
 
 fn main() {
-    drop(sends::message(1, 2));
     drop(sends::message("x", "y"));
     drop(sends::message("x"));
 }

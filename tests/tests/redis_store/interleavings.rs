@@ -162,3 +162,22 @@ async fn what_is_absorbed_and_due_moves_in_the_same_beat() {
     assert_eq!(beat.moved, 1);
     assert_eq!(beat.next_due.unwrap().as_millis(), NOON + 500);
 }
+
+#[tokio::test]
+async fn what_python_holds_of_a_stale_fleet_is_left_to_it() {
+    let rig = Rig::new().await;
+    let worker = rig.join(&["default"]).await;
+    let held = with_option(message("default", 2), option::PRIORITY, 2);
+    rig.enqueue(&[delayed("default", 1, rig.later(75)), held]).await;
+    rig.clock.advance(std::time::Duration::from_secs(70));
+    let fleet = rig.fleet("default").await;
+    for queue in ["default", "default.DQ"] {
+        rig.python_buries(&fleet, queue).await;
+        rig.python_fetches("python", queue).await;
+    }
+    // Both indexes still name what Python holds now.
+    assert!(rig.fetch(&worker, 9).await.is_empty());
+    rig.clock.advance(std::time::Duration::from_secs(10));
+    assert_eq!(rig.beats(&worker, &[], 2).await, 0);
+    assert!(rig.fetch(&worker, 9).await.is_empty());
+}

@@ -23,7 +23,7 @@ use crate::rig::*;
 const QUEUES: [&str; 2] = ["a", "b"];
 
 /// How many sequences there are; each takes some hundred milliseconds.
-const WALKS: u64 = 25;
+const WALKS: u64 = 30;
 
 struct Worker {
     lease: Lease,

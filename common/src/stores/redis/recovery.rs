@@ -1,61 +1,82 @@
 //! What becomes of the dead, and of what they held.
 
-use std::time::Duration;
-
+use super::connection::CallError;
 use super::scripts::read;
 use super::upkeep::MAX_ROUNDS;
 use super::{CHUNK, RedisStore};
 use crate::error::StoreError;
 use crate::store::{Lease, MAX_CRASHES};
-use crate::stores::looks::Peer;
+use crate::stores::looks::{Fate, Peer};
 
-/// How long a message's crashes are remembered.
-const REMEMBER_CRASHES: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+/// How long a message's crashes are remembered: seven days.
+const REMEMBER_CRASHES_SECONDS: usize = 7 * 24 * 60 * 60;
 
 impl RedisStore {
-    /// Gives back what a dead worker held, as far as it lies in queues that are ours to look after.
-    pub(super) async fn recover(&self, lease: &Lease, peer: &Peer, may_scan: &mut bool) -> Result<usize, StoreError> {
+    /// Gives back what the dead held, and forgets them where nothing is left of them; answers how many messages moved.
+    pub(super) async fn recover(&self, lease: &Lease, dead: &[Peer]) -> Result<usize, StoreError> {
+        let mut recovered = 0;
+        let mut may_scan = true;
+        for peer in dead {
+            let mut fate = self.with_upkeep(&lease.worker, |upkeep| upkeep.looks.fate(peer));
+            if fate == Fate::Open {
+                let (moved, is_done) = self.sweep(lease, peer).await?;
+                recovered += moved;
+                fate = match (is_done, &peer.queues) {
+                    (false, _) => Fate::Open,
+                    (true, None) => Fate::Swept,
+                    (true, Some(_)) => Fate::Settled,
+                };
+            }
+            // A dead Python worker may hold messages of queues that others look after: its heartbeat stays until nothing
+            // is left of it. As that means to look through all keys, it is done for one of them a beat.
+            if fate == Fate::Swept && std::mem::take(&mut may_scan) {
+                if !self.has_claims(&peer.id).await? {
+                    let mut call = self.script(&self.scripts.forget);
+                    call.text(&peer.id).text(&peer.score);
+                    call.run::<bool>(&self.link).await?;
+                }
+                fate = Fate::Settled;
+            }
+            self.with_upkeep(&lease.worker, |upkeep| upkeep.looks.set_fate(peer, fate));
+        }
+        Ok(recovered)
+    }
+
+    /// Gives back what a dead worker held, as far as it lies in queues that are ours to look after: how many moved, and
+    /// whether that was all.
+    async fn sweep(&self, lease: &Lease, peer: &Peer) -> Result<(usize, bool), StoreError> {
         let names = match &peer.queues {
             Some(queues) => queues.clone(),
             None => lease.queues.iter().flat_map(|queue| [queue.to_string(), queue.delay()]).collect(),
         };
         let reason = format!("its worker died {MAX_CRASHES} times");
         let mut recovered = 0;
-        let mut is_done = false;
         for _ in 0..MAX_ROUNDS {
             let mut call = self.script(&self.scripts.recover);
             call.text(&peer.id).text(&peer.score).number(MAX_CRASHES);
-            call.number(u32::try_from(REMEMBER_CRASHES.as_secs()).unwrap_or(u32::MAX)).text(&reason);
+            call.count(REMEMBER_CRASHES_SECONDS).text(&reason);
             call.text(if peer.queues.is_some() { "bury" } else { "" });
             for name in &names {
                 call.text(name);
             }
-            let (moved, has_more): (usize, bool) = call.run(&self.link).await?;
+            let (moved, has_more): (usize, bool) = match call.run(&self.link).await {
+                Ok(answer) => answer,
+                Err(error @ (CallError::NotSent(_) | CallError::Lost(_))) => return Err(error.into()),
+                Err(error) => {
+                    let error = StoreError::from(error);
+                    tracing::warn!(peer = peer.id, "a dead worker's messages stay where they are: {error}");
+                    return Ok((recovered, false));
+                }
+            };
             recovered += moved;
             if !has_more {
-                is_done = true;
-                break;
+                if recovered > 0 {
+                    tracing::warn!(peer = peer.id, count = recovered, "a worker died; its messages are back");
+                }
+                return Ok((recovered, true));
             }
         }
-        if recovered > 0 {
-            tracing::warn!(peer = peer.id, count = recovered, "a worker died; its messages are back in their queues");
-        }
-        // A dead Python worker may hold messages of queues that others look after: its heartbeat stays until nothing is
-        // left of it. That is looked up for one of them a beat.
-        if peer.queues.is_none() && is_done {
-            if !std::mem::take(may_scan) {
-                return Ok(recovered);
-            }
-            if !self.has_claims(&peer.id).await? {
-                let mut call = self.script(&self.scripts.forget);
-                call.text(&peer.id).text(&peer.score);
-                call.run::<bool>(&self.link).await?;
-            }
-        }
-        if is_done {
-            self.with_upkeep(&lease.worker, |upkeep| upkeep.looks.settle(peer));
-        }
-        Ok(recovered)
+        Ok((recovered, false))
     }
 
     /// Whether there is any set of claims of a worker.

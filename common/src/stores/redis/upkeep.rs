@@ -130,15 +130,9 @@ impl RedisStore {
         beat.lost = self.settle_claims(lease, held, first.claims).await?;
         let uptime = self.clock.uptime();
         let dead = self.with_upkeep(&lease.worker, |upkeep| upkeep.looks.see(uptime, &first.silent, first.is_full));
-        let mut may_scan = true;
-        for peer in dead {
-            match self.recover(lease, &peer, &mut may_scan).await {
-                Ok(moved) => beat.moved += moved,
-                Err(error) => tracing::warn!(peer = peer.id, "a dead worker's messages stay where they are: {error}"),
-            }
-        }
+        beat.moved += self.recover(lease, &dead).await?;
         if self.with_upkeep(&lease.worker, |upkeep| is_time(&mut upkeep.tidied, uptime, TIDY_EVERY)) {
-            self.with_upkeep(&lease.worker, |upkeep| upkeep.looks.unsettle());
+            self.with_upkeep(&lease.worker, |upkeep| upkeep.looks.reopen());
             if let Err(error) = self.tidy().await {
                 tracing::warn!("registrations were not looked at: {error}");
             }

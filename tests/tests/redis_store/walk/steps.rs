@@ -161,6 +161,10 @@ impl Walk {
         };
         self.rig.clock.advance(Duration::from_millis(millis));
         self.tell(format!("{millis} ms pass"));
+        if millis == 70_000 && self.random.chance(50) {
+            // All stand still, for so long that Python takes over what the fleet holds.
+            return;
+        }
         for at in 0..self.workers.len() {
             if self.workers[at].asleep > 0 {
                 self.workers[at].asleep -= 1;
