@@ -1,4 +1,76 @@
 //! Background tasks that lose nothing, on dramatiq's wire format.
+//!
+//! An *actor* is a function that can be called through a *broker*: the call becomes a *message*, waits in a *store*, and a
+//! *worker*, some process or other, runs it. Failed messages are retried, those of a killed worker are run by another one,
+//! and what cannot be run is kept with its reason. On Redis all of this is shared with Python's [dramatiq].
+//!
+//! ```
+//! use std::sync::mpsc::{Sender, channel};
+//! use std::sync::Mutex;
+//!
+//! use common::broker::Broker;
+//! use common::worker::Worker;
+//! use common::{actor, actors};
+//!
+//! /// Counts to `n`.
+//! #[actor(max_retries = 3, min_backoff = "1s")]
+//! fn count_to(counted: &Mutex<Sender<u32>>, n: u32) -> Result<(), String> {
+//!     let counted = counted.lock().map_err(|error| error.to_string())?;
+//!     (1..=n).try_for_each(|i| counted.send(i)).map_err(|error| error.to_string())
+//! }
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # tokio::runtime::Runtime::new()?.block_on(async {
+//! let broker = Broker::connect("memory:").await?;     // "redis://localhost:6379" is shared with other processes
+//! count_to::send(&broker, 3).await?;                  // typed: a wrong argument does not compile
+//!
+//! let (counted, numbers) = channel::<u32>();
+//! let worker = Worker::new(broker).lend(Mutex::new(counted)).actors(actors![count_to]);
+//! let stopper = worker.stopper();
+//! let running = tokio::spawn(worker.run());
+//! assert_eq!(tokio::task::spawn_blocking(move || numbers.iter().take(3).sum::<u32>()).await?, 6);
+//! stopper.stop();
+//! running.await??;
+//! # Ok(())
+//! # })
+//! # }
+//! ```
+//!
+//! # The journey of a message
+//!
+//! ```text
+//!  sender                                   worker
+//!  ------                                   ------
+//!  count_to::send(&broker, 3)               Keeper     waits, then fetches what it has room for
+//!    └ Call    → Message                      └ Pool   one queue, that free slots take the first of
+//!      └ Broker: before_enqueue hooks           └ slot   arguments → before_run hooks → actor → Outcome
+//!        └ Store::enqueue(batch)                  └ ending hooks: Outcome → Ending (a place, and effects)
+//!              └ Redis │ memory                     └ Store::finish(batch): one step a message
+//! ```
+//!
+//! Downwards, a file a step:
+//!
+//! | step | where |
+//! | --- | --- |
+//! | an actor is declared, and a call built | [`actor`](mod@actor), [`call`] |
+//! | the call as it travels | [`message`] |
+//! | the handle that people hold, and the thread that its connections live on | [`broker`] |
+//! | the contract of what keeps messages; on Redis, in memory | [`store`]; [`stores::redis`], [`stores::memory`] |
+//! | the worker's loop, its slots, and how one message is run | [`worker`] |
+//! | how a run ended, and what the hooks make of it | [`outcome`], [`middleware`], [`middlewares::retries`] |
+//!
+//! # Promises
+//!
+//! A message runs at least once from the moment its sending succeeds, as far as the store keeps what it acknowledged. It runs
+//! again only when its actor failed, its worker died or lost its claim on it, its sender repeated a call whose outcome
+//! was unknown, or the store went back in time. The end of a run and all that it brings about are one step.
+//!
+//! # Features
+//!
+//! `lab`: the command line, log and notes of the lab's experiments. `conformance`: the contract as tests, for stores of
+//! your own.
+//!
+//! [dramatiq]: https://dramatiq.io
 
 pub mod actor;
 pub mod backoff;

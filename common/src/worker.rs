@@ -11,11 +11,11 @@
 //! ```
 //!
 //! * `worker.rs` (here): what people hold; checks everything that can be checked before the first message.
-//! * [`keeper`]: the loop at home. It reacts to one event after the other and never waits inside of one.
-//! * [`pool`]: the queue that slots pull from, under one lock.
-//! * [`slot`]: how one message is run, step by step.
-//! * [`threads`]: where a slot's runs happen.
-//! * [`stop`]: how a worker is told to end.
+//! * `keeper`: the loop at home. It reacts to one event after the other and never waits inside of one.
+//! * `pool`: the queue that slots pull from, under one lock.
+//! * `slot`: how one message is run, step by step.
+//! * `threads`: where a slot's runs happen.
+//! * `stop`: how a worker is told to end.
 
 mod keeper;
 mod pool;

@@ -1,5 +1,6 @@
 //! Who may use whom: every `use crate::…` line against the table of layers. Lower layers only; implementations never
 //! import each other.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use common::clock::Clock;
 use redis::Commands as _;
 use tests::log::{self, Ids};
 use tests::process::Process;
@@ -39,7 +40,8 @@ fn the_notes_quote_what_lies_in_redis() {
     let (url, namespace) = (tests::redis::url(), tests::redis::namespace());
     let broker = format!("{url}?namespace={namespace}");
     let program = Path::new(env!("CARGO_BIN_EXE_e01_hello_world"));
-    let before = since_epoch();
+    let clock = Clock::system();
+    let before = clock.now().as_millis();
     assert!(Process::start(program, &["count_to", "3", "--broker", &broker], &[]).wait().success());
 
     let mut redis = tests::redis::connection();
@@ -48,15 +50,11 @@ fn the_notes_quote_what_lies_in_redis() {
     let ids: Vec<String> = redis.lrange(format!("{namespace}:default"), 0, -1).expect("the list");
     let bodies: Vec<(String, String)> = redis.hgetall(format!("{namespace}:default.msgs")).expect("the hash");
     let (id, body) = &bodies[0];
-    assert_eq!(ids, [id.clone()]);
-    let time = body.rsplit_once(':').and_then(|(_, end)| end.trim_end_matches('}').parse::<u128>().ok());
+    assert_eq!(&ids, std::slice::from_ref(id));
+    let time = body.rsplit_once(':').and_then(|(_, end)| end.trim_end_matches('}').parse::<i64>().ok());
     let time = time.expect("message_timestamp comes last");
-    assert!((before..=since_epoch()).contains(&time), "sent at {time}");
+    assert!((before..=clock.now().as_millis()).contains(&time), "sent at {time}");
     let shown = format!("list  {namespace}:default\n    {id}\nhash  {namespace}:default.msgs\n    {id} = {body}\n");
     let shown = shown.replace(&namespace, "dramatiq").replace(id, ID).replace(&time.to_string(), TIME);
     log::pin(EXPERIMENT, "redis", &shown);
-}
-
-fn since_epoch() -> u128 {
-    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970").as_millis()
 }

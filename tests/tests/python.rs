@@ -1,4 +1,5 @@
 //! A first proof of the wire: a real dramatiq process and the experiments, on one Redis.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
 use std::time::Duration;
 
@@ -26,17 +27,12 @@ impl Shared {
 
     /// Waits until nothing of the default queue is left but dead letters.
     fn settled(&self) {
-        let mut redis = redis::connection();
-        let mut left = || -> u64 {
-            ["default.msgs", "default.DQ.msgs"]
-                .map(|hash| {
-                    ::redis::cmd("HLEN").arg(format!("{}:{hash}", self.namespace)).query::<u64>(&mut redis).unwrap()
-                })
-                .iter()
-                .sum()
+        let left = || -> u64 {
+            let mut redis = redis::connection();
+            let hashes = ["default.msgs", "default.DQ.msgs"].map(|hash| format!("{}:{hash}", self.namespace));
+            hashes.iter().map(|hash| ::redis::cmd("HLEN").arg(hash).query::<u64>(&mut redis).unwrap()).sum()
         };
-        let look = std::cell::RefCell::new(&mut left);
-        let settled = process::eventually(Duration::from_secs(30), || ((look.borrow_mut())() == 0).then_some(()));
+        let settled = process::eventually(Duration::from_secs(30), || (left() == 0).then_some(()));
         assert!(settled.is_some(), "messages are left in the queue");
     }
 }
