@@ -8,6 +8,7 @@
 //! This module knows neither actors nor stores, and no clock.
 
 mod entries;
+mod json;
 mod raw;
 mod unusual;
 mod wire;

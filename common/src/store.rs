@@ -20,15 +20,21 @@
 //! What every store promises stands beside each method, and is checked by `common::conformance` (feature
 //! `conformance`), which somebody with a store of his own can run as well.
 
+mod claims;
+mod endings;
+mod sights;
+
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::time::Duration;
 
+pub use self::claims::{Claim, Delivery, Fetched, Lease, Undecodable, Wake, Want, WorkerId};
+pub use self::endings::{Answer, Body, Effect, Ending, Place};
+pub use self::sights::{Beat, Counts, DeadLetter};
 use crate::clock::Timestamp;
-use crate::error::{DecodeError, EnqueueError, StoreError};
-use crate::message::{Message, MessageId};
+use crate::error::{EnqueueError, StoreError};
+use crate::message::Message;
 use crate::queue_name::QueueName;
 
 /// A future that a store returns; boxed, so that the trait is object safe. A call moves many messages, so a box is
@@ -142,185 +148,4 @@ pub trait Inspect: Store {
 
     /// Where this store is, for people; without a password.
     fn address(&self) -> String;
-}
-
-/// Identifies a worker: random, new at each start, never configured.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct WorkerId(Arc<str>);
-
-impl WorkerId {
-    /// A fresh random id.
-    #[must_use]
-    pub fn random() -> Self {
-        Self(MessageId::random().as_str().into())
-    }
-
-    /// The id as the store has it.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for WorkerId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-/// A worker's registration.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Lease {
-    /// Who.
-    pub worker: WorkerId,
-    /// The queues that it may fetch from.
-    pub queues: Vec<QueueName>,
-}
-
-/// How many messages are wanted of a queue, at most.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Want {
-    /// The queue.
-    pub queue: QueueName,
-    /// At most so many.
-    pub count: usize,
-}
-
-/// A worker's hold on one message.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Claim {
-    /// The queue that it was fetched from, whatever the message itself says.
-    pub queue: QueueName,
-    /// The name under which the store holds the message.
-    pub id: Arc<str>,
-}
-
-/// What a fetch brought.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Fetched {
-    /// The store's time: what it calls due is due, whatever another clock says.
-    pub now: Timestamp,
-    /// The messages, in the order in which they are to run.
-    pub deliveries: Vec<Delivery>,
-    /// When the next held message of these queues is due.
-    pub next_due: Option<Timestamp>,
-}
-
-/// Why a wait is over.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Wake {
-    /// There may be something to fetch.
-    Ready,
-    /// There may be something that comes due earlier than was known: a beat tells.
-    Due,
-}
-
-/// A message that was fetched, with this worker's claim on it.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Delivery {
-    /// The claim.
-    pub claim: Claim,
-    /// The message, or the bytes that are none.
-    pub body: Result<Message, Undecodable>,
-}
-
-/// Bytes that are no message, and why.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Undecodable {
-    /// The bytes as they lay in the store.
-    pub bytes: Vec<u8>,
-    /// What is wrong with them.
-    pub error: DecodeError,
-}
-
-/// How a claim ends: where the message goes, and what else happens in the same step.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Ending {
-    /// The claim that ends. Not the whole delivery: the message may be moved on.
-    pub claim: Claim,
-    /// Where the message goes.
-    pub place: Place,
-    /// What else happens, all or nothing.
-    pub also: Vec<Effect>,
-}
-
-/// Where a message goes at the end of a claim.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Place {
-    /// It is done ("ack").
-    Gone,
-    /// Into its queue, as it is now.
-    Ready(Message),
-    /// Into its queue, at a time ("retry").
-    Until(Timestamp, Message),
-    /// To the head of its queue, as it was ("requeue"): it was not run.
-    Head,
-    /// To the dead letters of its queue ("nack"), with a reason.
-    Dead(Body, String),
-}
-
-/// What is kept of a dead letter.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Body {
-    /// A message, as it is now.
-    Message(Message),
-    /// The bytes as they lay in the store.
-    Raw(Vec<u8>),
-}
-
-/// What happens in the same step as the end of a claim.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Effect {
-    /// Another message is enqueued.
-    Enqueue(Message),
-}
-
-/// What became of one ending.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Answer {
-    /// It happened.
-    Finished,
-    /// This worker does not hold the message (any more). Nothing happened.
-    Unknown,
-    /// The store refused; nothing happened, and the worker still holds the message.
-    Failed(StoreError),
-}
-
-/// What a beat found.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Beat {
-    /// The store's time.
-    pub now: Timestamp,
-    /// What the worker believed to hold, and does not: others took it for dead, and run it.
-    pub lost: Vec<Claim>,
-    /// When the next held message of its queues is due.
-    pub next_due: Option<Timestamp>,
-    /// How many messages became ready: came due, or were recovered.
-    pub moved: usize,
-}
-
-/// How many messages of a queue are in which place.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
-    /// Waiting to be fetched.
-    pub ready: usize,
-    /// Waiting for their time.
-    pub delayed: usize,
-    /// Fetched by a worker, and not finished.
-    pub claimed: usize,
-    /// Dead letters.
-    pub dead: usize,
-}
-
-/// A dead letter.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DeadLetter {
-    /// The name under which the store holds it.
-    pub id: String,
-    /// Its bytes.
-    pub bytes: Vec<u8>,
-    /// Why it died, where that is known.
-    pub reason: Option<String>,
-    /// When it died.
-    pub died: Timestamp,
 }

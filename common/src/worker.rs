@@ -17,6 +17,7 @@
 //! * `threads`: where a slot's runs happen.
 //! * `stop`: how a worker is told to end.
 
+mod event;
 mod keeper;
 mod pool;
 mod prefetch;

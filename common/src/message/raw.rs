@@ -106,7 +106,7 @@ impl From<&str> for Raw {
     /// A JSON string.
     fn from(text: &str) -> Self {
         let mut json = String::with_capacity(text.len() + 2);
-        super::wire::push_string(&mut json, text);
+        super::json::push_string(&mut json, text);
         Self(Cow::Owned(json))
     }
 }
@@ -151,12 +151,12 @@ struct Ascii;
 
 impl Formatter for Ascii {
     fn write_string_fragment<W: ?Sized + io::Write>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()> {
-        if fragment.bytes().all(|byte| byte.is_ascii() && byte != super::wire::DELETE) {
+        if fragment.bytes().all(|byte| byte.is_ascii() && byte != super::json::DELETE) {
             return writer.write_all(fragment.as_bytes());
         }
         let mut escaped = String::with_capacity(fragment.len() * 2);
         for char in fragment.chars() {
-            super::wire::push_char(&mut escaped, char);
+            super::json::push_char(&mut escaped, char);
         }
         writer.write_all(escaped.as_bytes())
     }

@@ -6,15 +6,13 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::entries::Entries;
+use super::json::push_string;
 use super::raw::Raw;
 use super::unusual::Replaced;
 use super::{Message, MessageId};
 use crate::clock::Timestamp;
 use crate::error::DecodeError;
 use crate::queue_name::QueueName;
-
-/// The one ASCII character that JSON lets pass and Python escapes.
-pub(super) const DELETE: u8 = 0x7f;
 
 /// The seven fields, as far as their shape goes.
 #[derive(Deserialize)]
@@ -131,36 +129,6 @@ fn push_entries(json: &mut String, entries: &Entries) {
         separator = ",";
     }
     json.push('}');
-}
-
-/// Appends a JSON string in pure ASCII.
-pub(super) fn push_string(json: &mut String, text: &str) {
-    json.push('"');
-    for char in text.chars() {
-        match char {
-            '"' => json.push_str("\\\""),
-            '\\' => json.push_str("\\\\"),
-            '\n' => json.push_str("\\n"),
-            '\r' => json.push_str("\\r"),
-            '\t' => json.push_str("\\t"),
-            '\u{8}' => json.push_str("\\b"),
-            '\u{c}' => json.push_str("\\f"),
-            _ => push_char(json, char),
-        }
-    }
-    json.push('"');
-}
-
-/// Appends a character that is no quote, backslash or named control character, escaped unless it is printable ASCII.
-pub(super) fn push_char(json: &mut String, char: char) {
-    if matches!(char, ' '..='~') {
-        json.push(char);
-        return;
-    }
-    for unit in char.encode_utf16(&mut [0; 2]) {
-        // Writing into a string cannot fail.
-        let _ = write!(json, "\\u{unit:04x}");
-    }
 }
 
 #[cfg(test)]

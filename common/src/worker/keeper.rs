@@ -19,31 +19,14 @@ use tracing::warn;
 use self::outage::Outage;
 use self::stopping::listen;
 use super::Stopped;
+use super::event::Event;
 use super::pool::Pool;
 use super::registry::Registry;
 use super::stop::{Stage, Stopper};
 use crate::broker::Broker;
 use crate::clock::Timestamp;
 use crate::error::StoreError;
-use crate::store::{Answer, Beat, Ending, Fetched, Lease, Wake};
-
-/// What the loop reacts to.
-#[derive(Debug)]
-pub(super) enum Event {
-    /// Slots have left endings.
-    Ended,
-    /// What a fetch of at most so many of each queue brought.
-    Fetched(usize, Result<Fetched, StoreError>),
-    Finished(Vec<Ending>, Result<Vec<Answer>, StoreError>),
-    /// Time for a beat, as planned by the timer of this number.
-    BeatDue(u64),
-    Beaten(Result<Beat, StoreError>),
-    Woken(Wake),
-    /// A pause after a failed call is over.
-    Again,
-    Stop(Stage),
-    TimedOut,
-}
+use crate::store::{Ending, Lease, Wake};
 
 /// The loop's state. Each flag stands for one call that is under way.
 #[expect(clippy::struct_excessive_bools, reason = "facts that come and go by themselves")]

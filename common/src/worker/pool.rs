@@ -13,7 +13,7 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-use super::keeper::Event;
+use super::event::Event;
 use super::prefetch::Prefetch;
 use super::slot::Runner;
 use super::threads::{Threads, start};

@@ -1,6 +1,8 @@
 //! What the tests of the worker share.
 
 use std::any::Any;
+use std::sync::Mutex;
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
 use common::actor::Declaration;
@@ -15,13 +17,26 @@ use tokio::task::JoinHandle;
 /// Generous: what is waited for must come, on however slow a machine.
 const DEADLINE: Duration = Duration::from_secs(30);
 
-/// A broker of its own in memory, under a manual clock.
-pub(crate) async fn broker() -> Broker {
-    broker_of(Clock::manual(Timestamp::from_millis(1_800_000_000_000))).await
+/// What an actor tells its test.
+pub(crate) type Told = Mutex<Sender<String>>;
+
+pub(crate) fn tell(to: &Told, what: impl Into<String>) {
+    to.lock().unwrap().send(what.into()).unwrap();
 }
 
-/// A broker of its own in memory.
-pub(crate) async fn broker_of(clock: Clock) -> Broker {
+pub(crate) fn ears() -> (Told, Receiver<String>) {
+    let (told, heard) = channel();
+    (Mutex::new(told), heard)
+}
+
+/// What an actor tells next.
+pub(crate) fn next(heard: &Receiver<String>) -> String {
+    heard.recv_timeout(DEADLINE).expect("an actor tells something")
+}
+
+/// A broker of its own in memory, under a manual clock.
+pub(crate) async fn broker() -> Broker {
+    let clock = Clock::manual(Timestamp::from_millis(1_800_000_000_000));
     Broker::open("memory:", "dramatiq", clock).await.expect("a broker").with(Retries::default())
 }
 

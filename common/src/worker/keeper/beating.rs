@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use tracing::warn;
 
-use super::{Event, Keeper};
+use super::Keeper;
 use crate::clock::Timestamp;
 use crate::error::StoreError;
 use crate::store::{BEAT_INTERVAL, Beat, Claim};
 
 /// A run that takes longer is a long one; seen at the next beat.
 const LONG_RUN: Duration = Duration::from_millis(10);
+use crate::worker::event::Event;
 
 impl Keeper {
     pub(super) fn start_beat(&mut self) {

@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use tracing::{debug, warn};
 
-use super::{Event, Keeper};
+use super::Keeper;
 use crate::actor::Cancellation;
 use crate::clock::Timestamp;
 use crate::error::{StoreError, UnknownActor};
 use crate::message::option;
 use crate::queue_name::QueueName;
 use crate::store::{Body, Claim, Delivery, Ending, Fetched, Place, Want};
+use crate::worker::event::Event;
 use crate::worker::pool::{Job, head};
 use crate::worker::stop::Stage;
 

@@ -2,9 +2,10 @@
 
 use tracing::warn;
 
-use super::{Event, Keeper};
+use super::Keeper;
 use crate::error::StoreError;
 use crate::store::{Answer, Ending, Place};
+use crate::worker::event::Event;
 
 impl Keeper {
     pub(super) fn start_finish(&mut self) {

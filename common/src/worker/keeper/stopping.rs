@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use tracing::{info, warn};
 
-use super::{Event, Keeper};
+use super::Keeper;
 use crate::queue_name::QueueName;
+use crate::worker::event::Event;
 use crate::worker::pool::Pool;
 use crate::worker::stop::{Stage, Stopper};
 

@@ -1,0 +1,98 @@
+//! Who holds what.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::clock::Timestamp;
+use crate::error::DecodeError;
+use crate::message::{Message, MessageId};
+use crate::queue_name::QueueName;
+
+/// Identifies a worker: random, new at each start, never configured.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct WorkerId(Arc<str>);
+
+impl WorkerId {
+    /// A fresh random id.
+    #[must_use]
+    pub fn random() -> Self {
+        Self(MessageId::random().as_str().into())
+    }
+
+    /// The id as the store has it.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for WorkerId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A worker's registration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lease {
+    /// Who.
+    pub worker: WorkerId,
+    /// The queues that it may fetch from.
+    pub queues: Vec<QueueName>,
+}
+
+/// How many messages are wanted of a queue, at most.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Want {
+    /// The queue.
+    pub queue: QueueName,
+    /// At most so many.
+    pub count: usize,
+}
+
+/// A worker's hold on one message.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Claim {
+    /// The queue that it was fetched from, whatever the message itself says.
+    pub queue: QueueName,
+    /// The name under which the store holds the message.
+    pub id: Arc<str>,
+}
+
+/// What a fetch brought.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Fetched {
+    /// The store's time: what it calls due is due, whatever another clock says.
+    pub now: Timestamp,
+    /// The messages, in the order in which they are to run.
+    pub deliveries: Vec<Delivery>,
+    /// When the next held message of these queues is due.
+    pub next_due: Option<Timestamp>,
+}
+
+/// Why a wait is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wake {
+    /// There may be something to fetch.
+    Ready,
+    /// There may be something that comes due earlier than was known: a beat tells.
+    Due,
+}
+
+/// A message that was fetched, with this worker's claim on it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Delivery {
+    /// The claim.
+    pub claim: Claim,
+    /// The message, or the bytes that are none.
+    pub body: Result<Message, Undecodable>,
+}
+
+/// Bytes that are no message, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Undecodable {
+    /// The bytes as they lay in the store.
+    pub bytes: Vec<u8>,
+    /// What is wrong with them.
+    pub error: DecodeError,
+}

@@ -1,0 +1,59 @@
+//! How a claim ends, as data.
+
+use super::claims::Claim;
+use crate::clock::Timestamp;
+use crate::error::StoreError;
+use crate::message::Message;
+
+/// How a claim ends: where the message goes, and what else happens in the same step.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ending {
+    /// The claim that ends. Not the whole delivery: the message may be moved on.
+    pub claim: Claim,
+    /// Where the message goes.
+    pub place: Place,
+    /// What else happens, all or nothing.
+    pub also: Vec<Effect>,
+}
+
+/// Where a message goes at the end of a claim.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Place {
+    /// It is done ("ack").
+    Gone,
+    /// Into its queue, as it is now.
+    Ready(Message),
+    /// Into its queue, at a time ("retry").
+    Until(Timestamp, Message),
+    /// To the head of its queue, as it was ("requeue"): it was not run.
+    Head,
+    /// To the dead letters of its queue ("nack"), with a reason.
+    Dead(Body, String),
+}
+
+/// What is kept of a dead letter.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Body {
+    /// A message, as it is now.
+    Message(Message),
+    /// The bytes as they lay in the store.
+    Raw(Vec<u8>),
+}
+
+/// What happens in the same step as the end of a claim.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Effect {
+    /// Another message is enqueued.
+    Enqueue(Message),
+}
+
+/// What became of one ending.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// It happened.
+    Finished,
+    /// This worker does not hold the message (any more). Nothing happened.
+    Unknown,
+    /// The store refused; nothing happened, and the worker still holds the message.
+    Failed(StoreError),
+}

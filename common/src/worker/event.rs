@@ -1,0 +1,23 @@
+//! What home is told, and reacts to.
+
+use super::stop::Stage;
+use crate::error::StoreError;
+use crate::store::{Answer, Beat, Ending, Fetched, Wake};
+
+/// What the loop at home reacts to.
+#[derive(Debug)]
+pub(super) enum Event {
+    /// Slots have left endings.
+    Ended,
+    /// What a fetch of at most so many of each queue brought.
+    Fetched(usize, Result<Fetched, StoreError>),
+    Finished(Vec<Ending>, Result<Vec<Answer>, StoreError>),
+    /// Time for a beat, as planned by the timer of this number.
+    BeatDue(u64),
+    Beaten(Result<Beat, StoreError>),
+    Woken(Wake),
+    /// A pause after a failed call is over.
+    Again,
+    Stop(Stage),
+    TimedOut,
+}

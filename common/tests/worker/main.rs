@@ -1,0 +1,6 @@
+//! The worker on the memory store, under a manual clock.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
+mod kit;
+mod runs;
+mod stops;
