@@ -214,7 +214,7 @@ async fn mistakes_are_found_before_the_first_message() {
     let missing = run(Worker::new(broker.clone()).actors(actors![say]).lend(5_u8)).await.to_string();
     assert!(missing.starts_with("`say` needs `&Mutex<Sender<String>>`; lent are `u8`"), "{missing}");
     let twice = run(Worker::new(broker.clone()).actors(actors![say, say])).await.to_string();
-    assert!(twice.starts_with("two actors are called `say`: one at common/tests/worker.rs:"), "{twice}");
+    assert!(twice.starts_with("two actors are called `say`: one at common/tests/worker/runs.rs:"), "{twice}");
     assert_eq!(run(Worker::new(broker.clone())).await, WorkerError::NoActors);
     let none = run(Worker::new(broker.clone()).actors(actors![throw]).threads(0)).await.to_string();
     assert_eq!(none, "the number of threads has to be from 1 to 10000, not 0");
