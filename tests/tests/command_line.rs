@@ -279,6 +279,17 @@ fn a_worker_whose_redis_does_not_answer_ends_soon_after_ctrl_c() {
     ends_without_redis(&worker, UNANSWERED);
 }
 
+#[test]
+fn a_worker_that_has_no_broker_yet_ends_soon_after_ctrl_c() {
+    let mute = TcpListener::bind("127.0.0.1:0").unwrap();
+    let worker = with_broker(&["worker"], &format!("redis://{}", mute.local_addr().unwrap()));
+    let _connected = mute.accept().unwrap();
+    worker.interrupt();
+    let ended = eventually(SOON, || worker.ended());
+    assert_eq!(ended.and_then(|status| status.code()), Some(0), "it waits for an answer\n{worker}");
+    worker.wait_for_line("stopped before it had a broker");
+}
+
 fn ends_without_redis(worker: &Process, patience: Duration) {
     worker.interrupt();
     let ended = eventually(patience, || worker.ended());
