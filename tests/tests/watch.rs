@@ -1,0 +1,155 @@
+//! `worker --watch DIR`: a new build takes over, what the old one had begun it ends, and nobody is left behind.
+#![expect(clippy::unwrap_used, reason = "the helpers of tests are tests too")]
+
+#[path = "support/experiment.rs"]
+mod experiment;
+
+use experiment::{Experiment, MAIN, write};
+use std::{
+    fs,
+    process::{Command, Stdio},
+};
+use tests::process::{PATIENCE, Process, eventually};
+
+/// An actor that is held inside for as long as a file exists. Its folder vanishes with the test, so it can't be held forever.
+const SAYS_OLD: &str = r#"//! Says something.
+
+use std::{path::Path, thread, time::Duration};
+
+use common::{actor, actors};
+use tracing::info;
+
+/// Says its text, once there is no `gate` any more.
+#[actor]
+fn say(n: u32, gate: String) {
+    info!("{n} is inside");
+    while Path::new(&gate).exists() {
+        thread::sleep(Duration::from_millis(10));
+    }
+    info!("{n} says the old text");
+}
+
+common::lab::main!(actors![say], demo: ["say 1 nowhere"]);
+"#;
+
+#[test]
+fn a_new_build_takes_over_and_the_old_one_ends_what_it_has_begun() {
+    let folder = write("watched", SAYS_OLD);
+    let gates = tempfile::tempdir().unwrap();
+    let experiment = Experiment::written("watched", folder.path());
+    let edit = |source: &str| fs::write(folder.path().join(MAIN), source).unwrap();
+    let gate = |name: &str| gates.path().join(name).display().to_string();
+    let (held, also_held, open) = (gate("held"), gate("also held"), gate("open"));
+    fs::write(&held, "").unwrap();
+    fs::write(&also_held, "").unwrap();
+    let watcher = experiment.worker(&["--watch", "."]);
+
+    assert_eq!(processes_with(&experiment.namespace).len(), 2, "the watcher and its worker\n{watcher}");
+
+    let mut ids = vec![experiment.send(&["say", "1", &held])];
+    watcher.wait_for("message 1 inside of the actor", ends_with("1 is inside"));
+    edit(&SAYS_OLD.replace("the old text", "the new text"));
+    watcher.wait_for_line("src/main.rs changed; building");
+    watcher.wait_for_line("ends what it has begun");
+    ids.push(experiment.send(&["say", "2", &open]));
+    watcher.wait_for("message 2 in the new words", ends_with("2 says the new text"));
+    assert_eq!(count(&watcher, "1 says"), 0, "{watcher}");
+    fs::remove_file(&held).unwrap();
+    watcher.wait_for("message 1 in the old words", ends_with("1 says the old text"));
+    watcher
+        .wait_for("the end of the first worker", |line| line.contains("the build of") && line.ends_with("has ended"));
+
+    edit(&SAYS_OLD.replace(";\n}\n\ncommon", "\n}}\n\ncommon"));
+    watcher.wait_for_line("unexpected closing delimiter");
+    watcher.wait_for_line("src/main.rs:");
+    watcher.wait_for("word of the build that still runs", |line| {
+        line.contains("the build failed; the build of") && line.ends_with("still runs")
+    });
+    ids.push(experiment.send(&["say", "3", &open]));
+    watcher.wait_for("message 3 in the new words", ends_with("3 says the new text"));
+
+    edit(&SAYS_OLD.replace("the old text", "the mended text"));
+    eventually(PATIENCE, || (count(&watcher, "ends what it has begun") == 2).then_some(()))
+        .unwrap_or_else(|| panic!("no second worker took over\n{watcher}"));
+    ids.push(experiment.send(&["say", "4", &open]));
+    watcher.wait_for("message 4 in the mended words", ends_with("4 says the mended text"));
+
+    ids.push(experiment.send(&["say", "5", &also_held]));
+    watcher.wait_for("message 5 inside of the actor", ends_with("5 is inside"));
+    watcher.interrupt();
+    watcher.wait_for_line("told to stop: waiting for what runs");
+    fs::remove_file(&also_held).unwrap();
+    assert_eq!(watcher.wait().code(), Some(0), "{watcher}");
+    // Workers name their broker, and cargo the folder.
+    for text in [&experiment.namespace, folder.path().to_str().unwrap()] {
+        assert_eq!(processes_with(text), [""; 0], "{watcher}");
+    }
+
+    for (n, id) in (1..).zip(&ids) {
+        assert_eq!(count(&watcher, &format!("{n} says")), 1, "message {n}\n{watcher}");
+        let ends = watcher.lines().iter().filter(|line| line.contains(id) && line.contains("done in")).count();
+        assert_eq!(ends, 1, "message {n}\n{watcher}");
+    }
+    assert_eq!(experiment.stored(), 0, "{watcher}");
+}
+
+#[test]
+fn a_killed_watcher_leaves_no_orphan() {
+    let experiment = Experiment::of_the_lab("e02_error_handling");
+    let folder = tempfile::tempdir().unwrap();
+    let watcher = experiment.worker(&["--watch", folder.path().to_str().unwrap()]);
+    assert_eq!(processes_with(&experiment.namespace).len(), 2, "the watcher and its worker\n{watcher}");
+    let id = experiment.send(&["nap", "1"]);
+    watcher.wait_for("the start of the nap", |line| line.contains(&id) && line.contains("attempt 1 starts"));
+    watcher.kill();
+    // Its worker writes to the same terminal, and ends what it has begun before it ends itself.
+    watcher.wait_for("the end of the nap", |line| line.contains(&id) && line.contains("done in"));
+    let gone = eventually(PATIENCE, || processes_with(&experiment.namespace).is_empty().then_some(()));
+    assert!(gone.is_some(), "left behind: {:?}\n{watcher}", processes_with(&experiment.namespace));
+    assert_eq!(experiment.stored(), 0, "{watcher}");
+}
+
+#[test]
+fn a_broker_in_memory_can_not_be_watched() {
+    let experiment = Experiment::of_the_lab("e02_error_handling");
+    let args = ["worker", "--watch", ".", "--broker", "memory:"];
+    let watcher = Process::start(&experiment.program, &args, &[]);
+    assert_eq!(watcher.wait().code(), Some(2), "{watcher}");
+    watcher.wait_for_line("`memory:` is one process only: use a Redis");
+}
+
+#[test]
+fn without_its_sources_an_experiment_can_not_be_watched() {
+    let folder = write("moved_away", SAYS_OLD);
+    let mut experiment = Experiment::written("moved_away", folder.path());
+    let elsewhere = tempfile::tempdir().unwrap();
+    fs::rename(folder.path(), elsewhere.path().join("moved")).unwrap();
+    experiment.folder = elsewhere.path().join("moved");
+
+    let watcher = experiment.start(&["worker", "--watch", "."]);
+    assert_eq!(watcher.wait().code(), Some(2), "{watcher}");
+    let said = watcher.wait_for_line("`--watch` builds from the sources");
+    assert!(said.contains(folder.path().to_str().unwrap()), "{said}");
+    assert!(said.contains("start the worker without it, or from a checkout"), "{said}");
+    // And that it can do.
+    let worker = experiment.worker(&[]);
+    worker.interrupt();
+    assert_eq!(worker.wait().code(), Some(0), "{worker}");
+}
+
+fn ends_with(text: &str) -> impl Fn(&str) -> bool {
+    move |line| line.ends_with(text)
+}
+
+/// How many lines have this text.
+fn count(process: &Process, text: &str) -> usize {
+    process.lines().iter().filter(|line| line.contains(text)).count()
+}
+
+/// The command lines of all processes that have this text in them.
+fn processes_with(text: &str) -> Vec<String> {
+    let listed = Command::new("ps").args(["-A", "-o", "args="]).stdin(Stdio::null()).output().unwrap();
+    assert!(listed.status.success(), "{listed:?}");
+    let listed = String::from_utf8_lossy(&listed.stdout).into_owned();
+    listed.lines().filter(|line| line.contains(text)).map(str::to_owned).collect()
+}
