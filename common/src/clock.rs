@@ -127,12 +127,16 @@ impl Clock {
         }
     }
 
-    /// Learns the store's time from a reading that was just taken there; a manual clock ignores it.
+    /// Learns the store's time from a reading that `took` so long, there and back. A manual clock ignores it.
+    ///
+    /// The store's time may have gone on since by up to all of that, and by the millisecond that a reading cuts off; it is
+    /// taken to have, so that what is planned by this clock never comes early by the store's.
     #[expect(clippy::disallowed_methods, reason = "the difference to the machine's clock is what is learnt")]
-    pub fn follow(&self, store: Timestamp) {
+    pub fn follow(&self, store: Timestamp, took: Duration) {
         if let Kind::Store { ahead, .. } = &self.0 {
             let machine = Timestamp::from(SystemTime::now());
-            ahead.store(store.0.saturating_sub(machine.0), Ordering::Relaxed);
+            let latest = store + took + Duration::from_millis(1);
+            ahead.store(latest.0.saturating_sub(machine.0), Ordering::Relaxed);
         }
     }
 
@@ -182,7 +186,7 @@ mod tests {
         let clock = Clock::manual(Timestamp::from_millis(1_000));
         clock.advance(Duration::from_millis(1_500));
         assert_eq!(clock.now(), Timestamp::from_millis(2_500));
-        clock.follow(Timestamp::from_millis(99));
+        clock.follow(Timestamp::from_millis(99), Duration::ZERO);
         assert_eq!(clock.now(), Timestamp::from_millis(2_500));
     }
 
@@ -190,7 +194,7 @@ mod tests {
     fn the_real_clock_follows_the_store() {
         let clock = Clock::system();
         let store = clock.now() + Duration::from_secs(3_600);
-        clock.follow(store);
+        clock.follow(store, Duration::from_millis(5));
         assert!(clock.now().since(store) < Duration::from_secs(60));
         assert!(clock.now() >= store);
     }

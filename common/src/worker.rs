@@ -78,8 +78,10 @@ pub struct Worker {
 pub enum Stopped {
     /// Everything that ran has ended, the rest was given back.
     Clean,
-    /// Something was still running, or could not be given back; other workers will run it again.
+    /// Something was still running, and was given back: it will run again.
     Forced,
+    /// The store did not answer: what the worker held runs again once others find it dead, or has ended already.
+    Unreachable,
 }
 
 impl Worker {

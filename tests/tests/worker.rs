@@ -164,7 +164,7 @@ async fn a_short_delay_does_not_wait_for_a_beat() {
         let (sent, delay) = (now(), Duration::from_millis(150));
         say::message("later").delay(delay).send(&broker).await.unwrap();
         let waited = next(&heard).1.duration_since(sent);
-        assert!(waited + Duration::from_millis(1) >= delay, "early: after {waited:?}");
+        assert!(waited >= delay, "early: after {waited:?}");
         lateness.push(waited.saturating_sub(delay));
         settle(&broker, "it is acknowledged", |counts| counts == Counts::default()).await;
     }

@@ -109,6 +109,10 @@ pub(super) fn code(stopped: Stopped) -> ExitCode {
             tracing::warn!(target: "common::worker", "stopped: what still ran was given back, and will run again");
             ExitCode::FAILURE
         }
+        Stopped::Unreachable => {
+            tracing::warn!(target: "common::worker", "stopped: the broker does not answer; what this worker held runs again once others find it dead");
+            ExitCode::FAILURE
+        }
     }
 }
 

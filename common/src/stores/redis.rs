@@ -49,7 +49,7 @@ use self::keys::Keys;
 use self::scripts::{Call, Script, Scripts};
 use self::upkeep::Upkeep;
 use self::wait::Ear;
-use crate::clock::{Clock, Timestamp};
+use crate::clock::{Clock, Stopwatch, Timestamp};
 use crate::error::{ConnectError, EnqueueError, StoreError};
 use crate::message::Message;
 use crate::queue_name::QueueName;
@@ -89,8 +89,9 @@ impl RedisStore {
             ear: Ear::new(server),
             upkeep: Mutex::default(),
         };
+        let watch = Stopwatch::start();
         match store.time().await {
-            Ok(now) => store.clock.follow(now),
+            Ok(now) => store.clock.follow(now, watch.elapsed()),
             Err(cause) => {
                 return Err(ConnectError::Unreachable { url: store.address(), cause });
             }

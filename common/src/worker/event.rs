@@ -18,6 +18,8 @@ pub(super) enum Event {
     Woken(Wake),
     /// A pause after a failed call is over.
     Again,
+    /// The last calls of a stopping worker have taken too long.
+    GiveUp,
     Stop(Stage),
     TimedOut,
 }

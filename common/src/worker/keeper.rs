@@ -45,7 +45,10 @@ pub(super) struct Keeper {
     /// The last fetch brought less than was wanted: the queues are empty as far as we know.
     drained: bool,
     waiting: Option<AbortHandle>,
+    /// When the next held message is due, by the store's clock.
     next_due: Option<Timestamp>,
+    /// When the next beat is planned, by our clock.
+    next_beat: Timestamp,
     /// Numbers the beat timers, so that an old one is known by its number.
     timer: u64,
     /// Endings that the store could not take yet.
@@ -53,7 +56,11 @@ pub(super) struct Keeper {
     /// Whether some of them may have been stored already.
     repeated: bool,
     outage: Outage,
-    forced: bool,
+    /// The last calls were given their moment.
+    is_hurrying: bool,
+    /// And did not answer.
+    gave_up: bool,
+    end: Stopped,
 }
 
 impl Keeper {
@@ -79,11 +86,14 @@ impl Keeper {
             drained: false,
             waiting: None,
             next_due: None,
+            next_beat: Timestamp::EPOCH,
             timer: 0,
             unfinished: Vec::new(),
             repeated: false,
             outage: Outage::default(),
-            forced: false,
+            is_hurrying: false,
+            gave_up: false,
+            end: Stopped::Clean,
         })
     }
 
@@ -99,11 +109,12 @@ impl Keeper {
         listener.abort();
         self.stop_waiting();
         self.leave().await;
-        if self.forced { Stopped::Forced } else { Stopped::Clean }
+        self.end
     }
 
     /// Starts every call that has something to do and is not under way.
     fn step(&mut self) {
+        self.limit_last_calls();
         if !self.finishing && !self.outage.is_pausing() {
             self.unfinished.extend(self.pool.take_endings());
             self.start_finish();
@@ -137,6 +148,7 @@ impl Keeper {
                 }
             }
             Event::Again => self.outage.pause_over(),
+            Event::GiveUp => self.gave_up = true,
             Event::Stop(stage) => self.stop(stage),
             Event::TimedOut => {
                 let running = self.pool.running();

@@ -10,7 +10,7 @@ use super::connection::CALL_TIMEOUT;
 use super::inspect::millis;
 use super::refusal::from_script;
 use super::scripts::read;
-use crate::clock::Timestamp;
+use crate::clock::{Stopwatch, Timestamp};
 use crate::error::StoreError;
 use crate::queue_name::QueueName;
 use crate::store::{BEAT_INTERVAL, Beat, Claim, DEAD_LETTER_TTL, Ending, Lease, Place, WorkerId};
@@ -112,8 +112,9 @@ impl RedisStore {
     pub(super) async fn beat_once(&self, lease: &Lease, held: &[Claim]) -> Result<Beat, StoreError> {
         let started = self.clock.uptime();
         let is_expiring = self.with_upkeep(&lease.worker, |upkeep| is_time(&mut upkeep.expired, started, EXPIRE_EVERY));
+        let watch = Stopwatch::start();
         let first = self.send_beat(lease, is_expiring).await?;
-        self.clock.follow(first.now);
+        self.clock.follow(first.now, watch.elapsed());
         let mut beat = Beat { now: first.now, lost: Vec::new(), next_due: first.next_due, moved: first.moved };
         let mut has_more = first.has_more;
         for _ in 0..MAX_ROUNDS {

@@ -37,6 +37,7 @@ impl Keeper {
     pub(super) fn beaten(&mut self, beat: Result<Beat, StoreError>) {
         self.beating = false;
         self.pool.give_back_surplus(LONG_RUN);
+        let mut due = None;
         match beat {
             Ok(beat) => {
                 self.outage.answered();
@@ -54,38 +55,47 @@ impl Keeper {
                     // It waits for what comes due before something else.
                     self.stop_waiting();
                 }
+                due = self.deadline(beat.next_due, beat.now);
             }
             Err(error) => self.failed("beat", &error),
         }
         if self.beat_again {
             self.start_beat();
         } else {
-            self.plan_beat();
+            let regular = self.broker.clock().now() + BEAT_INTERVAL;
+            self.plan_beat(due.map_or(regular, |due| due.min(regular)));
         }
     }
 
-    /// Learns of a due time; what comes due before the planned beat gets one of its own.
-    pub(super) fn plan_due(&mut self, due: Option<Timestamp>) {
+    /// Learns of a due time, as the store saw it at its time `now`; what comes due before the planned beat gets one of its own.
+    pub(super) fn plan_due(&mut self, due: Option<Timestamp>, now: Timestamp) {
         if due.is_some_and(|due| self.next_due.is_none_or(|known| due < known)) {
             self.next_due = due;
-            if !self.beating {
-                self.plan_beat();
+            let deadline = self.deadline(due, now).filter(|deadline| *deadline < self.next_beat);
+            if let Some(deadline) = deadline
+                && !self.beating
+            {
+                self.plan_beat(deadline);
             }
         }
     }
 
-    /// Beats after an interval, or when something comes due before that.
-    pub(super) fn plan_beat(&mut self) {
-        let clock = self.broker.clock().clone();
-        let planned = clock.now() + BEAT_INTERVAL;
-        let next = match self.next_due {
-            Some(due) if !self.outage.is_pausing() => due.min(planned),
-            _ => planned,
-        };
+    /// When it is `due` by our clock. The store's own time decides, and ours differs from it by a call's way there and back.
+    fn deadline(&self, due: Option<Timestamp>, store: Timestamp) -> Option<Timestamp> {
+        let clock = self.broker.clock();
+        if self.outage.is_pausing() {
+            return None;
+        }
+        due.map(|due| if clock.is_manual() { due } else { clock.now() + due.since(store) })
+    }
+
+    /// Beats at `time`, whatever was planned before.
+    fn plan_beat(&mut self, time: Timestamp) {
         self.timer += 1;
-        let (timer, pool) = (self.timer, self.pool.clone());
+        self.next_beat = time;
+        let (clock, timer, pool) = (self.broker.clock().clone(), self.timer, self.pool.clone());
         tokio::spawn(async move {
-            clock.sleep_until(next).await;
+            clock.sleep_until(time).await;
             pool.tell(Event::BeatDue(timer));
         });
     }

@@ -36,7 +36,7 @@ impl Keeper {
                 let brought =
                     |queue: &QueueName| deliveries.iter().filter(|delivery| delivery.claim.queue == *queue).count();
                 self.drained = self.lease.queues.iter().all(|queue| brought(queue) < share);
-                self.plan_due(next_due);
+                self.plan_due(next_due, now);
                 self.accept(deliveries, now);
             }
             Err(StoreError::Stranger) => {

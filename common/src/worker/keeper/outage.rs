@@ -46,6 +46,11 @@ impl Outage {
         }
     }
 
+    /// Whether the last call failed.
+    pub(super) fn is_on(&self) -> bool {
+        self.since.is_some()
+    }
+
     pub(super) fn pause_over(&mut self) {
         self.pausing = false;
     }

@@ -1,14 +1,19 @@
 //! The worker's end: nothing more is fetched, everything is given back.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use tokio::time::timeout;
 use tracing::{info, warn};
 
 use super::Keeper;
-use crate::queue_name::QueueName;
+use crate::worker::Stopped;
 use crate::worker::event::Event;
 use crate::worker::pool::Pool;
 use crate::worker::stop::{Stage, Stopper};
+
+/// How long the last calls may take once nothing runs any more, and signing off after them.
+const LAST_CALLS: Duration = Duration::from_millis(900);
 
 impl Keeper {
     pub(super) fn stop(&mut self, stage: Stage) {
@@ -19,8 +24,9 @@ impl Keeper {
         self.stop_waiting();
         self.pool.close();
         if stage == Stage::Forced {
-            let abandoned = self.pool.abandon();
-            self.forced = abandoned > 0;
+            if self.pool.abandon() > 0 {
+                self.end = Stopped::Forced;
+            }
             return;
         }
         let running = self.pool.running();
@@ -34,25 +40,52 @@ impl Keeper {
         });
     }
 
-    /// Whether all is given back and stored, or cannot be.
-    pub(super) fn is_over(&mut self) -> bool {
-        if self.stage == Stage::Running || self.fetching || self.finishing {
-            return false;
+    /// Once nothing runs any more, the last calls get a moment: a store that does not answer must not hold up the exit.
+    pub(super) fn limit_last_calls(&mut self) {
+        if self.stage == Stage::Running || self.is_hurrying || self.pool.running() > 0 {
+            return;
         }
-        if self.pool.is_quiet() && self.unfinished.is_empty() {
-            return true;
-        }
-        // While the store is away nothing can be given back. What is held comes back to others as soon as it returns.
-        let stuck = self.outage.is_pausing() && self.pool.running() == 0;
-        self.forced |= stuck;
-        stuck
+        self.is_hurrying = true;
+        let (clock, pool) = (self.broker.clock().clone(), self.pool.clone());
+        tokio::spawn(async move {
+            clock.sleep(LAST_CALLS).await;
+            pool.tell(Event::GiveUp);
+        });
     }
 
-    pub(super) async fn leave(&self) {
-        if let Err(error) = self.broker.store().leave(&self.lease).await {
-            let queues: Vec<_> = self.lease.queues.iter().map(QueueName::as_str).collect();
-            warn!(target: "common::worker", "could not sign off from {}: {error}", queues.join(", "));
+    /// Whether all is given back and stored, or cannot be.
+    pub(super) fn is_over(&mut self) -> bool {
+        if self.stage == Stage::Running || self.pool.running() > 0 {
+            return false;
         }
+        let is_calling = self.fetching || self.finishing;
+        let is_left = self.finishing || !self.unfinished.is_empty() || !self.pool.is_quiet();
+        if !is_calling && !is_left {
+            return true;
+        }
+        // What is left comes back to others as soon as the store does.
+        self.gave_up |= !is_calling && self.outage.is_pausing();
+        if self.gave_up && is_left {
+            self.end = Stopped::Unreachable;
+        }
+        self.gave_up
+    }
+
+    /// Signs off. If the store is away, others find this worker dead, and get back what it held.
+    pub(super) async fn leave(&self) {
+        let problem = if self.gave_up || self.outage.is_on() {
+            "the broker does not answer".to_owned()
+        } else {
+            let (store, lease) = (self.broker.store().clone(), self.lease.clone());
+            let leaving = tokio::spawn(async move { store.leave(&lease).await });
+            match timeout(LAST_CALLS, leaving).await {
+                Ok(Ok(Ok(()))) => return,
+                Ok(Ok(Err(error))) => error.to_string(),
+                Ok(Err(panic)) => panic.to_string(),
+                Err(_) => format!("no answer within {LAST_CALLS:?}"),
+            }
+        };
+        warn!(target: "common::worker", "could not sign off: {problem}");
     }
 }
 
