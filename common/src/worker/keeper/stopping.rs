@@ -31,7 +31,7 @@ impl Keeper {
         }
         let running = self.pool.running();
         if running > 0 {
-            info!(target: "common::worker", "stopping: waiting for {running} that still run");
+            info!(target: "common::worker", "stopping: waiting for what runs ({running})");
         }
         let (clock, pool, timeout) = (self.broker.clock().clone(), self.pool.clone(), self.shutdown_timeout);
         tokio::spawn(async move {
