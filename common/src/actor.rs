@@ -42,6 +42,8 @@ pub struct Declaration {
     pub priority: i32,
     /// When and how often to retry.
     pub retries: RetryOptions,
+    /// Who hears how its runs end.
+    pub callbacks: Callbacks,
     /// What travels, in order.
     pub parameters: &'static [Parameter],
     /// What it wants to be lent.
@@ -65,6 +67,15 @@ pub struct RetryOptions {
     pub max_backoff: Option<Duration>,
     /// Hears about the last failure.
     pub on_retry_exhausted: Option<Target>,
+}
+
+/// Who hears how an actor's runs end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Callbacks {
+    /// Hears what it returned.
+    pub on_success: Option<Target>,
+    /// Hears of every failed attempt.
+    pub on_failure: Option<Target>,
 }
 
 /// An actor that another one names: where to send a message to it.

@@ -3,7 +3,7 @@
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use crate::actor::Declaration;
+use crate::actor::{Actor, Declaration};
 use crate::broker::Broker;
 use crate::clock::Timestamp;
 use crate::error::EnqueueError;
@@ -97,6 +97,25 @@ impl Call {
     #[must_use]
     pub fn max_backoff(self, wait: Duration) -> Self {
         self.option(option::MAX_BACKOFF, millis(wait))
+    }
+
+    /// Tells actor `A` what its actor returned: it is sent this message and the value.
+    #[must_use]
+    pub fn on_success<A: Actor>(self) -> Self {
+        self.option(option::ON_SUCCESS, Raw::from(A::DECLARATION.name))
+    }
+
+    /// Tells actor `A` of every failed attempt: it is sent this message and the error.
+    #[must_use]
+    pub fn on_failure<A: Actor>(self) -> Self {
+        self.option(option::ON_FAILURE, Raw::from(A::DECLARATION.name))
+    }
+
+    /// Tells actor `A` about the last failure, whatever the actor says. The message travels with its name: a worker that does
+    /// not know `A` tells it on this message's own queue.
+    #[must_use]
+    pub fn on_retry_exhausted<A: Actor>(self) -> Self {
+        self.option(option::ON_RETRY_EXHAUSTED, Raw::from(A::DECLARATION.name))
     }
 
     /// Among ready messages, lower runs first; 0 is the usual one.

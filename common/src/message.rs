@@ -109,6 +109,10 @@ pub mod option {
     pub const MAX_BACKOFF: &str = "max_backoff";
     /// The actor that hears about the last failure.
     pub const ON_RETRY_EXHAUSTED: &str = "on_retry_exhausted";
+    /// The actor that hears of success.
+    pub const ON_SUCCESS: &str = "on_success";
+    /// The actor that hears of every failed attempt.
+    pub const ON_FAILURE: &str = "on_failure";
     /// The name under which Redis holds the message; it changes with every write of a new body.
     pub const REDIS_MESSAGE_ID: &str = "redis_message_id";
     /// Lower runs first, 0 is the usual one. Ours: dramatiq passes it on and does not look at it.

@@ -3,11 +3,14 @@
 //! A hook does no I/O. What happens at the end of a run is data: an [`Ending`] says where the message goes and what else
 //! happens, hooks change it, and the store carries it out as one step.
 
-use crate::actor::Declaration;
+use std::fmt;
+
+use crate::actor::{Declaration, Target};
 use crate::clock::Timestamp;
-use crate::message::Message;
-use crate::outcome::Outcome;
-use crate::store::Ending;
+use crate::message::{Entries, Message, MessageId, Raw, option};
+use crate::outcome::{Failure, Outcome};
+use crate::queue_name::QueueName;
+use crate::store::{Effect, Ending};
 
 /// Looks at messages on their way, and may change what becomes of them.
 ///
@@ -39,7 +42,7 @@ pub trait Middleware: Send + Sync + 'static {
 }
 
 /// A run that has ended.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Run<'a> {
     /// The actor.
     pub actor: &'a Declaration,
@@ -51,4 +54,56 @@ pub struct Run<'a> {
     pub slot: usize,
     /// The time when it ended.
     pub now: Timestamp,
+    /// The worker's actors by name: messages name others by their names only.
+    pub find: &'a (dyn Fn(&str) -> Option<&'static Declaration> + Sync),
+}
+
+impl Run<'_> {
+    /// The actor that is meant by an option of the message, else by the running actor's declaration. Messages name actors by
+    /// name only: one that this worker does not know is taken to be on the message's own queue.
+    #[must_use]
+    pub fn target(&self, option: &str, declared: Option<Target>) -> Option<(String, QueueName)> {
+        let named = self.message.options.read::<String>(option).filter(|name| !name.is_empty());
+        let Some(name) = named else {
+            return declared.map(|target| (target.name.to_owned(), QueueName::canonical(target.queue)));
+        };
+        let known = (self.find)(&name).map(|actor| QueueName::canonical(actor.queue));
+        Some((name, known.unwrap_or_else(|| self.message.queue_name.clone())))
+    }
+
+    /// A message to another actor, which is sent in the same step as this run ends.
+    #[must_use]
+    pub fn send(&self, (actor, queue_name): (String, QueueName), args: Vec<Raw>) -> Effect {
+        Effect::Enqueue(Message {
+            queue_name,
+            actor_name: actor.into(),
+            args,
+            kwargs: Entries::default(),
+            options: Entries::default(),
+            message_id: MessageId::random(),
+            message_timestamp: self.now,
+        })
+    }
+
+    /// The message with what is known about its failure.
+    #[must_use]
+    pub fn failed_message(&self, failure: &Failure, retries: u32) -> Message {
+        let mut message = self.message.clone();
+        message.options.set(option::RETRIES, Raw::from(retries));
+        message.options.set(option::TRACEBACK, Raw::from(failure.text.as_str()));
+        message
+    }
+}
+
+impl fmt::Debug for Run<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { actor, message, outcome, slot, now, find: _ } = self;
+        f.debug_struct("Run")
+            .field("actor", actor)
+            .field("message", message)
+            .field("outcome", outcome)
+            .field("slot", slot)
+            .field("now", now)
+            .finish_non_exhaustive()
+    }
 }

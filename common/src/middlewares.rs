@@ -1,3 +1,4 @@
 //! The middleware that comes along.
 
+pub mod callbacks;
 pub mod retries;

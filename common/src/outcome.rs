@@ -20,6 +20,8 @@ pub enum Outcome {
 pub struct Failure {
     /// The error and its sources, separated by `: `.
     pub text: String,
+    /// The name of the error's type, without its modules; for people, who should not rely on it.
+    pub kind: String,
     /// The actor's `throws` matches: it expected this error, and no retry can help.
     pub expected: bool,
     /// What the actor's `retry_when` says; `None` where it has none, and the number of retries decides.

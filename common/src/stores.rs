@@ -9,6 +9,7 @@ use std::sync::Arc;
 use crate::broker::{Broker, Home};
 use crate::clock::Clock;
 use crate::error::{ConnectError, StoreError};
+use crate::middlewares::callbacks::Callbacks;
 use crate::middlewares::retries::Retries;
 use crate::store::Inspect;
 
@@ -16,7 +17,7 @@ use crate::store::Inspect;
 pub const NAMESPACE: &str = "dramatiq";
 
 impl Broker {
-    /// Connects to the broker at a URL, with [`Retries`] as its middleware.
+    /// Connects to the broker at a URL, with [`Callbacks`] and [`Retries`] as its middleware.
     ///
     /// | URL | what it is |
     /// | --- | --- |
@@ -39,7 +40,8 @@ impl Broker {
             }
             None => (url, NAMESPACE),
         };
-        Self::open(url, namespace, Clock::system()).await.map(|broker| broker.with(Retries::default()))
+        let broker = Self::open(url, namespace, Clock::system()).await?;
+        Ok(broker.with(Callbacks).with(Retries::default()))
     }
 
     /// Connects to the broker at a URL without any middleware, with a namespace and a clock of your own.

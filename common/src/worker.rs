@@ -175,12 +175,13 @@ impl Worker {
                 high: MAX_THREADS,
             });
         }
-        let registry = Registry::new(&self.actors)?;
+        let registry = Arc::new(Registry::new(&self.actors)?);
         for actor in &self.actors {
             self.lendings.check(actor.name, actor.lent)?;
         }
         let runner = Runner {
             broker: self.broker.clone(),
+            registry: registry.clone(),
             lendings: Arc::new(self.lendings),
             show_arguments: self.show_arguments,
         };

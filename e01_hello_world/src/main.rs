@@ -16,3 +16,11 @@ fn count_to(n: u32) {
 }
 
 common::lab::main!(actors![count_to], demo: ["count_to 3"]);
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn an_actor_is_still_a_function() {
+        super::count_to(1);
+    }
+}

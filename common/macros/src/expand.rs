@@ -4,7 +4,7 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens as _, format_ident, quote_spanned};
 use syn::ext::IdentExt as _;
 use syn::spanned::Spanned as _;
-use syn::{Attribute, Type};
+use syn::{Attribute, Path, Type};
 
 use crate::mistakes::Mistakes;
 use crate::options::Options;
@@ -182,7 +182,7 @@ impl Handle<'_> {
             |queue| quote_spanned!(site=> #queue),
         );
         let priority = options.priority;
-        let retries = retries(options);
+        let (retries, callbacks) = (retries(options), callbacks(options));
         let about = first_paragraph(&self.function.attributes);
         let (parameters, lent): (Vec<_>, Vec<_>) = if self.sound {
             (self.travelling().map(parameter).collect(), self.lent().collect())
@@ -196,6 +196,7 @@ impl Handle<'_> {
                 queue: #queue,
                 priority: #priority,
                 retries: #retries,
+                callbacks: #callbacks,
                 parameters: &[#(#parameters),*],
                 lent: &[#(#lent),*],
                 run: #run,
@@ -229,12 +230,7 @@ fn retries(options: &Options) -> TokenStream {
     let max_retries = option(options.max_retries.map(|number| quote_spanned!(site=> #number)));
     let min_backoff = option(options.min_backoff.map(time));
     let max_backoff = option(options.max_backoff.map(time));
-    let on_retry_exhausted = option(options.on_retry_exhausted.as_ref().map(|path| {
-        // Not by `Target::of`: a path alone in angle brackets may be a constant, and the compiler would say that.
-        let at = site.located_at(path.span());
-        let declaration = quote_spanned!(at=> <#path as ::common::actor::Actor>::DECLARATION);
-        quote_spanned!(at=> ::common::actor::Target { name: #declaration.name, queue: #declaration.queue })
-    }));
+    let on_retry_exhausted = target(options.on_retry_exhausted.as_ref());
     quote_spanned! {site=>
         ::common::actor::RetryOptions {
             max_retries: #max_retries,
@@ -243,6 +239,23 @@ fn retries(options: &Options) -> TokenStream {
             on_retry_exhausted: #on_retry_exhausted,
         }
     }
+}
+
+fn callbacks(options: &Options) -> TokenStream {
+    let site = Span::mixed_site();
+    let on_success = target(options.on_success.as_ref());
+    let on_failure = target(options.on_failure.as_ref());
+    quote_spanned!(site=> ::common::actor::Callbacks { on_success: #on_success, on_failure: #on_failure })
+}
+
+/// Another actor, by its path.
+fn target(path: Option<&Path>) -> TokenStream {
+    option(path.map(|path| {
+        // Not by `Target::of`: a path alone in angle brackets may be a constant, and the compiler would say that.
+        let at = Span::mixed_site().located_at(path.span());
+        let declaration = quote_spanned!(at=> <#path as ::common::actor::Actor>::DECLARATION);
+        quote_spanned!(at=> ::common::actor::Target { name: #declaration.name, queue: #declaration.queue })
+    }))
 }
 
 fn option(value: Option<TokenStream>) -> TokenStream {

@@ -41,11 +41,13 @@ use proc_macro::TokenStream;
 /// | `throws` | a pattern of errors that are expected: no retry | none is expected |
 /// | `retry_when` | a function or closure `fn(u32, &E) -> bool`: retries so far, and the error | `max_retries` decides |
 /// | `on_retry_exhausted` | an actor that hears about the last failure | nobody hears |
+/// | `on_success` | an actor that hears what this one returned | nobody hears |
+/// | `on_failure` | an actor that hears of every failed attempt | nobody hears |
 ///
 /// A time is a whole number and a unit, one of `ms`, `s`, `m` (minutes), `h`, `d`: `"500ms"`, `"15s"`, `"7d"`. `"0s"` is
 /// no wait at all.
 ///
-/// Two actors cannot name each other in `on_retry_exhausted`, nor can one name itself: the compiler would have to know each
+/// Two actors cannot name each other in the last three options, nor can one name itself: the compiler would have to know each
 /// before the other.
 ///
 /// # Not an actor

@@ -9,7 +9,7 @@ use crate::duration;
 use crate::mistakes::Mistakes;
 
 /// All options, in the order in which they are told, each with an example.
-const KNOWN: [(&str, &str); 9] = [
+const KNOWN: [(&str, &str); 11] = [
     ("name", r#"name = "send_email""#),
     ("queue", r#"queue = "mail""#),
     ("priority", "priority = -5"),
@@ -19,6 +19,8 @@ const KNOWN: [(&str, &str); 9] = [
     ("throws", "throws = MailError::Bounce { .. }"),
     ("retry_when", "retry_when = is_temporary"),
     ("on_retry_exhausted", "on_retry_exhausted = tell_admin"),
+    ("on_success", "on_success = send_receipt"),
+    ("on_failure", "on_failure = count_failures"),
 ];
 
 /// The bound of a priority, in both directions.
@@ -38,6 +40,8 @@ pub(crate) struct Options {
     pub(crate) throws: Option<Pat>,
     pub(crate) retry_when: Option<Expr>,
     pub(crate) on_retry_exhausted: Option<Path>,
+    pub(crate) on_success: Option<Path>,
+    pub(crate) on_failure: Option<Path>,
 }
 
 impl Options {
@@ -135,13 +139,17 @@ impl Options {
                     "`retry_when` is a function or a closure: `|retries, error| retries < 3`",
                 )?);
             }
-            _ => {
-                self.on_retry_exhausted =
-                    Some(otherwise(input.parse(), "`on_retry_exhausted` is the path of an actor: `tell_admin`")?);
-            }
+            "on_retry_exhausted" => self.on_retry_exhausted = Some(actor(input, name)?),
+            "on_success" => self.on_success = Some(actor(input, name)?),
+            _ => self.on_failure = Some(actor(input, name)?),
         }
         Ok(())
     }
+}
+
+/// The path of another actor.
+fn actor(input: ParseStream, option: &str) -> syn::Result<Path> {
+    otherwise(input.parse(), &format!("`{option}` is the path of an actor: `tell_admin`"))
 }
 
 /// Leaves out everything up to the comma before the next option: a closure has commas of its own.

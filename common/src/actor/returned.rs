@@ -4,6 +4,7 @@
 //! fits ("autoref specialization", after David Tolnay). The choice between a `Result` and a value carries no bounds, so
 //! that an error without a text is a compile error and not a value.
 
+use std::any::type_name;
 use std::convert::Infallible;
 use std::error::Error;
 use std::fmt::Display;
@@ -11,6 +12,7 @@ use std::ops::Deref;
 
 use serde::Serialize;
 
+use super::lendings::short;
 use crate::message::Raw;
 use crate::outcome::{Failure, Outcome, Retry};
 
@@ -82,9 +84,11 @@ impl<T: Serialize + 'static> Storable for T {}
 pub fn value<T: Storable>(value: &T) -> Outcome {
     match Raw::encode(value) {
         Ok(raw) => Outcome::Value(raw),
-        Err(error) => {
-            Outcome::Failed(Failure { text: format!("the result has no JSON form: {error}"), ..Failure::default() })
-        }
+        Err(error) => Outcome::Failed(Failure {
+            text: format!("the result has no JSON form: {error}"),
+            kind: kind::<T>(),
+            ..Failure::default()
+        }),
     }
 }
 
@@ -140,7 +144,7 @@ pub struct ErrorKind;
 impl ErrorKind {
     /// Text and sources, and whether it is a [`Retry`].
     pub fn describe<E: Error + 'static>(self, error: &E) -> Failure {
-        failure(error)
+        Failure { kind: kind::<E>(), ..failure(error) }
     }
 }
 
@@ -151,7 +155,7 @@ pub struct DynKind;
 impl DynKind {
     /// Text and sources, and whether it is a [`Retry`].
     pub fn describe<E: Deref<Target = dyn Error + Send + Sync + 'static>>(self, error: &E) -> Failure {
-        failure(&**error)
+        Failure { kind: kind::<E>(), ..failure(&**error) }
     }
 }
 
@@ -162,8 +166,12 @@ pub struct TextKind;
 impl TextKind {
     /// Its text; the bound stands here and not at the choice, so that the compiler tells it in its own words.
     pub fn describe<E: Telling>(self, error: &E) -> Failure {
-        Failure { text: format!("{error:#}"), ..Failure::default() }
+        Failure { text: format!("{error:#}"), kind: kind::<E>(), ..Failure::default() }
     }
+}
+
+fn kind<E>() -> String {
+    short(type_name::<E>())
 }
 
 /// What an actor's `retry_when` says about an error; here a closure learns its parameters' types.

@@ -42,6 +42,22 @@ impl Raw {
         String::from_utf8(text).map(|text| Self(Cow::Owned(text))).map_err(|error| ParseError(error.to_string()))
     }
 
+    /// A JSON object of these entries, in their order.
+    #[must_use]
+    pub fn object<const N: usize>(entries: [(&str, Self); N]) -> Self {
+        let mut json = String::from("{");
+        for (index, (key, value)) in entries.iter().enumerate() {
+            if index > 0 {
+                json.push(',');
+            }
+            super::json::push_string(&mut json, key);
+            json.push(':');
+            json.push_str(value.as_str());
+        }
+        json.push('}');
+        Self(Cow::Owned(json))
+    }
+
     /// Reads the value as a `T`.
     ///
     /// # Errors

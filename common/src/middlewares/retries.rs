@@ -5,14 +5,12 @@
 
 use std::time::Duration;
 
-use tracing::{debug, error, info, warn};
+use tracing::{debug, error, info};
 
-use crate::actor::Target;
 use crate::backoff::{Backoff, MAX_BACKOFF};
-use crate::message::{Entries, Message, MessageId, Raw, option};
+use crate::message::{Raw, option};
 use crate::middleware::{Middleware, Run};
 use crate::outcome::{Failure, Outcome};
-use crate::queue_name::QueueName;
 use crate::store::{Body, Effect, Ending, Place};
 
 /// Sends failed messages round again, with a growing wait.
@@ -76,7 +74,7 @@ impl Middleware for Retries {
         if failure.expected {
             info!(target: "common::run", "not retried, its actor expects this error; kept in {}", run.message.queue_name.dead_letter());
             ending.place =
-                Place::Dead(Body::Message(failed(run, failure, run.message.retries())), failure.text.clone());
+                Place::Dead(Body::Message(run.failed_message(failure, run.message.retries())), failure.text.clone());
             return;
         }
         let policy = self.policy(run);
@@ -112,7 +110,7 @@ fn try_again(run: &Run<'_>, failure: &Failure, policy: &Policy, ending: &mut End
         short(wait),
         run.slot,
     );
-    let mut message = failed(run, failure, retries.saturating_add(1));
+    let mut message = run.failed_message(failure, retries.saturating_add(1));
     message.options.set(option::REQUEUE_TIMESTAMP, Raw::from(run.now.as_millis()));
     ending.place = Place::Until(run.now + wait, message);
 }
@@ -134,47 +132,20 @@ fn give_up(run: &Run<'_>, failure: &Failure, policy: &Policy, ending: &mut Endin
     if let Some(effect) = tell(run, failure, policy) {
         ending.also.push(effect);
     }
-    ending.place = Place::Dead(Body::Message(failed(run, failure, retries)), failure.text.clone());
+    ending.place = Place::Dead(Body::Message(run.failed_message(failure, retries)), failure.text.clone());
 }
 
 /// The message for the actor that wants to hear about the last failure.
 fn tell(run: &Run<'_>, failure: &Failure, policy: &Policy) -> Option<Effect> {
-    let named = run.message.options.read::<String>(option::ON_RETRY_EXHAUSTED).filter(|name| !name.is_empty());
-    let (actor_name, queue_name) = match (named, run.actor.retries.on_retry_exhausted) {
-        (Some(name), Some(Target { name: same, queue })) if name == same => (name, QueueName::canonical(queue)),
-        // A message names the actor only; where it lives is known for actors of the same queue.
-        (Some(name), _) => (name, run.message.queue_name.clone()),
-        (None, Some(target)) => (target.name.to_owned(), QueueName::canonical(target.queue)),
-        (None, None) => return None,
-    };
+    let target = run.target(option::ON_RETRY_EXHAUSTED, run.actor.retries.on_retry_exhausted)?;
     let retries = run.message.retries();
     // dramatiq has counted the failed attempt by the time it tells about it.
-    let told = failed(run, failure, retries.saturating_add(1));
-    let max = policy.max_retries.map_or(Raw::NULL, Raw::from);
-    let info = serde_json::value::RawValue::from_string(format!(r#"{{"retries":{retries},"max_retries":{max}}}"#));
-    match info {
-        Ok(info) => Some(Effect::Enqueue(Message {
-            queue_name,
-            actor_name: actor_name.into(),
-            args: vec![told.to_raw(), Raw::from(&*info)],
-            kwargs: Entries::default(),
-            options: Entries::default(),
-            message_id: MessageId::random(),
-            message_timestamp: run.now,
-        })),
-        Err(error) => {
-            warn!(target: "common::run", "nobody is told: {error}");
-            None
-        }
-    }
-}
-
-/// The message with what is known about its failure.
-fn failed(run: &Run<'_>, failure: &Failure, retries: u32) -> Message {
-    let mut message = run.message.clone();
-    message.options.set(option::RETRIES, Raw::from(retries));
-    message.options.set(option::TRACEBACK, Raw::from(failure.text.as_str()));
-    message
+    let told = run.failed_message(failure, retries.saturating_add(1));
+    let info = Raw::object([
+        ("retries", Raw::from(retries)),
+        ("max_retries", policy.max_retries.map_or(Raw::NULL, Raw::from)),
+    ]);
+    Some(run.send(target, vec![told.to_raw(), info]))
 }
 
 /// A window as a person reads it: `1 to 2 s`.

@@ -32,7 +32,7 @@ use crate::store::{Ending, Lease, Wake};
 #[expect(clippy::struct_excessive_bools, reason = "facts that come and go by themselves")]
 pub(super) struct Keeper {
     broker: Broker,
-    registry: Registry,
+    registry: Arc<Registry>,
     pool: Arc<Pool>,
     shutdown_timeout: Duration,
     lease: Arc<Lease>,
@@ -67,7 +67,7 @@ impl Keeper {
     /// Registers the worker.
     pub(super) async fn join(
         broker: Broker,
-        registry: Registry,
+        registry: Arc<Registry>,
         pool: Arc<Pool>,
         shutdown_timeout: Duration,
     ) -> Result<Self, StoreError> {

@@ -12,6 +12,7 @@ use std::time::Duration;
 use tracing::{Instrument, Span, debug, debug_span, warn};
 
 use super::pool::Job;
+use super::registry::Registry;
 use crate::actor::{Context, Lendings, Run as Kind, Running};
 use crate::broker::Broker;
 use crate::clock::Stopwatch;
@@ -24,6 +25,7 @@ use crate::store::{Body, Ending, Place};
 #[derive(Debug)]
 pub(super) struct Runner {
     pub(super) broker: Broker,
+    pub(super) registry: Arc<Registry>,
     pub(super) lendings: Arc<Lendings>,
     pub(super) show_arguments: bool,
 }
@@ -109,7 +111,9 @@ impl Runner {
             }
         };
         let mut ending = Ending { claim, place, also: Vec::new() };
-        let run = Run { actor, message: &message, outcome, slot: slot + 1, now: self.broker.clock().now() };
+        let now = self.broker.clock().now();
+        let find = |name: &str| self.registry.get(name);
+        let run = Run { actor, message: &message, outcome, slot: slot + 1, now, find: &find };
         for middleware in self.broker.middleware().iter().rev() {
             middleware.ending(&run, &mut ending);
         }
@@ -153,7 +157,7 @@ async fn catching(mut running: Running) -> Outcome {
 fn panicked(panic: &(dyn Any + Send)) -> Outcome {
     let words = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
     let text = words.map_or_else(|| "panicked, without words".to_owned(), |words| format!("panicked: {words}"));
-    Outcome::Failed(Failure { text, panicked: true, ..Failure::default() })
+    Outcome::Failed(Failure { text, kind: "panic".to_owned(), panicked: true, ..Failure::default() })
 }
 
 /// How long a run took, in the unit that fits.

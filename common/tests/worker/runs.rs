@@ -9,6 +9,7 @@ use common::outcome::Retry;
 use common::queue_name::QueueName;
 use common::worker::Worker;
 use common::{actor, error::WorkerError};
+use serde::{Deserialize, Serialize};
 
 use super::kit::{Told, broker, ears, next, start, start_with, tell};
 
@@ -130,6 +131,72 @@ async fn another_actor_hears_about_the_last_failure() {
     let worker = start(&broker, actors![fail_and_tell, hear], told);
     fail_and_tell::message().min_backoff(Duration::ZERO).send(&broker).await.unwrap();
     assert_eq!(next(&heard), r#""fail_and_tell" 4 {"max_retries":3,"retries":3}"#);
+    worker.stop().await;
+}
+
+#[actor(queue = "elsewhere")]
+fn hear_elsewhere(told: &Told, message: serde_json::Value, info: serde_json::Value) {
+    tell(told, format!("elsewhere {} {info}", message["actor_name"]));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_message_may_name_another_actor_on_another_queue() {
+    let broker = broker().await;
+    let (told, heard) = ears();
+    let worker = start(&broker, actors![fail_and_tell, hear, hear_elsewhere], told);
+    fail_and_tell::message().max_retries(0).on_retry_exhausted::<hear_elsewhere>().send(&broker).await.unwrap();
+    assert_eq!(next(&heard), r#"elsewhere "fail_and_tell" {"max_retries":0,"retries":0}"#);
+    worker.stop().await;
+}
+
+#[actor(on_success = hear, on_failure = hear, max_retries = 1, min_backoff = "0s")]
+fn halve(n: u32) -> Result<u32, String> {
+    if n.is_multiple_of(2) { Ok(n / 2) } else { Err(format!("{n} is odd")) }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn other_actors_hear_what_was_returned_and_of_every_failed_attempt() {
+    let broker = broker().await;
+    let (told, heard) = ears();
+    let worker = start(&broker, actors![halve, hear, hear_elsewhere], told);
+    halve::send(&broker, 4).await.unwrap();
+    assert_eq!(next(&heard), r#""halve" null 2"#);
+    halve::send(&broker, 5).await.unwrap();
+    assert_eq!(next(&heard), r#""halve" 1 {"message":"5 is odd","type":"String"}"#);
+    assert_eq!(next(&heard), r#""halve" 2 {"message":"5 is odd","type":"String"}"#);
+    halve::message(6).on_success::<hear_elsewhere>().send(&broker).await.unwrap();
+    assert_eq!(next(&heard), r#"elsewhere "halve" 3"#);
+    worker.stop().await;
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Point {
+    x: i32,
+    y: f64,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+enum Colour {
+    Red,
+    Blue,
+}
+
+#[actor]
+fn draw(told: &Told, points: Vec<Point>, label: Option<String>, first: Point, colour: Colour) {
+    tell(told, format!("{points:?} {label:?} {first:?} {colour:?}"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whatever_serde_knows_travels() {
+    let broker = broker().await;
+    let (told, heard) = ears();
+    let worker = start_with(Worker::new(broker.clone()).threads(1).actors(actors![draw]).lend(told));
+    let point = |x| Point { x, y: 0.1 };
+    draw::send(&broker, vec![point(1), point(2)], Some("é".to_owned()), point(-3), Colour::Red).await.unwrap();
+    draw::send(&broker, vec![], None, point(0), Colour::Blue).await.unwrap();
+    let first = "[Point { x: 1, y: 0.1 }, Point { x: 2, y: 0.1 }] Some(\"é\") Point { x: -3, y: 0.1 } Red";
+    assert_eq!(next(&heard), first);
+    assert_eq!(next(&heard), "[] None Point { x: 0, y: 0.1 } Blue");
     worker.stop().await;
 }
 

@@ -1,0 +1,46 @@
+//! Tells other actors how a run ended.
+//!
+//! The call is sent in the same step as the run ends: it cannot be lost, nor sent for a run whose end had no effect.
+
+use crate::message::{Raw, option};
+use crate::middleware::{Middleware, Run};
+use crate::outcome::Outcome;
+use crate::store::Ending;
+
+/// Sends messages to the actors that a message, or its actor, names as `on_success` and `on_failure`.
+///
+/// | named as | hears | arguments |
+/// | --- | --- | --- |
+/// | `on_success` | once | the message, and what its actor returned |
+/// | `on_failure` | of every failed attempt | the message, and `{"type": …, "message": …}` |
+///
+/// A message that could not be run at all tells nobody.
+///
+/// # Source
+///
+/// dramatiq 2.2, `Callbacks`: the same arguments, so an actor of either language hears of messages of both.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Callbacks;
+
+impl Middleware for Callbacks {
+    fn ending(&self, run: &Run<'_>, ending: &mut Ending) {
+        match run.outcome {
+            Outcome::Value(result) => {
+                if let Some(target) = run.target(option::ON_SUCCESS, run.actor.callbacks.on_success) {
+                    ending.also.push(run.send(target, vec![run.message.to_raw(), result.clone()]));
+                }
+            }
+            Outcome::Failed(failure) => {
+                if let Some(target) = run.target(option::ON_FAILURE, run.actor.callbacks.on_failure) {
+                    // An expected error is not counted as an attempt.
+                    let retries = run.message.retries().saturating_add(u32::from(!failure.expected));
+                    let told = run.failed_message(failure, retries);
+                    let kind = Raw::from(failure.kind.as_str());
+                    let error = Raw::object([("type", kind), ("message", Raw::from(failure.text.as_str()))]);
+                    ending.also.push(run.send(target, vec![told.to_raw(), error]));
+                }
+            }
+            Outcome::Refused(_) => {}
+        }
+    }
+}
