@@ -44,6 +44,8 @@ pub struct Declaration {
     pub retries: RetryOptions,
     /// Who hears how its runs end.
     pub callbacks: Callbacks,
+    /// Whether its results are kept.
+    pub results: ResultOptions,
     /// What travels, in order.
     pub parameters: &'static [Parameter],
     /// What it wants to be lent.
@@ -76,6 +78,15 @@ pub struct Callbacks {
     pub on_success: Option<Target>,
     /// Hears of every failed attempt.
     pub on_failure: Option<Target>,
+}
+
+/// What an actor's attribute says about results; `None` leaves it to the broker's middleware.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ResultOptions {
+    /// Whether they are kept.
+    pub store_results: Option<bool>,
+    /// How long they are kept.
+    pub result_ttl: Option<Duration>,
 }
 
 /// An actor that another one names: where to send a message to it.

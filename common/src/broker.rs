@@ -5,17 +5,25 @@ mod home;
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
 pub(crate) use self::home::Home;
-use crate::clock::Clock;
-use crate::error::{EnqueueError, StoreError};
+use crate::clock::{Clock, Stopwatch};
+use crate::error::{EnqueueError, ResultError, StoreError};
 use crate::message::Message;
 use crate::middleware::Middleware;
 use crate::queue_name::QueueName;
+use crate::results::{self, Stored};
 use crate::store::{Counts, DeadLetter, Inspect};
 
 /// The largest message that a broker takes, in bytes of arguments and options.
 pub const MAX_MESSAGE_SIZE: usize = 16 * 1024 * 1024;
+
+/// How long to wait before looking for a result again; it doubles up to [`LONGEST_RESULT_PAUSE`].
+const RESULT_PAUSE: Duration = Duration::from_millis(2);
+
+/// The longest wait before looking for a result again.
+const LONGEST_RESULT_PAUSE: Duration = Duration::from_millis(250);
 
 /// Sends messages, and is what a worker takes them from. Cheap to clone; clones share everything.
 ///
@@ -90,6 +98,40 @@ impl Broker {
     pub async fn dead_letters(&self, queue: &QueueName, limit: usize) -> Result<Vec<DeadLetter>, StoreError> {
         let (store, queue) = (self.0.store.clone(), queue.clone());
         self.at_home(async move { store.dead_letters(&queue, limit).await }).await
+    }
+
+    /// What is kept of a message's run; `None` while there is nothing, or no more.
+    ///
+    /// # Errors
+    ///
+    /// What the store says.
+    pub async fn result(&self, message: &Message) -> Result<Option<Stored>, StoreError> {
+        let (store, key) = (self.0.store.clone(), results::key(message));
+        let stored = self.at_home(async move { store.stored(&key).await }).await?;
+        let read = |bytes: Vec<u8>| {
+            Stored::decode(&bytes).ok_or_else(|| StoreError::Refused(format!("the result of {message} is no JSON")))
+        };
+        stored.map(read).transpose()
+    }
+
+    /// Waits until something is kept of a message's run, for `timeout` at most. Cancel safe.
+    ///
+    /// # Errors
+    ///
+    /// [`ResultError::Timeout`] when nothing was there in time, else what the store says.
+    pub async fn wait_for_result(&self, message: &Message, timeout: Duration) -> Result<Stored, ResultError> {
+        let (waited, mut pause) = (Stopwatch::start(), RESULT_PAUSE);
+        loop {
+            if let Some(stored) = self.result(message).await? {
+                return Ok(stored);
+            }
+            let left = timeout.saturating_sub(waited.elapsed());
+            if left.is_zero() {
+                return Err(ResultError::Timeout(message.to_string(), timeout));
+            }
+            Clock::system().sleep(pause.min(left)).await;
+            pause = (pause * 2).min(LONGEST_RESULT_PAUSE);
+        }
     }
 
     /// The clock that all of its times come from.

@@ -99,6 +99,12 @@ impl Call {
         self.option(option::MAX_BACKOFF, millis(wait))
     }
 
+    /// Keeps the result for so long, whatever the actor says.
+    #[must_use]
+    pub fn store_results(self, ttl: Duration) -> Self {
+        self.option(option::STORE_RESULTS, Raw::TRUE).option(option::RESULT_TTL, millis(ttl))
+    }
+
     /// Tells actor `A` what its actor returned: it is sent this message and the value.
     #[must_use]
     pub fn on_success<A: Actor>(self) -> Self {

@@ -217,6 +217,7 @@ macro_rules! conformance_suite {
             a_dead_letter_keeps_body_and_reason
             raw_bytes_can_die
             effects_happen_with_the_end
+            a_result_is_stored_with_the_end
             an_end_without_a_claim_has_no_effect
             each_ending_of_a_batch_is_judged_alone
             a_dead_workers_messages_come_back_to_the_head

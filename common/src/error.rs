@@ -99,6 +99,17 @@ pub enum EnqueueError {
     Unknown(StoreError),
 }
 
+/// Why there is no result.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ResultError {
+    /// Nothing was kept in time: it has not ended yet, its actor does not store results, or its time is over.
+    #[error("no result of {0} within {1:?}; does its actor say `store_results = true`?")]
+    Timeout(String, std::time::Duration),
+    /// The store could not be asked.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
 /// Why a worker could not start.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum WorkerError {

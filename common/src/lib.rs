@@ -57,7 +57,7 @@
 //! | the handle that people hold, and the thread that its connections live on | [`broker`] |
 //! | the contract of what keeps messages; on Redis, in memory | [`store`]; [`stores::redis`], [`stores::memory`] |
 //! | the worker's loop, its slots, and how one message is run | [`worker`] |
-//! | how a run ended, and what the hooks make of it | [`outcome`], [`middleware`], [`middlewares::retries`] |
+//! | how a run ended, and what the hooks make of it | [`outcome`], [`middleware`], [`middlewares`] |
 //!
 //! # Promises
 //!
@@ -88,6 +88,7 @@ pub mod middleware;
 pub mod middlewares;
 pub mod outcome;
 pub mod queue_name;
+pub mod results;
 pub mod store;
 pub mod stores;
 pub mod worker;

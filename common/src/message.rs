@@ -109,6 +109,10 @@ pub mod option {
     pub const MAX_BACKOFF: &str = "max_backoff";
     /// The actor that hears about the last failure.
     pub const ON_RETRY_EXHAUSTED: &str = "on_retry_exhausted";
+    /// Whether the result is kept.
+    pub const STORE_RESULTS: &str = "store_results";
+    /// How long the result is kept, in milliseconds.
+    pub const RESULT_TTL: &str = "result_ttl";
     /// The actor that hears of success.
     pub const ON_SUCCESS: &str = "on_success";
     /// The actor that hears of every failed attempt.

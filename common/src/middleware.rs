@@ -54,7 +54,7 @@ pub struct Run<'a> {
     pub slot: usize,
     /// The time when it ended.
     pub now: Timestamp,
-    /// The worker's actors by name: messages name others by their names only.
+    /// The actors that the worker knows by name, its own and others': messages name callbacks by their names only.
     pub find: &'a (dyn Fn(&str) -> Option<&'static Declaration> + Sync),
 }
 

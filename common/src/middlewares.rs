@@ -1,4 +1,5 @@
 //! The middleware that comes along.
 
 pub mod callbacks;
+pub mod results;
 pub mod retries;

@@ -146,6 +146,13 @@ pub trait Inspect: Store {
     fn dead_letters<'a>(&'a self, queue: &'a QueueName, limit: usize)
     -> Boxed<'a, Result<Vec<DeadLetter>, StoreError>>;
 
+    /// What an ending has stored under `key`; `None` where nothing was, or its time is over.
+    ///
+    /// # Errors
+    ///
+    /// What the store says.
+    fn stored<'a>(&'a self, key: &'a str) -> Boxed<'a, Result<Option<Vec<u8>>, StoreError>>;
+
     /// Where this store is, for people; without a password.
     fn address(&self) -> String;
 }

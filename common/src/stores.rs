@@ -10,6 +10,7 @@ use crate::broker::{Broker, Home};
 use crate::clock::Clock;
 use crate::error::{ConnectError, StoreError};
 use crate::middlewares::callbacks::Callbacks;
+use crate::middlewares::results::Results;
 use crate::middlewares::retries::Retries;
 use crate::store::Inspect;
 
@@ -17,7 +18,7 @@ use crate::store::Inspect;
 pub const NAMESPACE: &str = "dramatiq";
 
 impl Broker {
-    /// Connects to the broker at a URL, with [`Callbacks`] and [`Retries`] as its middleware.
+    /// Connects to the broker at a URL, with [`Results`], [`Callbacks`] and [`Retries`] as its middleware.
     ///
     /// | URL | what it is |
     /// | --- | --- |
@@ -41,7 +42,7 @@ impl Broker {
             None => (url, NAMESPACE),
         };
         let broker = Self::open(url, namespace, Clock::system()).await?;
-        Ok(broker.with(Callbacks).with(Retries::default()))
+        Ok(broker.with(Results::default()).with(Callbacks).with(Retries::default()))
     }
 
     /// Connects to the broker at a URL without any middleware, with a namespace and a clock of your own.

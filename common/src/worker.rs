@@ -63,6 +63,7 @@ pub const DEFAULT_SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(600);
 pub struct Worker {
     broker: Broker,
     actors: Vec<&'static Declaration>,
+    elsewhere: Vec<&'static Declaration>,
     lendings: Lendings,
     /// What went wrong while the worker was put together; told at start, so that building it stays a chain.
     mistake: Option<WorkerError>,
@@ -91,6 +92,7 @@ impl Worker {
         Self {
             broker,
             actors: Vec::new(),
+            elsewhere: Vec::new(),
             lendings: Lendings::default(),
             mistake: None,
             threads: DEFAULT_THREADS,
@@ -105,6 +107,14 @@ impl Worker {
     #[must_use]
     pub fn actors(mut self, actors: &[&'static Declaration]) -> Self {
         self.actors.extend_from_slice(actors);
+        self
+    }
+
+    /// Makes actors known that other workers run, in Python perhaps: messages name callbacks by their names only, and this
+    /// tells on which queue they are.
+    #[must_use]
+    pub fn elsewhere(mut self, actors: &[&'static Declaration]) -> Self {
+        self.elsewhere.extend_from_slice(actors);
         self
     }
 
@@ -175,7 +185,7 @@ impl Worker {
                 high: MAX_THREADS,
             });
         }
-        let registry = Arc::new(Registry::new(&self.actors)?);
+        let registry = Arc::new(Registry::new(&self.actors, &self.elsewhere)?);
         for actor in &self.actors {
             self.lendings.check(actor.name, actor.lent)?;
         }

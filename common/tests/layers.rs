@@ -10,7 +10,7 @@ const LAYERS: [&[&str]; 8] = [
     &["queue_name", "backoff", "clock"],
     &["message", "error"],
     &["actor", "outcome"],
-    &["store"],
+    &["store", "results"],
     &["middleware", "broker", "call"],
     &["stores", "middlewares"],
     &["worker"],

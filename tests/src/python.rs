@@ -76,8 +76,17 @@ pub fn with_broker(script: &str, redis_url: &str, namespace: &str) -> String {
 /// As [`venv`] does.
 #[must_use]
 pub fn dramatiq(module_source: &str, redis_url: &str, namespace: &str) -> Process {
+    dramatiq_with(&[], module_source, redis_url, namespace)
+}
+
+/// The same with further options, such as `["--queues", "mail"]`.
+///
+/// # Panics
+/// As [`venv`] does.
+#[must_use]
+pub fn dramatiq_with(options: &[&str], module_source: &str, redis_url: &str, namespace: &str) -> Process {
     let folder = modules(module_source);
-    let args = ["-m", "dramatiq", BROKER_MODULE, ACTORS_MODULE, "-p", "1", "-t", "2"];
+    let args = [&["-m", "dramatiq", BROKER_MODULE, ACTORS_MODULE, "-p", "1", "-t", "2"], options].concat();
     let worker = Process::start_in(folder.path(), &interpreter(), &args, &broker(redis_url, namespace));
     worker.keeping(folder)
 }

@@ -182,7 +182,7 @@ impl Handle<'_> {
             |queue| quote_spanned!(site=> #queue),
         );
         let priority = options.priority;
-        let (retries, callbacks) = (retries(options), callbacks(options));
+        let (retries, callbacks, results) = (retries(options), callbacks(options), results(options));
         let about = first_paragraph(&self.function.attributes);
         let (parameters, lent): (Vec<_>, Vec<_>) = if self.sound {
             (self.travelling().map(parameter).collect(), self.lent().collect())
@@ -197,6 +197,7 @@ impl Handle<'_> {
                 priority: #priority,
                 retries: #retries,
                 callbacks: #callbacks,
+                results: #results,
                 parameters: &[#(#parameters),*],
                 lent: &[#(#lent),*],
                 run: #run,
@@ -226,10 +227,9 @@ fn parameter((ident, ty): (&Ident, &Type)) -> TokenStream {
 
 fn retries(options: &Options) -> TokenStream {
     let site = Span::mixed_site();
-    let time = |time: u64| quote_spanned!(site=> ::core::time::Duration::from_millis(#time));
     let max_retries = option(options.max_retries.map(|number| quote_spanned!(site=> #number)));
-    let min_backoff = option(options.min_backoff.map(time));
-    let max_backoff = option(options.max_backoff.map(time));
+    let min_backoff = option(options.min_backoff.map(millis));
+    let max_backoff = option(options.max_backoff.map(millis));
     let on_retry_exhausted = target(options.on_retry_exhausted.as_ref());
     quote_spanned! {site=>
         ::common::actor::RetryOptions {
@@ -246,6 +246,18 @@ fn callbacks(options: &Options) -> TokenStream {
     let on_success = target(options.on_success.as_ref());
     let on_failure = target(options.on_failure.as_ref());
     quote_spanned!(site=> ::common::actor::Callbacks { on_success: #on_success, on_failure: #on_failure })
+}
+
+fn results(options: &Options) -> TokenStream {
+    let site = Span::mixed_site();
+    let store_results = option(options.store_results.map(|yes| quote_spanned!(site=> #yes)));
+    let result_ttl = option(options.result_ttl.map(millis));
+    quote_spanned!(site=> ::common::actor::ResultOptions { store_results: #store_results, result_ttl: #result_ttl })
+}
+
+fn millis(time: u64) -> TokenStream {
+    let site = Span::mixed_site();
+    quote_spanned!(site=> ::core::time::Duration::from_millis(#time))
 }
 
 /// Another actor, by its path.

@@ -43,11 +43,13 @@ use proc_macro::TokenStream;
 /// | `on_retry_exhausted` | an actor that hears about the last failure | nobody hears |
 /// | `on_success` | an actor that hears what this one returned | nobody hears |
 /// | `on_failure` | an actor that hears of every failed attempt | nobody hears |
+/// | `store_results` | `true` or `false`: whether what it returned is kept | the worker's: `false` |
+/// | `result_ttl` | how long that is kept, a time | the worker's: `"10m"` |
 ///
 /// A time is a whole number and a unit, one of `ms`, `s`, `m` (minutes), `h`, `d`: `"500ms"`, `"15s"`, `"7d"`. `"0s"` is
 /// no wait at all.
 ///
-/// Two actors cannot name each other in the last three options, nor can one name itself: the compiler would have to know each
+/// Two actors cannot name each other in these options, nor can one name itself: the compiler would have to know each
 /// before the other.
 ///
 /// # Not an actor

@@ -3,13 +3,13 @@
 use proc_macro2::TokenTree;
 use syn::ext::IdentExt as _;
 use syn::parse::{ParseStream, Parser as _};
-use syn::{Error, Expr, Ident, LitInt, LitStr, Pat, Path, ReturnType, Signature, Token};
+use syn::{Error, Expr, Ident, LitBool, LitInt, LitStr, Pat, Path, ReturnType, Signature, Token};
 
 use crate::duration;
 use crate::mistakes::Mistakes;
 
 /// All options, in the order in which they are told, each with an example.
-const KNOWN: [(&str, &str); 11] = [
+const KNOWN: [(&str, &str); 13] = [
     ("name", r#"name = "send_email""#),
     ("queue", r#"queue = "mail""#),
     ("priority", "priority = -5"),
@@ -21,6 +21,8 @@ const KNOWN: [(&str, &str); 11] = [
     ("on_retry_exhausted", "on_retry_exhausted = tell_admin"),
     ("on_success", "on_success = send_receipt"),
     ("on_failure", "on_failure = count_failures"),
+    ("store_results", "store_results = true"),
+    ("result_ttl", r#"result_ttl = "10m""#),
 ];
 
 /// The bound of a priority, in both directions.
@@ -42,6 +44,9 @@ pub(crate) struct Options {
     pub(crate) on_retry_exhausted: Option<Path>,
     pub(crate) on_success: Option<Path>,
     pub(crate) on_failure: Option<Path>,
+    pub(crate) store_results: Option<bool>,
+    /// In milliseconds.
+    pub(crate) result_ttl: Option<u64>,
 }
 
 impl Options {
@@ -141,7 +146,12 @@ impl Options {
             }
             "on_retry_exhausted" => self.on_retry_exhausted = Some(actor(input, name)?),
             "on_success" => self.on_success = Some(actor(input, name)?),
-            _ => self.on_failure = Some(actor(input, name)?),
+            "on_failure" => self.on_failure = Some(actor(input, name)?),
+            "store_results" => {
+                let yes: LitBool = otherwise(input.parse(), "`store_results` is `true` or `false`")?;
+                self.store_results = Some(yes.value);
+            }
+            _ => self.result_ttl = Some(time(input)?),
         }
         Ok(())
     }

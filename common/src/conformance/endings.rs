@@ -121,6 +121,21 @@ pub async fn effects_happen_with_the_end(fixture: &Fixture) {
     assert_eq!(numbers(&worker.fetch(9).await), [2]);
 }
 
+/// A result is there once the claim is gone, in place of an older one.
+pub async fn a_result_is_stored_with_the_end(fixture: &Fixture) {
+    fixture.enqueue(&[fixture.message(1), fixture.message(2)]).await;
+    let worker = fixture.worker().await;
+    let key = crate::message::MessageId::random().to_string();
+    for value in ["first", "second"] {
+        let delivery = worker.fetch_one().await;
+        let value = value.as_bytes().to_vec();
+        let also = vec![Effect::Store { key: key.clone(), value: value.clone(), ttl: Duration::from_secs(60) }];
+        assert_eq!(worker.finish_with(&delivery.claim, Place::Gone, also).await, Answer::Finished);
+        assert_eq!(fixture.store.stored(&key).await, Ok(Some(value)));
+    }
+    assert_eq!(fixture.store.stored("nothing").await, Ok(None));
+}
+
 /// Somebody else's message cannot be ended, nor can its end bring anything about.
 pub async fn an_end_without_a_claim_has_no_effect(fixture: &Fixture) {
     fixture.enqueue(&[fixture.message(1)]).await;
@@ -135,10 +150,12 @@ pub async fn an_end_without_a_claim_has_no_effect(fixture: &Fixture) {
         Place::Until(due, message.clone()),
         Place::Dead(Body::Message(message), "no".to_owned()),
     ] {
-        let also = vec![Effect::Enqueue(fixture.message(2))];
+        let result = Effect::Store { key: "theirs".to_owned(), value: Vec::new(), ttl: Duration::from_secs(60) };
+        let also = vec![Effect::Enqueue(fixture.message(2)), result];
         assert_eq!(other.finish_with(&delivery.claim, place, also).await, Answer::Unknown);
     }
     assert_eq!(fixture.counts().await, (0, 0, 1, 0));
+    assert_eq!(fixture.store.stored("theirs").await, Ok(None));
     assert_eq!(worker.finish(&delivery.claim, Place::Gone).await, Answer::Finished);
 }
 

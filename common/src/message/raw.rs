@@ -24,6 +24,9 @@ impl Raw {
     /// JSON's `null`.
     pub const NULL: Self = Self(Cow::Borrowed("null"));
 
+    /// JSON's `true`.
+    pub const TRUE: Self = Self(Cow::Borrowed("true"));
+
     /// Encodes a value as Python would: compact, pure ASCII, floats that are no number as `NaN` and `Infinity`.
     ///
     /// # Errors

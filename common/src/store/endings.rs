@@ -1,5 +1,7 @@
 //! How a claim ends, as data.
 
+use std::time::Duration;
+
 use super::claims::Claim;
 use crate::clock::Timestamp;
 use crate::error::StoreError;
@@ -45,6 +47,15 @@ pub enum Body {
 pub enum Effect {
     /// Another message is enqueued.
     Enqueue(Message),
+    /// A value is kept under a key for a while, in place of what was there.
+    Store {
+        /// The key, as it is: without the namespace, as dramatiq has it.
+        key: String,
+        /// The value.
+        value: Vec<u8>,
+        /// How long it is kept.
+        ttl: Duration,
+    },
 }
 
 /// What became of one ending.

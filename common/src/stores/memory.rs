@@ -149,6 +149,10 @@ impl Inspect for MemoryStore {
         ready(Ok(self.world().dead_letters(queue, limit)))
     }
 
+    fn stored<'a>(&'a self, key: &'a str) -> Boxed<'a, Result<Option<Vec<u8>>, StoreError>> {
+        ready(Ok(self.world().stored(key, self.clock.now())))
+    }
+
     fn address(&self) -> String {
         "memory:".to_owned()
     }

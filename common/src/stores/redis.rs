@@ -13,6 +13,7 @@
 //! | `:q@due` | sorted set | *ours:* delayed messages by their time |
 //! | `:q@crashes` | hash | *ours:* id → how many workers died with it |
 //! | `:q.XQ@why` | hash | *ours:* why a dead letter died |
+//! | an MD5 sum, by itself | list of one | a stored result, for a while |
 //! | `:@rust` | hash | *ours:* Rust workers, and all queues of each |
 //!
 //! What lies in `@held` and `@due` is claimed by a virtual worker of each queue, the *fleet*, whose heartbeat every Rust
@@ -161,6 +162,10 @@ impl Inspect for RedisStore {
         limit: usize,
     ) -> Boxed<'a, Result<Vec<DeadLetter>, StoreError>> {
         Box::pin(self.read_dead_letters(queue, limit))
+    }
+
+    fn stored<'a>(&'a self, key: &'a str) -> Boxed<'a, Result<Option<Vec<u8>>, StoreError>> {
+        Box::pin(self.read_stored(key))
     }
 
     fn address(&self) -> String {

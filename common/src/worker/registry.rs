@@ -10,12 +10,14 @@ use crate::queue_name::QueueName;
 #[derive(Debug)]
 pub(super) struct Registry {
     actors: HashMap<&'static str, &'static Declaration>,
+    /// Actors that other workers run.
+    elsewhere: HashMap<&'static str, &'static Declaration>,
     queues: Vec<QueueName>,
 }
 
 impl Registry {
     /// Checks names and queues.
-    pub(super) fn new(list: &[&'static Declaration]) -> Result<Self, WorkerError> {
+    pub(super) fn new(list: &[&'static Declaration], elsewhere: &[&'static Declaration]) -> Result<Self, WorkerError> {
         let mut actors: HashMap<&'static str, &'static Declaration> = HashMap::new();
         let mut queues = Vec::new();
         for actor in list {
@@ -27,11 +29,17 @@ impl Registry {
                 queues.push(queue);
             }
         }
-        if queues.is_empty() { Err(WorkerError::NoActors) } else { Ok(Self { actors, queues }) }
+        let elsewhere = elsewhere.iter().map(|actor| (actor.name, *actor)).collect();
+        if queues.is_empty() { Err(WorkerError::NoActors) } else { Ok(Self { actors, elsewhere, queues }) }
     }
 
     pub(super) fn get(&self, name: &str) -> Option<&'static Declaration> {
         self.actors.get(name).copied()
+    }
+
+    /// An actor of this worker, or one that it knows to run elsewhere.
+    pub(super) fn find(&self, name: &str) -> Option<&'static Declaration> {
+        self.get(name).or_else(|| self.elsewhere.get(name).copied())
     }
 
     pub(super) fn queues(&self) -> &[QueueName] {

@@ -112,7 +112,7 @@ impl Runner {
         };
         let mut ending = Ending { claim, place, also: Vec::new() };
         let now = self.broker.clock().now();
-        let find = |name: &str| self.registry.get(name);
+        let find = |name: &str| self.registry.find(name);
         let run = Run { actor, message: &message, outcome, slot: slot + 1, now, find: &find };
         for middleware in self.broker.middleware().iter().rev() {
             middleware.ending(&run, &mut ending);

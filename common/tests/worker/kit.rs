@@ -9,6 +9,7 @@ use common::actor::Declaration;
 use common::broker::Broker;
 use common::clock::{Clock, Timestamp};
 use common::middlewares::callbacks::Callbacks;
+use common::middlewares::results::Results;
 use common::middlewares::retries::Retries;
 use common::queue_name::QueueName;
 use common::store::Counts;
@@ -38,7 +39,12 @@ pub(crate) fn next(heard: &Receiver<String>) -> String {
 /// A broker of its own in memory, under a manual clock.
 pub(crate) async fn broker() -> Broker {
     let clock = Clock::manual(Timestamp::from_millis(1_800_000_000_000));
-    Broker::open("memory:", "dramatiq", clock).await.expect("a broker").with(Callbacks).with(Retries::default())
+    Broker::open("memory:", "dramatiq", clock)
+        .await
+        .expect("a broker")
+        .with(Results::default())
+        .with(Callbacks)
+        .with(Retries::default())
 }
 
 /// A worker that runs.

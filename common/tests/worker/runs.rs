@@ -4,9 +4,11 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use common::actor::{Context, actors};
+use common::message::Raw;
 use common::middleware::Middleware;
 use common::outcome::Retry;
 use common::queue_name::QueueName;
+use common::results::Stored;
 use common::worker::Worker;
 use common::{actor, error::WorkerError};
 use serde::{Deserialize, Serialize};
@@ -169,6 +171,35 @@ async fn other_actors_hear_what_was_returned_and_of_every_failed_attempt() {
     worker.stop().await;
 }
 
+#[actor(store_results = true, result_ttl = "1m", max_retries = 1, min_backoff = "0s")]
+fn double(n: u32) -> Result<u32, String> {
+    if n < 100 { Ok(2 * n) } else { Err(format!("{n} is too much")) }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn results_are_kept_for_their_time_and_so_is_a_last_failure() {
+    let broker = broker().await;
+    let worker = start_with(Worker::new(broker.clone()).threads(1).actors(actors![double, throw]));
+    let patience = Duration::from_secs(20);
+    let done = double::send(&broker, 21).await.unwrap();
+    let stored = broker.wait_for_result(&done, patience).await.unwrap();
+    assert_eq!(stored, Stored::Value(Raw::from(42_u32)));
+    let failed = double::send(&broker, 100).await.unwrap();
+    let stored = broker.wait_for_result(&failed, patience).await.unwrap();
+    assert_eq!(stored, Stored::Failed { kind: "String".to_owned(), text: "100 is too much".to_owned() });
+    let asked = throw::message().store_results(patience).send(&broker).await.unwrap();
+    assert!(matches!(broker.wait_for_result(&asked, patience).await, Ok(Stored::Failed { .. })));
+
+    let not_asked = throw::send(&broker).await.unwrap();
+    worker.settle("it is dead", |counts| counts.dead == 3).await;
+    assert_eq!(broker.result(&not_asked).await, Ok(None));
+    let missing = broker.wait_for_result(&not_asked, Duration::from_millis(5)).await.unwrap_err().to_string();
+    assert!(missing.starts_with("no result of throw() within 5ms"), "{missing}");
+    broker.clock().advance(Duration::from_secs(60));
+    assert_eq!(broker.result(&done).await, Ok(None));
+    worker.stop().await;
+}
+
 #[derive(Debug, Serialize, Deserialize)]
 struct Point {
     x: i32,
@@ -261,7 +292,7 @@ async fn what_cannot_run_becomes_a_dead_letter_with_its_reason() {
     let worker = start(&broker, actors![say], told);
     fail::send(&broker).await.unwrap();
     let mut wrong = say::message("x").message(broker.clock().now()).unwrap();
-    wrong.args.push(common::message::Raw::from(1_u32));
+    wrong.args.push(Raw::from(1_u32));
     broker.enqueue(vec![wrong]).await.unwrap();
     say::send(&broker, "neighbour").await.unwrap();
     assert_eq!(next(&heard), "neighbour");
@@ -293,7 +324,7 @@ struct Stamp(AtomicU32);
 
 impl Middleware for Stamp {
     fn before_enqueue(&self, message: &mut common::message::Message) {
-        message.options.set("stamp", common::message::Raw::from(self.0.fetch_add(1, Ordering::Relaxed)));
+        message.options.set("stamp", Raw::from(self.0.fetch_add(1, Ordering::Relaxed)));
     }
 
     fn before_run(

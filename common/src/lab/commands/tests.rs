@@ -1,5 +1,5 @@
 use super::*;
-use crate::actor::{RetryOptions, Run};
+use crate::actor::{Callbacks, ResultOptions, RetryOptions, Run};
 use crate::lab::Step;
 use crate::message::Message;
 use crate::outcome::Outcome;
@@ -10,6 +10,8 @@ const fn actor(name: &'static str, parameters: &'static [Parameter]) -> Declarat
         queue: "default",
         priority: 0,
         retries: RetryOptions { max_retries: None, min_backoff: None, max_backoff: None, on_retry_exhausted: None },
+        callbacks: Callbacks { on_success: None, on_failure: None },
+        results: ResultOptions { store_results: None, result_ttl: None },
         parameters,
         lent: &[],
         run: Run::Sync(|_| Outcome::Value(Raw::NULL)),

@@ -17,6 +17,8 @@ use crate::stores::looks::Peer;
 pub(super) struct World {
     queues: HashMap<QueueName, Queue>,
     workers: HashMap<WorkerId, Worker>,
+    /// Values by key, and until when.
+    stored: HashMap<String, (Vec<u8>, Timestamp)>,
 }
 
 #[derive(Debug)]
@@ -149,8 +151,14 @@ impl World {
                 queue.die(id, bytes, reason.clone(), now);
             }
         }
-        for Effect::Enqueue(message) in &ending.also {
-            self.enqueue(message, now);
+        for effect in &ending.also {
+            match effect {
+                Effect::Enqueue(message) => self.enqueue(message, now),
+                Effect::Store { key, value, ttl } => {
+                    self.stored.retain(|_, (_, until)| *until > now);
+                    self.stored.insert(key.clone(), (value.clone(), now + *ttl));
+                }
+            }
         }
         Answer::Finished
     }
@@ -246,6 +254,11 @@ impl World {
     pub(super) fn next_due(&self, queues: &[QueueName]) -> Option<Timestamp> {
         let queues = queues.iter().filter_map(|name| self.queues.get(name));
         queues.filter_map(|queue| queue.held.keys().next()).map(|(due, _)| *due).min()
+    }
+
+    pub(super) fn stored(&self, key: &str, now: Timestamp) -> Option<Vec<u8>> {
+        let (value, until) = self.stored.get(key)?;
+        (*until > now).then(|| value.clone())
     }
 
     pub(super) fn counts(&self, name: &QueueName) -> Counts {

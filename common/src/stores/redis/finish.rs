@@ -116,6 +116,14 @@ impl RedisStore {
         for record in puts {
             record.put(call, &self.keys.fleet(&record.queue));
         }
+        let results = ending.also.iter().filter_map(|effect| match effect {
+            Effect::Store { key, value, ttl } => Some((key, value, ttl)),
+            Effect::Enqueue(_) => None,
+        });
+        call.count(results.clone().count());
+        for (key, value, ttl) in results {
+            call.text(key).duration(*ttl).bytes(value);
+        }
     }
 }
 
@@ -131,12 +139,11 @@ fn puts(ending: &Ending, now: Timestamp, is_first: bool) -> Vec<Record> {
         Place::Until(eta, message) => Some(moved(message, Some(*eta))),
         Place::Gone | Place::Head | Place::Dead(..) => None,
     };
-    let effects =
-        ending.also.iter().map(
-            |Effect::Enqueue(message)| {
-                if is_first { Record::first(message, now) } else { Record::fresh(message, now) }
-            },
-        );
+    let effects = ending.also.iter().filter_map(|effect| match effect {
+        Effect::Enqueue(message) if is_first => Some(Record::first(message, now)),
+        Effect::Enqueue(message) => Some(Record::fresh(message, now)),
+        Effect::Store { .. } => None,
+    });
     own.into_iter().chain(effects).collect()
 }
 

@@ -1,6 +1,7 @@
 //! Looking inside.
 
 use super::RedisStore;
+use super::scripts::read;
 use crate::clock::Timestamp;
 use crate::error::StoreError;
 use crate::queue_name::QueueName;
@@ -37,6 +38,11 @@ impl RedisStore {
                 died: millis(died),
             })
             .collect())
+    }
+
+    pub(super) async fn read_stored(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        let answer = self.link.call(redis::cmd("LINDEX").arg(key).arg(0)).await?;
+        read(answer)
     }
 }
 

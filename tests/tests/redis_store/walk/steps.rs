@@ -138,7 +138,8 @@ impl Walk {
                 continue;
             }
             assert_eq!(*answer, Answer::Finished);
-            for Effect::Enqueue(next) in &ending.also {
+            for effect in &ending.also {
+                let Effect::Enqueue(next) = effect else { continue };
                 self.live.insert(next.args[0].read().unwrap());
             }
             if matches!(ending.place, Place::Gone | Place::Dead(..)) {

@@ -88,6 +88,16 @@ local function plan(ending, is_mine, found, writes, removals)
   return 1
 end
 
+-- Results are lists of one, as dramatiq reads them.
+local function keep(results)
+  for _, result in ipairs(results) do
+    call('DEL', result.key)
+    call('LPUSH', result.key, result.value)
+    undo('DEL', result.key)
+    call('PEXPIRE', result.key, result.ttl)
+  end
+end
+
 local function finish(endings)
   local asked_claims, asked_bodies = {}, {}
   for _, ending in ipairs(endings) do
@@ -106,6 +116,9 @@ local function finish(endings)
   -- Removals cannot be taken back, so they come last, and are shown to be allowed before anything is written.
   for _, removal in ipairs(removals) do call(removal[1], removal[2], '') end
   run(writes)
+  for i, ending in ipairs(endings) do
+    if answers[i] == 1 then keep(ending.results) end
+  end
   for _, removal in ipairs(removals) do call(unpack(removal)) end
   return answers
 end
@@ -121,7 +134,7 @@ end
 
 local endings = {}
 while ARGV[at] do
-  local ending = { queue = ARGV[at], fleet = ARGV[at + 1], id = ARGV[at + 2], kind = ARGV[at + 3], puts = {} }
+  local ending = { queue = ARGV[at], fleet = ARGV[at + 1], id = ARGV[at + 2], kind = ARGV[at + 3], puts = {}, results = {} }
   at = at + 4
   if ending.kind == 'dead' then
     ending.dead = { id = ARGV[at], body = ARGV[at + 1], reason = ARGV[at + 2] }
@@ -139,6 +152,12 @@ while ARGV[at] do
       body = ARGV[at + 5],
     }
     at = at + 6
+  end
+  count = tonumber(ARGV[at])
+  at = at + 1
+  for i = 1, count do
+    ending.results[i] = { key = ARGV[at], ttl = ARGV[at + 1], value = ARGV[at + 2] }
+    at = at + 3
   end
   endings[#endings + 1] = ending
 end

@@ -1,0 +1,59 @@
+//! Keeps what actors return.
+
+use std::time::Duration;
+
+use crate::message::{Raw, option};
+use crate::middleware::{Middleware, Run};
+use crate::outcome::Outcome;
+use crate::results::{Stored, key};
+use crate::store::{Effect, Ending, Place};
+
+/// Stores what an actor returned, or the error it failed with for good, in the same step as its run ends.
+///
+/// | option | default | where it can be set |
+/// | --- | --- | --- |
+/// | `store_results` | no | message, actor, here |
+/// | `result_ttl` | 10 minutes | message, actor, here |
+///
+/// A message that will be retried has no result yet. Read it with [`Broker::result`](crate::broker::Broker::result), or
+/// with `get_result` in Python.
+///
+/// # Source
+///
+/// dramatiq 2.2, `Results`. Differs: a result without a JSON form is a failure of the message, and never silently missing.
+#[derive(Clone, Copy, Debug)]
+pub struct Results {
+    /// Whether results are stored where neither message nor actor says.
+    pub store_results: bool,
+    /// How long they are kept.
+    pub result_ttl: Duration,
+}
+
+impl Default for Results {
+    fn default() -> Self {
+        Self { store_results: false, result_ttl: Duration::from_secs(600) }
+    }
+}
+
+impl Middleware for Results {
+    fn ending(&self, run: &Run<'_>, ending: &mut Ending) {
+        let (options, actor) = (&run.message.options, &run.actor.results);
+        let wanted = options.read(option::STORE_RESULTS).or(actor.store_results).unwrap_or(self.store_results);
+        if !wanted {
+            return;
+        }
+        let is_dead = matches!(ending.place, Place::Dead(..));
+        let stored = match run.outcome {
+            Outcome::Value(value) => Stored::Value(value.clone()),
+            Outcome::Failed(failure) if is_dead => {
+                Stored::Failed { kind: failure.kind.clone(), text: failure.text.clone() }
+            }
+            Outcome::Refused(reason) if is_dead => Stored::Failed { kind: "Refused".to_owned(), text: reason.clone() },
+            Outcome::Failed(_) | Outcome::Refused(_) => return,
+        };
+        let millis = options.get(option::RESULT_TTL).and_then(Raw::millis);
+        let ttl = millis.map(|millis| Duration::from_millis(millis.max(1).unsigned_abs()));
+        let ttl = ttl.or(actor.result_ttl).unwrap_or(self.result_ttl);
+        ending.also.push(Effect::Store { key: key(run.message), value: stored.encode(), ttl });
+    }
+}
