@@ -54,6 +54,12 @@ fn bad_code() -> Result<(), String> {
 #[actor(max_retry = 3, queue_name = "mail")]
 fn nearly_known() {}
 
+#[actor(store_results = 3)]
+fn stores_three() {}
+
+#[actor(on_success = "tell_admin")]
+fn tells_a_text() {}
+
 fn main() {
     // The handles are there all the same.
     drop(unknown::message(3));
