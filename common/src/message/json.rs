@@ -8,6 +8,11 @@ pub(super) const DELETE: u8 = 0x7f;
 /// Appends a JSON string in pure ASCII.
 pub(super) fn push_string(json: &mut String, text: &str) {
     json.push('"');
+    if text.bytes().all(|byte| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\')) {
+        json.push_str(text);
+        json.push('"');
+        return;
+    }
     for char in text.chars() {
         match char {
             '"' => json.push_str("\\\""),

@@ -1,0 +1,72 @@
+//! Draining a queue of messages that do nothing.
+
+use common::actor::actors;
+use common::clock::{Clock, Stopwatch};
+use common::queue_name::QueueName;
+use common::store::{Answer, Store as _, Want};
+use common::stores::redis::RedisStore;
+use common::worker::Worker;
+
+use crate::ground::{
+    Failed, Setup, Tally, at_bare_client, broker, empty, gone, messages_of, namespace, no_op, per_second, wipe,
+};
+use crate::table;
+
+/// How many the bare client fetches and finishes at once: as many as a worker has waiting at most.
+const BATCH: usize = 256;
+
+pub(crate) async fn measure(setup: &Setup) -> Result<(), Failed> {
+    let Setup { url, messages, .. } = setup;
+    let ours = async || drain(url, *messages).await;
+    table::in_turn("drain, messages/s", ours, "bare client", async || bare(url, *messages).await).await
+}
+
+/// From the worker's start to its end.
+pub(crate) async fn drain(url: &str, count: usize) -> Result<f64, Failed> {
+    let namespace = namespace();
+    let broker = broker(url, &namespace).await?;
+    broker.enqueue(messages_of(count, broker.clock())?).await?;
+    let tally = Tally::expecting(count);
+    let worker = Worker::new(broker.clone()).actors(actors![no_op]).lend(tally.clone());
+    let stopper = worker.stopper();
+    let watch = Stopwatch::start();
+    let run = tokio::spawn(worker.run());
+    tally.done().await?;
+    // The last acknowledgements belong to the drain: a worker that has stopped has stored them.
+    stopper.stop();
+    run.await??;
+    let took = watch.elapsed();
+    if tally.executed() != count as u64 {
+        return Err(format!("{} of {count} messages were executed", tally.executed()).into());
+    }
+    empty(&broker, &QueueName::default()).await?;
+    wipe(url, &namespace)?;
+    Ok(per_second(count, took))
+}
+
+async fn bare(url: &str, count: usize) -> Result<f64, Failed> {
+    let namespace = namespace();
+    let broker = broker(url, &namespace).await?;
+    broker.enqueue(messages_of(count, broker.clock())?).await?;
+    let (address, name) = (url.to_owned(), namespace.clone());
+    let took = at_bare_client(move || async move {
+        let store = RedisStore::connect(&address, &name, Clock::system()).await?;
+        let queue = QueueName::default();
+        let watch = Stopwatch::start();
+        let lease = store.join(std::slice::from_ref(&queue)).await?;
+        let wants = [Want { queue, count: BATCH }];
+        let mut done = 0;
+        while done < count {
+            let deliveries = store.fetch(&lease, &wants).await?.deliveries;
+            let answers = store.finish(&lease, &gone(deliveries)).await?;
+            done += answers.iter().filter(|answer| **answer == Answer::Finished).count();
+        }
+        let took = watch.elapsed();
+        store.leave(&lease).await?;
+        Ok(took)
+    })
+    .await?;
+    empty(&broker, &QueueName::default()).await?;
+    wipe(url, &namespace)?;
+    Ok(per_second(count, took))
+}
