@@ -1,0 +1,19 @@
+//! Two languages on one Redis: a real dramatiq 2.2.1, and us.
+//!
+//! ```text
+//! corpus         bytes that dramatiq wrote, and bytes that it reads
+//! generated      messages of both sides, through the other side and back
+//! calls          every kind of call and parameter, both ways, between real workers
+//! handover       what one side began to retry, the other one goes on with; dead letters
+//! delayed        delayed messages of both sides, taken by workers of both sides
+//! statements     X-001 to X-014: what each side relies on
+//! ```
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
+mod corpus;
+mod generated;
+mod python;
+#[path = "../redis_store/walk/random.rs"]
+mod random;
+mod world;
