@@ -11,9 +11,13 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
+mod calls;
 mod corpus;
+mod delayed;
 mod generated;
+mod handover;
 mod python;
 #[path = "../redis_store/walk/random.rs"]
 mod random;
+mod statements;
 mod world;
