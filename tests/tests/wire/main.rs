@@ -7,6 +7,7 @@
 //! handover       what one side began to retry, the other one goes on with; dead letters
 //! delayed        delayed messages of both sides, taken by workers of both sides
 //! statements     X-001 to X-014: what each side relies on
+//! interleavings  written-out races with dramatiq's own script
 //! ```
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
@@ -16,8 +17,12 @@ mod corpus;
 mod delayed;
 mod generated;
 mod handover;
+mod interleavings;
 mod python;
 #[path = "../redis_store/walk/random.rs"]
 mod random;
+#[allow(dead_code, reason = "another test's hands, of which not all are needed here")]
+#[path = "../redis_store/rig.rs"]
+mod rig;
 mod statements;
 mod world;
