@@ -69,7 +69,7 @@ fn tidy(line: &str) -> String {
         if word == 36 && rest.as_bytes()[8] == b'-' {
             tidied.push_str("<id>");
             rest = &rest[word..];
-        } else if word == 13 && rest.starts_with("17") {
+        } else if word == 13 && rest[..word].bytes().all(|byte| byte.is_ascii_digit()) {
             tidied.push_str("<time>");
             rest = &rest[word..];
         } else if word > 0 {

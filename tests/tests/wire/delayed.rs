@@ -5,13 +5,16 @@ use std::time::Duration;
 
 use common::actor;
 use common::actor::{Context, actors};
+use common::clock::Clock;
 use serde_json::json;
 
 use crate::world::{Notebook, World};
 
+/// Busy for a while, so that the other side gets some as well.
 #[actor]
-fn later(notebook: &Notebook, context: &Context, due: i64) {
+async fn later(notebook: &Notebook, context: &Context, due: i64) {
     notebook.note(context, json!(due));
+    Clock::system().sleep(Duration::from_millis(400)).await;
 }
 
 const ACTORS: &str = "
@@ -26,13 +29,17 @@ const MESSAGES: usize = 20;
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn mixed_delayed_messages_run_once_and_never_early() {
     let world = World::new().await;
-    // Some lie there before anybody looks, the others come while both work.
-    let early = send(&world, 1_500, 150).await;
-    let rust = world.rust(actors![later]).await;
+    // Some lie there before anybody looks, and go into Python's memory; the others come while both work.
+    let early = send(&world, 2_500, 100).await;
     let python = world.dramatiq(ACTORS);
+    let rust = world.rust(actors![later]).await;
     let late = send(&world, 300, 100).await;
     let notes = world.notes(early + late);
     world.settle();
+    for side in ["python", "rust"] {
+        assert!(notes.iter().any(|note| note.side == side), "{side} ran none of {}", notes.len());
+    }
+
     let mut runs: HashMap<&str, usize> = HashMap::new();
     for note in &notes {
         *runs.entry(note.id()).or_default() += 1;

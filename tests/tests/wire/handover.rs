@@ -106,8 +106,7 @@ print(fail.send_with_options(args=(9,), max_retries=1, min_backoff=10, max_backo
     let first = world.python(&format!("{ACTORS}\n{script}"));
     world.notes(2);
     world.settle();
-    python.terminate();
-    python.wait();
+    drop(python);
     let rust = world.rust(actors![fail]).await;
     let second = world.python(&format!("{ACTORS}\n{script}"));
     let notes = world.notes(4);

@@ -7,6 +7,7 @@
 //! handover       what one side began to retry, the other one goes on with; dead letters
 //! delayed        delayed messages of both sides, taken by workers of both sides
 //! statements     X-001 to X-014: what each side relies on
+//! full           a server without room
 //! interleavings  written-out races with dramatiq's own script
 //! ```
 
@@ -15,6 +16,7 @@
 mod calls;
 mod corpus;
 mod delayed;
+mod full;
 mod generated;
 mod handover;
 mod interleavings;

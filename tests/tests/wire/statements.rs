@@ -198,8 +198,8 @@ async fn two_commands_are_a_complete_enqueue_for_both() {
     world.notes(1);
     store(2);
     world.notes(2);
-    python.terminate();
-    python.wait();
+    world.settle();
+    drop(python);
     store(3);
     let rust = world.rust(actors![work]).await;
     world.notes(3);
@@ -251,8 +251,7 @@ async fn order_spaces_raw_text_float_times_and_ids_of_any_form_are_accepted_by_b
     let python = world.dramatiq(ACTORS);
     assert_eq!(said(&world.notes(UNUSUAL.len())), expected);
     world.settle();
-    python.terminate();
-    python.wait();
+    drop(python);
     store();
     let rust = world.rust(actors![work]).await;
     let notes = world.notes(2 * UNUSUAL.len());
@@ -302,7 +301,7 @@ work.send_with_options(args=(1,), time_limit=float('inf'), big=2**70, text='\\ud
 async fn a_delay_queue_holds_messages_of_either_name_and_without_a_time_they_run_at_once() {
     let world = World::new().await;
     let store = |side: &str| -> usize {
-        let due = world.now() + Duration::from_millis(700);
+        let due = world.now() + Duration::from_secs(2);
         let options = |id: &str, eta: Option<Timestamp>| {
             let eta = eta.map(|eta| format!(r#","eta":{eta}"#)).unwrap_or_default();
             format!(r#""redis_message_id":"{side}{id}"{eta}"#)
@@ -319,8 +318,7 @@ async fn a_delay_queue_holds_messages_of_either_name_and_without_a_time_they_run
     let first = store("p");
     world.notes(first);
     world.settle();
-    python.terminate();
-    python.wait();
+    drop(python);
     let rust = world.rust(actors![work]).await;
     let second = store("r");
     let notes = world.notes(first + second);
@@ -339,16 +337,16 @@ async fn a_delay_queue_holds_messages_of_either_name_and_without_a_time_they_run
 async fn a_message_in_the_main_list_that_is_not_due_yet_is_held_until_it_is() {
     for side in ["python", "rust"] {
         let world = World::new().await;
-        let due = world.now() + Duration::from_millis(2_500);
-        let options = format!(r#""redis_message_id":"later","eta":{due}"#);
-        world.store("default", "later", &body("default", "work", "[2]", &options, "m"));
-        world.store("default", "now", &body("default", "work", "[1]", r#""redis_message_id":"now""#, "n"));
         let (mut python, mut rust) = (None, None);
         if side == "rust" {
             rust = Some(world.rust(actors![work]).await);
         } else {
             python = Some(world.dramatiq(ACTORS));
         }
+        let due = world.now() + Duration::from_secs(2);
+        let options = format!(r#""redis_message_id":"later","eta":{due}"#);
+        world.store("default", "later", &body("default", "work", "[2]", &options, "m"));
+        world.store("default", "now", &body("default", "work", "[1]", r#""redis_message_id":"now""#, "n"));
         let notes = world.notes(2);
         assert_eq!((&notes[0].what, &notes[1].what), (&json!(1), &json!(2)), "{side}");
         assert!(notes[1].at >= due, "{side} was early: {due} {:?}", notes[1]);
@@ -375,8 +373,7 @@ async fn an_id_without_a_body_holds_nobody_up_and_is_forgotten() {
     let python = world.dramatiq(ACTORS);
     assert_eq!(world.notes(1)[0].side, "python");
     world.settle();
-    python.terminate();
-    python.wait();
+    drop(python);
     for key in world.keys().iter().filter(|key| key.starts_with("__acks__")) {
         let _: i64 = world.redis(&["DEL", &format!(":{key}")]);
     }

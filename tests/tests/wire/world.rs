@@ -94,7 +94,12 @@ impl Rust {
 
 impl World {
     pub(crate) async fn new() -> Self {
-        let (url, namespace) = (tests::redis::url(), tests::redis::namespace());
+        Self::on(tests::redis::url()).await
+    }
+
+    /// On a Redis of a test's own.
+    pub(crate) async fn on(url: String) -> Self {
+        let namespace = tests::redis::namespace();
         let broker = Broker::open(&url, &namespace, Clock::system()).await.expect("the Redis of the tests");
         Self { url, namespace, broker: broker.with(Retries::default()), options: "{}".to_owned() }
     }
@@ -106,8 +111,7 @@ impl World {
 
     /// Starts a Rust worker of two slots, and waits until it fetches.
     pub(crate) async fn rust(&self, actors: &[&'static Declaration]) -> Rust {
-        let notebook =
-            Notebook { key: format!("{}@notes", self.namespace), connection: Mutex::new(tests::redis::connection()) };
+        let notebook = Notebook { key: format!("{}@notes", self.namespace), connection: Mutex::new(self.connection()) };
         let (ready, started) = tokio::sync::oneshot::channel();
         let worker = Worker::new(self.broker.clone()).threads(2).actors(actors).lend(notebook).on_ready(move || {
             let _ = ready.send(());
@@ -229,7 +233,12 @@ impl World {
                 None => command.arg(*word),
             };
         }
-        command.query(&mut tests::redis::connection()).expect("an answer of Redis")
+        command.query(&mut self.connection()).expect("an answer of Redis")
+    }
+
+    fn connection(&self) -> redis::Connection {
+        let client = redis::Client::open(self.url.as_str()).expect("the URL of a Redis");
+        client.get_connection().expect("the Redis of this test")
     }
 
     /// Everything that lies there, for whoever has to find out why.
