@@ -292,7 +292,7 @@ work.send_with_options(args=(1,), time_limit=float('inf'), big=2**70, text='\\ud
     assert_eq!(reasons.len(), 4, "{reasons:?}");
     assert_eq!(reasons[0], "NaN inside of an argument or option: it can travel as a whole argument only");
     assert!(reasons[1..3].iter().all(|reason| reason == "args[0] (`n`): number out of range"), "{reasons:?}");
-    assert_eq!(reasons[3], "args[0] (`text`): unexpected end of hex escape");
+    assert!(reasons[3].starts_with("args[0] (`text`): half of a surrogate pair"), "{reasons:?}");
     worker.stop().await;
 }
 
