@@ -71,7 +71,7 @@ impl Raw {
             "NaN" => read_float(f64::NAN),
             "Infinity" => read_float(f64::INFINITY),
             "-Infinity" => read_float(f64::NEG_INFINITY),
-            json => serde_json::from_str(json).map_err(|error| ParseError(without_position(&error))),
+            json => serde_json::from_str(json).map_err(|error| ParseError(reason(&error))),
         }
     }
 
@@ -157,13 +157,17 @@ fn read_float<T: DeserializeOwned>(float: f64) -> Result<T, ParseError> {
 }
 
 /// Positions count from the start of one argument; nobody who sees a whole message can use them.
-fn without_position(error: &serde_json::Error) -> String {
+fn reason(error: &serde_json::Error) -> String {
     let text = error.to_string();
-    match text.rfind(" at line ") {
-        Some(end) => text[..end].to_owned(),
-        None => text,
+    match text.rfind(" at line ").map_or(&*text, |end| &text[..end]) {
+        // That it is JSON is known, so this is all that can be wrong with an escape.
+        "unexpected end of hex escape" | "lone leading surrogate in hex escape" => HALF_A_PAIR.to_owned(),
+        text => text.to_owned(),
     }
 }
+
+/// What is wrong with `"\ud800"`.
+const HALF_A_PAIR: &str = "half of a surrogate pair in a string: Python can send that, no text of Rust's can hold it";
 
 /// Writes pure ASCII, as Python does.
 struct Ascii;
@@ -208,6 +212,14 @@ mod tests {
             Raw::from(-1_i64).read::<u32>().unwrap_err().to_string(),
             "invalid value: integer `-1`, expected u32"
         );
+    }
+
+    #[test]
+    fn half_a_surrogate_pair_is_called_by_its_name() {
+        for half in [r#""\ud800""#, r#""a\udc00b""#, r#""\ud800\ud800""#, r#""\ud800\n""#] {
+            assert_eq!(Raw::trusted(half).read::<String>().unwrap_err().to_string(), HALF_A_PAIR, "{half}");
+        }
+        assert_eq!(Raw::trusted(r#""\ud83d\ude00""#).read::<String>().unwrap(), "\u{1f600}");
     }
 
     #[test]
