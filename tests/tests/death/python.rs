@@ -8,7 +8,7 @@ use tests::{
 };
 
 /// Everything that a Rust worker may hold when it dies; a Python worker's own patience is a minute, shortened here, and it does
-/// its upkeep by lottery, of which every ticket wins here.
+/// its upkeep by lottery, of which every ticket wins here. (A line is one write, or two threads mix theirs.)
 const HEIR: &str = "
 import os, time
 import dramatiq
@@ -19,11 +19,11 @@ broker.maintenance_chance = 1_000_000
 
 @dramatiq.actor
 def hold(gate):
-    print('python holds', flush=True)
+    print('python holds\\n', end='', flush=True)
 
 @dramatiq.actor
 def note(n):
-    print('python noted', n, 'at', int(time.time() * 1000), flush=True)
+    print(f'python noted {n} at {time.time() * 1000:.0f}\\n', end='', flush=True)
 ";
 
 #[test]
@@ -64,12 +64,12 @@ import dramatiq
 
 @dramatiq.actor
 def hold(gate):
-    print('python holds', flush=True)
+    print('python holds\\n', end='', flush=True)
     time.sleep(600)
 
 @dramatiq.actor
 def note(n):
-    print('python noted', n, flush=True)
+    print(f'python noted {n}\\n', end='', flush=True)
 ";
 
 /// As dramatiq's protocol has it; a Python worker shows its life with its commands only.
