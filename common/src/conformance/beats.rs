@@ -111,6 +111,20 @@ pub async fn dead_letters_expire(fixture: &Fixture) {
     assert_eq!(fixture.counts().await, (0, 0, 0, 0));
 }
 
+/// For a worker that missed its wake-up: of any priority, but neither what is delayed nor what is claimed.
+pub async fn a_beat_tells_that_something_is_ready(fixture: &Fixture) {
+    let worker = fixture.worker().await;
+    fixture.enqueue(&[fixture.delayed(1, Duration::from_secs(60))]).await;
+    assert!(!worker.beat(&[]).await.ready);
+    for priority in [0, 5] {
+        fixture.enqueue(&[fixture.prioritised(2, priority)]).await;
+        assert!(worker.beat(&[]).await.ready);
+        let held = worker.fetch_one().await.claim;
+        assert!(!worker.beat(std::slice::from_ref(&held)).await.ready);
+        worker.finish(&held, Place::Gone).await;
+    }
+}
+
 /// Nobody looks for it.
 pub async fn a_worker_that_left_is_gone(fixture: &Fixture) {
     fixture.enqueue(&[fixture.message(1)]).await;

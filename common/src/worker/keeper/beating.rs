@@ -49,7 +49,7 @@ impl Keeper {
                         warn!(target: "common::worker", "{running} running were given to other workers, which took this one for dead; they are told to stop");
                     }
                 }
-                if beat.moved > 0 {
+                if beat.moved > 0 || beat.ready {
                     self.drained = false;
                 }
                 if self.next_due != beat.next_due {
