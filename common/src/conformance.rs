@@ -225,7 +225,9 @@ macro_rules! conformance_suite {
             looks_that_come_late_bury_nobody
             a_worker_taken_for_dead_learns_what_it_lost_and_goes_on
             a_message_whose_workers_die_becomes_a_dead_letter
+            a_delivery_tells_how_many_workers_died_with_its_message
             dead_letters_expire
+            a_beat_tells_that_something_is_ready
             a_worker_that_left_is_gone
             a_worker_that_leaves_with_claims_is_found_dead
             waiting_ends_at_once_when_something_is_ready

@@ -47,6 +47,9 @@ pub const BEAT_INTERVAL: Duration = Duration::from_millis(1_100);
 /// How many intervals without a sign of life make a worker dead.
 pub const DEAD_AFTER: u32 = 3;
 
+/// How many deaths of its workers make a message suspect: a worker runs it alone, so that nothing beside it is blamed.
+pub const SUSPECT_AFTER: u32 = 2;
+
 /// How many deaths of its workers make a message dead.
 pub const MAX_CRASHES: u32 = 5;
 

@@ -26,6 +26,9 @@ mod slot;
 mod stop;
 mod threads;
 
+#[cfg(test)]
+mod tests;
+
 use std::any::Any;
 use std::fmt;
 use std::sync::Arc;

@@ -38,6 +38,10 @@ struct State {
     upstream: String,
     /// Both ends of every connection, so that they can be cut.
     links: Vec<TcpStream>,
+    /// Connections so far.
+    made: usize,
+    /// As many of them, the oldest, are stranded.
+    stranded: usize,
 }
 
 impl Proxy {
@@ -49,7 +53,7 @@ impl Proxy {
     pub fn to(upstream: &str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a loopback port is free");
         let address = listener.local_addr().expect("a listener has an address");
-        let state = State { mode: Mode::Pass, upstream: upstream.to_owned(), links: Vec::new() };
+        let state = State { mode: Mode::Pass, upstream: upstream.to_owned(), links: Vec::new(), made: 0, stranded: 0 };
         let shared = Arc::new(Shared { state: Mutex::new(state), changed: Condvar::new() });
         let proxy = Self { address, shared: Arc::clone(&shared) };
         thread::spawn(move || {
@@ -91,6 +95,13 @@ impl Proxy {
         self.shared.switch(Mode::Pass);
     }
 
+    /// Lets nothing through any more on the connections of this moment, and leaves them open; new ones pass. As when a router
+    /// forgets them.
+    pub fn strand(&self) {
+        let mut state = self.shared.state();
+        state.stranded = state.made;
+    }
+
     /// Closes every connection; new ones are accepted.
     pub fn cut(&self) {
         for link in self.shared.state().links.drain(..) {
@@ -129,18 +140,24 @@ impl Shared {
         let server = TcpStream::connect(upstream)?;
         client.set_nodelay(true)?;
         server.set_nodelay(true)?;
-        self.state().links.extend([client.try_clone()?, server.try_clone()?]);
+        let mut state = self.state();
+        state.links.extend([client.try_clone()?, server.try_clone()?]);
+        state.made += 1;
+        let number = state.made;
+        drop(state);
         for (from, to, replies) in [(client.try_clone()?, server.try_clone()?, false), (server, client, true)] {
             let shared = Arc::clone(self);
-            thread::spawn(move || shared.pump(from, to, replies));
+            thread::spawn(move || shared.pump(from, to, number, replies));
         }
         Ok(())
     }
 
-    fn pump(&self, mut from: TcpStream, mut to: TcpStream, replies: bool) {
+    fn pump(&self, mut from: TcpStream, mut to: TcpStream, number: usize, replies: bool) {
         let mut buffer = [0; 16 * 1024];
         while let Ok(read @ 1..) = from.read(&mut buffer) {
-            let stalled = |state: &mut State| state.mode == Mode::Stall;
+            let stalled = |state: &mut State| {
+                state.mode == Mode::Stall || (number <= state.stranded && state.mode != Mode::Closed)
+            };
             let state = self.changed.wait_while(self.state(), stalled).unwrap_or_else(PoisonError::into_inner);
             let swallow = replies && state.mode == Mode::DropReplies;
             drop(state);

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::{Fixture, numbers};
+use super::{Fixture, message, numbers};
 use crate::error::StoreError;
-use crate::store::{Answer, Body, MAX_CRASHES, Place};
+use crate::store::{Answer, Body, Delivery, MAX_CRASHES, Place};
 
 /// Found by anybody who looks, within a few beats.
 pub async fn a_dead_workers_messages_come_back_to_the_head(fixture: &Fixture) {
@@ -76,6 +76,26 @@ pub async fn a_message_whose_workers_die_becomes_a_dead_letter(fixture: &Fixture
     assert!(reason.contains("worker died 5 times"), "{reason}");
 }
 
+/// So that a worker can be careful; a neighbour in the same fetch is not blamed, and a new attempt is a new message.
+pub async fn a_delivery_tells_how_many_workers_died_with_its_message(fixture: &Fixture) {
+    let heir = fixture.other_worker().await;
+    fixture.enqueue(&[fixture.message(1), fixture.message(2)]).await;
+    heir.beat(&[]).await;
+    for crashes in 0..MAX_CRASHES - 1 {
+        assert_eq!(fixture.worker().await.fetch_one().await.crashes, crashes);
+        fixture.look_until_dead(&heir).await;
+    }
+    let told = |deliveries: &[Delivery]| deliveries.iter().map(|delivery| delivery.crashes).collect::<Vec<_>>();
+    let deliveries = heir.fetch(9).await;
+    assert_eq!((numbers(&deliveries), told(&deliveries)), (vec![1, 2], vec![MAX_CRASHES - 1, 0]));
+    assert_eq!(heir.finish(&deliveries[0].claim, Place::Head).await, Answer::Finished);
+    let back = heir.fetch_one().await;
+    assert_eq!(back.crashes, MAX_CRASHES - 1, "it was not run");
+    let again = Place::Ready(message(&back).clone());
+    assert_eq!(heir.finish(&back.claim, again).await, Answer::Finished);
+    assert_eq!(heir.fetch_one().await.crashes, 0, "it ended without a death");
+}
+
 /// They are kept for a week, then nothing is left of them.
 pub async fn dead_letters_expire(fixture: &Fixture) {
     fixture.enqueue(&[fixture.message(1)]).await;
@@ -89,6 +109,20 @@ pub async fn dead_letters_expire(fixture: &Fixture) {
     fixture.clock.advance(Duration::from_secs(240));
     worker.beat(&[]).await;
     assert_eq!(fixture.counts().await, (0, 0, 0, 0));
+}
+
+/// For a worker that missed its wake-up: of any priority, but neither what is delayed nor what is claimed.
+pub async fn a_beat_tells_that_something_is_ready(fixture: &Fixture) {
+    let worker = fixture.worker().await;
+    fixture.enqueue(&[fixture.delayed(1, Duration::from_secs(60))]).await;
+    assert!(!worker.beat(&[]).await.ready);
+    for priority in [0, 5] {
+        fixture.enqueue(&[fixture.prioritised(2, priority)]).await;
+        assert!(worker.beat(&[]).await.ready);
+        let held = worker.fetch_one().await.claim;
+        assert!(!worker.beat(std::slice::from_ref(&held)).await.ready);
+        worker.finish(&held, Place::Gone).await;
+    }
 }
 
 /// Nobody looks for it.

@@ -86,6 +86,8 @@ pub struct Delivery {
     pub claim: Claim,
     /// The message, or the bytes that are none.
     pub body: Result<Message, Undecodable>,
+    /// How many workers died while they held it; none of them ended it. What is given back keeps the number, a retry starts anew.
+    pub crashes: u32,
 }
 
 /// Bytes that are no message, and why.

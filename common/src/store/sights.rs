@@ -14,6 +14,8 @@ pub struct Beat {
     pub next_due: Option<Timestamp>,
     /// How many messages became ready: came due, or were recovered.
     pub moved: usize,
+    /// Whether there is something to fetch: whoever waits may have missed its wake-up.
+    pub ready: bool,
 }
 
 /// How many messages of a queue are in which place.

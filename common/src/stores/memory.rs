@@ -123,11 +123,12 @@ impl Store for MemoryStore {
         moved += dead.iter().map(|peer| world.recover(&peer.id, now)).sum::<usize>();
         let lost = world.not_held(&lease.worker, held);
         let next_due = world.next_due(&lease.queues);
+        let is_ready = world.is_ready(&lease.queues);
         drop(world);
         if moved > 0 {
             self.news.send_replace(());
         }
-        ready(Ok(Beat { now, lost, next_due, moved }))
+        ready(Ok(Beat { now, lost, next_due, moved, ready: is_ready }))
     }
 
     fn leave<'a>(&'a self, lease: &'a Lease) -> Boxed<'a, Result<(), StoreError>> {

@@ -8,6 +8,7 @@ mod fetching;
 mod finishing;
 mod outage;
 mod stopping;
+mod suspects;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,6 +19,7 @@ use tracing::warn;
 
 use self::outage::Outage;
 use self::stopping::listen;
+use self::suspects::Suspect;
 use super::Stopped;
 use super::event::Event;
 use super::pool::Pool;
@@ -56,6 +58,7 @@ pub(super) struct Keeper {
     /// Whether some of them may have been stored already.
     repeated: bool,
     outage: Outage,
+    suspect: Suspect,
     /// The last calls were given their moment.
     is_hurrying: bool,
     /// And did not answer.
@@ -91,6 +94,7 @@ impl Keeper {
             unfinished: Vec::new(),
             repeated: false,
             outage: Outage::default(),
+            suspect: Suspect::None,
             is_hurrying: false,
             gave_up: false,
             end: Stopped::Clean,
@@ -119,7 +123,8 @@ impl Keeper {
             self.unfinished.extend(self.pool.take_endings());
             self.start_finish();
         }
-        if self.stage == Stage::Running && !self.outage.is_pausing() {
+        self.go_on_with_suspect();
+        if self.stage == Stage::Running && !self.outage.is_pausing() && self.suspect.is_none() {
             let wanted = self.pool.wanted();
             if self.drained {
                 // A beat under way may change what there is to wait for.

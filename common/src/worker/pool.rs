@@ -31,6 +31,8 @@ pub(super) struct Job {
     pub(super) cancellation: Cancellation,
     /// Lower runs first.
     pub(super) priority: i32,
+    /// How many workers died with it.
+    pub(super) crashes: u32,
 }
 
 /// What home and the slots share.
@@ -226,13 +228,16 @@ impl Pool {
         }
     }
 
-    /// Lets slots take nothing more, and gives back all that waits, in order.
+    /// Gives back all that waits, in order. Returns how many.
+    pub(super) fn give_back(&self) -> usize {
+        self.lock().give_back()
+    }
+
+    /// Lets slots take nothing more, and gives back all that waits.
     pub(super) fn close(&self) {
         let mut state = self.lock();
         state.open = false;
-        let mut all = std::mem::take(&mut state.waiting).into_sorted_vec();
-        all.reverse();
-        state.endings.extend(all.into_iter().map(|Reverse(waiting)| head(waiting.job.claim)));
+        state.give_back();
     }
 
     /// Gives back even what runs; whatever it does from now on counts for nothing.
@@ -264,6 +269,15 @@ impl State {
         let (claim, cancellation) = (job.claim.clone(), job.cancellation.clone());
         self.running[slot] = Some(Running { claim, cancellation, since: Stopwatch::start() });
         Some(job)
+    }
+
+    fn give_back(&mut self) -> usize {
+        let mut all = std::mem::take(&mut self.waiting).into_sorted_vec();
+        // Sorted by `Reverse`: the first to run stands last.
+        all.reverse();
+        let count = all.len();
+        self.endings.extend(all.into_iter().map(|Reverse(waiting)| head(waiting.job.claim)));
+        count
     }
 }
 

@@ -119,7 +119,8 @@ impl World {
             let Some(bytes) = queue.bodies.get(&id) else { continue };
             let body = Message::decode(bytes, now).map_err(|error| Undecodable { bytes: bytes.clone(), error });
             queue.claimed.insert(id.clone(), worker.clone());
-            deliveries.push(Delivery { claim: Claim { queue: want.queue.clone(), id }, body });
+            let crashes = queue.crashes.get(&id).copied().unwrap_or_default();
+            deliveries.push(Delivery { claim: Claim { queue: want.queue.clone(), id }, body, crashes });
         }
         deliveries
     }

@@ -2,11 +2,12 @@
 //!
 //! The client crate notices neither a half-open connection nor a server that does not answer, and repeats nothing by
 //! itself; so the rules are here. Each call has a time limit. A call that may have run is never repeated. A connection is
-//! thrown away when it breaks, when two calls in a row get no answer, and when its server became a replica; the next call
-//! makes a new one, and others wait for that.
+//! thrown away when it breaks, when a call gets no answer in time, and when its server became a replica; the next call
+//! makes a new one, and others wait for that. (Not only after several such calls: a worker that waits makes one a second,
+//! and has to be back within five.)
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
@@ -28,9 +29,6 @@ pub(super) const CALL_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// After a failed attempt to connect, the next callers get its error for so long.
 const RECONNECT_PAUSE: Duration = Duration::from_millis(100);
-
-/// Unanswered calls in a row after which a connection is thrown away.
-const MAX_TIMEOUTS: u32 = 2;
 
 /// An idle connection is probed after this long, and then as often.
 const KEEPALIVE: Duration = Duration::from_secs(5);
@@ -132,13 +130,7 @@ struct Slot {
 #[derive(Clone, Debug)]
 struct Live {
     connection: MultiplexedConnection,
-    health: Arc<Health>,
-}
-
-#[derive(Debug, Default)]
-struct Health {
-    is_broken: AtomicBool,
-    timeouts: AtomicU32,
+    is_broken: Arc<AtomicBool>,
 }
 
 impl Link {
@@ -152,19 +144,14 @@ impl Link {
 
     /// Sends a command and waits for its answer.
     pub(super) async fn call(&self, command: &Cmd) -> Result<Value, CallError> {
-        let Live { mut connection, health } = self.live().await.map_err(CallError::NotSent)?;
+        let Live { mut connection, is_broken } = self.live().await.map_err(CallError::NotSent)?;
         let Ok(answer) = timeout(CALL_TIMEOUT, connection.send_packed_command(command)).await else {
-            if health.timeouts.fetch_add(1, Ordering::Relaxed) + 1 >= MAX_TIMEOUTS {
-                health.is_broken.store(true, Ordering::Relaxed);
-            }
+            is_broken.store(true, Ordering::Relaxed);
             let cause = format!("no answer within {CALL_TIMEOUT:?}");
             return Err(CallError::Lost(StoreError::Unreachable(cause)));
         };
         let error = match answer.and_then(Value::extract_error) {
-            Ok(value) => {
-                health.timeouts.store(0, Ordering::Relaxed);
-                return Ok(value);
-            }
+            Ok(value) => return Ok(value),
             Err(error) => error,
         };
         if matches!(error.kind(), ErrorKind::Server(ServerErrorKind::NoScript)) {
@@ -174,7 +161,7 @@ impl Link {
         let refusal = refusal(&error);
         // A replica that was the master until now stays one; its address may lead to the new master.
         if is_lost || matches!(&refusal, StoreError::Unreachable(cause) if cause.starts_with(READONLY)) {
-            health.is_broken.store(true, Ordering::Relaxed);
+            is_broken.store(true, Ordering::Relaxed);
         }
         Err(if is_lost { CallError::Lost(refusal) } else { CallError::Refused(refusal) })
     }
@@ -183,7 +170,7 @@ impl Link {
     async fn live(&self) -> Result<Live, StoreError> {
         let mut slot = self.slot.lock().await;
         if let Some(live) = &slot.live
-            && !live.health.is_broken.load(Ordering::Relaxed)
+            && !live.is_broken.load(Ordering::Relaxed)
         {
             return Ok(live.clone());
         }
@@ -192,16 +179,16 @@ impl Link {
         {
             return Err(error.clone());
         }
-        let health = Arc::<Health>::default();
-        let told = Arc::clone(&health);
+        let is_broken = Arc::<AtomicBool>::default();
+        let told = Arc::clone(&is_broken);
         let connected = self.server.connect(move |push| {
             if push.kind == PushKind::Disconnection {
-                told.is_broken.store(true, Ordering::Relaxed);
+                told.store(true, Ordering::Relaxed);
             }
         });
         match connected.await {
             Ok(connection) => {
-                let live = Live { connection, health };
+                let live = Live { connection, is_broken };
                 *slot = Slot { live: Some(live.clone()), failed: None };
                 Ok(live)
             }

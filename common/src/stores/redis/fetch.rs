@@ -23,6 +23,7 @@ impl RedisStore {
         let due: String = read(answer.pop().unwrap_or_default())?;
         let refusals: Vec<String> = read(answer.pop().unwrap_or_default())?;
         let dropped: Vec<String> = read(answer.pop().unwrap_or_default())?;
+        let crashed: Vec<(usize, u32)> = read(answer.pop().unwrap_or_default())?;
         if !dropped.is_empty() {
             tracing::debug!(ids = ?dropped, "dropped from the list: without a body, or held by this worker already");
         }
@@ -30,6 +31,12 @@ impl RedisStore {
         for (want, found) in wants.iter().zip(answer) {
             let found: Vec<(Vec<u8>, Vec<u8>)> = read(found)?;
             deliveries.extend(found.into_iter().map(|(id, bytes)| delivery(want, &id, bytes, now)));
+        }
+        for (place, crashes) in crashed {
+            // Places count from 1 in the script.
+            if let Some(delivery) = place.checked_sub(1).and_then(|place| deliveries.get_mut(place)) {
+                delivery.crashes = crashes;
+            }
         }
         match refusals.first() {
             // What was claimed must not be lost over a neighbour's trouble, which comes up again at the next call.
@@ -44,5 +51,5 @@ impl RedisStore {
 fn delivery(want: &Want, id: &[u8], bytes: Vec<u8>, now: Timestamp) -> Delivery {
     let claim = Claim { queue: want.queue.clone(), id: String::from_utf8_lossy(id).into() };
     let body = Message::decode(&bytes, now).map_err(|error| Undecodable { bytes, error });
-    Delivery { claim, body }
+    Delivery { claim, body, crashes: 0 }
 }

@@ -81,6 +81,8 @@ struct Seen {
     is_full: bool,
     claims: Vec<Claim>,
     next_due: Option<Timestamp>,
+    /// Whether there is something to fetch.
+    is_ready: bool,
 }
 
 impl RedisStore {
@@ -115,7 +117,13 @@ impl RedisStore {
         let watch = Stopwatch::start();
         let first = self.send_beat(lease, is_expiring).await?;
         self.clock.follow(first.now, watch.elapsed());
-        let mut beat = Beat { now: first.now, lost: Vec::new(), next_due: first.next_due, moved: first.moved };
+        let mut beat = Beat {
+            now: first.now,
+            lost: Vec::new(),
+            next_due: first.next_due,
+            moved: first.moved,
+            ready: first.is_ready,
+        };
         let mut has_more = first.has_more;
         for _ in 0..MAX_ROUNDS {
             if !has_more {
@@ -173,8 +181,11 @@ impl RedisStore {
         }
         let mut claims = Vec::new();
         let mut next_due: Option<Timestamp> = None;
+        let mut is_ready = false;
         for (queue, value) in lease.queues.iter().zip(answer) {
-            let (mine, due, due_cursor, held_cursor): (Vec<Vec<u8>>, String, String, String) = read(value)?;
+            let (mine, due, due_cursor, held_cursor, ready): (Vec<Vec<u8>>, String, String, String, bool) =
+                read(value)?;
+            is_ready |= ready;
             claims.extend(
                 mine.into_iter().map(|id| Claim { queue: queue.clone(), id: String::from_utf8_lossy(&id).into() }),
             );
@@ -192,6 +203,7 @@ impl RedisStore {
             silent: silent.into_iter().filter_map(peer).collect(),
             claims,
             next_due,
+            is_ready,
         })
     }
 

@@ -30,6 +30,7 @@ impl Keeper {
 
     pub(super) fn held(&self) -> Vec<Claim> {
         let mut held = self.pool.held();
+        held.extend(self.suspect.claim().cloned());
         held.extend(self.unfinished.iter().map(|ending| ending.claim.clone()));
         held
     }
@@ -42,12 +43,13 @@ impl Keeper {
             Ok(beat) => {
                 self.outage.answered();
                 if !beat.lost.is_empty() {
+                    self.lose_suspect(&beat.lost);
                     let running = self.pool.lose(&beat.lost);
                     if running > 0 {
                         warn!(target: "common::worker", "{running} running were given to other workers, which took this one for dead; they are told to stop");
                     }
                 }
-                if beat.moved > 0 {
+                if beat.moved > 0 || beat.ready {
                     self.drained = false;
                 }
                 if self.next_due != beat.next_due {

@@ -55,12 +55,13 @@ impl Keeper {
             return;
         }
         let jobs: Vec<_> = deliveries.into_iter().filter_map(|delivery| self.job(delivery, now)).collect();
+        let jobs = self.set_apart(jobs);
         self.pool.deliver(jobs);
     }
 
     /// What a slot needs of a delivery; `None` where it cannot be run, and was given its end.
     fn job(&self, delivery: Delivery, now: Timestamp) -> Option<Job> {
-        let Delivery { claim, body } = delivery;
+        let Delivery { claim, body, crashes } = delivery;
         let message = match body {
             Ok(message) => message,
             Err(undecodable) => {
@@ -84,7 +85,7 @@ impl Keeper {
             return self.end(claim, Place::Dead(Body::Message(message), reason));
         };
         let priority = message.options.read(option::PRIORITY).unwrap_or(actor.priority);
-        Some(Job { claim, message: Arc::new(message), actor, cancellation: Cancellation::new(), priority })
+        Some(Job { claim, message: Arc::new(message), actor, cancellation: Cancellation::new(), priority, crashes })
     }
 
     fn end(&self, claim: Claim, place: Place) -> Option<Job> {

@@ -23,6 +23,7 @@ impl Keeper {
         self.stage = stage;
         self.stop_waiting();
         self.pool.close();
+        self.give_back_suspect();
         if stage == Stage::Forced {
             if self.pool.abandon() > 0 {
                 self.end = Stopped::Forced;

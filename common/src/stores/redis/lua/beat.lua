@@ -2,7 +2,7 @@
 -- ARGV: now, worker, its queues joined by spaces, interval, offset among the silent, how long dead letters are kept (or ''),
 --   then per queue: name, fleet, cursor in the due index, cursor in the held one
 -- Answers: now, moved, more to do?, silent peers (id, score, registration)*, refusals,
---   then per queue: {own claims, time of the next due message or '', both cursors}
+--   then per queue: {own claims, time of the next due message or '', both cursors, something to fetch?}
 local worker, interval, keep = ARGV[2], tonumber(ARGV[4]), tonumber(ARGV[6])
 local moved, more, refusals = 0, 0, {}
 
@@ -151,7 +151,11 @@ for at = 7, #ARGV, 4 do
     return call('SCARD', claims(worker, queue)) > 0 and call('SMEMBERS', claims(worker, queue)) or {}
   end) or {}
   local first = step(call, 'ZRANGE', index, 0, 0, 'WITHSCORES') or {}
-  queues[#queues + 1] = { mine, first[2] or '', cursors[1], cursors[2] }
+  -- Whoever waits may have missed its wake-up: on a connection that died silently, say. A fetch says what is refused.
+  local _, ready = attempt(function()
+    return call('LLEN', key(queue)) > 0 or call('SCARD', claims(fleet, queue)) > 0
+  end)
+  queues[#queues + 1] = { mine, first[2] or '', cursors[1], cursors[2], ready == true and 1 or 0 }
 end
 
 -- Only who has been silent for an interval (or runs ahead by one) is worth a look; reading everybody would cost n squared.

@@ -7,7 +7,8 @@ for _, worker in ipairs(call('ZRANGE', HEARTBEATS, 0, -1)) do
   if worker ~= fleet then claimed = claimed + call('SCARD', claims(worker, queue)) end
 end
 return {
-  call('LLEN', key(queue)) + call('ZCARD', key(queue .. '@held')),
+  -- What is held by priority counts only where the fleet claims it: an entry of the index may outlive a take-over by Python.
+  call('LLEN', key(queue)) + call('SCARD', claims(fleet, queue)),
   call('HLEN', bodies(queue .. '.DQ')),
   claimed,
   call('ZCARD', key(queue .. '.XQ')),

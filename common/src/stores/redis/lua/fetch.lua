@@ -1,7 +1,7 @@
 -- Claims ready messages for a worker.
 -- ARGV: now, worker, then per queue: name, fleet, how many
--- Answers per queue (id, body)*; then the ids that were dropped, the refusals, the time of the next due message or '',
--- and the time.
+-- Answers per queue (id, body)*; then of those whose workers died (place among all of them, deaths)*, the ids that were
+-- dropped, the refusals, the time of the next due message or '', and the time.
 local worker = ARGV[2]
 if not call('ZSCORE', HEARTBEATS, worker) then return { err = 'STRANGER no heartbeat' } end
 local dropped, refusals = {}, {}
@@ -84,6 +84,21 @@ local function look_ahead(queue)
   if due and (not next_due or due < next_due) then next_due = due end
 end
 
+-- Hardly ever is there anything to know, so that one look must do then.
+local crashed, before = {}, 0
+local function look_back(queue, delivered)
+  local crashes = key(queue .. '@crashes')
+  if #delivered == 0 or call('EXISTS', crashes) == 0 then return end
+  local ids = {}
+  for i = 1, #delivered, 2 do ids[#ids + 1] = delivered[i] end
+  for i, deaths in ipairs(call('HMGET', crashes, unpack(ids))) do
+    if deaths then
+      crashed[#crashed + 1] = before + i
+      crashed[#crashed + 1] = deaths
+    end
+  end
+end
+
 local answer = {}
 for at = 3, #ARGV, 3 do
   local ok, delivered = attempt(fetch, ARGV[at], ARGV[at + 1], math.min(tonumber(ARGV[at + 2]), CHUNK))
@@ -93,7 +108,10 @@ for at = 3, #ARGV, 3 do
   end
   answer[#answer + 1] = delivered
   attempt(look_ahead, ARGV[at])
+  attempt(look_back, ARGV[at], delivered)
+  before = before + #delivered / 2
 end
+answer[#answer + 1] = crashed
 answer[#answer + 1] = dropped
 answer[#answer + 1] = refusals
 answer[#answer + 1] = next_due and string.format('%.0f', next_due) or ''

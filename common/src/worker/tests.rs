@@ -1,0 +1,307 @@
+//! What needs a hand on the store beside a worker: deaths, and a worker that sleeps through its own.
+
+use std::pin::pin;
+use std::sync::{Arc, Condvar, Mutex};
+use std::task::{Context as Task, Poll, Waker};
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use super::{Stopped, Stopper, Worker};
+use crate::actor::{Context, Declaration, RetryOptions, Run};
+use crate::broker::{Broker, Home};
+use crate::clock::{Clock, Stopwatch, Timestamp};
+use crate::error::{EnqueueError, StoreError};
+use crate::message::{Entries, Message, MessageId, Raw};
+use crate::outcome::Outcome;
+use crate::queue_name::QueueName;
+use crate::store::{
+    Answer, BEAT_INTERVAL, Beat, Boxed, Claim, Counts, DeadLetter, Delivery, Ending, Fetched, Inspect, Lease, Place,
+    SUSPECT_AFTER, Store, Wake, Want,
+};
+use crate::stores::memory::MemoryStore;
+
+/// Generous: what is waited for must come, on however slow a machine.
+const DEADLINE: Duration = Duration::from_secs(30);
+
+/// Messages from this number on wait for the gate.
+const WAITING: i64 = 10;
+
+/// One run: which message, how many were claimed in the queue when it began, whether it was told to stop.
+type Seen = (i64, usize, bool);
+
+/// What the actor and its test share.
+struct Scene {
+    store: MemoryStore,
+    seen: Mutex<Vec<Seen>>,
+    gate: (Mutex<bool>, Condvar),
+}
+
+impl Scene {
+    fn open_gate(&self) {
+        *self.gate.0.lock().unwrap() = true;
+        self.gate.1.notify_all();
+    }
+
+    fn started(&self) -> Vec<(i64, usize)> {
+        self.seen.lock().unwrap().iter().map(|(number, claimed, _)| (*number, *claimed)).collect()
+    }
+}
+
+static ACTOR: Declaration = Declaration {
+    name: "watch",
+    queue: "default",
+    priority: 0,
+    retries: RetryOptions { max_retries: None, min_backoff: None, max_backoff: None, on_retry_exhausted: None },
+    parameters: &[],
+    lent: &[],
+    run: Run::Sync(run),
+    about: "",
+    place: "",
+};
+
+fn run(context: &Context) -> Outcome {
+    let scene: &Arc<Scene> = context.lend();
+    let number: i64 = context.message().args[0].read().unwrap();
+    let claimed = at_once(scene.store.counts(&QueueName::default())).unwrap().claimed;
+    scene.seen.lock().unwrap().push((number, claimed, false));
+    if number >= WAITING {
+        let (open, changed) = &scene.gate;
+        drop(changed.wait_while(open.lock().unwrap(), |open| !*open).unwrap());
+    }
+    let mut seen = scene.seen.lock().unwrap();
+    let own = seen.iter_mut().find(|(other, ..)| *other == number).unwrap();
+    own.2 = context.is_cancelled();
+    Outcome::Value(Raw::NULL)
+}
+
+/// The store in memory never waits.
+fn at_once<T>(future: impl Future<Output = T>) -> T {
+    match pin!(future).poll(&mut Task::from_waker(Waker::noop())) {
+        Poll::Ready(done) => done,
+        Poll::Pending => panic!("the store in memory waits"),
+    }
+}
+
+fn message(number: i64) -> Message {
+    Message {
+        queue_name: QueueName::default(),
+        actor_name: ACTOR.name.into(),
+        args: vec![Raw::from(number)],
+        kwargs: Entries::default(),
+        options: Entries::default(),
+        message_id: MessageId::random(),
+        message_timestamp: Timestamp::EPOCH,
+    }
+}
+
+/// A store whose beats can be held up, as if their worker slept.
+#[derive(Clone, Debug)]
+struct Sleepy {
+    store: MemoryStore,
+    asleep: watch::Sender<bool>,
+    /// How many fetches came as a stranger's.
+    strangers: watch::Sender<usize>,
+}
+
+impl Store for Sleepy {
+    fn enqueue<'a>(&'a self, messages: &'a [Message]) -> Boxed<'a, Result<(), EnqueueError>> {
+        self.store.enqueue(messages)
+    }
+
+    fn join<'a>(&'a self, queues: &'a [QueueName]) -> Boxed<'a, Result<Lease, StoreError>> {
+        self.store.join(queues)
+    }
+
+    fn fetch<'a>(&'a self, lease: &'a Lease, wants: &'a [Want]) -> Boxed<'a, Result<Fetched, StoreError>> {
+        let fetched = at_once(self.store.fetch(lease, wants));
+        if fetched == Err(StoreError::Stranger) {
+            self.strangers.send_modify(|strangers| *strangers += 1);
+        }
+        Box::pin(std::future::ready(fetched))
+    }
+
+    fn wait<'a>(&'a self, queues: &'a [QueueName], due: Option<Timestamp>) -> Boxed<'a, Wake> {
+        self.store.wait(queues, due)
+    }
+
+    fn finish<'a>(&'a self, lease: &'a Lease, endings: &'a [Ending]) -> Boxed<'a, Result<Vec<Answer>, StoreError>> {
+        self.store.finish(lease, endings)
+    }
+
+    fn beat<'a>(&'a self, lease: &'a Lease, held: &'a [Claim]) -> Boxed<'a, Result<Beat, StoreError>> {
+        Box::pin(async move {
+            let _ = self.asleep.subscribe().wait_for(|asleep| !asleep).await;
+            self.store.beat(lease, held).await
+        })
+    }
+
+    fn leave<'a>(&'a self, lease: &'a Lease) -> Boxed<'a, Result<(), StoreError>> {
+        self.store.leave(lease)
+    }
+}
+
+impl Inspect for Sleepy {
+    fn counts<'a>(&'a self, queue: &'a QueueName) -> Boxed<'a, Result<Counts, StoreError>> {
+        self.store.counts(queue)
+    }
+
+    fn dead_letters<'a>(
+        &'a self,
+        queue: &'a QueueName,
+        limit: usize,
+    ) -> Boxed<'a, Result<Vec<DeadLetter>, StoreError>> {
+        self.store.dead_letters(queue, limit)
+    }
+
+    fn address(&self) -> String {
+        self.store.address()
+    }
+}
+
+/// A store, its clock, and a worker that the test itself plays.
+struct Stage {
+    scene: Arc<Scene>,
+    sleepy: Sleepy,
+    broker: Broker,
+    peer: Lease,
+}
+
+impl Stage {
+    fn new() -> Self {
+        let clock = Clock::manual(Timestamp::from_millis(1_800_000_000_000));
+        let store = MemoryStore::new(clock.clone());
+        let sleepy =
+            Sleepy { store: store.clone(), asleep: watch::Sender::new(false), strangers: watch::Sender::new(0) };
+        let broker = Broker::new(Arc::new(sleepy.clone()), "dramatiq", clock, Home::start().unwrap());
+        let peer = at_once(store.join(&[QueueName::default()])).unwrap();
+        let scene = Scene { store, seen: Mutex::default(), gate: (Mutex::new(false), Condvar::new()) };
+        Self { scene: Arc::new(scene), sleepy, broker, peer }
+    }
+
+    fn enqueue(&self, numbers: impl IntoIterator<Item = i64>) {
+        let messages: Vec<_> = numbers.into_iter().map(message).collect();
+        at_once(self.scene.store.enqueue(&messages)).unwrap();
+    }
+
+    fn fetch(&self, lease: &Lease, count: usize) -> Vec<Delivery> {
+        let wants = [Want { queue: QueueName::default(), count }];
+        at_once(self.scene.store.fetch(lease, &wants)).unwrap().deliveries
+    }
+
+    /// Whoever does not beat meanwhile is dead after this.
+    fn bury_the_silent(&self) {
+        for _ in 0..6 {
+            self.broker.clock().advance(BEAT_INTERVAL);
+            at_once(self.scene.store.beat(&self.peer, &[])).unwrap();
+        }
+    }
+
+    /// Messages that just enough workers died with; the peer holds them.
+    fn suspects(&self, numbers: impl IntoIterator<Item = i64>) -> Vec<Delivery> {
+        self.enqueue(numbers);
+        for _ in 0..SUSPECT_AFTER {
+            let victim = at_once(self.scene.store.join(&[QueueName::default()])).unwrap();
+            self.fetch(&victim, 9);
+            self.bury_the_silent();
+        }
+        self.fetch(&self.peer, 9)
+    }
+
+    fn finish(&self, delivery: &Delivery, place: Place) -> Answer {
+        let ending = Ending { claim: delivery.claim.clone(), place, also: Vec::new() };
+        at_once(self.scene.store.finish(&self.peer, &[ending])).unwrap().remove(0)
+    }
+
+    fn start(&self, threads: usize) -> (Stopper, JoinHandle<Stopped>) {
+        let worker = Worker::new(self.broker.clone()).threads(threads).actors(&[&ACTOR]).lend(self.scene.clone());
+        let stopper = worker.stopper();
+        (stopper, tokio::spawn(async move { worker.run().await.unwrap() }))
+    }
+
+    async fn settle(&self, what: &str, settled: impl Fn(Counts) -> bool) {
+        let watch = Stopwatch::start();
+        loop {
+            let counts = at_once(self.scene.store.counts(&QueueName::default())).unwrap();
+            if settled(counts) {
+                return;
+            }
+            assert!(watch.elapsed() < DEADLINE, "{what}: not after {DEADLINE:?}, but {counts:?}");
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// A worker that runs 10, 11 and 12 until the gate opens, and has set 1 or 2 apart, which are suspect; 13 and 14 had waited.
+    async fn with_one_set_apart(&self) -> (Stopper, JoinHandle<Stopped>) {
+        let suspects = self.suspects([1, 2]);
+        assert_eq!(suspects.iter().map(|suspect| suspect.crashes).collect::<Vec<_>>(), [2, 2]);
+        let worker = self.start(3);
+        self.enqueue(10..=14);
+        self.settle("three run, two wait", |counts| counts.claimed == 2 + 5).await;
+        let back = |suspect: &Delivery| Ending { claim: suspect.claim.clone(), place: Place::Head, also: Vec::new() };
+        let endings: Vec<_> = suspects.iter().map(back).collect();
+        at_once(self.scene.store.finish(&self.peer, &endings)).unwrap();
+        let is_apart = |counts: Counts| (counts.ready, counts.claimed) == (3, 4);
+        self.settle("one suspect and what waited went back", is_apart).await;
+        worker
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_workers_died_with_runs_while_nothing_else_is_claimed() {
+    let stage = Stage::new();
+    let (stopper, worker) = stage.with_one_set_apart().await;
+    stage.enqueue([3]);
+    stage.scene.open_gate();
+    stage.settle("all have run", |counts| counts == Counts::default()).await;
+    let mut started = stage.scene.started();
+    let (first, later) = started.split_at_mut(3);
+    let (suspects, rest) = later.split_at_mut(2);
+    let numbers = |runs: &mut [(i64, usize)]| {
+        runs.sort_unstable();
+        runs.iter().map(|(number, _)| *number).collect::<Vec<_>>()
+    };
+    assert_eq!(numbers(first), [10, 11, 12], "what ran could end");
+    suspects.sort_unstable();
+    assert_eq!(suspects, [(1, 1), (2, 1)], "each ran as the only claim");
+    assert_eq!(numbers(rest), [3, 13, 14], "then what had gone back, and what came, once each");
+    stopper.stop();
+    assert_eq!(worker.await.unwrap(), Stopped::Clean);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stopping_worker_gives_back_what_it_had_set_apart() {
+    let stage = Stage::new();
+    let (stopper, worker) = stage.with_one_set_apart().await;
+    stopper.stop();
+    stage.settle("it is back", |counts| (counts.ready, counts.claimed) == (4, 3)).await;
+    stage.scene.open_gate();
+    assert_eq!(worker.await.unwrap(), Stopped::Clean);
+    assert_eq!(stage.fetch(&stage.peer, 9).iter().filter(|delivery| delivery.crashes == 2).count(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_worker_that_was_taken_for_dead_may_wake_with_a_fetch() {
+    let stage = Stage::new();
+    let (stopper, worker) = stage.start(2);
+    stage.enqueue([10]);
+    stage.settle("it runs", |counts| counts.claimed == 1).await;
+    stage.sleepy.asleep.send_replace(true);
+    stage.bury_the_silent();
+    let taken = stage.fetch(&stage.peer, 9);
+    assert_eq!(taken.len(), 1, "the peer has taken over");
+    // It hears of this one and fetches, as a stranger; its beat comes later.
+    stage.enqueue([1]);
+    let stranger = async { stage.sleepy.strangers.subscribe().wait_for(|strangers| *strangers > 0).await.map(|_| ()) };
+    tokio::time::timeout(DEADLINE, stranger).await.expect("it fetches").unwrap();
+    stage.sleepy.asleep.send_replace(false);
+    stage.settle("it goes on", |counts| (counts.ready, counts.claimed) == (0, 1)).await;
+    stage.scene.open_gate();
+    stopper.stop();
+    assert_eq!(worker.await.unwrap(), Stopped::Clean);
+    let mut seen = stage.scene.seen.lock().unwrap().clone();
+    seen.sort_unstable();
+    assert_eq!(seen.iter().map(|(number, _, told)| (*number, *told)).collect::<Vec<_>>(), [(1, false), (10, true)]);
+    assert_eq!(stage.finish(&taken[0], Place::Gone), Answer::Finished, "its late end had no effect");
+}

@@ -1,0 +1,64 @@
+//! kill -9 of a Rust worker, and another one beside it or after it.
+
+use crate::scene::{
+    FIVE_SECONDS, Scene, delayed, instant, note, prioritised, times, wait_for_end_of_line, wait_for_times,
+};
+use std::time::Duration;
+use tests::process::Process;
+
+/// Starts a worker of one slot and kills it while one message runs, one is prefetched, one is prioritised, and one is delayed.
+/// Whoever takes part besides has to be too busy to fetch anything.
+fn kill_amid_work(scene: &Scene) {
+    let before = scene.counts().claimed;
+    let victim = scene.worker(1);
+    scene.send([scene.hold("a")]);
+    victim.wait_for_line("attempt 1 starts");
+    scene.send([note(1)]);
+    scene.settle("one runs, one is prefetched", |counts| counts.claimed == before + 2);
+    scene.send([prioritised(note(2), 5), delayed(note(3), Duration::from_millis(1_500))]);
+    let held: usize = scene.redis(&["ZCARD", ":default@held"]);
+    let counts = scene.counts();
+    assert_eq!((counts.ready, held, counts.delayed, counts.claimed), (1, 1, 1, before + 2), "{victim}");
+    victim.kill();
+    assert_eq!((times(&victim, "let go"), times(&victim, "noted 1")), (0, 0), "{victim}");
+    scene.open("a");
+}
+
+/// Waits until `heir` has run everything, each in time and once.
+fn takes_over(scene: &Scene, heir: &Process, held: usize) {
+    let died = instant();
+    for said in ["noted 2", "noted 3", "noted 1"] {
+        wait_for_end_of_line(heir, said);
+        eprintln!("{said} {:.1} s after the death", died.elapsed().as_secs_f64());
+    }
+    wait_for_times(heir, "let go", held);
+    eprintln!("let go {:.1} s after the death", died.elapsed().as_secs_f64());
+    assert!(died.elapsed() < FIVE_SECONDS, "after {:?}\n{heir}", died.elapsed());
+    scene.settle_empty();
+    for said in ["noted 1", "noted 2", "noted 3"] {
+        assert_eq!(times(heir, said), 1, "{said}\n{heir}");
+    }
+    assert_eq!(times(heir, "let go"), held, "{heir}");
+}
+
+#[test]
+fn a_worker_that_is_there_takes_over_within_five_seconds() {
+    let scene = Scene::new();
+    let heir = scene.worker(1);
+    scene.send([scene.hold("heir")]);
+    heir.wait_for_line("attempt 1 starts");
+    // With one slot and one message that waits, it fetches nothing.
+    scene.send([note(9)]);
+    scene.settle("the heir is busy", |counts| counts.claimed == 2);
+    kill_amid_work(&scene);
+    scene.open("heir");
+    takes_over(&scene, &heir, 2);
+}
+
+#[test]
+fn the_first_worker_after_it_takes_over_within_five_seconds() {
+    let scene = Scene::new();
+    kill_amid_work(&scene);
+    let heir = scene.worker(1);
+    takes_over(&scene, &heir, 1);
+}

@@ -1,0 +1,14 @@
+//! What becomes of messages when a worker dies, or seems to: real processes, real kills.
+#![expect(clippy::unwrap_used, reason = "the helpers of tests are tests too")]
+
+mod killed;
+mod paused;
+mod poison;
+mod python;
+
+#[path = "../support/experiment.rs"]
+#[allow(dead_code, reason = "other targets use more of it")]
+mod experiment;
+#[path = "../support/scene.rs"]
+#[allow(dead_code, reason = "other targets use more of it")]
+mod scene;

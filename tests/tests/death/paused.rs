@@ -1,0 +1,170 @@
+//! Workers that only seem dead, or never do: SIGSTOP and SIGCONT, too much to do, a wrong clock.
+
+use crate::scene::{
+    FIVE_SECONDS, Scene, ends_well, instant, message, note, times, wait_for_end_of_line, wait_for_times,
+};
+use common::{
+    clock::{Clock, Timestamp},
+    message::Raw,
+    queue_name::QueueName,
+    store::{Answer, BEAT_INTERVAL, Claim, Ending, Lease, Place, Store, Want},
+    stores::redis::RedisStore,
+};
+use std::{thread, time::Duration};
+use tests::process::{PATIENCE, eventually};
+
+#[test]
+fn a_worker_paused_for_too_long_drops_what_it_ran_and_goes_on() {
+    let scene = Scene::new();
+    let sleeper = scene.worker(1);
+    scene.send([scene.hold("gate")]);
+    sleeper.wait_for_line("attempt 1 starts");
+    let heir = scene.worker(1);
+    sleeper.suspend();
+    let paused = instant();
+    heir.wait_for_line("attempt 1 starts");
+    eprintln!("taken over {:.1} s after the pause began", paused.elapsed().as_secs_f64());
+    assert!(paused.elapsed() < FIVE_SECONDS, "{heir}");
+
+    sleeper.resume();
+    wait_for_end_of_line(&sleeper, "told to stop");
+    sleeper.wait_for_line("1 ended without effect");
+    assert_eq!(scene.counts().claimed, 1, "the heir still holds it\n{heir}");
+    scene.open("gate");
+    wait_for_end_of_line(&heir, "let go");
+    scene.settle_empty();
+    heir.terminate();
+    ends_well(&heir);
+    scene.send([note(1)]);
+    wait_for_end_of_line(&sleeper, "noted 1");
+    sleeper.terminate();
+    ends_well(&sleeper);
+}
+
+#[test]
+fn an_idle_worker_paused_for_too_long_wakes_to_what_came_meanwhile() {
+    let scene = Scene::new();
+    let sleeper = scene.worker(1);
+    let known = scene.workers();
+    let heir = scene.worker(1);
+    sleeper.suspend();
+    let buried = eventually(PATIENCE, || (!scene.workers().contains(&known[0])).then_some(()));
+    assert!(buried.is_some(), "{heir}");
+    heir.terminate();
+    ends_well(&heir);
+    // Its beat is overdue, and there is something to fetch: it does either first.
+    scene.send([note(1), note(2)]);
+    let woke = instant();
+    sleeper.resume();
+    for said in ["noted 1", "noted 2"] {
+        wait_for_end_of_line(&sleeper, said);
+    }
+    eprintln!("went on {:.1} s after it woke", woke.elapsed().as_secs_f64());
+    scene.settle_empty();
+    assert_eq!(scene.workers(), known, "under the same id");
+    sleeper.terminate();
+    ends_well(&sleeper);
+}
+
+/// Begun at any moment between two beats, it ends well before three intervals are over.
+const SHORT_PAUSE: Duration = Duration::from_millis(1_500);
+
+#[test]
+fn a_worker_paused_for_less_is_not_robbed() {
+    let scene = Scene::new();
+    let sleeper = scene.worker(1);
+    scene.send([scene.hold("gate")]);
+    sleeper.wait_for_line("attempt 1 starts");
+    let worker = scene.workers().remove(0);
+    let heir = scene.worker(1);
+    let score = || scene.redis::<String>(&["ZSCORE", ":__heartbeats__", &worker]);
+    for _ in 0..3 {
+        let before = score();
+        sleeper.suspend();
+        thread::sleep(SHORT_PAUSE);
+        sleeper.resume();
+        assert!(eventually(PATIENCE, || (score() != before).then_some(())).is_some(), "it beats again\n{sleeper}");
+    }
+    scene.open("gate");
+    sleeper.wait_for_line("done in");
+    scene.settle_empty();
+    let lines = [sleeper.lines(), heir.lines()].concat();
+    assert_eq!(lines.iter().filter(|line| line.contains("attempt 1 starts")).count(), 1, "{sleeper}{heir}");
+    assert!(!lines.iter().any(|line| line.contains("without effect")), "{sleeper}");
+}
+
+/// Longer than it takes to bury a worker.
+const BEYOND_DEATH: u32 = 6;
+
+#[test]
+fn a_worker_whose_slots_all_spin_is_not_robbed() {
+    let scene = Scene::new();
+    let busy = scene.worker(2);
+    let spins = [1, 2].map(|_| message("spin", [Raw::from(BEYOND_DEATH)]));
+    scene.send(spins);
+    scene.settle("both are fetched", |counts| counts.claimed == 2);
+    // Prefetched by the busy one; the other may have what is left.
+    scene.send([note(1), note(2)]);
+    scene.settle("all are prefetched", |counts| counts.claimed == 4);
+    let heir = scene.worker(2);
+    wait_for_times(&busy, "spun", 2);
+    scene.settle_empty();
+    assert_eq!(times(&busy, "noted 1") + times(&busy, "noted 2"), 2, "{busy}{heir}");
+    assert!(!busy.lines().iter().any(|line| line.contains("without effect")), "{busy}");
+}
+
+/// A worker as the store sees it, with a clock of its own.
+struct Peer {
+    store: RedisStore,
+    clock: Clock,
+    lease: Lease,
+}
+
+impl Peer {
+    async fn join(scene: &Scene, time: Timestamp) -> Self {
+        let clock = Clock::manual(time);
+        let store = RedisStore::connect(&scene.url, &scene.namespace, clock.clone()).await.unwrap();
+        let lease = store.join(&[QueueName::default()]).await.unwrap();
+        Self { store, clock, lease }
+    }
+
+    async fn fetch_one(&self) -> Claim {
+        let wants = [Want { queue: QueueName::default(), count: 1 }];
+        self.store.fetch(&self.lease, &wants).await.unwrap().deliveries.remove(0).claim
+    }
+
+    /// Lets one interval pass, and beats; answers what moved.
+    async fn beat(&self, held: &Claim) -> usize {
+        self.clock.advance(BEAT_INTERVAL);
+        let beat = self.store.beat(&self.lease, std::slice::from_ref(held)).await.unwrap();
+        assert_eq!(beat.lost, []);
+        beat.moved
+    }
+}
+
+#[tokio::test]
+async fn workers_with_wrong_clocks_rob_nobody_and_are_not_robbed() {
+    let scene = tokio::task::spawn_blocking(Scene::new).await.unwrap();
+    let noon = Timestamp::from_millis(1_800_000_000_000);
+    let day = Duration::from_secs(86_400);
+    scene.send([note(1), note(2), note(3)]);
+    let peers = [
+        Peer::join(&scene, noon + day).await,
+        Peer::join(&scene, noon).await,
+        Peer::join(&scene, noon + day * 2).await,
+    ];
+    let mut held = Vec::new();
+    for peer in &peers {
+        held.push(peer.fetch_one().await);
+    }
+    for _ in 0..60 {
+        for (peer, claim) in peers.iter().zip(&held) {
+            assert_eq!(peer.beat(claim).await, 0);
+        }
+    }
+    for (peer, claim) in peers.iter().zip(&held) {
+        let ending = Ending { claim: claim.clone(), place: Place::Gone, also: Vec::new() };
+        assert_eq!(peer.store.finish(&peer.lease, &[ending]).await.unwrap(), [Answer::Finished]);
+    }
+    tokio::task::spawn_blocking(move || drop(scene)).await.unwrap();
+}

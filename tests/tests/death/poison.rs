@@ -1,0 +1,47 @@
+//! A message that kills its workers, one after the other.
+
+use crate::scene::{Scene, message, times};
+use common::{
+    clock::Timestamp,
+    message::{Message, Raw},
+    store::MAX_CRASHES,
+};
+use std::time::Duration;
+use tests::process::{Process, eventually};
+
+/// Five deaths, each found within five seconds, and a margin for a busy machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+#[test]
+fn a_message_that_kills_its_workers_dies_alone() {
+    let scene = Scene::new();
+    let poison = message("abort", []);
+    let innocent = |number: u32| message("linger", [Raw::from(number)]);
+    scene.send((1..=3).map(innocent).chain([poison.clone()]).chain((4..=7).map(innocent)));
+    // As a supervisor does: whenever it dies, the next one is started.
+    let mut workers: Vec<Process> = Vec::new();
+    let is_over = |worker: &Process| worker.ended().is_some() || scene.dead_letters().len() == 1;
+    while scene.dead_letters().is_empty() {
+        let worker = scene.worker(8);
+        assert!(eventually(PATIENCE, || is_over(&worker).then_some(())).is_some(), "{worker}");
+        workers.push(worker);
+    }
+    scene.settle_empty();
+    let last = workers.last().unwrap();
+    assert!(last.ended().is_none(), "it survives the message\n{last}");
+    let died = workers.iter().filter(|worker| worker.ended().is_some()).count();
+    assert_eq!(died, usize::try_from(MAX_CRASHES).unwrap());
+
+    let letters = scene.dead_letters();
+    assert_eq!(letters.len(), 1, "only one message is to blame: {letters:?}");
+    assert_eq!(letters[0].reason.as_deref(), Some("its worker died 5 times"));
+    let dead = Message::decode(&letters[0].bytes, Timestamp::EPOCH).unwrap();
+    assert_eq!((&dead.message_id, dead.retries()), (&poison.message_id, 0), "a death is no retry");
+    for number in 1..=7 {
+        let said = format!("lingered {number}");
+        let runs: usize = workers.iter().map(|worker| times(worker, &said)).sum();
+        assert_eq!(runs, 1, "{said}");
+    }
+    let told = |worker: &&Process| worker.lines().iter().any(|line| line.contains("so it runs alone"));
+    assert!(workers.iter().any(|worker| told(&worker)), "{}", workers[2]);
+}

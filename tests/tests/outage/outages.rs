@@ -1,0 +1,129 @@
+//! A Redis that is away for a while, while a message runs.
+
+use crate::scene::{DURABLE, FIVE_SECONDS, Scene, instant, note, times, wait_for_end_of_line};
+use common::store::Counts;
+use tests::{
+    process::{PATIENCE, Process, eventually},
+    proxy::Proxy,
+    redis::Server,
+};
+
+/// A worker that runs one message, reached by `url`.
+fn holding(scene: &Scene, url: &str) -> Process {
+    let worker = scene.worker_at(url, 1);
+    scene.send([scene.hold("gate")]);
+    worker.wait_for_line("attempt 1 starts");
+    worker
+}
+
+/// The end of what ran lands, once, and the next message runs in time.
+fn goes_on(scene: &Scene, worker: &Process) {
+    let back = instant();
+    scene.send([note(1)]);
+    wait_for_end_of_line(worker, "noted 1");
+    eprintln!("the next message ran {:.1} s after Redis was back", back.elapsed().as_secs_f64());
+    assert!(back.elapsed() < FIVE_SECONDS, "{worker}");
+    scene.settle("both have ended", |counts| counts == Counts::default());
+    assert_eq!((times(worker, "let go"), times(worker, "noted 1")), (1, 1), "{worker}");
+    assert_eq!(times(worker, "told to stop"), 0, "{worker}");
+}
+
+/// Until the worker has noticed, and its pauses have grown.
+fn notices(worker: &Process) {
+    worker.wait_for_line("trying again");
+}
+
+#[test]
+fn a_run_outlasts_a_redis_that_stops_and_starts() {
+    let mut server = Server::start_with(&DURABLE);
+    let scene = Scene::on(&server.url());
+    let worker = holding(&scene, &scene.url);
+    server.stop();
+    notices(&worker);
+    server.start_again();
+    scene.open("gate");
+    goes_on(&scene, &worker);
+}
+
+#[test]
+fn a_run_that_ends_while_redis_is_away_is_acknowledged_later() {
+    let mut server = Server::start_with(&DURABLE);
+    let scene = Scene::on(&server.url());
+    let worker = holding(&scene, &scene.url);
+    server.stop();
+    scene.open("gate");
+    worker.wait_for_line("done in");
+    notices(&worker);
+    server.start_again();
+    goes_on(&scene, &worker);
+}
+
+#[test]
+fn a_connection_that_died_silently_is_given_up() {
+    let server = Server::start();
+    let scene = Scene::on(&server.url());
+    let proxy = Proxy::to(&format!("127.0.0.1:{}", server.port()));
+    let worker = holding(&scene, &proxy.url());
+    // As when a router forgets a connection: nobody is told, and only new ones pass.
+    proxy.strand();
+    scene.open("gate");
+    worker.wait_for_line("done in");
+    let stranded = instant();
+    scene.send([note(1)]);
+    wait_for_end_of_line(&worker, "noted 1");
+    eprintln!("the next message ran {:.1} s after the connections were stranded", stranded.elapsed().as_secs_f64());
+    assert!(stranded.elapsed() < FIVE_SECONDS, "{worker}");
+    scene.settle("both have ended", |counts| counts == Counts::default());
+    assert_eq!((times(&worker, "let go"), times(&worker, "noted 1")), (1, 1), "{worker}");
+}
+
+#[test]
+fn a_worker_that_only_waits_notices_that_its_connections_died_silently() {
+    let server = Server::start();
+    let scene = Scene::on(&server.url());
+    let proxy = Proxy::to(&format!("127.0.0.1:{}", server.port()));
+    let worker = scene.worker_at(&proxy.url(), 1);
+    for number in 1..=3 {
+        proxy.strand();
+        let stranded = instant();
+        scene.send([note(number)]);
+        wait_for_end_of_line(&worker, &format!("noted {number}"));
+        let took = stranded.elapsed();
+        eprintln!("message {number} ran {:.1} s after the connections were stranded", took.as_secs_f64());
+        assert!(took < FIVE_SECONDS, "after {took:?}\n{worker}");
+        scene.settle_empty();
+    }
+}
+
+#[test]
+fn what_was_held_up_on_the_way_does_no_harm_when_it_arrives_after_all() {
+    let server = Server::start();
+    let scene = Scene::on(&server.url());
+    let proxy = Proxy::to(&format!("127.0.0.1:{}", server.port()));
+    let worker = holding(&scene, &proxy.url());
+    proxy.stall();
+    scene.open("gate");
+    worker.wait_for_line("done in");
+    notices(&worker);
+    proxy.resume();
+    goes_on(&scene, &worker);
+}
+
+#[test]
+fn a_redis_at_a_new_address_is_found_behind_the_old_one() {
+    let mut server = Server::start_with(&DURABLE);
+    let scene = Scene::on(&server.url());
+    let proxy = Proxy::to("127.0.0.1:1");
+    proxy.redirect(&format!("127.0.0.1:{}", server.port()));
+    let worker = holding(&scene, &proxy.url());
+    // A fail-over as a worker sees it: cut off, refused for a while, then let through again.
+    proxy.redirect("127.0.0.1:1");
+    proxy.cut();
+    notices(&worker);
+    server.kill();
+    server.start_again();
+    proxy.redirect(&format!("127.0.0.1:{}", server.port()));
+    scene.open("gate");
+    goes_on(&scene, &worker);
+    assert!(eventually(PATIENCE, || (scene.workers().len() == 1).then_some(())).is_some(), "under one id");
+}

@@ -1,0 +1,113 @@
+//! Signals, in the middle of work and before there is any.
+
+use crate::scene::{Scene, ends_well, instant, note, times, wait_for_times};
+use std::time::Duration;
+use tests::{
+    process::{PATIENCE, Process, eventually},
+    redis::Server,
+};
+
+/// Promised are two seconds; the rest is for a busy machine.
+const AT_ONCE: Duration = Duration::from_secs(4);
+
+/// A worker that runs two messages, and has fetched three more, which lie in this order when they come back.
+fn busy(scene: &Scene) -> (Process, Vec<String>) {
+    let worker = scene.worker(2);
+    scene.send([scene.hold("gate"), scene.hold("gate")]);
+    let runs = || worker.lines().iter().filter(|line| line.contains("attempt 1 starts")).count();
+    assert!(eventually(PATIENCE, || (runs() == 2).then_some(())).is_some(), "{worker}");
+    let notes = [1, 2, 3].map(note);
+    let ids = notes.iter().map(|note| note.message_id.as_str().to_owned()).collect();
+    scene.send(notes);
+    scene.settle("two run, three are prefetched", |counts| counts.claimed == 5);
+    (worker, ids)
+}
+
+fn list(scene: &Scene) -> Vec<String> {
+    scene.redis(&["LRANGE", ":default", "0", "-1"])
+}
+
+#[test]
+fn a_signal_gives_back_what_waits_in_order_before_what_runs_has_ended() {
+    let scene = Scene::new();
+    let (worker, ids) = busy(&scene);
+    let told = instant();
+    worker.terminate();
+    scene.settle("the three are back", |counts| (counts.ready, counts.claimed) == (3, 2));
+    eprintln!("given back after {:.3} s", told.elapsed().as_secs_f64());
+    assert_eq!(list(&scene), ids, "at the head, in order");
+    // At the head: what comes later lies behind them.
+    scene.send([note(4)]);
+    assert_eq!(list(&scene)[..3], ids);
+    assert!(worker.ended().is_none() && times(&worker, "let go") == 0, "{worker}");
+    scene.open("gate");
+    ends_well(&worker);
+    wait_for_times(&worker, "let go", 2);
+    assert_eq!(scene.counts().claimed, 0, "{worker}");
+    assert_eq!(list(&scene).len(), 4, "it has run nothing else\n{worker}");
+    assert!(scene.workers().is_empty(), "it has signed off\n{worker}");
+}
+
+#[test]
+fn a_second_signal_gives_back_everything() {
+    let scene = Scene::new();
+    let (worker, ids) = busy(&scene);
+    worker.terminate();
+    scene.settle("the three are back", |counts| (counts.ready, counts.claimed) == (3, 2));
+    let told = instant();
+    worker.terminate();
+    assert_eq!(worker.wait().code(), Some(1), "{worker}");
+    assert!(told.elapsed() < AT_ONCE, "{worker}");
+    let back = list(&scene);
+    assert_eq!((back.len(), &back[2..]), (5, &ids[..]), "what ran lies before what waited");
+    assert!(scene.workers().is_empty(), "it has signed off\n{worker}");
+}
+
+#[test]
+fn a_third_signal_waits_for_nobody() {
+    let server = Server::start();
+    let scene = Scene::on(&server.url());
+    let (worker, _) = busy(&scene);
+    // Nothing can be given back, which the second signal would wait for.
+    server.pause();
+    let told = instant();
+    worker.terminate();
+    worker.wait_for_line("a second Ctrl-C gives back what still runs");
+    worker.terminate();
+    worker.wait_for_line("told to stop at once");
+    worker.terminate();
+    assert_eq!(worker.wait().code(), Some(1), "{worker}");
+    eprintln!("ended {:.2} s after the first of three signals", told.elapsed().as_secs_f64());
+    assert!(told.elapsed() < AT_ONCE, "{worker}");
+
+    // Nothing is lost: another worker finds it dead.
+    server.resume();
+    scene.open("gate");
+    let heir = scene.worker(2);
+    wait_for_times(&heir, "let go", 2);
+    for number in 1..=3 {
+        wait_for_times(&heir, &format!("noted {number}"), 1);
+    }
+    scene.settle_empty();
+}
+
+#[test]
+fn a_signal_during_the_start_leaves_nothing_behind() {
+    let scene = Scene::new();
+    scene.send([note(1)]);
+    for _ in 0..10 {
+        let worker = scene.start_worker(&scene.url, 2);
+        // The first line that it says; it is about to connect, or to register, or ready.
+        worker.wait_for_line("broker");
+        worker.terminate();
+        let told = instant();
+        assert_eq!(worker.wait().code(), Some(0), "{worker}");
+        assert!(told.elapsed() < AT_ONCE, "{worker}");
+        assert_eq!(scene.counts().claimed, 0, "{worker}");
+        assert!(scene.workers().is_empty(), "{worker}");
+    }
+    let heir = scene.worker(2);
+    scene.settle_empty();
+    heir.terminate();
+    ends_well(&heir);
+}
