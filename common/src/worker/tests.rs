@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::{Stopped, Stopper, Worker};
-use crate::actor::{Context, Declaration, RetryOptions, Run};
+use crate::actor::{Callbacks, Context, Declaration, ResultOptions, RetryOptions, Run};
 use crate::broker::{Broker, Home};
 use crate::clock::{Clock, Stopwatch, Timestamp};
 use crate::error::{EnqueueError, StoreError};
@@ -54,6 +54,8 @@ static ACTOR: Declaration = Declaration {
     queue: "default",
     priority: 0,
     retries: RetryOptions { max_retries: None, min_backoff: None, max_backoff: None, on_retry_exhausted: None },
+    callbacks: Callbacks { on_success: None, on_failure: None },
+    results: ResultOptions { store_results: None, result_ttl: None },
     parameters: &[],
     lent: &[],
     run: Run::Sync(run),
@@ -153,6 +155,10 @@ impl Inspect for Sleepy {
         limit: usize,
     ) -> Boxed<'a, Result<Vec<DeadLetter>, StoreError>> {
         self.store.dead_letters(queue, limit)
+    }
+
+    fn stored<'a>(&'a self, key: &'a str) -> Boxed<'a, Result<Option<Vec<u8>>, StoreError>> {
+        self.store.stored(key)
     }
 
     fn address(&self) -> String {
