@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tracing::warn;
 
-use super::Keeper;
+use super::{Call, Keeper};
 use crate::clock::Timestamp;
 use crate::error::StoreError;
 use crate::store::{BEAT_INTERVAL, Beat, Claim};
@@ -30,7 +30,7 @@ impl Keeper {
 
     pub(super) fn held(&self) -> Vec<Claim> {
         let mut held = self.pool.held();
-        held.extend(self.unfinished.iter().map(|ending| ending.claim.clone()));
+        held.extend(self.unfinished.iter().chain(&self.refused).map(|ending| ending.claim.clone()));
         held
     }
 
@@ -40,7 +40,7 @@ impl Keeper {
         let mut due = None;
         match beat {
             Ok(beat) => {
-                self.outage.answered();
+                self.outage.answered(Call::Beat);
                 if !beat.lost.is_empty() {
                     let running = self.pool.lose(&beat.lost);
                     if running > 0 {
@@ -55,9 +55,10 @@ impl Keeper {
                     // It waits for what comes due before something else.
                     self.stop_waiting();
                 }
-                due = self.deadline(beat.next_due, beat.now);
+                // What should have been moved and was not is refused; the next regular beat tries again.
+                due = self.deadline(beat.next_due.filter(|due| *due > beat.now), beat.now);
             }
-            Err(error) => self.failed("beat", &error),
+            Err(error) => self.failed(Call::Beat, &error),
         }
         if self.beat_again {
             self.start_beat();
@@ -83,7 +84,7 @@ impl Keeper {
     /// When it is `due` by our clock. The store's own time decides, and ours differs from it by a call's way there and back.
     fn deadline(&self, due: Option<Timestamp>, store: Timestamp) -> Option<Timestamp> {
         let clock = self.broker.clock();
-        if self.outage.is_pausing() {
+        if self.outage.is_on() {
             return None;
         }
         due.map(|due| if clock.is_manual() { due } else { clock.now() + due.since(store) })
