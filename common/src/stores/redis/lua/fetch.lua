@@ -14,7 +14,8 @@ local room, is_begun, is_full, sizes
 local function fitting(queue, ids)
   local hash = bodies(queue)
   for i, id in ipairs(ids) do
-    local size = call('HSTRLEN', hash, id)
+    local size = redis.pcall('HSTRLEN', hash, id)
+    if type(size) == 'table' then call('HSTRLEN', hash, id) end
     if size > largest then
       sizes[id] = size
     else
@@ -71,13 +72,24 @@ local function pop_held(queue, fleet, wanted, low, high)
   return taken
 end
 
+-- The ids in reverse, from one of them on: so pushing them restores their order.
+local function backwards(ids, from)
+  local back = {}
+  for i = #ids, from, -1 do back[#back + 1] = ids[i] end
+  return back
+end
+
 local function pop_list(queue, wanted)
-  local fit = fitting(queue, call('LRANGE', key(queue), 0, wanted - 1))
-  if fit == 0 then return {} end
-  local ids, back = call('LPOP', key(queue), fit) or {}, {}
-  for i, id in ipairs(ids) do back[#ids + 1 - i] = id end
-  if #ids > 0 then undo('LPUSH', key(queue), unpack(back)) end
-  return ids
+  local ids = call('LPOP', key(queue), wanted) or {}
+  if #ids == 0 then return ids end
+  undo('LPUSH', key(queue), unpack(backwards(ids, 1)))
+  local fit = fitting(queue, ids)
+  if fit == #ids then return ids end
+  local back = redis.pcall('LPUSH', key(queue), unpack(backwards(ids, fit + 1)))
+  -- Whoever may not push could not undo it either: better too much at once than lost.
+  if type(back) == 'table' then return ids end
+  undo('LPOP', key(queue), #ids - fit)
+  return { unpack(ids, 1, fit) }
 end
 
 -- An id may be listed twice, or without a body: neither is delivered.
