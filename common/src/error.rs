@@ -26,9 +26,9 @@ pub enum StoreError {
     #[error("the store is full ({0}): let workers drain it, or give it more memory")]
     Full(String),
     /// The store's access rules forbid a command.
-    #[error("the store forbids `{command}` on `{key}`: grant it to this user ({cause})")]
+    #[error("the store forbids `{command}`{}: grant it to this user ({cause})", on(.key))]
     Denied {
-        /// The key that was meant.
+        /// The key that was meant; empty where the command has none.
         key: String,
         /// The command that was refused.
         command: String,
@@ -51,6 +51,10 @@ pub enum StoreError {
     /// Everything else, in the store's words.
     #[error("the store refused: {0}")]
     Refused(String),
+}
+
+fn on(key: &str) -> String {
+    if key.is_empty() { String::new() } else { format!(" on `{key}`") }
 }
 
 impl StoreError {

@@ -3,8 +3,9 @@
 //! The shared one is found or made at its first use, in this order; each step that fails is named in the message of the last:
 //!
 //! 1. the Redis at `TEST_REDIS_URL`. Whoever sets it means it, so a Redis that doesn't answer there is an error at once;
-//! 2. a container, from an image that is there, can be pulled, or else is made on the spot (`redis/image.rs`);
-//! 3. where no Docker engine answers, a redis-server as a plain process ([`Server`]).
+//! 2. the version that `TEST_REDIS_VERSION` asks for, as a process (`redis/versions.rs`);
+//! 3. a container, from an image that is there, can be pulled, or else is made on the spot (`redis/image.rs`);
+//! 4. where no Docker engine answers, a redis-server as a plain process ([`Server`]).
 //!
 //! Tests share it, each with a [`namespace`] of its own, and never flush it.
 //!
@@ -15,6 +16,7 @@
 mod container;
 mod image;
 mod server;
+mod versions;
 
 pub use self::server::Server;
 use crate::{process, python, workspace};
@@ -101,12 +103,15 @@ pub fn connection() -> redis::Connection {
     connect(&url()).unwrap_or_else(|error| panic!("the tests' Redis ({}) has gone: {error}", how()))
 }
 
-/// A redis-server binary: the one on PATH, else the one that requirements-dev.txt brings.
+/// A redis-server binary: the version that `TEST_REDIS_VERSION` asks for, else the one on PATH, else the one that requirements-dev.txt brings.
 ///
 /// # Panics
-/// When the virtual environment can't be made.
+/// When the virtual environment can't be made, or that version can't be had.
 #[must_use]
 pub fn binary() -> PathBuf {
+    if let Some(version) = versions::wanted() {
+        return versions::binary(&version);
+    }
     workspace::on_path("redis-server").unwrap_or_else(python::redis_server)
 }
 
@@ -120,7 +125,11 @@ fn find() -> Result<Shared, String> {
         return keep(url.trim_end_matches('/').to_owned(), How::Given, None)
             .map_err(|error| format!("TEST_REDIS_URL is {url}, where no Redis answers: {error}"));
     }
-    let because = match container::start() {
+    let container = match versions::wanted() {
+        Some(version) => Err(format!("TEST_REDIS_VERSION asks for {version}")),
+        None => container::start(),
+    };
+    let because = match container {
         Ok(found) => {
             let how = How::Container { id: found.id, image: found.image };
             let error = match keep(found.url.clone(), how, None) {

@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | `TEST_REDIS_URL` | the Redis to test against; nothing is started |
 //! | `TEST_REDIS_IMAGE` | the image for the Redis container, instead of the default |
+//! | `TEST_REDIS_VERSION` | `redis-7.0`, `redis-8.0` or `valkey-8.1`: the server to test on, out of Debian's packages |
 //! | `UPDATE_NOTES=1` | write snapshots and notes instead of comparing them |
 
 use std::{

@@ -36,6 +36,7 @@ mod record;
 mod recovery;
 mod refusal;
 mod scripts;
+mod trouble;
 mod upkeep;
 mod wait;
 
@@ -48,6 +49,7 @@ use redis::FromRedisValue as _;
 use self::connection::{Link, Server};
 use self::keys::Keys;
 use self::scripts::{Call, Script, Scripts};
+use self::trouble::Trouble;
 use self::upkeep::Upkeep;
 use self::wait::Ear;
 use crate::clock::{Clock, Stopwatch, Timestamp};
@@ -72,6 +74,10 @@ pub struct RedisStore {
     ear: Ear,
     /// What each worker's beats have seen so far. Locked for moments only, never across a call.
     upkeep: Mutex<HashMap<WorkerId, Upkeep>>,
+    /// The queues that nothing can be fetched from.
+    fetching: Trouble,
+    /// The steps of upkeep that are refused.
+    upkeeping: Trouble,
 }
 
 impl RedisStore {
@@ -89,6 +95,8 @@ impl RedisStore {
             link: Link::new(Arc::clone(&server)),
             ear: Ear::new(server),
             upkeep: Mutex::default(),
+            fetching: Trouble::new("fetch from"),
+            upkeeping: Trouble::new("upkeep:"),
         };
         let watch = Stopwatch::start();
         match store.time().await {

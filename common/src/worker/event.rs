@@ -1,5 +1,6 @@
 //! What home is told, and reacts to.
 
+use super::keeper::Call;
 use super::stop::Stage;
 use crate::error::StoreError;
 use crate::store::{Answer, Beat, Ending, Fetched, Wake};
@@ -16,8 +17,8 @@ pub(super) enum Event {
     BeatDue(u64),
     Beaten(Result<Beat, StoreError>),
     Woken(Wake),
-    /// A pause after a failed call is over.
-    Again,
+    /// The pause after a failed call is over.
+    Again(Call),
     /// The last calls of a stopping worker have taken too long.
     GiveUp,
     Stop(Stage),

@@ -17,6 +17,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::AbortHandle;
 use tracing::warn;
 
+pub(super) use self::outage::Call;
 use self::outage::Outage;
 use self::stopping::listen;
 use self::suspects::Suspect;
@@ -57,6 +58,8 @@ pub(super) struct Keeper {
     unfinished: Vec<Ending>,
     /// Whether some of them may have been stored already.
     repeated: bool,
+    /// Endings that the store refuses by themselves, until they are tried again.
+    refused: Vec<Ending>,
     outage: Outage,
     suspect: Suspect,
     /// The last calls were given their moment.
@@ -93,6 +96,7 @@ impl Keeper {
             timer: 0,
             unfinished: Vec::new(),
             repeated: false,
+            refused: Vec::new(),
             outage: Outage::default(),
             suspect: Suspect::None,
             is_hurrying: false,
@@ -119,12 +123,12 @@ impl Keeper {
     /// Starts every call that has something to do and is not under way.
     fn step(&mut self) {
         self.limit_last_calls();
-        if !self.finishing && !self.outage.is_pausing() {
+        if !self.finishing && !self.outage.is_pausing(Call::Finish) {
             self.unfinished.extend(self.pool.take_endings());
             self.start_finish();
         }
         self.go_on_with_suspect();
-        if self.stage == Stage::Running && !self.outage.is_pausing() && self.suspect.is_none() {
+        if self.stage == Stage::Running && !self.outage.is_pausing(Call::Fetch) && self.suspect.is_none() {
             let wanted = self.pool.wanted();
             if self.drained {
                 // A beat under way may change what there is to wait for.
@@ -152,7 +156,7 @@ impl Keeper {
                     Wake::Due => self.start_beat(),
                 }
             }
-            Event::Again => self.outage.pause_over(),
+            Event::Again(call) => self.pause_over(call),
             Event::GiveUp => self.gave_up = true,
             Event::Stop(stage) => self.stop(stage),
             Event::TimedOut => {
@@ -164,13 +168,20 @@ impl Keeper {
     }
 
     /// A call failed: pauses, and says so once.
-    fn failed(&mut self, call: &str, error: &StoreError) {
+    fn failed(&mut self, call: Call, error: &StoreError) {
         if let Some(pause) = self.outage.failed(call, error, &self.broker.address()) {
             let (clock, pool) = (self.broker.clock().clone(), self.pool.clone());
             tokio::spawn(async move {
                 clock.sleep(pause).await;
-                pool.tell(Event::Again);
+                pool.tell(Event::Again(call));
             });
+        }
+    }
+
+    fn pause_over(&mut self, call: Call) {
+        self.outage.pause_over(call);
+        if call == Call::Ending {
+            self.unfinished.append(&mut self.refused);
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use common::error::{ConnectError, EnqueueError, StoreError};
-use common::store::{Answer, Body, Effect, Ending, Place, Store as _};
+use common::store::{Answer, BEAT_INTERVAL, Body, DEAD_AFTER, Effect, Ending, MAX_CRASHES, Place, Store as _};
 use common::stores::redis::RedisStore;
 
 use tokio::time::timeout;
@@ -72,6 +72,29 @@ async fn a_forbidden_ending_leaves_the_message_with_its_worker() {
         let _: i64 = rig.redis(&["ACL", "DELUSER", &user]).await;
     }
     assert_eq!(rig.finish(&worker, &found.claim, Place::Gone).await, Answer::Finished);
+}
+
+#[tokio::test]
+async fn a_recovery_that_is_refused_again_and_again_counts_no_crash_and_loses_nothing() {
+    for command in ["lpush", "srem", "hdel", "expire", "hincrby", "hmget"] {
+        let rig = Rig::new().await;
+        let dead = rig.join(&["default"]).await;
+        rig.enqueue(&[message("default", 1)]).await;
+        let held = rig.fetch(&dead, 1).await.remove(0);
+        let (store, user) = without(&rig, command).await;
+        let heir = rig.join(&["default"]).await;
+        for _ in 0..DEAD_AFTER + MAX_CRASHES + 3 {
+            rig.clock.advance(BEAT_INTERVAL);
+            // Where a beat needs the command as well, it is refused as a whole.
+            let _ = store.beat(&heir, &[]).await;
+        }
+        assert!(rig.list(":default").await.is_empty(), "{command}");
+        rig.beats(&heir, &[], 5).await;
+        assert_eq!(rig.list(":default").await, [&*held.claim.id], "{command}");
+        let crashes: u32 = rig.redis(&["HGET", ":default@crashes", &held.claim.id]).await;
+        assert_eq!(crashes, 1, "{command}");
+        let _: i64 = rig.redis(&["ACL", "DELUSER", &user]).await;
+    }
 }
 
 #[tokio::test]

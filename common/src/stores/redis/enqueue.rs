@@ -11,7 +11,7 @@ use crate::message::Message;
 use crate::queue_name::QueueName;
 
 /// Bytes of bodies in one call, roughly: more would hold up other calls, and run into their time limit on a slow network.
-const CHUNK_BYTES: usize = 4 * 1024 * 1024;
+pub(super) const CHUNK_BYTES: usize = 4 * 1024 * 1024;
 
 /// How often a chunk is sent again because ids were in use; a fresh id never is.
 const MAX_ROUNDS: usize = 5;

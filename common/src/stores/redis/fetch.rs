@@ -2,30 +2,44 @@
 
 use redis::Value;
 
+use super::enqueue::CHUNK_BYTES;
 use super::inspect::millis;
 use super::refusal::from_script;
 use super::scripts::read;
 use super::{CHUNK, RedisStore};
+use crate::broker::MAX_MESSAGE_SIZE;
 use crate::clock::Timestamp;
 use crate::error::StoreError;
 use crate::message::Message;
+use crate::queue_name::QueueName;
 use crate::store::{Claim, Delivery, Fetched, Lease, Undecodable, Want};
 
+/// The largest body that is brought; what others have put there beyond that dies unread. Twice of what may be sent, because a
+/// message grows with its retries.
+const LARGEST: usize = 2 * MAX_MESSAGE_SIZE;
+
 impl RedisStore {
+    /// Brings at most about [`CHUNK_BYTES`], or one message of each queue where that is larger.
     pub(super) async fn fetch_wanted(&self, lease: &Lease, wants: &[Want]) -> Result<Fetched, StoreError> {
         let mut call = self.script(&self.scripts.fetch);
-        call.text(lease.worker.as_str());
+        call.text(lease.worker.as_str()).count(LARGEST).count(CHUNK_BYTES / wants.len().max(1));
         for want in wants {
             call.text(want.queue.as_str()).text(&self.keys.fleet(&want.queue)).count(want.count.min(CHUNK));
         }
         let mut answer: Vec<Value> = call.run(&self.link).await?;
         let now = Timestamp::from_millis(read(answer.pop().unwrap_or_default())?);
         let due: String = read(answer.pop().unwrap_or_default())?;
-        let refusals: Vec<String> = read(answer.pop().unwrap_or_default())?;
-        let dropped: Vec<String> = read(answer.pop().unwrap_or_default())?;
+        let refusals: Vec<(String, String)> = read(answer.pop().unwrap_or_default())?;
+        let dropped: Vec<Vec<u8>> = read(answer.pop().unwrap_or_default())?;
+        let buried: Vec<(String, Vec<u8>, String)> = read(answer.pop().unwrap_or_default())?;
         let crashed: Vec<(usize, u32)> = read(answer.pop().unwrap_or_default())?;
         if !dropped.is_empty() {
-            tracing::debug!(ids = ?dropped, "dropped from the list: without a body, or held by this worker already");
+            let ids: Vec<_> = dropped.iter().map(|id| String::from_utf8_lossy(id)).collect();
+            tracing::debug!(?ids, "dropped from the list: without a body, or held by this worker already");
+        }
+        for (queue, id, reason) in buried {
+            let (id, queue) = (String::from_utf8_lossy(&id), QueueName::canonical(&queue));
+            tracing::warn!("{id} in {queue} is not run, kept in {}: {reason}", queue.dead_letter());
         }
         let mut deliveries = Vec::new();
         for (want, found) in wants.iter().zip(answer) {
@@ -38,13 +52,12 @@ impl RedisStore {
                 delivery.crashes = crashes;
             }
         }
-        match refusals.first() {
-            // What was claimed must not be lost over a neighbour's trouble, which comes up again at the next call.
-            Some(refusal) if deliveries.is_empty() => return Err(from_script(refusal)),
-            Some(refusal) => tracing::warn!("{}", from_script(refusal)),
-            None => {}
+        let refused = refusals.into_iter().map(|(queue, text)| (queue, from_script(&text))).collect();
+        match self.fetching.see(refused) {
+            // With nothing but trouble the caller pauses; what the other queues have must not be held up by it.
+            Some(error) if wants.iter().all(|want| self.fetching.is_refused(&want.queue)) => Err(error),
+            _ => Ok(Fetched { now, deliveries, next_due: due.parse().ok().map(millis) }),
         }
-        Ok(Fetched { now, deliveries, next_due: due.parse().ok().map(millis) })
     }
 }
 

@@ -1,7 +1,8 @@
 //! Looking inside.
 
-use super::RedisStore;
+use super::enqueue::CHUNK_BYTES;
 use super::scripts::read;
+use super::{CHUNK, RedisStore};
 use crate::clock::Timestamp;
 use crate::error::StoreError;
 use crate::queue_name::QueueName;
@@ -23,13 +24,18 @@ impl RedisStore {
         queue: &QueueName,
         limit: usize,
     ) -> Result<Vec<DeadLetter>, StoreError> {
-        if limit == 0 {
-            return Ok(Vec::new());
+        // A call brings what fits one answer, and at least one.
+        let mut letters: Vec<Letter> = Vec::new();
+        while letters.len() < limit {
+            let mut call = self.script(&self.scripts.letters);
+            call.text(queue.as_str()).count(letters.len()).count((limit - letters.len()).min(CHUNK)).count(CHUNK_BYTES);
+            let found: Vec<Letter> = call.run(&self.link).await?;
+            if found.is_empty() {
+                break;
+            }
+            letters.extend(found);
         }
-        let mut call = self.script(&self.scripts.letters);
-        call.text(queue.as_str()).count(limit);
-        let found: Vec<Letter> = call.run(&self.link).await?;
-        Ok(found
+        Ok(letters
             .into_iter()
             .map(|(id, died, bytes, reason)| DeadLetter {
                 id: String::from_utf8_lossy(&id).into_owned(),

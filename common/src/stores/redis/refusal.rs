@@ -24,7 +24,7 @@ pub(super) fn refusal(error: &RedisError) -> StoreError {
     match code {
         "STRANGER" => StoreError::Stranger,
         OURS => from_script(&format!("{OURS} {detail}")),
-        _ => meaning("a call", "", &format!("{code} {detail}")),
+        _ => meaning(&named(detail).unwrap_or_default(), "", &format!("{code} {detail}")),
     }
 }
 
@@ -43,6 +43,12 @@ pub(super) fn from_script(text: &str) -> StoreError {
     }
 }
 
+/// The command that the server says is not permitted.
+fn named(detail: &str) -> Option<String> {
+    let (_, rest) = detail.split_once(" run the '")?;
+    Some(rest.split_once('\'')?.0.replace('|', " ").to_uppercase())
+}
+
 fn meaning(command: &str, key: &str, cause: &str) -> StoreError {
     let cause = cause.strip_prefix("ERR ").unwrap_or(cause);
     let code = cause.split(' ').next().unwrap_or_default();
@@ -53,6 +59,8 @@ fn meaning(command: &str, key: &str, cause: &str) -> StoreError {
         "LOADING" | "MASTERDOWN" | READONLY | "BUSY" | "TRYAGAIN" | "CLUSTERDOWN" | "NOREPLICAS" | "UNKILLABLE" => {
             StoreError::Unreachable(cause.to_owned())
         }
+        // There is room again as soon as somebody else leaves.
+        _ if cause.starts_with("max number of clients") => StoreError::Unreachable(cause.to_owned()),
         _ if code == "NOPERM" || cause.contains("executing the script can't") || cause.starts_with("ACL failure") => {
             StoreError::Denied { key: key.to_owned(), command: command.to_owned(), cause: cause.to_owned() }
         }

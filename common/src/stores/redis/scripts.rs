@@ -98,18 +98,27 @@ impl<'a> Call<'a> {
         self
     }
 
-    /// Runs it. A server that does not know the script learns it: nothing ran then, so repeating is safe.
+    /// Runs it. A server that does not know the script learns it: nothing ran then, so repeating is safe. It learns and runs it
+    /// in one step, as somebody may make it forget all scripts at any time.
     pub(super) async fn run<T: FromRedisValue>(&self, link: &Link) -> Result<T, CallError> {
         let answer = match link.call(&self.command).await {
-            Err(CallError::NoScript) => {
-                let mut load = redis::cmd("SCRIPT");
-                load.arg("LOAD").arg(&self.script.source);
-                link.call(&load).await?;
-                link.call(&self.command).await?
-            }
+            Err(CallError::NoScript) => link.call(&self.with_source()).await?,
             answer => answer?,
         };
         read(answer).map_err(CallError::Lost)
+    }
+
+    /// The same call, with the script's text instead of its name.
+    fn with_source(&self) -> Cmd {
+        let mut command = redis::cmd("EVAL");
+        command.arg(&self.script.source);
+        for argument in self.command.args_iter().skip(2) {
+            match argument {
+                redis::Arg::Simple(bytes) => command.arg(bytes),
+                _ => &mut command,
+            };
+        }
+        command
     }
 }
 

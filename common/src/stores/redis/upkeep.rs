@@ -176,9 +176,7 @@ impl RedisStore {
         let has_more = read(next())?;
         let silent: Vec<(Vec<u8>, String, String)> = read(next())?;
         let refusals: Vec<String> = read(next())?;
-        for refusal in refusals {
-            tracing::warn!("part of the upkeep was refused: {}", from_script(&refusal));
-        }
+        self.upkeeping.see(refusals.iter().map(|text| from_script(text)).map(|error| (place(&error), error)).collect());
         let mut claims = Vec::new();
         let mut next_due: Option<Timestamp> = None;
         let mut is_ready = false;
@@ -223,6 +221,14 @@ impl RedisStore {
             self.finish_all(lease, &endings).await?;
         }
         Ok(lost)
+    }
+}
+
+/// What an error is about.
+fn place(error: &StoreError) -> String {
+    match error {
+        StoreError::Denied { key, .. } | StoreError::Foreign { key, .. } => key.clone(),
+        _ => String::new(),
     }
 }
 

@@ -110,8 +110,9 @@ impl Ear {
 }
 
 impl Hearing {
-    /// What there is in these queues; the next change of each of their keys will be told.
-    async fn look(&mut self, keys: &[QueueKeys], due: Option<Timestamp>) -> Result<Option<Wake>, StoreError> {
+    /// What there is in these queues, and whether some of it could not be looked at; the next change of each of their keys will
+    /// be told.
+    async fn look(&mut self, keys: &[QueueKeys], due: Option<Timestamp>) -> Result<(Option<Wake>, bool), StoreError> {
         let mut look = redis::pipe();
         for keys in keys {
             look.cmd("LLEN").arg(&keys.ready).cmd("ZCARD").arg(&keys.held);
@@ -120,8 +121,8 @@ impl Hearing {
         let looked = timeout(CALL_TIMEOUT, self.connection.send_packed_commands(&look, 0, 4 * keys.len())).await;
         let error = match looked {
             Ok(Ok(answers)) => {
-                let answers: Result<Vec<_>, _> = answers.into_iter().map(Value::extract_error).collect();
-                return answers.map(|answers| wake(&answers, due)).map_err(|error| super::refusal::refusal(&error));
+                let is_refused = answers.iter().any(|answer| matches!(answer, Value::ServerError(_)));
+                return Ok((wake(&answers, due), is_refused));
             }
             Ok(Err(error)) => super::refusal::refusal(&error),
             Err(_) => StoreError::Unreachable(format!("no answer within {CALL_TIMEOUT:?}")),
@@ -137,10 +138,12 @@ fn wake(answers: &[Value], due: Option<Timestamp>) -> Option<Wake> {
     let mut wake = None;
     for answers in answers.chunks(4) {
         let [ready, held, first, inbox] = answers else { continue };
-        if *ready != Value::Int(0) || *held != Value::Int(0) {
+        // What cannot be looked at counts as empty.
+        let is_some = |length: &Value| matches!(length, Value::Int(1..));
+        if is_some(ready) || is_some(held) {
             return Some(Wake::Ready);
         }
-        if *inbox != Value::Int(0) || is_earlier(first) {
+        if is_some(inbox) || is_earlier(first) {
             wake = Some(Wake::Due);
         }
     }
@@ -183,40 +186,66 @@ impl RedisStore {
             due: self.keys.due(queue),
             inbox: self.keys.inbox(queue),
         };
-        let keys: Vec<_> = queues.iter().map(keys).collect();
-        match self.listen(&keys, due).await {
-            Ok(wake) => wake,
-            Err(error) => {
-                tracing::debug!("cannot listen: {error}");
-                pause(LONGEST_PAUSE.mul_f64(0.2 + 0.8 * fastrand::f64())).await;
-                Wake::Ready
-            }
+        // A queue that nothing can be fetched from is tried again from time to time, whatever seems to lie in it.
+        let sound: Vec<_> = queues.iter().filter(|queue| !self.fetching.is_refused(queue)).map(keys).collect();
+        let is_all = sound.len() == queues.len();
+        let woken = if sound.is_empty() { Ok(None) } else { self.listen(&sound, due, is_all).await };
+        match woken {
+            Ok(Some(wake)) => return wake,
+            Ok(None) => {}
+            Err(error) => tracing::debug!("cannot listen: {error}"),
         }
+        pause(LONGEST_PAUSE.mul_f64(0.2 + 0.8 * fastrand::f64())).await;
+        Wake::Ready
     }
 
-    async fn listen(&self, keys: &[QueueKeys], due: Option<Timestamp>) -> Result<Wake, StoreError> {
+    /// Nothing when there is nothing to listen to. Where not all can be looked at (`is_all`), it listens for a short while only.
+    async fn listen(
+        &self,
+        keys: &[QueueKeys],
+        due: Option<Timestamp>,
+        is_all: bool,
+    ) -> Result<Option<Wake>, StoreError> {
         let mut hearing = self.ear.hearing().await?;
         // Before the look: a change right after it must find us here.
         let mut news = hearing.changes.subscribe();
         loop {
-            if let Some(wake) = hearing.look(keys, due).await? {
+            let (wake, is_refused) = hearing.look(keys, due).await?;
+            // Upkeep that was refused would be refused again; the regular beats try.
+            if wake == Some(Wake::Ready) || (wake.is_some() && !self.upkeeping.is_any()) {
                 return Ok(wake);
             }
             if !hearing.is_tracking {
                 pause(POLL).await;
+                if !is_all || is_refused {
+                    return Ok(Some(Wake::Ready));
+                }
                 continue;
             }
-            loop {
-                match news.recv().await {
-                    Ok(Change::Keys(changed)) => {
-                        if changed.iter().any(|key| keys.iter().any(|keys| keys.is_any(key))) {
-                            break;
-                        }
-                    }
-                    // The connection is lost, or this one lagged behind: what happened meanwhile shows a fetch.
-                    _ => return Ok(Wake::Ready),
+            let changed = changed(&mut news, keys);
+            let is_changed = if is_all && !is_refused {
+                changed.await
+            } else {
+                timeout(LONGEST_PAUSE, changed).await.unwrap_or(false)
+            };
+            if !is_changed {
+                return Ok(Some(Wake::Ready));
+            }
+        }
+    }
+}
+
+/// Waits until one of these keys has changed. `false` where the connection is lost, or this one lagged behind: what happened
+/// meanwhile shows a fetch.
+async fn changed(news: &mut broadcast::Receiver<Change>, keys: &[QueueKeys]) -> bool {
+    loop {
+        match news.recv().await {
+            Ok(Change::Keys(changed)) => {
+                if changed.iter().any(|key| keys.iter().any(|keys| keys.is_any(key))) {
+                    return true;
                 }
             }
+            _ => return false,
         }
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tracing::warn;
 
-use super::Keeper;
+use super::{Call, Keeper};
 use crate::clock::Timestamp;
 use crate::error::StoreError;
 use crate::store::{BEAT_INTERVAL, Beat, Claim};
@@ -31,7 +31,7 @@ impl Keeper {
     pub(super) fn held(&self) -> Vec<Claim> {
         let mut held = self.pool.held();
         held.extend(self.suspect.claim().cloned());
-        held.extend(self.unfinished.iter().map(|ending| ending.claim.clone()));
+        held.extend(self.unfinished.iter().chain(&self.refused).map(|ending| ending.claim.clone()));
         held
     }
 
@@ -41,7 +41,7 @@ impl Keeper {
         let mut due = None;
         match beat {
             Ok(beat) => {
-                self.outage.answered();
+                self.outage.answered(Call::Beat);
                 if !beat.lost.is_empty() {
                     self.lose_suspect(&beat.lost);
                     let running = self.pool.lose(&beat.lost);
@@ -57,9 +57,10 @@ impl Keeper {
                     // It waits for what comes due before something else.
                     self.stop_waiting();
                 }
-                due = self.deadline(beat.next_due, beat.now);
+                // What should have been moved and was not is refused; the next regular beat tries again.
+                due = self.deadline(beat.next_due.filter(|due| *due > beat.now), beat.now);
             }
-            Err(error) => self.failed("beat", &error),
+            Err(error) => self.failed(Call::Beat, &error),
         }
         if self.beat_again {
             self.start_beat();
@@ -85,7 +86,7 @@ impl Keeper {
     /// When it is `due` by our clock. The store's own time decides, and ours differs from it by a call's way there and back.
     fn deadline(&self, due: Option<Timestamp>, store: Timestamp) -> Option<Timestamp> {
         let clock = self.broker.clock();
-        if self.outage.is_pausing() {
+        if self.outage.is_on() {
             return None;
         }
         due.map(|due| if clock.is_manual() { due } else { clock.now() + due.since(store) })

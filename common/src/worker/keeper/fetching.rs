@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tracing::{debug, warn};
 
-use super::Keeper;
+use super::{Call, Keeper};
 use crate::actor::Cancellation;
 use crate::clock::Timestamp;
 use crate::error::{StoreError, UnknownActor};
@@ -32,7 +32,7 @@ impl Keeper {
         self.fetching = false;
         match fetched {
             Ok(Fetched { now, deliveries, next_due }) => {
-                self.outage.answered();
+                self.outage.answered(Call::Fetch);
                 let brought =
                     |queue: &QueueName| deliveries.iter().filter(|delivery| delivery.claim.queue == *queue).count();
                 self.drained = self.lease.queues.iter().all(|queue| brought(queue) < share);
@@ -44,7 +44,7 @@ impl Keeper {
                 self.start_beat();
                 self.drained = true;
             }
-            Err(error) => self.failed("fetch", &error),
+            Err(error) => self.failed(Call::Fetch, &error),
         }
     }
 

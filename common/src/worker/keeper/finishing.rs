@@ -2,7 +2,7 @@
 
 use tracing::warn;
 
-use super::Keeper;
+use super::{Call, Keeper};
 use crate::error::StoreError;
 use crate::store::{Answer, Ending, Place};
 use crate::worker::event::Event;
@@ -30,18 +30,18 @@ impl Keeper {
                 endings.retain(|ending| ending.place != Place::Head);
                 self.unfinished = endings;
                 self.repeated = true;
-                self.failed("finish", &error);
+                self.failed(Call::Finish, &error);
                 return;
             }
         };
-        self.outage.answered();
+        self.outage.answered(Call::Finish);
         let (mut unknown, mut refused) = (0, None);
         for (ending, answer) in endings.into_iter().zip(answers) {
             match answer {
                 Answer::Finished => {}
                 Answer::Unknown => unknown += 1,
                 Answer::Failed(error) => {
-                    self.unfinished.push(ending);
+                    self.refused.push(ending);
                     refused = Some(error);
                 }
             }
@@ -50,8 +50,10 @@ impl Keeper {
             warn!(target: "common::worker", "{unknown} ended without effect: others took this worker for dead and hold them now");
         }
         self.repeated = false;
-        if let Some(error) = refused {
-            self.failed("finish", &error);
+        match refused {
+            Some(error) => self.failed(Call::Ending, &error),
+            None if self.refused.is_empty() => self.outage.answered(Call::Ending),
+            None => {}
         }
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::timeout;
 use tracing::{info, warn};
 
-use super::Keeper;
+use super::{Call, Keeper};
 use crate::worker::Stopped;
 use crate::worker::event::Event;
 use crate::worker::pool::Pool;
@@ -60,12 +60,14 @@ impl Keeper {
             return false;
         }
         let is_calling = self.fetching || self.finishing;
-        let is_left = self.finishing || !self.unfinished.is_empty() || !self.pool.is_quiet();
+        let is_left =
+            self.finishing || !self.unfinished.is_empty() || !self.refused.is_empty() || !self.pool.is_quiet();
         if !is_calling && !is_left {
             return true;
         }
         // What is left comes back to others as soon as the store does.
-        self.gave_up |= !is_calling && self.outage.is_pausing();
+        let is_refused = !self.refused.is_empty() && self.unfinished.is_empty() && self.pool.is_quiet();
+        self.gave_up |= !is_calling && (is_refused || self.outage.is_pausing(Call::Finish));
         if self.gave_up && is_left {
             self.end = Stopped::Unreachable;
         }

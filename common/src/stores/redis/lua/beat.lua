@@ -43,6 +43,9 @@ local function promote(queue, fleet)
   if #entries == 0 then return end
   local ids, priorities = {}, {}
   for i, entry in ipairs(entries) do ids[i], priorities[i] = from_entry(entry) end
+  -- What cannot be taken back comes last, and is shown to be allowed before anything is written.
+  call('ZREM', index, '')
+  call('HDEL', bodies(delayed), '')
   local theirs = claims(fleet, delayed)
   local is_theirs = call('SMISMEMBER', theirs, unpack(ids))
   local found = call('HMGET', bodies(delayed), unpack(ids))

@@ -1,26 +1,69 @@
 -- Claims ready messages for a worker.
--- ARGV: now, worker, then per queue: name, fleet, how many
--- Answers per queue (id, body)*; then of those whose workers died (place among all of them, deaths)*, the ids that were
--- dropped, the refusals, the time of the next due message or '', and the time.
-local worker = ARGV[2]
+-- ARGV: now, worker, the largest body that is delivered, bytes of bodies that one queue may bring, then per queue: name, fleet,
+--   how many
+-- Answers per queue (id, body)*; then of those whose workers died (place among all of them, deaths)*, what was buried
+-- (queue, id, reason)*, the ids that were dropped, the refusals (queue, refusal)*, the time of the next due message or '',
+-- and the time.
+local worker, largest = ARGV[2], tonumber(ARGV[3])
 if not call('ZSCORE', HEARTBEATS, worker) then return { err = 'STRANGER no heartbeat' } end
-local dropped, refusals = {}, {}
+local dropped, refusals, buried = {}, {}, {}
+
+-- How many of these ids fit into the answer; the first one always does. Sizes are looked at before any body is: a few large
+-- ones, brought together, would hold up the server and outlast the call's time limit. What is larger than any answer takes no
+-- room: it is not brought.
+local room, is_begun, is_full, sizes
+local function fitting(queue, ids)
+  local hash = bodies(queue)
+  for i, id in ipairs(ids) do
+    local size = redis.pcall('HSTRLEN', hash, id)
+    if type(size) == 'table' then call('HSTRLEN', hash, id) end
+    if size > largest then
+      sizes[id] = size
+    else
+      room = room - size
+      if room < 0 and is_begun then
+        is_full = true
+        return i - 1
+      end
+      is_begun = true
+    end
+  end
+  return #ids
+end
+
+-- Too large to travel, so it dies where it is, unread.
+local function bury(queue, id)
+  local dead = queue .. '.XQ'
+  local free, body = id, call('HGET', bodies(queue), id)
+  while call('HEXISTS', bodies(dead), free) == 1 do free = free .. '+' end
+  local reason = string.format('it takes %.0f bytes; a worker takes %.0f at most', sizes[id], largest)
+  call('HSET', bodies(dead), free, body)
+  undo('HDEL', bodies(dead), free)
+  call('HSET', key(dead .. '@why'), free, reason)
+  undo('HDEL', key(dead .. '@why'), free)
+  call('ZADD', key(dead), now, free)
+  undo('ZREM', key(dead), free)
+  call('HDEL', bodies(queue), id)
+  undo('HSET', bodies(queue), id, body)
+  for _, part in ipairs({ queue, free, reason }) do buried[#buried + 1] = part end
+end
 
 -- What is held by priority counts only if the fleet claims it; otherwise Python has taken it over.
 local function pop_held(queue, fleet, wanted, low, high)
   local held, theirs = key(queue .. '@held'), claims(fleet, queue)
   local found = call('ZRANGEBYSCORE', held, low, high, 'WITHSCORES', 'LIMIT', 0, wanted)
-  local ids, scores = {}, {}
-  for i = 1, #found, 2 do
-    ids[#ids + 1] = found[i]
-    scores[i], scores[i + 1] = found[i + 1], found[i]
+  local all = {}
+  for i = 1, #found, 2 do all[#all + 1] = found[i] end
+  if #all == 0 then return all end
+  local is_theirs = call('SMISMEMBER', theirs, unpack(all))
+  local fit = fitting(queue, all)
+  local ids, scores, taken = {}, {}, {}
+  for i = 1, fit do
+    ids[i] = all[i]
+    scores[2 * i - 1], scores[2 * i] = found[2 * i], all[i]
+    if is_theirs[i] == 1 then taken[#taken + 1] = all[i] end
   end
-  if #ids == 0 then return ids end
-  local is_theirs = call('SMISMEMBER', theirs, unpack(ids))
-  local taken = {}
-  for i, id in ipairs(ids) do
-    if is_theirs[i] == 1 then taken[#taken + 1] = id end
-  end
+  if fit == 0 then return ids end
   call('ZREM', held, unpack(ids))
   undo('ZADD', held, unpack(scores))
   if #taken > 0 then
@@ -30,12 +73,24 @@ local function pop_held(queue, fleet, wanted, low, high)
   return taken
 end
 
+-- The ids in reverse, from one of them on: so pushing them restores their order.
+local function backwards(ids, from)
+  local back = {}
+  for i = #ids, from, -1 do back[#back + 1] = ids[i] end
+  return back
+end
+
 local function pop_list(queue, wanted)
   local ids = call('LPOP', key(queue), wanted) or {}
-  local back = {}
-  for i, id in ipairs(ids) do back[#ids + 1 - i] = id end
-  if #ids > 0 then undo('LPUSH', key(queue), unpack(back)) end
-  return ids
+  if #ids == 0 then return ids end
+  undo('LPUSH', key(queue), unpack(backwards(ids, 1)))
+  local fit = fitting(queue, ids)
+  if fit == #ids then return ids end
+  local back = redis.pcall('LPUSH', key(queue), unpack(backwards(ids, fit + 1)))
+  -- Whoever may not push could not undo it either: better too much at once than lost.
+  if type(back) == 'table' then return ids end
+  undo('LPOP', key(queue), #ids - fit)
+  return { unpack(ids, 1, fit) }
 end
 
 -- An id may be listed twice, or without a body: neither is delivered.
@@ -43,15 +98,26 @@ local function claim(queue, ids, seen, delivered)
   if #ids == 0 then return end
   local mine = claims(worker, queue)
   local is_mine = call('SMISMEMBER', mine, unpack(ids))
-  local found = call('HMGET', bodies(queue), unpack(ids))
-  local new, count, at = {}, 0, #delivered
+  local small = {}
   for i, id in ipairs(ids) do
-    local body = found[i]
-    if body and is_mine[i] == 0 and not seen[id] then
+    if is_mine[i] == 1 or seen[id] then
+      dropped[#dropped + 1] = id
+    elseif sizes[id] then
       seen[id] = true
+      bury(queue, id)
+    else
+      seen[id] = true
+      small[#small + 1] = id
+    end
+  end
+  if #small == 0 then return end
+  local found = call('HMGET', bodies(queue), unpack(small))
+  local new, count, at = {}, 0, #delivered
+  for i, id in ipairs(small) do
+    if found[i] then
       count = count + 1
       new[count] = id
-      delivered[at + 1], delivered[at + 2] = id, body
+      delivered[at + 1], delivered[at + 2] = id, found[i]
       at = at + 2
     else
       dropped[#dropped + 1] = id
@@ -65,12 +131,13 @@ end
 
 local function fetch(queue, fleet, wanted)
   local seen, delivered = {}, {}
+  room, is_begun, is_full, sizes = tonumber(ARGV[4]), false, false, {}
   local some_held = call('ZCARD', key(queue .. '@held')) > 0
   if some_held then claim(queue, pop_held(queue, fleet, wanted, '-inf', '(0'), seen, delivered) end
   local missing = wanted - #delivered / 2
-  if missing > 0 then claim(queue, pop_list(queue, missing), seen, delivered) end
+  if missing > 0 and not is_full then claim(queue, pop_list(queue, missing), seen, delivered) end
   missing = wanted - #delivered / 2
-  if some_held and missing > 0 then
+  if some_held and missing > 0 and not is_full then
     claim(queue, pop_held(queue, fleet, missing, '(0', '+inf'), seen, delivered)
   end
   return delivered
@@ -100,11 +167,14 @@ local function look_back(queue, delivered)
 end
 
 local answer = {}
-for at = 3, #ARGV, 3 do
+for at = 5, #ARGV, 3 do
+  local drops, burials = #dropped, #buried
   local ok, delivered = attempt(fetch, ARGV[at], ARGV[at + 1], math.min(tonumber(ARGV[at + 2]), CHUNK))
   if not ok then
-    refusals[#refusals + 1] = delivered
+    refusals[#refusals + 1], refusals[#refusals + 2] = ARGV[at], delivered
     delivered = {}
+    for i = #dropped, drops + 1, -1 do dropped[i] = nil end
+    for i = #buried, burials + 1, -1 do buried[i] = nil end
   end
   answer[#answer + 1] = delivered
   attempt(look_ahead, ARGV[at])
@@ -112,6 +182,7 @@ for at = 3, #ARGV, 3 do
   before = before + #delivered / 2
 end
 answer[#answer + 1] = crashed
+answer[#answer + 1] = buried
 answer[#answer + 1] = dropped
 answer[#answer + 1] = refusals
 answer[#answer + 1] = next_due and string.format('%.0f', next_due) or ''

@@ -1,10 +1,12 @@
 -- Reads the oldest dead letters of a queue.
--- ARGV: now, queue, how many
+-- ARGV: now, queue, from which one on, how many at most, bytes of bodies in one answer (the first one is always in it)
 -- Answers: (id, time, body or '', reason or '')*
-local dead = ARGV[2] .. '.XQ'
-local found = call('ZRANGE', key(dead), 0, ARGV[3] - 1, 'WITHSCORES')
+local dead, room = ARGV[2] .. '.XQ', tonumber(ARGV[5])
+local found = call('ZRANGE', key(dead), ARGV[3], ARGV[3] + ARGV[4] - 1, 'WITHSCORES')
 local answer = {}
 for i = 1, #found, 2 do
+  room = room - call('HSTRLEN', bodies(dead), found[i])
+  if room < 0 and i > 1 then break end
   answer[#answer + 1] = found[i]
   answer[#answer + 1] = found[i + 1]
   answer[#answer + 1] = call('HGET', bodies(dead), found[i]) or ''

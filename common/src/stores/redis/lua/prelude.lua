@@ -1,10 +1,5 @@
 -- What all scripts share. KEYS[1] is the namespace; ARGV[1] is the time under a manual clock, and empty otherwise.
 local N = KEYS[1]
-local now = tonumber(ARGV[1])
-if not now then
-  local time = redis.call('TIME')
-  now = time[1] * 1000 + math.floor(time[2] / 1000)
-end
 
 -- No step moves more than this, so that nobody waits long for the server.
 local CHUNK = 1000
@@ -22,6 +17,13 @@ local function call(command, name, ...)
     error({ err = 'STORE ' .. command .. '\t' .. name .. '\t' .. answer.err })
   end
   return answer
+end
+
+local now = tonumber(ARGV[1])
+if not now then
+  local time = redis.pcall('TIME')
+  if time.err then error({ err = 'STORE TIME\t\t' .. time.err }) end
+  now = time[1] * 1000 + math.floor(time[2] / 1000)
 end
 
 -- A script is isolated, but not rolled back: each write of a step leaves here the command that takes it back.

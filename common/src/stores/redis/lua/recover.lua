@@ -8,18 +8,25 @@ call('ZREM', HEARTBEATS, '')
 
 local moved, more = 0, 0
 
--- Pushes first, then removes: a refusal in between leaves a message twice, never nowhere.
+-- Removals cannot be taken back, so they come last, and are shown to be allowed before anything is written.
 local function recover(name)
   local held = claims(dead, name)
   local ids = call('SRANDMEMBER', held, CHUNK)
   if #ids == 0 then return end
-  local found = call('HMGET', bodies(name), unpack(ids))
   local crashes = key(name .. '@crashes')
+  call('SREM', held, '')
+  call('HDEL', bodies(name), '')
+  call('HDEL', crashes, '')
+  local found = call('HMGET', bodies(name), unpack(ids))
   local is_delayed = name:sub(-3) == '.DQ'
   local batch, buried = {}, {}
   for i, id in ipairs(ids) do
     if found[i] then
-      local deaths = is_delayed and 0 or call('HINCRBY', crashes, id, 1)
+      local deaths = 0
+      if not is_delayed then
+        deaths = call('HINCRBY', crashes, id, 1)
+        undo('HINCRBY', crashes, id, -1)
+      end
       if deaths >= limit then
         local free = id
         while call('HEXISTS', bodies(name .. '.XQ'), free) == 1 do free = free .. '+' end
@@ -32,12 +39,12 @@ local function recover(name)
     end
   end
   run(batch)
+  if not is_delayed then call('EXPIRE', crashes, remember) end
   call('SREM', held, unpack(ids))
   if #buried > 0 then
     call('HDEL', bodies(name), unpack(buried))
     call('HDEL', crashes, unpack(buried))
   end
-  if not is_delayed then call('EXPIRE', crashes, remember) end
   if #ids == CHUNK then more = 1 end
 end
 

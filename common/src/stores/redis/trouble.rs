@@ -1,0 +1,50 @@
+//! What the server refuses for a part of a call: said once, and once more when it is over.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::error::StoreError;
+use crate::queue_name::QueueName;
+
+/// What was refused at the last call of one kind.
+#[derive(Debug)]
+pub(super) struct Trouble {
+    /// What such a call is for, as the log calls it.
+    what: &'static str,
+    /// By what it is refused for.
+    refused: Mutex<BTreeMap<String, StoreError>>,
+}
+
+impl Trouble {
+    pub(super) fn new(what: &'static str) -> Self {
+        Self { what, refused: Mutex::default() }
+    }
+
+    /// Takes in what a call met; answers the first of it.
+    pub(super) fn see(&self, refused: BTreeMap<String, StoreError>) -> Option<StoreError> {
+        let mut known = self.lock();
+        for (place, error) in refused.iter().filter(|(place, error)| known.get(*place) != Some(error)) {
+            tracing::warn!("{} {place}: {error}; trying again", self.what);
+        }
+        for place in known.keys().filter(|place| !refused.contains_key(*place)) {
+            tracing::info!("{} {place}: possible again", self.what);
+        }
+        let first = refused.values().next().cloned();
+        *known = refused;
+        first
+    }
+
+    /// Whether the last call met trouble there.
+    pub(super) fn is_refused(&self, queue: &QueueName) -> bool {
+        self.lock().contains_key(queue.as_str())
+    }
+
+    /// Whether the last call met any trouble.
+    pub(super) fn is_any(&self) -> bool {
+        !self.lock().is_empty()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, StoreError>> {
+        self.refused.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,234 @@
+//! A worker on a server of its own, and what a test sees of it from outside.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::panic::resume_unwind;
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use common::broker::Broker;
+use common::call::Call;
+use common::clock::Clock;
+use common::error::EnqueueError;
+use common::message::{Entries, Message, MessageId, Raw, option};
+use common::middlewares::retries::Retries;
+use common::queue_name::QueueName;
+use common::store::{Counts, DeadLetter};
+use common::worker::{Stopped, Stopper, Worker};
+use redis::FromRedisValue;
+use tests::redis::Server;
+use tokio::runtime::Builder;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::listener;
+use crate::work::{Board, WORK};
+
+/// Generous: what is waited for must come, on however slow a machine.
+pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
+
+pub(crate) struct Rig {
+    pub(crate) server: Server,
+    pub(crate) broker: Broker,
+    pub(crate) board: Board,
+    /// Its own, as lines in the log name no server but keys.
+    pub(crate) namespace: String,
+    redis: Mutex<redis::Connection>,
+}
+
+impl Rig {
+    pub(crate) async fn new() -> Self {
+        Self::on(Server::start()).await
+    }
+
+    pub(crate) async fn on(server: Server) -> Self {
+        listener::start();
+        let namespace = format!("lab{}", server.port());
+        let broker = open(&server.url(), &namespace).await;
+        let redis = Mutex::new(server.connection());
+        Self { server, broker, board: Board::new(), namespace, redis }
+    }
+
+    /// A worker that runs everything there is, on this rig's own broker.
+    pub(crate) async fn worker(&self, threads: usize) -> Running {
+        self.worker_on(&self.broker, threads).await
+    }
+
+    pub(crate) async fn worker_on(&self, broker: &Broker, threads: usize) -> Running {
+        Running::start(Worker::new(broker.clone()).threads(threads).actors(WORK).lend(self.board.clone())).await
+    }
+
+    /// A command in words; `:` at the start of one stands for the namespace.
+    pub(crate) fn redis<T: FromRedisValue>(&self, words: &[&str]) -> T {
+        self.try_redis(words).unwrap()
+    }
+
+    pub(crate) fn try_redis<T: FromRedisValue>(&self, words: &[&str]) -> redis::RedisResult<T> {
+        let mut command = redis::Cmd::new();
+        for word in words {
+            match word.strip_prefix(':') {
+                Some(rest) => command.arg(format!("{}:{rest}", self.namespace)),
+                None => command.arg(*word),
+            };
+        }
+        command.query(&mut self.redis.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Connects anew, after the server has been away.
+    pub(crate) fn reconnect(&self) {
+        *self.redis.lock().unwrap_or_else(PoisonError::into_inner) = self.server.connection();
+    }
+
+    /// Puts bytes under an id into the default queue, as anybody with a Redis client can.
+    pub(crate) fn put(&self, id: &str, body: &[u8]) {
+        self.put_body(id, body);
+        self.list(id);
+    }
+
+    pub(crate) fn put_body(&self, id: &str, body: &[u8]) {
+        let mut redis = self.redis.lock().unwrap_or_else(PoisonError::into_inner);
+        let hash = format!("{}:default.msgs", self.namespace);
+        redis::cmd("HSET").arg(hash).arg(id).arg(body).exec(&mut redis).unwrap();
+    }
+
+    pub(crate) fn list(&self, id: &str) {
+        let _: i64 = self.redis(&["RPUSH", ":default", id]);
+    }
+
+    pub(crate) async fn send(&self, call: Call) -> Message {
+        call.send(&self.broker).await.unwrap()
+    }
+
+    /// Sends as a careful sender does: until it knows that the message is stored.
+    pub(crate) async fn send_surely(&self, call: Call) {
+        let started = now();
+        while let Err(error) = call.send(&self.broker).await {
+            let is_safe = matches!(error, EnqueueError::Unknown(_) | EnqueueError::NotStored { stored: 0, .. });
+            assert!(is_safe && started.elapsed() < DEADLINE, "{error}");
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// The counts of both queues together, if the store tells them.
+    pub(crate) async fn counts(&self) -> Option<Counts> {
+        let first = self.broker.counts(&QueueName::default()).await.ok()?;
+        let second = self.broker.counts(&QueueName::canonical("other")).await.ok()?;
+        Some(Counts {
+            ready: first.ready + second.ready,
+            delayed: first.delayed + second.delayed,
+            claimed: first.claimed + second.claimed,
+            dead: first.dead + second.dead,
+        })
+    }
+
+    /// Waits until nothing is left but so many dead letters.
+    pub(crate) async fn settle(&self, dead: usize) {
+        let left = Counts { dead, ..Counts::default() };
+        let mut last = None;
+        let settled = eventually(async || {
+            last = self.counts().await;
+            (last == Some(left)).then_some(())
+        });
+        let is_settled = settled.await.is_some();
+        assert!(is_settled, "{}: not settled but {last:?}, board {:?}", self.server.url(), self.board.all());
+    }
+
+    pub(crate) async fn letters(&self) -> HashMap<String, DeadLetter> {
+        let letters = self.broker.dead_letters(&QueueName::default(), 100).await.unwrap();
+        letters.into_iter().map(|letter| (letter.id.clone(), letter)).collect()
+    }
+
+    /// Where its lines in the log begin.
+    pub(crate) fn address(&self) -> String {
+        format!(":{}", self.server.port())
+    }
+}
+
+pub(crate) async fn open(url: &str, namespace: &str) -> Broker {
+    Broker::open(url, namespace, Clock::system()).await.expect("a private Redis").with(Retries::default())
+}
+
+pub(crate) struct Running {
+    stopper: Stopper,
+    run: JoinHandle<Stopped>,
+}
+
+impl Running {
+    pub(crate) async fn start(worker: Worker) -> Self {
+        let (ready, mut started) = watch::channel(false);
+        let worker = worker.on_ready(move || {
+            ready.send_replace(true);
+        });
+        let stopper = worker.stopper();
+        let run = tokio::spawn(async move { worker.run().await.expect("a worker without mistakes") });
+        started.wait_for(|is_ready| *is_ready).await.expect("the worker gets ready");
+        Self { stopper, run }
+    }
+
+    pub(crate) async fn stop(self) {
+        assert!(!self.run.is_finished(), "the worker has ended by itself");
+        self.stopper.stop();
+        assert_eq!(self.run.await.expect("no panic"), Stopped::Clean);
+    }
+}
+
+/// Looks again and again until there is something, or the deadline has passed.
+pub(crate) async fn eventually<T>(mut look: impl AsyncFnMut() -> Option<T>) -> Option<T> {
+    let started = now();
+    while started.elapsed() < DEADLINE {
+        if let Some(found) = look().await {
+            return Some(found);
+        }
+        pause().await;
+    }
+    None
+}
+
+/// Between two looks.
+#[expect(clippy::disallowed_methods, reason = "it only spares the processor while something else is waited for")]
+pub(crate) async fn pause() {
+    tokio::time::sleep(Duration::from_millis(20)).await;
+}
+
+#[expect(clippy::disallowed_methods, reason = "a test measures what a user would notice")]
+pub(crate) fn now() -> Instant {
+    Instant::now()
+}
+
+/// The bytes of a message that somebody else wrote.
+pub(crate) fn body(id: &str, actor: &str, args: &str) -> Vec<u8> {
+    let message = Message {
+        queue_name: QueueName::default(),
+        actor_name: "ACTOR".into(),
+        args: Vec::new(),
+        kwargs: Entries::default(),
+        options: {
+            let mut options = Entries::default();
+            options.set(option::REDIS_MESSAGE_ID, Raw::from(id));
+            options
+        },
+        message_id: MessageId::from(id),
+        message_timestamp: Clock::system().now(),
+    };
+    let text = String::from_utf8(message.encode()).unwrap();
+    text.replace("ACTOR", actor).replace(r#""args":[]"#, &format!(r#""args":{args}"#)).into_bytes()
+}
+
+/// Runs all cases side by side, each in a runtime of its own.
+pub(crate) fn each<C: Send, T: Send, F: Future<Output = T>>(
+    cases: impl IntoIterator<Item = C>,
+    run: impl Fn(C) -> F + Sync,
+) -> Vec<T> {
+    let run = &run;
+    thread::scope(|scope| {
+        let start = |case| {
+            scope.spawn(move || {
+                let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+                runtime.block_on(run(case))
+            })
+        };
+        let running: Vec<_> = cases.into_iter().map(start).collect();
+        running.into_iter().map(|run| run.join().unwrap_or_else(|panic| resume_unwind(panic))).collect()
+    })
+}
