@@ -116,8 +116,8 @@ mod tests {
 
     #[test]
     fn a_word_that_names_an_entry_stays_the_mistake_that_it_is() {
-        assert!(Replaced::new(r#"{NaN:1,Infinity :2}"#).is_none());
-        assert_eq!(Replaced::new(r#"{NaN:-Infinity}"#).unwrap().body, r#"{NaN:"bare word 0 0"}"#);
+        assert!(Replaced::new("{NaN:1,Infinity :2}").is_none());
+        assert_eq!(Replaced::new("{NaN:-Infinity}").unwrap().body, r#"{NaN:"bare word 0 0"}"#);
     }
 
     #[test]

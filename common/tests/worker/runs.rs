@@ -160,7 +160,8 @@ fn halve(n: u32) -> Result<u32, String> {
 async fn other_actors_hear_what_was_returned_and_of_every_failed_attempt() {
     let broker = broker().await;
     let (told, heard) = ears();
-    let worker = start(&broker, actors![halve, hear, hear_elsewhere], told);
+    let worker = Worker::new(broker.clone()).threads(1).actors(actors![halve, hear, hear_elsewhere]).lend(told);
+    let worker = start_with(worker);
     halve::send(&broker, 4).await.unwrap();
     assert_eq!(next(&heard), r#""halve" null 2"#);
     halve::send(&broker, 5).await.unwrap();

@@ -99,6 +99,6 @@ fn a_rust_worker_takes_over_from_a_killed_python_worker_after_its_minute() {
     let over = eventually(PYTHONS_MINUTE + Duration::from_secs(15), || is_over().then_some(()));
     assert!(over.is_some(), "{heir}");
     eprintln!("all ran {:.1} s after the death", died.elapsed().as_secs_f64());
-    assert!(died.elapsed() > PYTHONS_MINUTE - Duration::from_secs(5), "it may have lived");
+    assert!(died.elapsed() + Duration::from_secs(5) > PYTHONS_MINUTE, "it may have lived");
     scene.settle_empty();
 }
