@@ -1,4 +1,4 @@
-//! What a worker costs that has nothing to do.
+//! What a worker costs that has nothing to do, as Linux tells it in `/proc`.
 
 use std::fs;
 use std::thread;
