@@ -65,6 +65,9 @@ impl fmt::Display for Timestamp {
 #[derive(Clone, Debug)]
 pub struct Clock(Kind);
 
+/// Stands for a difference to the store's clock that nobody has learnt yet.
+const UNKNOWN: i64 = i64::MIN;
+
 #[derive(Clone, Debug)]
 enum Kind {
     /// The machine's clock, moved by what the store's clock is ahead of it (milliseconds).
@@ -78,7 +81,7 @@ impl Clock {
     /// The real time: this machine's clock until [`Clock::follow`] has told how far the store's is ahead.
     #[must_use]
     pub fn system() -> Self {
-        Self(Kind::Store { ahead: Arc::new(AtomicI64::new(0)), started: Stopwatch::start() })
+        Self(Kind::Store { ahead: Arc::new(AtomicI64::new(UNKNOWN)), started: Stopwatch::start() })
     }
 
     /// A clock that stands at `start` until [`Clock::advance`] moves it.
@@ -100,7 +103,10 @@ impl Clock {
         match &self.0 {
             Kind::Store { ahead, .. } => {
                 let machine = Timestamp::from(SystemTime::now());
-                Timestamp(machine.0.saturating_add(ahead.load(Ordering::Relaxed)))
+                match ahead.load(Ordering::Relaxed) {
+                    UNKNOWN => machine,
+                    ahead => Timestamp(machine.0.saturating_add(ahead)),
+                }
             }
             Kind::Manual { now } => *now.borrow(),
         }
@@ -130,13 +136,20 @@ impl Clock {
     /// Learns the store's time from a reading that `took` so long, there and back. A manual clock ignores it.
     ///
     /// The store's time may have gone on since by up to all of that, and by the millisecond that a reading cuts off; it is
-    /// taken to have, so that what is planned by this clock never comes early by the store's.
+    /// taken to have, so that what is planned by this clock never comes early by the store's. A reading that fits what is
+    /// known changes nothing: a slow one must not set the clock forward.
     #[expect(clippy::disallowed_methods, reason = "the difference to the machine's clock is what is learnt")]
     pub fn follow(&self, store: Timestamp, took: Duration) {
         if let Kind::Store { ahead, .. } = &self.0 {
             let machine = Timestamp::from(SystemTime::now());
-            let latest = store + took + Duration::from_millis(1);
-            ahead.store(latest.0.saturating_sub(machine.0), Ordering::Relaxed);
+            let (earliest, latest) = (store, store + took + Duration::from_millis(1));
+            let known = match ahead.load(Ordering::Relaxed) {
+                UNKNOWN => None,
+                ahead => Some(Timestamp(machine.0.saturating_add(ahead))),
+            };
+            if known.is_none_or(|known| known < earliest || known > latest) {
+                ahead.store(latest.0.saturating_sub(machine.0), Ordering::Relaxed);
+            }
         }
     }
 
@@ -197,6 +210,17 @@ mod tests {
         clock.follow(store, Duration::from_millis(5));
         assert!(clock.now().since(store) < Duration::from_secs(60));
         assert!(clock.now() >= store);
+    }
+
+    #[test]
+    fn a_slow_reading_does_not_set_the_clock_forward() {
+        let clock = Clock::system();
+        clock.follow(clock.now() + Duration::from_secs(3_600), Duration::ZERO);
+        let before = clock.now();
+        clock.follow(before, Duration::from_secs(30));
+        assert!(clock.now().since(before) < Duration::from_secs(20));
+        clock.follow(before + Duration::from_secs(60), Duration::ZERO);
+        assert!(clock.now() >= before + Duration::from_secs(60));
     }
 
     #[tokio::test]

@@ -12,7 +12,7 @@ pub enum DecodeError {
     #[error("not a message: {0}")]
     NotAMessage(String),
     /// Python's `NaN` or `Infinity` inside of a list or object: no typed value can be read from there.
-    #[error("{0} inside of an argument or option: it can travel as a whole argument only")]
+    #[error("{0} inside of an argument: it can travel as a whole argument only")]
     BareWord(&'static str),
 }
 

@@ -131,8 +131,8 @@ impl Keeper {
         if self.stage == Stage::Running && !self.outage.is_pausing(Call::Fetch) && self.suspect.is_none() {
             let wanted = self.pool.wanted();
             if self.drained {
-                // A beat under way may change what there is to wait for.
-                if !self.beating {
+                // What is due already waits for the beat after this one.
+                if !self.beat_again {
                     self.start_waiting();
                 }
             } else if wanted > 0 && !self.fetching {

@@ -133,7 +133,7 @@ async fn a_hundred_kills_lose_nothing_that_was_acknowledged() {
     eprintln!("drained {:.1} s later", drained.elapsed().as_secs_f64());
     stopper.stop();
     assert_eq!(worker.await.unwrap(), Stopped::Clean);
-    let runs = runs.0.lock().unwrap();
+    let runs = runs.0.lock().unwrap().clone();
     let lost: Vec<_> = sure.iter().filter(|number| !runs.contains_key(number)).collect();
     assert!(lost.is_empty(), "{} of {} were acknowledged and never ran: {lost:?}", lost.len(), sure.len());
     let again: usize = runs.values().map(|runs| runs - 1).sum();

@@ -76,7 +76,7 @@ async fn a_forbidden_ending_leaves_the_message_with_its_worker() {
 
 #[tokio::test]
 async fn a_recovery_that_is_refused_again_and_again_counts_no_crash_and_loses_nothing() {
-    for command in ["lpush", "srem", "hdel", "expire", "hincrby", "hmget"] {
+    for command in ["lpush", "srem", "hdel", "expire", "hincrby", "hexists"] {
         let rig = Rig::new().await;
         let dead = rig.join(&["default"]).await;
         rig.enqueue(&[message("default", 1)]).await;

@@ -16,13 +16,13 @@ use crate::store::{Claim, Delivery, Fetched, Lease, Undecodable, Want};
 
 /// The largest body that is brought; what others have put there beyond that dies unread. Twice of what may be sent, because a
 /// message grows with its retries.
-const LARGEST: usize = 2 * MAX_MESSAGE_SIZE;
+pub(super) const LARGEST: usize = 2 * MAX_MESSAGE_SIZE;
 
 impl RedisStore {
     /// Brings at most about [`CHUNK_BYTES`], or one message of each queue where that is larger.
     pub(super) async fn fetch_wanted(&self, lease: &Lease, wants: &[Want]) -> Result<Fetched, StoreError> {
         let mut call = self.script(&self.scripts.fetch);
-        call.text(lease.worker.as_str()).count(LARGEST).count(CHUNK_BYTES / wants.len().max(1));
+        call.text(lease.worker.as_str()).count(CHUNK_BYTES / wants.len().max(1));
         for want in wants {
             call.text(want.queue.as_str()).text(&self.keys.fleet(&want.queue)).count(want.count.min(CHUNK));
         }

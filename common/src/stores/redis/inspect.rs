@@ -1,6 +1,5 @@
 //! Looking inside.
 
-use super::enqueue::CHUNK_BYTES;
 use super::scripts::read;
 use super::{CHUNK, RedisStore};
 use crate::clock::Timestamp;
@@ -24,11 +23,11 @@ impl RedisStore {
         queue: &QueueName,
         limit: usize,
     ) -> Result<Vec<DeadLetter>, StoreError> {
-        // A call brings what fits one answer, and at least one.
+        // A call brings as many as there is room for, and at least one.
         let mut letters: Vec<Letter> = Vec::new();
         while letters.len() < limit {
             let mut call = self.script(&self.scripts.letters);
-            call.text(queue.as_str()).count(letters.len()).count((limit - letters.len()).min(CHUNK)).count(CHUNK_BYTES);
+            call.text(queue.as_str()).count(letters.len()).count((limit - letters.len()).min(CHUNK));
             let found: Vec<Letter> = call.run(&self.link).await?;
             if found.is_empty() {
                 break;

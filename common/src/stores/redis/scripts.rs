@@ -5,6 +5,8 @@ use std::time::Duration;
 use redis::{Cmd, FromRedisValue, Value};
 
 use super::connection::{CallError, Link};
+use super::enqueue::CHUNK_BYTES;
+use super::fetch::LARGEST;
 use crate::error::StoreError;
 
 /// One script with its name on the server.
@@ -42,17 +44,18 @@ const PLACES: &str = include_str!("lua/places.lua");
 
 impl Scripts {
     pub(super) fn new() -> Self {
+        let limits = format!("local LARGEST, ROOM = {LARGEST}, {CHUNK_BYTES}\n");
         Self {
-            enqueue: Script::new(&[PRELUDE, PLACES, include_str!("lua/enqueue.lua")]),
-            fetch: Script::new(&[PRELUDE, include_str!("lua/fetch.lua")]),
-            finish: Script::new(&[PRELUDE, PLACES, include_str!("lua/finish.lua")]),
-            beat: Script::new(&[PRELUDE, PLACES, include_str!("lua/beat.lua")]),
-            recover: Script::new(&[PRELUDE, PLACES, include_str!("lua/recover.lua")]),
-            leave: Script::new(&[PRELUDE, include_str!("lua/leave.lua")]),
-            forget: Script::new(&[PRELUDE, include_str!("lua/forget.lua")]),
-            tidy: Script::new(&[PRELUDE, include_str!("lua/tidy.lua")]),
-            counts: Script::new(&[PRELUDE, include_str!("lua/counts.lua")]),
-            letters: Script::new(&[PRELUDE, include_str!("lua/letters.lua")]),
+            enqueue: Script::new(&[&limits, PRELUDE, PLACES, include_str!("lua/enqueue.lua")]),
+            fetch: Script::new(&[&limits, PRELUDE, include_str!("lua/fetch.lua")]),
+            finish: Script::new(&[&limits, PRELUDE, PLACES, include_str!("lua/finish.lua")]),
+            beat: Script::new(&[&limits, PRELUDE, PLACES, include_str!("lua/beat.lua")]),
+            recover: Script::new(&[&limits, PRELUDE, PLACES, include_str!("lua/recover.lua")]),
+            leave: Script::new(&[&limits, PRELUDE, include_str!("lua/leave.lua")]),
+            forget: Script::new(&[&limits, PRELUDE, include_str!("lua/forget.lua")]),
+            tidy: Script::new(&[&limits, PRELUDE, include_str!("lua/tidy.lua")]),
+            counts: Script::new(&[&limits, PRELUDE, include_str!("lua/counts.lua")]),
+            letters: Script::new(&[&limits, PRELUDE, include_str!("lua/letters.lua")]),
         }
     }
 }

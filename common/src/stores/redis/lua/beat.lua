@@ -20,9 +20,10 @@ end
 -- What Python, or a sender without a fresh fleet, has put into the delay queue's list goes into the index.
 local function absorb(queue, fleet)
   local delayed = queue .. '.DQ'
-  local ids = call('LRANGE', key(delayed), 0, CHUNK - 1)
-  if #ids == 0 then return end
-  local found = call('HMGET', bodies(delayed), unpack(ids))
+  local listed = call('LRANGE', key(delayed), 0, CHUNK - 1)
+  if #listed == 0 then return end
+  local ids, is_huge = fitting(bodies(delayed), listed)
+  local found = is_huge and { '' } or call('HMGET', bodies(delayed), unpack(ids))
   local batch = {}
   for i, id in ipairs(ids) do
     if found[i] then
@@ -34,36 +35,44 @@ local function absorb(queue, fleet)
   end
   run(batch)
   call('LTRIM', key(delayed), #ids, -1)
-  if #ids == CHUNK then more = 1 end
+  if #ids < #listed or #listed == CHUNK then more = 1 end
 end
 
 local function promote(queue, fleet)
   local delayed, index = queue .. '.DQ', key(queue .. '@due')
   local entries = call('ZRANGEBYSCORE', index, '-inf', now, 'LIMIT', 0, CHUNK)
   if #entries == 0 then return end
-  local ids, priorities = {}, {}
-  for i, entry in ipairs(entries) do ids[i], priorities[i] = from_entry(entry) end
+  local all, priorities = {}, {}
+  for i, entry in ipairs(entries) do all[i], priorities[i] = from_entry(entry) end
   -- What cannot be taken back comes last, and is shown to be allowed before anything is written.
   call('ZREM', index, '')
   call('HDEL', bodies(delayed), '')
   local theirs = claims(fleet, delayed)
-  local is_theirs = call('SMISMEMBER', theirs, unpack(ids))
-  local found = call('HMGET', bodies(delayed), unpack(ids))
-  local in_use = call('HMGET', bodies(queue), unpack(ids))
-  local batch, seen, done, gone = {}, {}, {}, {}
-  for i, id in ipairs(ids) do
-    if is_theirs[i] == 0 or not found[i] then
-      -- Taken over by Python, or deleted by hand: the entry is worth nothing.
+  local is_theirs = call('SMISMEMBER', theirs, unpack(all))
+  local in_use = call('HMGET', bodies(queue), unpack(all))
+  local free, places, seen, done, gone, batch = {}, {}, {}, {}, {}, {}
+  for i, id in ipairs(all) do
+    if is_theirs[i] == 0 then
+      -- Taken over by Python: the entry is worth nothing.
       done[#done + 1] = entries[i]
-      if is_theirs[i] == 1 then gone[#gone + 1] = id end
     elseif not in_use[i] and not seen[id] then
       seen[id] = true
-      gather(batch, 'HSET', bodies(queue), id, id, found[i])
+      free[#free + 1] = id
+      places[#places + 1] = i
+    end
+  end
+  local ids = fitting(bodies(delayed), free)
+  local found = #ids > 0 and call('HMGET', bodies(delayed), unpack(ids))
+  for at, id in ipairs(ids) do
+    local i = places[at]
+    -- Without a body, it was deleted by hand.
+    if found[at] then
+      gather(batch, 'HSET', bodies(queue), id, id, found[at])
       make_ready(batch, queue, fleet, id, priorities[i], 1)
-      done[#done + 1] = entries[i]
-      gone[#gone + 1] = id
       moved = moved + 1
     end
+    done[#done + 1] = entries[i]
+    gone[#gone + 1] = id
   end
   run(batch)
   if #gone > 0 then
@@ -72,7 +81,7 @@ local function promote(queue, fleet)
     call('HDEL', bodies(delayed), unpack(gone))
   end
   if #done > 0 then call('ZREM', index, unpack(done)) end
-  if #entries == CHUNK and #done > 0 then more = 1 end
+  if (#ids < #free or #entries == CHUNK) and #done > 0 then more = 1 end
 end
 
 -- Index and claims are two keys, and somebody may have lost one: where their sizes differ, the larger is compared, chunk by

@@ -1,32 +1,28 @@
 -- Claims ready messages for a worker.
--- ARGV: now, worker, the largest body that is delivered, bytes of bodies that one queue may bring, then per queue: name, fleet,
---   how many
+-- ARGV: now, worker, bytes of bodies that one queue may bring, then per queue: name, fleet, how many
 -- Answers per queue (id, body)*; then of those whose workers died (place among all of them, deaths)*, what was buried
 -- (queue, id, reason)*, the ids that were dropped, the refusals (queue, refusal)*, the time of the next due message or '',
 -- and the time.
-local worker, largest = ARGV[2], tonumber(ARGV[3])
+local worker = ARGV[2]
 if not call('ZSCORE', HEARTBEATS, worker) then return { err = 'STRANGER no heartbeat' } end
 local dropped, refusals, buried = {}, {}, {}
 
 -- How many of these ids fit into the answer; the first one always does. Sizes are looked at before any body is: a few large
--- ones, brought together, would hold up the server and outlast the call's time limit. What is larger than any answer takes no
--- room: it is not brought.
+-- ones, brought together, would hold up the server and outlast the call's time limit. One that is too large to be brought, and
+-- is moved instead, is so alone.
 local room, is_begun, is_full, sizes
 local function fitting(queue, ids)
   local hash = bodies(queue)
   for i, id in ipairs(ids) do
     local size = redis.pcall('HSTRLEN', hash, id)
     if type(size) == 'table' then call('HSTRLEN', hash, id) end
-    if size > largest then
-      sizes[id] = size
-    else
-      room = room - size
-      if room < 0 and is_begun then
-        is_full = true
-        return i - 1
-      end
-      is_begun = true
+    room = room - size
+    if room < 0 and is_begun then
+      is_full = true
+      return i - 1
     end
+    if size > LARGEST then sizes[id] = size end
+    is_begun = true
   end
   return #ids
 end
@@ -36,7 +32,7 @@ local function bury(queue, id)
   local dead = queue .. '.XQ'
   local free, body = id, call('HGET', bodies(queue), id)
   while call('HEXISTS', bodies(dead), free) == 1 do free = free .. '+' end
-  local reason = string.format('it takes %.0f bytes; a worker takes %.0f at most', sizes[id], largest)
+  local reason = string.format('it takes %.0f bytes; a worker takes %.0f at most', sizes[id], LARGEST)
   call('HSET', bodies(dead), free, body)
   undo('HDEL', bodies(dead), free)
   call('HSET', key(dead .. '@why'), free, reason)
@@ -131,7 +127,7 @@ end
 
 local function fetch(queue, fleet, wanted)
   local seen, delivered = {}, {}
-  room, is_begun, is_full, sizes = tonumber(ARGV[4]), false, false, {}
+  room, is_begun, is_full, sizes = tonumber(ARGV[3]), false, false, {}
   local some_held = call('ZCARD', key(queue .. '@held')) > 0
   if some_held then claim(queue, pop_held(queue, fleet, wanted, '-inf', '(0'), seen, delivered) end
   local missing = wanted - #delivered / 2
@@ -167,7 +163,7 @@ local function look_back(queue, delivered)
 end
 
 local answer = {}
-for at = 5, #ARGV, 3 do
+for at = 4, #ARGV, 3 do
   local drops, burials = #dropped, #buried
   local ok, delivered = attempt(fetch, ARGV[at], ARGV[at + 1], math.min(tonumber(ARGV[at + 2]), CHUNK))
   if not ok then

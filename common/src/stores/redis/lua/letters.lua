@@ -1,7 +1,7 @@
 -- Reads the oldest dead letters of a queue.
--- ARGV: now, queue, from which one on, how many at most, bytes of bodies in one answer (the first one is always in it)
+-- ARGV: now, queue, from which one on, how many at most; as many as there is room for, and at least one
 -- Answers: (id, time, body or '', reason or '')*
-local dead, room = ARGV[2] .. '.XQ', tonumber(ARGV[5])
+local dead, room = ARGV[2] .. '.XQ', ROOM
 local found = call('ZRANGE', key(dead), ARGV[3], ARGV[3] + ARGV[4] - 1, 'WITHSCORES')
 local answer = {}
 for i = 1, #found, 2 do

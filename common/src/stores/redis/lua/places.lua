@@ -18,6 +18,8 @@ end
 -- Decoded only, never encoded again: cjson loses integers beyond 2^53.
 local function read(body)
   local due, priority = now, 0
+  -- It will not be run, so it may come at once to where it dies; reading it would hold up the server.
+  if #body > LARGEST then return due, priority end
   if not body:find('"eta"', 1, true) and not body:find('"priority"', 1, true) then return due, priority end
   local ok, message = pcall(cjson.decode, body)
   local options = ok and type(message) == 'table' and message.options
@@ -28,6 +30,19 @@ local function read(body)
     priority = math.max(math.min(wish, MAX_PRIORITY), -MAX_PRIORITY)
   end
   return due, priority
+end
+
+-- The first of these ids whose bodies there is room for in one step; at least one. And whether that one is too large to be
+-- run, and better not looked at.
+local function fitting(hash, ids)
+  local room, is_huge = ROOM, false
+  for i, id in ipairs(ids) do
+    local size = call('HSTRLEN', hash, id)
+    room = room - size
+    if room < 0 and i > 1 then return { unpack(ids, 1, i - 1) }, is_huge end
+    is_huge = size > LARGEST
+  end
+  return ids, is_huge
 end
 
 -- The due index keeps the priority beside the id, so that a promotion needs no look into the body.

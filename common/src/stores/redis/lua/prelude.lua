@@ -1,4 +1,5 @@
 -- What all scripts share. KEYS[1] is the namespace; ARGV[1] is the time under a manual clock, and empty otherwise.
+-- LARGEST is the most that the body of a message may take to be run; ROOM, what all bodies in one call may take together.
 local N = KEYS[1]
 
 -- No step moves more than this, so that nobody waits long for the server.

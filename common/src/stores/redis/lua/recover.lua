@@ -17,11 +17,11 @@ local function recover(name)
   call('SREM', held, '')
   call('HDEL', bodies(name), '')
   call('HDEL', crashes, '')
-  local found = call('HMGET', bodies(name), unpack(ids))
   local is_delayed = name:sub(-3) == '.DQ'
   local batch, buried = {}, {}
-  for i, id in ipairs(ids) do
-    if found[i] then
+  for _, id in ipairs(ids) do
+    -- The bodies may be large, and stay where they are.
+    if call('HEXISTS', bodies(name), id) == 1 then
       local deaths = 0
       if not is_delayed then
         deaths = call('HINCRBY', crashes, id, 1)
@@ -30,7 +30,7 @@ local function recover(name)
       if deaths >= limit then
         local free = id
         while call('HEXISTS', bodies(name .. '.XQ'), free) == 1 do free = free .. '+' end
-        bury(batch, name, free, found[i], reason)
+        bury(batch, name, free, call('HGET', bodies(name), id), reason)
         buried[#buried + 1] = id
       else
         gather(batch, 'LPUSH', key(name), id, id)
