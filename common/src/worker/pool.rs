@@ -140,12 +140,14 @@ impl Pool {
     pub(super) fn visit(&self, slot: usize, ending: Option<Ending>) -> Option<Job> {
         let mut state = self.lock();
         let mut news = false;
+        // What was abandoned has its end already, and this one must not overtake it: an actor that is told to stop may end
+        // well, and is not done for all that.
         if let Some(run) = state.running[slot].take() {
             state.prefetch.ran(run.since.elapsed());
-        }
-        if let Some(ending) = ending {
-            news = state.endings.is_empty();
-            state.endings.push(ending);
+            if let Some(ending) = ending {
+                news = state.endings.is_empty();
+                state.endings.push(ending);
+            }
         }
         let next = state.take(slot);
         if next.is_none() {
@@ -161,9 +163,10 @@ impl Pool {
     /// Frees a slot that could not run its message, without giving it the next one at once.
     pub(super) fn free(&self, slot: usize, ending: Ending) {
         let mut state = self.lock();
-        state.running[slot] = None;
+        if state.running[slot].take().is_some() {
+            state.endings.push(ending);
+        }
         state.idle.insert(slot);
-        state.endings.push(ending);
         drop(state);
         self.tell(Event::Ended);
     }

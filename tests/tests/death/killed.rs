@@ -1,7 +1,7 @@
 //! kill -9 of a Rust worker, and another one beside it or after it.
 
 use crate::scene::{
-    FIVE_SECONDS, Scene, delayed, instant, note, prioritised, times, wait_for_end_of_line, wait_for_times,
+    FIVE_SECONDS, Scene, delayed, instant, note, prioritised, report, times, wait_for_end_of_line, wait_for_times,
 };
 use std::time::Duration;
 use tests::process::Process;
@@ -29,10 +29,10 @@ fn takes_over(scene: &Scene, heir: &Process, held: usize) {
     let died = instant();
     for said in ["noted 2", "noted 3", "noted 1"] {
         wait_for_end_of_line(heir, said);
-        eprintln!("{said} {:.1} s after the death", died.elapsed().as_secs_f64());
+        report(&format!("killed, {said}"), died);
     }
     wait_for_times(heir, "let go", held);
-    eprintln!("let go {:.1} s after the death", died.elapsed().as_secs_f64());
+    report("killed, let go", died);
     assert!(died.elapsed() < FIVE_SECONDS, "after {:?}\n{heir}", died.elapsed());
     scene.settle_empty();
     for said in ["noted 1", "noted 2", "noted 3"] {

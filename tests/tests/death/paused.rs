@@ -1,7 +1,7 @@
 //! Workers that only seem dead, or never do: SIGSTOP and SIGCONT, too much to do, a wrong clock.
 
 use crate::scene::{
-    FIVE_SECONDS, Scene, ends_well, instant, message, note, times, wait_for_end_of_line, wait_for_times,
+    FIVE_SECONDS, Scene, ends_well, instant, message, note, report, times, wait_for_end_of_line, wait_for_times,
 };
 use common::{
     clock::{Clock, Timestamp},
@@ -23,7 +23,7 @@ fn a_worker_paused_for_too_long_drops_what_it_ran_and_goes_on() {
     sleeper.suspend();
     let paused = instant();
     heir.wait_for_line("attempt 1 starts");
-    eprintln!("taken over {:.1} s after the pause began", paused.elapsed().as_secs_f64());
+    report("paused, taken over", paused);
     assert!(paused.elapsed() < FIVE_SECONDS, "{heir}");
 
     sleeper.resume();
@@ -59,7 +59,7 @@ fn an_idle_worker_paused_for_too_long_wakes_to_what_came_meanwhile() {
     for said in ["noted 1", "noted 2"] {
         wait_for_end_of_line(&sleeper, said);
     }
-    eprintln!("went on {:.1} s after it woke", woke.elapsed().as_secs_f64());
+    report("woken, went on", woke);
     scene.settle_empty();
     assert_eq!(scene.workers(), known, "under the same id");
     sleeper.terminate();

@@ -1,6 +1,6 @@
 //! kill -9 of the Redis, a hundred times, under load: whatever was acknowledged is there.
 
-use crate::scene::{DURABLE, delayed, instant, message, prioritised};
+use crate::scene::{DURABLE, delayed, instant, message, prioritised, report};
 use common::{
     actor,
     actor::actors,
@@ -92,7 +92,7 @@ async fn a_hundred_kills_lose_nothing_that_was_acknowledged() {
         move || send(&sender, &is_over, &acknowledged)
     });
     let started = instant();
-    let (mut server, slowest) = tokio::task::spawn_blocking({
+    let (server, slowest) = tokio::task::spawn_blocking({
         let (is_over, acknowledged) = (is_over.clone(), acknowledged.clone());
         move || {
             let mut slowest = Duration::ZERO;
@@ -111,12 +111,8 @@ async fn a_hundred_kills_lose_nothing_that_was_acknowledged() {
     .await
     .unwrap();
     let sure = sending.await.unwrap();
-    eprintln!(
-        "{KILLS} kills in {:.1} s, {} sends acknowledged, the slowest {SENDS} sends after a start took {:.2} s",
-        started.elapsed().as_secs_f64(),
-        sure.len(),
-        slowest.as_secs_f64()
-    );
+    let sent = sure.len();
+    report(&format!("{KILLS} kills, {sent} sends acknowledged, slowest {SENDS} of them {slowest:.2?}"), started);
 
     let drained = instant();
     loop {
@@ -130,13 +126,13 @@ async fn a_hundred_kills_lose_nothing_that_was_acknowledged() {
         }
         tokio::task::yield_now().await;
     }
-    eprintln!("drained {:.1} s later", drained.elapsed().as_secs_f64());
+    report("drained", drained);
     stopper.stop();
     assert_eq!(worker.await.unwrap(), Stopped::Clean);
     let runs = runs.0.lock().unwrap().clone();
     let lost: Vec<_> = sure.iter().filter(|number| !runs.contains_key(number)).collect();
     assert!(lost.is_empty(), "{} of {} were acknowledged and never ran: {lost:?}", lost.len(), sure.len());
     let again: usize = runs.values().map(|runs| runs - 1).sum();
-    eprintln!("{} messages ran, {again} runs too many", runs.len());
-    tokio::task::spawn_blocking(move || server.stop()).await.unwrap();
+    report(&format!("{} messages ran, {again} runs too many", runs.len()), started);
+    drop(server);
 }

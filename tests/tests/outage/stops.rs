@@ -1,6 +1,6 @@
 //! Signals, in the middle of work and before there is any.
 
-use crate::scene::{Scene, ends_well, instant, note, times, wait_for_times};
+use crate::scene::{Scene, ends_well, instant, note, report, times, wait_for_times};
 use std::time::Duration;
 use tests::{
     process::{PATIENCE, Process, eventually},
@@ -34,7 +34,7 @@ fn a_signal_gives_back_what_waits_in_order_before_what_runs_has_ended() {
     let told = instant();
     worker.terminate();
     scene.settle("the three are back", |counts| (counts.ready, counts.claimed) == (3, 2));
-    eprintln!("given back after {:.3} s", told.elapsed().as_secs_f64());
+    report("told to stop, given back", told);
     assert_eq!(list(&scene), ids, "at the head, in order");
     // At the head: what comes later lies behind them.
     scene.send([note(4)]);
@@ -77,7 +77,7 @@ fn a_third_signal_waits_for_nobody() {
     worker.wait_for_line("told to stop at once");
     worker.terminate();
     assert_eq!(worker.wait().code(), Some(1), "{worker}");
-    eprintln!("ended {:.2} s after the first of three signals", told.elapsed().as_secs_f64());
+    report("the first of three signals, ended", told);
     assert!(told.elapsed() < AT_ONCE, "{worker}");
 
     // Nothing is lost: another worker finds it dead.

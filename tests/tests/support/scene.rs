@@ -188,6 +188,12 @@ pub(crate) fn instant() -> Instant {
     Instant::now()
 }
 
+/// Says how long something took, for who runs the test with `--nocapture`.
+#[expect(clippy::print_stderr, reason = "what was measured is worth a line")]
+pub(crate) fn report(what: &str, since: Instant) {
+    eprintln!("{what}: {:.2} s", since.elapsed().as_secs_f64());
+}
+
 /// A redis-server's options by which it loses nothing that it has acknowledged.
 pub(crate) const DURABLE: [&str; 4] = ["--appendonly", "yes", "--appendfsync", "always"];
 
