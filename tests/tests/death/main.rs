@@ -1,6 +1,5 @@
 //! What becomes of messages when a worker dies, or seems to: real processes, real kills.
 #![expect(clippy::unwrap_used, reason = "the helpers of tests are tests too")]
-#![expect(clippy::print_stderr, reason = "a test that passed shows what it measured, if asked")]
 
 mod killed;
 mod paused;

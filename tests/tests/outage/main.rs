@@ -1,6 +1,5 @@
 //! Ends and outages: workers that are told to stop, and a Redis that goes away, stays silent, or is killed again and again.
 #![expect(clippy::unwrap_used, reason = "the helpers of tests are tests too")]
-#![expect(clippy::print_stderr, reason = "a test that passed shows what it measured, if asked")]
 
 mod outages;
 mod restarts;

@@ -290,7 +290,7 @@ work.send_with_options(args=(1,), time_limit=float('inf'), big=2**70, text='\\ud
     let mut reasons: Vec<_> = letters.into_iter().filter_map(|letter| letter.reason).collect();
     reasons.sort();
     assert_eq!(reasons.len(), 4, "{reasons:?}");
-    assert_eq!(reasons[0], "NaN inside of an argument or option: it can travel as a whole argument only");
+    assert_eq!(reasons[0], "NaN inside of an argument: it can travel as a whole argument only");
     assert!(reasons[1..3].iter().all(|reason| reason == "args[0] (`n`): number out of range"), "{reasons:?}");
     assert!(reasons[3].starts_with("args[0] (`text`): half of a surrogate pair"), "{reasons:?}");
     worker.stop().await;

@@ -47,9 +47,10 @@ impl Keeper {
             return;
         }
         self.is_hurrying = true;
-        let (clock, pool) = (self.broker.clock().clone(), self.pool.clone());
+        let pool = self.pool.clone();
         tokio::spawn(async move {
-            clock.sleep(LAST_CALLS).await;
+            // Real time, whatever the broker's clock says: somebody waits for this process to end.
+            Clock::system().sleep(LAST_CALLS).await;
             pool.tell(Event::GiveUp);
         });
     }
