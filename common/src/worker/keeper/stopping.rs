@@ -7,6 +7,7 @@ use tokio::time::timeout;
 use tracing::{info, warn};
 
 use super::{Call, Keeper};
+use crate::clock::Clock;
 use crate::worker::Stopped;
 use crate::worker::event::Event;
 use crate::worker::pool::Pool;
