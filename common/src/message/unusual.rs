@@ -2,7 +2,8 @@
 //!
 //! Python writes and reads `NaN`, `Infinity` and `-Infinity`, which JSON does not know. Only when a body could not be
 //! read is it scanned for them: each is replaced by a string that occurs nowhere else in it, so that the ordinary reader
-//! can go over it, and put back where it is a whole argument or option.
+//! can go over it, and put back: in an argument where it is the whole of it, as nothing typed can be read from around it; in
+//! an option, which may be only passed on, wherever it stands.
 
 use std::borrow::Cow;
 
@@ -29,7 +30,7 @@ impl Replaced {
         while let Some(at) = rest.find(['"', 'N', 'I', '-']) {
             replaced.push_str(&rest[..at]);
             rest = &rest[at..];
-            let word = WORDS.iter().position(|word| rest.starts_with(word));
+            let word = WORDS.iter().position(|word| rest.starts_with(word) && !is_key(&rest[word.len()..]));
             let taken = if let Some(word) = word {
                 found = true;
                 replaced.push_str(&stand_ins[word]);
@@ -60,6 +61,20 @@ impl Replaced {
         }
         Ok(())
     }
+
+    /// Puts the words back wherever they stand in a value.
+    pub(super) fn restore_all(&self, value: &mut Raw) {
+        for (word, stand_in) in WORDS.iter().zip(&self.stand_ins) {
+            if value.as_str().contains(stand_in.as_str()) {
+                *value = Raw::trusted(value.as_str().replace(stand_in.as_str(), word));
+            }
+        }
+    }
+}
+
+/// Whether what comes before `rest` names an entry of an object, which a bare word cannot.
+fn is_key(rest: &str) -> bool {
+    rest.trim_start().starts_with(':')
 }
 
 /// A JSON string that does not occur in `body`.
@@ -97,6 +112,20 @@ mod tests {
         assert!(Replaced::new(r#"{"a":"NaN \" Infinity","b":-1}"#).is_none());
         let replaced = Replaced::new(r#"["NaN",NaN,-Infinity,"bare word 2 0"]"#).unwrap();
         assert_eq!(replaced.body, r#"["NaN","bare word 2 1","bare word 0 0","bare word 2 0"]"#);
+    }
+
+    #[test]
+    fn a_word_that_names_an_entry_stays_the_mistake_that_it_is() {
+        assert!(Replaced::new(r"{NaN:1,Infinity :2}").is_none());
+        assert_eq!(Replaced::new(r"{NaN:-Infinity}").unwrap().body, r#"{NaN:"bare word 0 0"}"#);
+    }
+
+    #[test]
+    fn all_words_of_a_value_come_back() {
+        let replaced = Replaced::new(r#"{"a":[NaN,{"b":-Infinity}],"c":"NaN"}"#).unwrap();
+        let mut value = Raw::trusted(replaced.body.clone());
+        replaced.restore_all(&mut value);
+        assert_eq!(value.as_str(), r#"{"a":[NaN,{"b":-Infinity}],"c":"NaN"}"#);
     }
 
     #[test]

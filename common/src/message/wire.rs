@@ -34,12 +34,14 @@ impl Message {
     ///
     /// # Errors
     ///
-    /// [`DecodeError`] with the reason, when the bytes are no message that dramatiq would read either, or when a bare
-    /// `NaN` or `Infinity` stands inside of an argument or option.
+    /// [`DecodeError`] with the reason, when the bytes are no message that dramatiq would read either, or not one by the
+    /// rules that are stricter here.
     ///
     /// # Source
     ///
-    /// dramatiq 2.2, `Message.decode`. Differs: `args` has to be a list, and `options` may be missing.
+    /// dramatiq 2.2, `Message.decode`. Differs: `options` may be missing. Types are looked at here and not there: names and
+    /// ids are whole strings (no half surrogate pairs), `args` is a list, `kwargs` and `options` are objects, the timestamp
+    /// is a number, no field comes twice, and `NaN` or `Infinity` does not stand inside of an argument.
     pub fn decode(body: &[u8], now: Timestamp) -> Result<Self, DecodeError> {
         let body = std::str::from_utf8(body).map_err(|error| DecodeError::NotText(error.valid_up_to()))?;
         match serde_json::from_str::<Fields<'_>>(body) {
@@ -111,10 +113,10 @@ fn decode_replaced(replaced: &Replaced, now: Timestamp) -> Result<Message, Decod
     let fields: Fields<'_> =
         serde_json::from_str(&replaced.body).map_err(|error| DecodeError::NotAMessage(error.to_string()))?;
     let mut message = fields.into_message(now)?;
-    let values = message.args.iter_mut().chain(message.kwargs.values_mut()).chain(message.options.values_mut());
-    for value in values {
+    for value in message.args.iter_mut().chain(message.kwargs.values_mut()) {
         replaced.restore(value).map_err(DecodeError::BareWord)?;
     }
+    message.options.values_mut().for_each(|value| replaced.restore_all(value));
     Ok(message)
 }
 
@@ -180,6 +182,9 @@ mod tests {
         assert!(String::from_utf8(message.encode()).unwrap().contains(r#"[NaN,-Infinity,"NaN",1]"#));
         let error = Message::decode(body("[[NaN]]").as_bytes(), NOW).unwrap_err();
         assert_eq!(error, DecodeError::BareWord("NaN"));
+        let passed_on = body("[]").replace(r#""options":{}"#, r#""options":{"time_limit":Infinity,"x":[NaN,"NaN"]}"#);
+        let message = Message::decode(passed_on.as_bytes(), NOW).unwrap();
+        assert!(String::from_utf8(message.encode()).unwrap().contains(r#"{"time_limit":Infinity,"x":[NaN,"NaN"]}"#));
     }
 
     #[test]

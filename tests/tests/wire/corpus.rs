@@ -129,6 +129,7 @@ fn what_python_reads_is_read_or_refused_with_a_reason() {
         (with(r#""message_id":"m","#, ""), Read),
         (with(r#","message_timestamp":1"#, ""), Read),
         (with(r#""options":{}"#, r#""options":{"eta":1795485700326.5,"redis_message_id":7}"#), Read),
+        (with(r#""options":{}"#, r#""options":{"mine":{"x":[-Infinity,"Infinity"]}}"#), Read),
         // No messages for either.
         (String::new(), Refused),
         ("null".to_owned(), Refused),
@@ -148,6 +149,7 @@ fn what_python_reads_is_read_or_refused_with_a_reason() {
         (whole(r#"["\x41"]"#), Refused),
         (whole(r#"["\u12"]"#), Refused),
         (whole("[{NaN:1}]"), Refused),
+        (with(r#""kwargs":{}"#, r#""kwargs":{NaN:1}"#), Refused),
         (whole("5"), Refused),
         (whole("null"), Refused),
         (with(r#""kwargs":{},"#, ""), Refused),
@@ -166,7 +168,7 @@ fn what_python_reads_is_read_or_refused_with_a_reason() {
         (with(r#""a""#, r#""\ud800""#), OnlyPython("hex escape")),
         (with(r#""kwargs":{}"#, r#""kwargs":{"\ud800":1}"#), OnlyPython("hex escape")),
         (whole("[[NaN]]"), OnlyPython("NaN inside")),
-        (with(r#""options":{}"#, r#""options":{"mine":{"x":-Infinity}}"#), OnlyPython("-Infinity inside")),
+        (with(r#""options":{}"#, r#""options":{"mine":{NaN:1}}"#), Refused),
         (with(r#""a""#, r#""b","actor_name":"a""#), OnlyPython("duplicate field")),
         // Where more is read here.
         (with(r#""options":{},"#, ""), OnlyHere),
