@@ -7,7 +7,7 @@
 //! handover       what one side began to retry, the other one goes on with; dead letters
 //! delayed        delayed messages of both sides, taken by workers of both sides
 //! statements     X-001 to X-014: what each side relies on
-//! full           a server without room
+//! full, restart  a server without room; one that goes away, or forgets everything
 //! interleavings  written-out races with dramatiq's own script
 //! ```
 
@@ -23,6 +23,7 @@ mod interleavings;
 mod python;
 #[path = "../redis_store/walk/random.rs"]
 mod random;
+mod restart;
 #[allow(dead_code, reason = "another test's hands, of which not all are needed here")]
 #[path = "../redis_store/rig.rs"]
 mod rig;

@@ -2,12 +2,11 @@
 
 use std::fmt::Write as _;
 use std::process::{Command, Stdio};
-use std::sync::Mutex;
 use std::time::Duration;
 
 use common::actor::{Context, Declaration};
 use common::broker::Broker;
-use common::clock::{Clock, Timestamp};
+use common::clock::{Clock, Stopwatch, Timestamp};
 use common::message::Message;
 use common::middlewares::retries::Retries;
 use common::queue_name::QueueName;
@@ -65,17 +64,25 @@ pub(crate) struct Note {
 
 /// What Rust actors write into.
 pub(crate) struct Notebook {
+    url: String,
     key: String,
-    connection: Mutex<redis::Connection>,
 }
 
 impl Notebook {
+    /// Writes a note; waits for a Redis that is away.
     pub(crate) fn note(&self, context: &Context, what: Value) {
-        let mut redis = self.connection.lock().expect("no actor panics with the notebook in its hands");
-        let (seconds, micros): (i64, i64) = redis::cmd("TIME").query(&mut *redis).expect("the time");
         let message = String::from_utf8(context.message().encode()).expect("messages are text");
-        let line = json!({"side": "rust", "what": what, "message": message, "at": seconds * 1_000 + micros / 1_000});
-        redis::cmd("RPUSH").arg(&self.key).arg(line.to_string()).exec(&mut *redis).expect("the notebook");
+        let mut line = json!({"side": "rust", "what": what, "message": message});
+        let mut write = || -> redis::RedisResult<()> {
+            let mut redis = redis::Client::open(self.url.as_str())?.get_connection()?;
+            let (seconds, micros): (i64, i64) = redis::cmd("TIME").query(&mut redis)?;
+            line["at"] = json!(seconds * 1_000 + micros / 1_000);
+            redis::cmd("RPUSH").arg(&self.key).arg(line.to_string()).exec(&mut redis)
+        };
+        let started = Stopwatch::start();
+        while let Err(error) = write() {
+            assert!(started.elapsed() < PATIENCE, "{error}");
+        }
     }
 }
 
@@ -111,7 +118,7 @@ impl World {
 
     /// Starts a Rust worker of two slots, and waits until it fetches.
     pub(crate) async fn rust(&self, actors: &[&'static Declaration]) -> Rust {
-        let notebook = Notebook { key: format!("{}@notes", self.namespace), connection: Mutex::new(self.connection()) };
+        let notebook = Notebook { url: self.url.clone(), key: format!("{}@notes", self.namespace) };
         let (ready, started) = tokio::sync::oneshot::channel();
         let worker = Worker::new(self.broker.clone()).threads(2).actors(actors).lend(notebook).on_ready(move || {
             let _ = ready.send(());
