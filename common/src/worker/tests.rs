@@ -1,5 +1,7 @@
 //! What needs a hand on the store beside a worker: deaths, and a worker that sleeps through its own.
 
+mod sleepy;
+
 use std::pin::pin;
 use std::sync::{Arc, Condvar, Mutex};
 use std::task::{Context as Task, Poll, Waker};
@@ -9,6 +11,7 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use self::sleepy::Sleepy;
 use super::pool::{Job, Pool, head};
 use super::registry::Registry;
 use super::slot::Runner;
@@ -16,13 +19,11 @@ use super::{Stopped, Stopper, Worker};
 use crate::actor::{Callbacks, Cancellation, Context, Declaration, Lendings, ResultOptions, RetryOptions, Run};
 use crate::broker::{Broker, Home};
 use crate::clock::{Clock, Stopwatch, Timestamp};
-use crate::error::{EnqueueError, StoreError};
 use crate::message::{Entries, Message, MessageId, Raw};
 use crate::outcome::Outcome;
 use crate::queue_name::QueueName;
 use crate::store::{
-    Answer, BEAT_INTERVAL, Beat, Boxed, Claim, Counts, DeadLetter, Delivery, Ending, Fetched, Inspect, Lease, Place,
-    SUSPECT_AFTER, Store, Wake, Want,
+    Answer, BEAT_INTERVAL, Claim, Counts, Delivery, Ending, Inspect, Lease, Place, SUSPECT_AFTER, Store, Want,
 };
 use crate::stores::memory::MemoryStore;
 
@@ -99,74 +100,6 @@ fn message(number: i64) -> Message {
         options: Entries::default(),
         message_id: MessageId::random(),
         message_timestamp: Timestamp::EPOCH,
-    }
-}
-
-/// A store whose beats can be held up, as if their worker slept.
-#[derive(Clone, Debug)]
-struct Sleepy {
-    store: MemoryStore,
-    asleep: watch::Sender<bool>,
-    /// How many fetches came as a stranger's.
-    strangers: watch::Sender<usize>,
-}
-
-impl Store for Sleepy {
-    fn enqueue<'a>(&'a self, messages: &'a [Message]) -> Boxed<'a, Result<(), EnqueueError>> {
-        self.store.enqueue(messages)
-    }
-
-    fn join<'a>(&'a self, queues: &'a [QueueName]) -> Boxed<'a, Result<Lease, StoreError>> {
-        self.store.join(queues)
-    }
-
-    fn fetch<'a>(&'a self, lease: &'a Lease, wants: &'a [Want]) -> Boxed<'a, Result<Fetched, StoreError>> {
-        let fetched = at_once(self.store.fetch(lease, wants));
-        if fetched == Err(StoreError::Stranger) {
-            self.strangers.send_modify(|strangers| *strangers += 1);
-        }
-        Box::pin(std::future::ready(fetched))
-    }
-
-    fn wait<'a>(&'a self, queues: &'a [QueueName], due: Option<Timestamp>) -> Boxed<'a, Wake> {
-        self.store.wait(queues, due)
-    }
-
-    fn finish<'a>(&'a self, lease: &'a Lease, endings: &'a [Ending]) -> Boxed<'a, Result<Vec<Answer>, StoreError>> {
-        self.store.finish(lease, endings)
-    }
-
-    fn beat<'a>(&'a self, lease: &'a Lease, held: &'a [Claim]) -> Boxed<'a, Result<Beat, StoreError>> {
-        Box::pin(async move {
-            let _ = self.asleep.subscribe().wait_for(|asleep| !asleep).await;
-            self.store.beat(lease, held).await
-        })
-    }
-
-    fn leave<'a>(&'a self, lease: &'a Lease) -> Boxed<'a, Result<(), StoreError>> {
-        self.store.leave(lease)
-    }
-}
-
-impl Inspect for Sleepy {
-    fn counts<'a>(&'a self, queue: &'a QueueName) -> Boxed<'a, Result<Counts, StoreError>> {
-        self.store.counts(queue)
-    }
-
-    fn dead_letters<'a>(
-        &'a self,
-        queue: &'a QueueName,
-        limit: usize,
-    ) -> Boxed<'a, Result<Vec<DeadLetter>, StoreError>> {
-        self.store.dead_letters(queue, limit)
-    }
-
-    fn stored<'a>(&'a self, key: &'a str) -> Boxed<'a, Result<Option<Vec<u8>>, StoreError>> {
-        self.store.stored(key)
-    }
-
-    fn address(&self) -> String {
-        self.store.address()
     }
 }
 

@@ -4,3 +4,4 @@
 mod kit;
 mod runs;
 mod stops;
+mod told;

@@ -1,0 +1,101 @@
+//! What others hear of a run: callbacks, and results.
+
+use std::time::Duration;
+
+use common::actor;
+use common::actor::actors;
+use common::message::Raw;
+use common::results::Stored;
+use common::worker::Worker;
+
+use super::kit::{Told, broker, ears, next, start, start_with, tell};
+
+#[actor(throws = "expected")]
+fn throw() -> Result<(), &'static str> {
+    Err("expected")
+}
+
+#[actor(max_retries = 3, on_retry_exhausted = hear)]
+fn fail_and_tell() -> Result<(), String> {
+    Err("no luck".to_owned())
+}
+
+#[actor]
+fn hear(told: &Told, message: serde_json::Value, info: serde_json::Value) {
+    tell(told, format!("{} {} {info}", message["actor_name"], message["options"]["retries"]));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn another_actor_hears_about_the_last_failure() {
+    let broker = broker().await;
+    let (told, heard) = ears();
+    let worker = start(&broker, actors![fail_and_tell, hear], told);
+    fail_and_tell::message().min_backoff(Duration::ZERO).send(&broker).await.unwrap();
+    assert_eq!(next(&heard), r#""fail_and_tell" 4 {"max_retries":3,"retries":3}"#);
+    worker.stop().await;
+}
+
+#[actor(queue = "elsewhere")]
+fn hear_elsewhere(told: &Told, message: serde_json::Value, info: serde_json::Value) {
+    tell(told, format!("elsewhere {} {info}", message["actor_name"]));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_message_may_name_another_actor_on_another_queue() {
+    let broker = broker().await;
+    let (told, heard) = ears();
+    let worker = start(&broker, actors![fail_and_tell, hear, hear_elsewhere], told);
+    fail_and_tell::message().max_retries(0).on_retry_exhausted::<hear_elsewhere>().send(&broker).await.unwrap();
+    assert_eq!(next(&heard), r#"elsewhere "fail_and_tell" {"max_retries":0,"retries":0}"#);
+    worker.stop().await;
+}
+
+#[actor(on_success = hear, on_failure = hear, max_retries = 1, min_backoff = "0s")]
+fn halve(n: u32) -> Result<u32, String> {
+    if n.is_multiple_of(2) { Ok(n / 2) } else { Err(format!("{n} is odd")) }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn other_actors_hear_what_was_returned_and_of_every_failed_attempt() {
+    let broker = broker().await;
+    let (told, heard) = ears();
+    let worker = Worker::new(broker.clone()).threads(1).actors(actors![halve, hear, hear_elsewhere]).lend(told);
+    let worker = start_with(worker);
+    halve::send(&broker, 4).await.unwrap();
+    assert_eq!(next(&heard), r#""halve" null 2"#);
+    halve::send(&broker, 5).await.unwrap();
+    assert_eq!(next(&heard), r#""halve" 1 {"message":"5 is odd","type":"String"}"#);
+    assert_eq!(next(&heard), r#""halve" 2 {"message":"5 is odd","type":"String"}"#);
+    halve::message(6).on_success::<hear_elsewhere>().send(&broker).await.unwrap();
+    assert_eq!(next(&heard), r#"elsewhere "halve" 3"#);
+    worker.stop().await;
+}
+
+#[actor(store_results = true, result_ttl = "1m", max_retries = 1, min_backoff = "0s")]
+fn double(n: u32) -> Result<u32, String> {
+    if n < 100 { Ok(2 * n) } else { Err(format!("{n} is too much")) }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn results_are_kept_for_their_time_and_so_is_a_last_failure() {
+    let broker = broker().await;
+    let worker = start_with(Worker::new(broker.clone()).threads(1).actors(actors![double, throw]));
+    let patience = Duration::from_secs(20);
+    let done = double::send(&broker, 21).await.unwrap();
+    let stored = broker.wait_for_result(&done, patience).await.unwrap();
+    assert_eq!(stored, Stored::Value(Raw::from(42_u32)));
+    let failed = double::send(&broker, 100).await.unwrap();
+    let stored = broker.wait_for_result(&failed, patience).await.unwrap();
+    assert_eq!(stored, Stored::Failed { kind: "String".to_owned(), text: "100 is too much".to_owned() });
+    let asked = throw::message().store_results(patience).send(&broker).await.unwrap();
+    assert!(matches!(broker.wait_for_result(&asked, patience).await, Ok(Stored::Failed { .. })));
+
+    let not_asked = throw::send(&broker).await.unwrap();
+    worker.settle("it is dead", |counts| counts.dead == 3).await;
+    assert_eq!(broker.result(&not_asked).await, Ok(None));
+    let missing = broker.wait_for_result(&not_asked, Duration::from_millis(5)).await.unwrap_err().to_string();
+    assert!(missing.starts_with("no result of throw() within 5ms"), "{missing}");
+    broker.clock().advance(Duration::from_secs(60));
+    assert_eq!(broker.result(&done).await, Ok(None));
+    worker.stop().await;
+}
