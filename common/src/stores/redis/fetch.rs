@@ -35,11 +35,11 @@ impl RedisStore {
         let crashed: Vec<(usize, u32)> = read(answer.pop().unwrap_or_default())?;
         if !dropped.is_empty() {
             let ids: Vec<_> = dropped.iter().map(|id| String::from_utf8_lossy(id)).collect();
-            tracing::debug!(?ids, "dropped from the list: without a body, or held by this worker already");
+            tracing::debug!(target: "common::broker", ?ids, "dropped from the list: without a body, or held by this worker already");
         }
         for (queue, id, reason) in buried {
             let (id, queue) = (String::from_utf8_lossy(&id), QueueName::canonical(&queue));
-            tracing::warn!("{id} in {queue} is not run, kept in {}: {reason}", queue.dead_letter());
+            tracing::warn!(target: "common::broker", "{id} in {queue} is not run, kept in {}: {reason}", queue.dead_letter());
         }
         let mut deliveries = Vec::new();
         for (want, found) in wants.iter().zip(answer) {

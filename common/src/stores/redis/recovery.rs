@@ -64,14 +64,15 @@ impl RedisStore {
                 Err(error @ (CallError::NotSent(_) | CallError::Lost(_))) => return Err(error.into()),
                 Err(error) => {
                     let error = StoreError::from(error);
-                    tracing::warn!(peer = peer.id, "a dead worker's messages stay where they are: {error}");
+                    tracing::warn!(target: "common::broker", peer = peer.id, "a dead worker's messages stay where they are: {error}");
                     return Ok((recovered, false));
                 }
             };
             recovered += moved;
             if !has_more {
                 if recovered > 0 {
-                    tracing::warn!(peer = peer.id, count = recovered, "a worker died; its messages are back");
+                    let short = peer.id.get(..8).unwrap_or(&peer.id);
+                    tracing::warn!(target: "common::broker", "worker {short} died; {recovered} that it held are back");
                 }
                 return Ok((recovered, true));
             }

@@ -24,10 +24,10 @@ impl Trouble {
     pub(super) fn see(&self, refused: BTreeMap<String, StoreError>) -> Option<StoreError> {
         let mut known = self.lock();
         for (place, error) in refused.iter().filter(|(place, error)| known.get(*place) != Some(error)) {
-            tracing::warn!("{} {place}: {error}; trying again", self.what);
+            tracing::warn!(target: "common::broker", "{} {place}: {error}; trying again", self.what);
         }
         for place in known.keys().filter(|place| !refused.contains_key(*place)) {
-            tracing::info!("{} {place}: possible again", self.what);
+            tracing::info!(target: "common::broker", "{} {place}: possible again", self.what);
         }
         let first = refused.values().next().cloned();
         *known = refused;

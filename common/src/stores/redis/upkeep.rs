@@ -106,7 +106,7 @@ impl RedisStore {
         }
         let is_gone: bool = call.run(&self.link).await?;
         if !is_gone {
-            tracing::warn!(worker = ?lease.worker, "left with claims; others will find it dead and recover them");
+            tracing::warn!(target: "common::broker", worker = ?lease.worker, "left with claims; others will find it dead and recover them");
         }
         Ok(())
     }
@@ -143,7 +143,7 @@ impl RedisStore {
         if self.with_upkeep(&lease.worker, |upkeep| is_time(&mut upkeep.tidied, uptime, TIDY_EVERY)) {
             self.with_upkeep(&lease.worker, |upkeep| upkeep.looks.reopen());
             if let Err(error) = self.tidy().await {
-                tracing::warn!("registrations were not looked at: {error}");
+                tracing::warn!(target: "common::broker", "registrations were not looked at: {error}");
             }
         }
         Ok(beat)
@@ -215,7 +215,7 @@ impl RedisStore {
         let uptime = self.clock.uptime();
         let forgotten = self.with_upkeep(&lease.worker, |upkeep| upkeep.forgotten(uptime, surplus));
         if !forgotten.is_empty() {
-            tracing::warn!(count = forgotten.len(), "messages go back: the answer that brought them was lost");
+            tracing::warn!(target: "common::broker", count = forgotten.len(), "messages go back: the answer that brought them was lost");
             let back = |claim| Ending { claim, place: Place::Head, also: Vec::new() };
             let endings: Vec<Ending> = forgotten.into_iter().map(back).collect();
             self.finish_all(lease, &endings).await?;

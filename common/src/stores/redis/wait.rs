@@ -193,7 +193,7 @@ impl RedisStore {
         match woken {
             Ok(Some(wake)) => return wake,
             Ok(None) => {}
-            Err(error) => tracing::debug!("cannot listen: {error}"),
+            Err(error) => tracing::debug!(target: "common::broker", "cannot listen: {error}"),
         }
         pause(LONGEST_PAUSE.mul_f64(0.2 + 0.8 * fastrand::f64())).await;
         Wake::Ready
