@@ -14,9 +14,19 @@ use tempfile::TempDir;
 
 /// The module that is imported first: it tells dramatiq which broker its actors belong to.
 const BROKER: &str = r#"
+import builtins
 import os
 import dramatiq
 from dramatiq.brokers.redis import RedisBroker
+
+# Threads share an output without a buffer: a line is written in one go, or two of them get mixed up.
+plain_print = builtins.print
+def print_line(*words, flush=True, **others):
+    if others:
+        plain_print(*words, flush=flush, **others)
+    else:
+        os.write(1, (" ".join(map(str, words)) + "\n").encode())
+builtins.print = print_line
 
 broker = RedisBroker(url=os.environ["KIT_REDIS_URL"], namespace=os.environ["KIT_NAMESPACE"])
 dramatiq.set_broker(broker)
