@@ -1,5 +1,5 @@
 //! A body that is only half typed is the compiler's business: the handle is there.
-#![allow(unused_variables, dead_code)]
+#![allow(unused_variables, dead_code, reason = "only what the compiler says is of interest")]
 
 use common::actor;
 

@@ -1,5 +1,5 @@
 //! Options that are none, or none of this kind.
-#![allow(unused_variables, dead_code)]
+#![allow(unused_variables, dead_code, reason = "only what the compiler says is of interest")]
 
 use common::actor;
 use common::actor::actors;

@@ -1,5 +1,5 @@
 //! Options whose types do not fit the function.
-#![allow(unused_variables, dead_code)]
+#![allow(unused_variables, dead_code, reason = "only what the compiler says is of interest")]
 
 use common::actor;
 

@@ -1,5 +1,5 @@
 //! Functions that cannot be actors.
-#![allow(unused_variables, dead_code)]
+#![allow(unused_variables, dead_code, reason = "only what the compiler says is of interest")]
 
 use common::actor;
 use common::actor::{Context, actors};

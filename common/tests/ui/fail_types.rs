@@ -1,5 +1,5 @@
 //! Types that cannot do what an actor needs of them.
-#![allow(unused_variables, dead_code)]
+#![allow(unused_variables, dead_code, reason = "only what the compiler says is of interest")]
 
 use common::actor;
 

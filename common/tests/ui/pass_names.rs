@@ -1,6 +1,6 @@
 //! Names of the user's that the attribute's own might be mistaken for.
 #![no_implicit_prelude]
-#![allow(dead_code, non_camel_case_types)]
+#![allow(dead_code, non_camel_case_types, reason = "only whether it compiles is of interest")]
 
 use ::common::actor;
 use ::std::string::String;
