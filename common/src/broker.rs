@@ -1,6 +1,7 @@
 //! Where messages wait, as people hold it.
 
 mod home;
+mod inspect;
 
 use std::fmt;
 use std::future::Future;
@@ -12,9 +13,8 @@ use crate::clock::{Clock, Stopwatch};
 use crate::error::{EnqueueError, ResultError, StoreError};
 use crate::message::Message;
 use crate::middleware::Middleware;
-use crate::queue_name::QueueName;
 use crate::results::{self, Stored};
-use crate::store::{Counts, DeadLetter, Inspect};
+use crate::store::Inspect;
 
 /// The largest message that a broker takes, in bytes of arguments and options.
 pub const MAX_MESSAGE_SIZE: usize = 16 * 1024 * 1024;
@@ -78,26 +78,6 @@ impl Broker {
         let messages = self.prepare(messages)?;
         let store = self.0.store.clone();
         self.0.home.run_blocking(async move { store.enqueue(&messages).await.map(|()| messages) })
-    }
-
-    /// How many messages of a queue are in which place.
-    ///
-    /// # Errors
-    ///
-    /// What the store says.
-    pub async fn counts(&self, queue: &QueueName) -> Result<Counts, StoreError> {
-        let (store, queue) = (self.0.store.clone(), queue.clone());
-        self.at_home(async move { store.counts(&queue).await }).await
-    }
-
-    /// The oldest `limit` dead letters of a queue.
-    ///
-    /// # Errors
-    ///
-    /// What the store says.
-    pub async fn dead_letters(&self, queue: &QueueName, limit: usize) -> Result<Vec<DeadLetter>, StoreError> {
-        let (store, queue) = (self.0.store.clone(), queue.clone());
-        self.at_home(async move { store.dead_letters(&queue, limit).await }).await
     }
 
     /// What is kept of a message's run; `None` while there is nothing, or no more.

@@ -27,6 +27,7 @@ mod delays;
 mod endings;
 mod enqueueing;
 mod fetching;
+mod inside;
 mod waiting;
 
 use std::fmt;
@@ -40,11 +41,15 @@ pub use self::delays::*;
 pub use self::endings::*;
 pub use self::enqueueing::*;
 pub use self::fetching::*;
+pub use self::inside::*;
 pub use self::waiting::*;
 use crate::clock::Clock;
 use crate::message::{Entries, Message, MessageId, Raw, option};
 use crate::queue_name::QueueName;
 use crate::store::{Answer, BEAT_INTERVAL, Beat, Claim, Delivery, Effect, Ending, Inspect, Lease, Place, Want};
+
+/// Generous: what is waited for must come, on however slow a machine.
+const DEADLINE: Duration = Duration::from_secs(20);
 
 /// Opens the store of a test once more, as another process would.
 type Open = dyn Fn() -> Pin<Box<dyn Future<Output = Arc<dyn Inspect>> + Send>> + Send + Sync;
@@ -234,6 +239,18 @@ macro_rules! conformance_suite {
             waiting_ends_when_a_message_comes
             waiting_ends_when_something_comes_due_earlier
             a_wait_that_is_dropped_loses_nothing
+            queues_are_listed_a_page_at_a_time
+            workers_are_listed_with_what_they_hold
+            a_message_is_found_wherever_it_is
+            a_retried_message_is_found_by_the_start_of_its_id
+            dead_letters_are_read_a_page_at_a_time
+            a_revived_dead_letter_is_a_ready_message_under_a_new_name
+            a_deleted_dead_letter_is_gone
+            what_waits_and_is_cancelled_becomes_a_dead_letter
+            a_worker_hears_of_a_cancellation_until_the_end
+            a_cancelled_message_is_not_run_again
+            nothing_is_fetched_from_a_paused_queue
+            a_purge_deletes_what_waits_and_nothing_else
         }
     };
     ($fixture:path: $($promise:ident)*) => {

@@ -22,6 +22,8 @@
 
 mod claims;
 mod endings;
+mod inspect;
+mod names;
 mod sights;
 
 use std::fmt;
@@ -31,7 +33,9 @@ use std::time::Duration;
 
 pub use self::claims::{Claim, Delivery, Fetched, Lease, Undecodable, Wake, Want, WorkerId};
 pub use self::endings::{Answer, Body, Effect, Ending, Place};
-pub use self::sights::{Beat, Counts, DeadLetter};
+pub use self::inspect::Inspect;
+pub(crate) use self::names::fresh_name;
+pub use self::sights::{Beat, Cancelled, Counts, DeadLetter, Location, QueueSight, Sighting, WorkerSight};
 use crate::clock::Timestamp;
 use crate::error::{EnqueueError, StoreError};
 use crate::message::Message;
@@ -55,6 +59,15 @@ pub const MAX_CRASHES: u32 = 5;
 
 /// How long a dead letter is kept.
 pub const DEAD_LETTER_TTL: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
+/// How many messages one look shows at most.
+pub const PAGE: usize = 100;
+
+/// Up to how many messages that go before another are counted.
+pub const AHEAD_LIMIT: usize = 1_000;
+
+/// How many messages one call of [`Inspect::purge`] deletes at most.
+pub const PURGE_LIMIT: usize = 1_000;
 
 /// The priorities that a store tells apart; what lies outside counts as the nearest.
 pub const PRIORITIES: std::ops::RangeInclusive<i32> = -4_000..=4_000;
@@ -130,32 +143,4 @@ pub trait Store: Send + Sync + fmt::Debug {
     ///
     /// What the store says; the worker is found dead then, and holds nothing.
     fn leave<'a>(&'a self, lease: &'a Lease) -> Boxed<'a, Result<(), StoreError>>;
-}
-
-/// Looks inside a store, and changes nothing.
-pub trait Inspect: Store {
-    /// How many messages of a queue are in which place.
-    ///
-    /// # Errors
-    ///
-    /// What the store says.
-    fn counts<'a>(&'a self, queue: &'a QueueName) -> Boxed<'a, Result<Counts, StoreError>>;
-
-    /// The oldest `limit` dead letters of a queue.
-    ///
-    /// # Errors
-    ///
-    /// What the store says.
-    fn dead_letters<'a>(&'a self, queue: &'a QueueName, limit: usize)
-    -> Boxed<'a, Result<Vec<DeadLetter>, StoreError>>;
-
-    /// What an ending has stored under `key`; `None` where nothing was, or its time is over.
-    ///
-    /// # Errors
-    ///
-    /// What the store says.
-    fn stored<'a>(&'a self, key: &'a str) -> Boxed<'a, Result<Option<Vec<u8>>, StoreError>>;
-
-    /// Where this store is, for people; without a password.
-    fn address(&self) -> String;
 }

@@ -253,7 +253,7 @@ async fn what_is_no_message_dies_alone_with_its_bytes() {
     let worker = Running::start(Worker::new(broker.clone()).threads(1).actors(actors![say]).lend(told)).await;
     assert_eq!((next(&heard).0, next(&heard).0), ("before".to_owned(), "after".to_owned()));
     settle(&broker, "the others are dead", |counts| counts.dead == 4 && counts.claimed == 0).await;
-    let letters = broker.dead_letters(&QueueName::default(), 9).await.unwrap();
+    let letters = broker.dead_letters(&QueueName::default(), 0, 9).await.unwrap();
     for (number, bytes) in bad.iter().enumerate() {
         let letter = letters.iter().find(|letter| letter.id == number.to_string()).expect("a dead letter");
         assert_eq!(letter.bytes, *bytes);

@@ -71,7 +71,7 @@ pub async fn a_message_whose_workers_die_becomes_a_dead_letter(fixture: &Fixture
     }
     assert_eq!(heir.fetch(9).await, []);
     assert_eq!(fixture.counts().await, (0, 0, 0, 1));
-    let letter = fixture.store.dead_letters(&fixture.queue, 9).await.expect("dead letters").remove(0);
+    let letter = fixture.store.dead_letters(&fixture.queue, 0, 9).await.expect("dead letters").remove(0);
     let reason = letter.reason.expect("a reason");
     assert!(reason.contains("worker died 5 times"), "{reason}");
 }

@@ -90,7 +90,7 @@ pub async fn a_dead_letter_keeps_body_and_reason(fixture: &Fixture) {
     let place = Place::Dead(Body::Message(dead), "17 is not allowed".to_owned());
     assert_eq!(worker.finish(&delivery.claim, place).await, Answer::Finished);
     assert_eq!(fixture.counts().await, (0, 0, 0, 1));
-    let letter = fixture.store.dead_letters(&fixture.queue, 9).await.expect("dead letters").remove(0);
+    let letter = fixture.store.dead_letters(&fixture.queue, 0, 9).await.expect("dead letters").remove(0);
     let body = crate::message::Message::decode(&letter.bytes, fixture.clock.now()).expect("a message");
     assert_eq!(body.message_id, message(&delivery).message_id);
     assert_eq!(body.retries(), 3);
@@ -105,7 +105,7 @@ pub async fn raw_bytes_can_die(fixture: &Fixture) {
     let delivery = worker.fetch_one().await;
     let place = Place::Dead(Body::Raw(b"\xff no message".to_vec()), "not a message".to_owned());
     assert_eq!(worker.finish(&delivery.claim, place).await, Answer::Finished);
-    let letter = fixture.store.dead_letters(&fixture.queue, 9).await.expect("dead letters").remove(0);
+    let letter = fixture.store.dead_letters(&fixture.queue, 0, 9).await.expect("dead letters").remove(0);
     assert_eq!(letter.bytes, b"\xff no message");
     assert_eq!(letter.reason.as_deref(), Some("not a message"));
 }

@@ -3,11 +3,8 @@
 use std::future::Future;
 use std::time::Duration;
 
-use super::{Fixture, numbers};
+use super::{DEADLINE, Fixture, numbers};
 use crate::store::Wake;
-
-/// Generous: what is waited for must come, on however slow a machine.
-const DEADLINE: Duration = Duration::from_secs(20);
 
 async fn in_time<T>(what: &str, wait: impl Future<Output = T>) -> T {
     let Ok(done) = tokio::time::timeout(DEADLINE, wait).await else { panic!("{what}: nothing after {DEADLINE:?}") };

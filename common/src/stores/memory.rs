@@ -16,7 +16,8 @@ use crate::error::{EnqueueError, StoreError};
 use crate::message::Message;
 use crate::queue_name::QueueName;
 use crate::store::{
-    Answer, Beat, Boxed, Claim, Counts, DeadLetter, Ending, Fetched, Inspect, Lease, Store, Wake, Want, WorkerId,
+    Answer, Beat, Boxed, Cancelled, Claim, Counts, DeadLetter, Ending, Fetched, Inspect, Lease, QueueSight, Sighting,
+    Store, Wake, Want, WorkerId, WorkerSight,
 };
 
 /// A store inside of this process.
@@ -122,13 +123,14 @@ impl Store for MemoryStore {
         };
         moved += dead.iter().map(|peer| world.recover(&peer.id, now)).sum::<usize>();
         let lost = world.not_held(&lease.worker, held);
+        let cancelled = world.cancelled(&lease.worker);
         let next_due = world.next_due(&lease.queues);
         let is_ready = world.is_ready(&lease.queues);
         drop(world);
         if moved > 0 {
             self.news.send_replace(());
         }
-        ready(Ok(Beat { now, lost, next_due, moved, ready: is_ready }))
+        ready(Ok(Beat { now, lost, cancelled, next_due, moved, ready: is_ready }))
     }
 
     fn leave<'a>(&'a self, lease: &'a Lease) -> Boxed<'a, Result<(), StoreError>> {
@@ -138,16 +140,70 @@ impl Store for MemoryStore {
 }
 
 impl Inspect for MemoryStore {
+    fn queues<'a>(
+        &'a self,
+        after: Option<&'a QueueName>,
+        limit: usize,
+    ) -> Boxed<'a, Result<Vec<QueueSight>, StoreError>> {
+        ready(Ok(self.world().queues(after, limit)))
+    }
+
     fn counts<'a>(&'a self, queue: &'a QueueName) -> Boxed<'a, Result<Counts, StoreError>> {
         ready(Ok(self.world().counts(queue)))
+    }
+
+    fn workers<'a>(&'a self, after: Option<&'a str>, limit: usize) -> Boxed<'a, Result<Vec<WorkerSight>, StoreError>> {
+        ready(Ok(self.world().workers(after, limit, self.clock.now())))
+    }
+
+    fn find<'a>(&'a self, id: &'a str, depth: usize) -> Boxed<'a, Result<Vec<Sighting>, StoreError>> {
+        ready(Ok(self.world().find(id, depth)))
     }
 
     fn dead_letters<'a>(
         &'a self,
         queue: &'a QueueName,
+        skip: usize,
         limit: usize,
     ) -> Boxed<'a, Result<Vec<DeadLetter>, StoreError>> {
-        ready(Ok(self.world().dead_letters(queue, limit)))
+        ready(Ok(self.world().dead_letters(queue, skip, limit)))
+    }
+
+    fn revive<'a>(
+        &'a self,
+        queue: &'a QueueName,
+        letters: &'a [(String, Message)],
+    ) -> Boxed<'a, Result<Vec<bool>, StoreError>> {
+        let now = self.clock.now();
+        let mut world = self.world();
+        let revived = letters.iter().map(|(name, message)| world.revive(queue, name, message, now)).collect();
+        drop(world);
+        self.news.send_replace(());
+        ready(Ok(revived))
+    }
+
+    fn delete<'a>(&'a self, queue: &'a QueueName, names: &'a [String]) -> Boxed<'a, Result<Vec<bool>, StoreError>> {
+        let mut world = self.world();
+        ready(Ok(names.iter().map(|name| world.delete(queue, name)).collect()))
+    }
+
+    fn cancel<'a>(
+        &'a self,
+        queue: &'a QueueName,
+        name: &'a str,
+        reason: &'a str,
+    ) -> Boxed<'a, Result<Option<Cancelled>, StoreError>> {
+        ready(Ok(self.world().cancel(queue, name, reason, self.clock.now())))
+    }
+
+    fn pause<'a>(&'a self, queue: &'a QueueName, paused: bool) -> Boxed<'a, Result<bool, StoreError>> {
+        let is_new = self.world().pause(queue, paused);
+        self.news.send_replace(());
+        ready(Ok(is_new))
+    }
+
+    fn purge<'a>(&'a self, queue: &'a QueueName) -> Boxed<'a, Result<usize, StoreError>> {
+        ready(Ok(self.world().purge(queue)))
     }
 
     fn stored<'a>(&'a self, key: &'a str) -> Boxed<'a, Result<Option<Vec<u8>>, StoreError>> {

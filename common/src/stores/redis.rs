@@ -57,7 +57,8 @@ use crate::error::{ConnectError, EnqueueError, StoreError};
 use crate::message::Message;
 use crate::queue_name::QueueName;
 use crate::store::{
-    Answer, Beat, Boxed, Claim, Counts, DeadLetter, Ending, Fetched, Inspect, Lease, Store, Wake, Want, WorkerId,
+    Answer, Beat, Boxed, Cancelled, Claim, Counts, DeadLetter, Ending, Fetched, Inspect, Lease, QueueSight, Sighting,
+    Store, Wake, Want, WorkerId, WorkerSight,
 };
 
 /// Messages that one call of a script moves at most.
@@ -164,12 +165,58 @@ impl Inspect for RedisStore {
         Box::pin(self.count(queue))
     }
 
+    fn queues<'a>(
+        &'a self,
+        after: Option<&'a QueueName>,
+        limit: usize,
+    ) -> Boxed<'a, Result<Vec<QueueSight>, StoreError>> {
+        Box::pin(self.list_queues(after, limit))
+    }
+
+    fn workers<'a>(&'a self, after: Option<&'a str>, limit: usize) -> Boxed<'a, Result<Vec<WorkerSight>, StoreError>> {
+        Box::pin(self.list_workers(after, limit))
+    }
+
+    fn find<'a>(&'a self, id: &'a str, depth: usize) -> Boxed<'a, Result<Vec<Sighting>, StoreError>> {
+        Box::pin(self.find_messages(id, depth))
+    }
+
     fn dead_letters<'a>(
         &'a self,
         queue: &'a QueueName,
+        skip: usize,
         limit: usize,
     ) -> Boxed<'a, Result<Vec<DeadLetter>, StoreError>> {
-        Box::pin(self.read_dead_letters(queue, limit))
+        Box::pin(self.read_dead_letters(queue, skip, limit))
+    }
+
+    fn revive<'a>(
+        &'a self,
+        queue: &'a QueueName,
+        letters: &'a [(String, Message)],
+    ) -> Boxed<'a, Result<Vec<bool>, StoreError>> {
+        Box::pin(self.revive_letters(queue, letters))
+    }
+
+    fn delete<'a>(&'a self, queue: &'a QueueName, names: &'a [String]) -> Boxed<'a, Result<Vec<bool>, StoreError>> {
+        Box::pin(self.delete_letters(queue, names))
+    }
+
+    fn cancel<'a>(
+        &'a self,
+        queue: &'a QueueName,
+        name: &'a str,
+        reason: &'a str,
+    ) -> Boxed<'a, Result<Option<Cancelled>, StoreError>> {
+        Box::pin(self.cancel_message(queue, name, reason))
+    }
+
+    fn pause<'a>(&'a self, queue: &'a QueueName, paused: bool) -> Boxed<'a, Result<bool, StoreError>> {
+        Box::pin(self.pause_queue(queue, paused))
+    }
+
+    fn purge<'a>(&'a self, queue: &'a QueueName) -> Boxed<'a, Result<usize, StoreError>> {
+        Box::pin(self.purge_queue(queue))
     }
 
     fn stored<'a>(&'a self, key: &'a str) -> Boxed<'a, Result<Option<Vec<u8>>, StoreError>> {

@@ -94,7 +94,7 @@ async fn twenty_retries_with_their_days_of_back_off_run_in_virtual_time() {
         }
     }
     worker.settle("the message is dead", |counts| counts.dead == 1).await;
-    let letter = broker.dead_letters(&QueueName::default(), 1).await.unwrap().remove(0);
+    let letter = broker.dead_letters(&QueueName::default(), 0, 1).await.unwrap().remove(0);
     let dead = common::message::Message::decode(&letter.bytes, broker.clock().now()).unwrap();
     assert_eq!(dead.message_id, sent.message_id);
     assert_eq!(dead.retries(), 20);
@@ -212,7 +212,7 @@ async fn what_cannot_run_becomes_a_dead_letter_with_its_reason() {
     say::send(&broker, "neighbour").await.unwrap();
     assert_eq!(next(&heard), "neighbour");
     worker.settle("both are dead", |counts| counts.dead == 2).await;
-    let letters = broker.dead_letters(&QueueName::default(), 2).await.unwrap();
+    let letters = broker.dead_letters(&QueueName::default(), 0, 2).await.unwrap();
     let mut reasons: Vec<_> = letters.into_iter().map(|letter| letter.reason.unwrap()).collect();
     reasons.sort();
     assert_eq!(reasons[0], "2 arguments given, but it takes (what: String)");

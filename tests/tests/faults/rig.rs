@@ -135,7 +135,7 @@ impl Rig {
     }
 
     pub(crate) async fn letters(&self) -> HashMap<String, DeadLetter> {
-        let letters = self.broker.dead_letters(&QueueName::default(), 100).await.unwrap();
+        let letters = self.broker.dead_letters(&QueueName::default(), 0, 100).await.unwrap();
         letters.into_iter().map(|letter| (letter.id.clone(), letter)).collect()
     }
 

@@ -96,7 +96,7 @@ async fn a_dead_letter_keeps_its_id_and_its_reason() {
     let place = Place::Dead(Body::Message(last), "gave up\nafter 20".to_owned());
     assert_eq!(rig.finish(&worker, &found.claim, place).await, Answer::Finished);
     assert_eq!(rig.keys().await, [":default.XQ", ":default.XQ.msgs", ":default.XQ@why"]);
-    let letter = rig.store.dead_letters(&worker.queues[0], 10).await.unwrap().remove(0);
+    let letter = rig.store.dead_letters(&worker.queues[0], 0, 10).await.unwrap().remove(0);
     assert_eq!(letter.id, *found.claim.id);
     assert_eq!(letter.reason.unwrap(), "gave up\nafter 20");
     assert_eq!(letter.died, rig.clock.now());
@@ -128,7 +128,7 @@ async fn undecodable_bytes_are_delivered_and_die_as_they_are() {
     assert_eq!(undecodable.bytes, b"\x80\x04nonsense");
     let place = Place::Dead(Body::Raw(undecodable.bytes.clone()), undecodable.error.to_string());
     assert_eq!(rig.finish(&worker, &found.claim, place).await, Answer::Finished);
-    let letter = rig.store.dead_letters(&worker.queues[0], 10).await.unwrap().remove(0);
+    let letter = rig.store.dead_letters(&worker.queues[0], 0, 10).await.unwrap().remove(0);
     assert_eq!((letter.id.as_str(), letter.bytes), ("x", undecodable.bytes));
 }
 

@@ -142,7 +142,7 @@ async fn a_message_that_kills_its_workers_dies() {
         assert_eq!(rig.fetch(&dying, 1).await.len(), 1, "death {death}");
         rig.beats(&worker, &[], 5).await;
     }
-    let letter = rig.store.dead_letters(&worker.queues[0], 9).await.unwrap().remove(0);
+    let letter = rig.store.dead_letters(&worker.queues[0], 0, 9).await.unwrap().remove(0);
     assert_eq!(letter.reason.unwrap(), "its worker died 5 times");
     assert_eq!(rig.keys().await, [":default.XQ", ":default.XQ.msgs", ":default.XQ@why"]);
 }

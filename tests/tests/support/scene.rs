@@ -93,7 +93,7 @@ impl Scene {
     }
 
     pub(crate) fn dead_letters(&self) -> Vec<DeadLetter> {
-        self.runtime.block_on(self.broker.dead_letters(&QueueName::default(), 99)).unwrap()
+        self.runtime.block_on(self.broker.dead_letters(&QueueName::default(), 0, 99)).unwrap()
     }
 
     /// Waits until the queue is as it should be.

@@ -212,7 +212,7 @@ impl World {
 
     /// The dead letters of the default queue, as anybody may read them.
     pub(crate) async fn dead(&self) -> Vec<(Message, Option<String>)> {
-        let letters = self.broker.dead_letters(&QueueName::default(), 99).await.expect("dead letters");
+        let letters = self.broker.dead_letters(&QueueName::default(), 0, 99).await.expect("dead letters");
         letters
             .into_iter()
             .map(|letter| (Message::decode(&letter.bytes, Timestamp::EPOCH).expect("a message"), letter.reason))

@@ -1,14 +1,16 @@
 //! The places of one memory store, as plain data.
 
+mod sights;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use crate::clock::Timestamp;
-use crate::message::{Message, MessageId};
+use crate::message::Message;
 use crate::queue_name::QueueName;
 use crate::store::{
-    Answer, BEAT_INTERVAL, Body, Claim, Counts, DEAD_LETTER_TTL, DeadLetter, Delivery, Effect, Ending, Lease,
-    MAX_CRASHES, PRIORITIES, Place, Undecodable, Want, WorkerId,
+    Answer, BEAT_INTERVAL, Body, Claim, DEAD_LETTER_TTL, DeadLetter, Delivery, Effect, Ending, Lease, MAX_CRASHES,
+    PRIORITIES, Place, Undecodable, Want, WorkerId, fresh_name,
 };
 use crate::stores::looks::Peer;
 
@@ -30,7 +32,7 @@ struct Worker {
 /// One queue: a message is in exactly one of the three places, or dead.
 #[derive(Debug, Default)]
 struct Queue {
-    bodies: HashMap<Arc<str>, Vec<u8>>,
+    bodies: BTreeMap<Arc<str>, Vec<u8>>,
     /// By priority, then by a number that grows towards the tail.
     ready: BTreeMap<(i32, i64), Arc<str>>,
     /// By due time, then by arrival, with the priority for later.
@@ -38,6 +40,9 @@ struct Queue {
     claimed: HashMap<Arc<str>, WorkerId>,
     dead: Vec<DeadLetter>,
     crashes: HashMap<Arc<str>, u32>,
+    /// What is claimed and was cancelled, with the reason.
+    cancelled: HashMap<Arc<str>, String>,
+    paused: bool,
     arrivals: u64,
 }
 
@@ -73,16 +78,16 @@ impl Queue {
 
     fn die(&mut self, id: &str, bytes: Vec<u8>, reason: String, now: Timestamp) {
         self.dead.retain(|letter| now.since(letter.died) < DEAD_LETTER_TTL);
-        self.dead.push(DeadLetter { id: id.to_owned(), bytes, reason: Some(reason), died: now });
+        let mut id = id.to_owned();
+        while self.dead.iter().any(|letter| letter.id == id) {
+            id.push('+');
+        }
+        self.dead.push(DeadLetter { id, bytes, reason: Some(reason), died: now });
     }
 }
 
 fn priority(message: &Message) -> i32 {
     message.priority().clamp(*PRIORITIES.start(), *PRIORITIES.end())
-}
-
-fn fresh_id() -> Arc<str> {
-    MessageId::random().as_str().into()
 }
 
 impl World {
@@ -102,7 +107,7 @@ impl World {
         let id: Arc<str> = message.message_id.as_str().into();
         let id = match queue.bodies.get(&id) {
             Some(same) if *same == body => return,
-            Some(_) => fresh_id(),
+            Some(_) => fresh_name(message).into(),
             None => id,
         };
         let due = message.eta(now).filter(|due| *due > now);
@@ -114,7 +119,7 @@ impl World {
             return Vec::new();
         };
         let mut deliveries = Vec::new();
-        while deliveries.len() < want.count {
+        while deliveries.len() < want.count && !queue.paused {
             let Some((_, id)) = queue.ready.pop_first() else { break };
             let Some(bytes) = queue.bodies.get(&id) else { continue };
             let body = Message::decode(bytes, now).map_err(|error| Undecodable { bytes: bytes.clone(), error });
@@ -134,17 +139,22 @@ impl World {
             return Answer::Unknown;
         }
         queue.claimed.remove(id);
-        if ending.place == Place::Head {
+        let cancelled = queue.cancelled.remove(id);
+        if ending.place == Place::Head && cancelled.is_none() {
             queue.push_head(id.clone());
             return Answer::Finished;
         }
-        queue.bodies.remove(id);
+        let body = queue.bodies.remove(id);
         queue.crashes.remove(id);
-        match &ending.place {
-            Place::Gone | Place::Head => {}
-            Place::Ready(message) => self.put(message, None, now),
-            Place::Until(due, message) => self.put(message, Some(*due), now),
-            Place::Dead(body, reason) => {
+        match (&ending.place, cancelled) {
+            (Place::Head, Some(reason)) => queue.die(id, body.unwrap_or_default(), reason, now),
+            (Place::Ready(message) | Place::Until(_, message), Some(reason)) => {
+                queue.die(id, message.encode(), reason, now);
+            }
+            (Place::Gone, _) | (Place::Head, None) => {}
+            (Place::Ready(message), None) => self.put(message, None, now),
+            (Place::Until(due, message), None) => self.put(message, Some(*due), now),
+            (Place::Dead(body, reason), _) => {
                 let bytes = match body {
                     Body::Message(message) => message.encode(),
                     Body::Raw(bytes) => bytes.clone(),
@@ -170,7 +180,7 @@ impl World {
         let due = due.filter(|due| *due > now);
         message.set_eta(due);
         let queue = self.queues.entry(message.queue_name.clone()).or_default();
-        queue.put(fresh_id(), message.encode(), due, priority(&message));
+        queue.put(fresh_name(&message).into(), message.encode(), due, priority(&message));
     }
 
     /// Moves what is due to the ready ones, and forgets dead letters that were kept long enough.
@@ -218,13 +228,14 @@ impl World {
                 queue.claimed.iter().filter(|(_, holder)| **holder == dead).map(|(id, _)| id.clone()).collect();
             for id in ids {
                 queue.claimed.remove(&id);
+                let cancelled = queue.cancelled.remove(&id);
                 let crashes = queue.crashes.entry(id.clone()).or_default();
                 *crashes += 1;
-                if *crashes < MAX_CRASHES {
+                if *crashes < MAX_CRASHES && cancelled.is_none() {
                     queue.push_head(id);
                     moved += 1;
                 } else if let Some(bytes) = queue.bodies.remove(&id) {
-                    let reason = format!("its worker died {crashes} times");
+                    let reason = cancelled.unwrap_or_else(|| format!("its worker died {crashes} times"));
                     queue.crashes.remove(&id);
                     queue.die(&id, bytes, reason, now);
                 }
@@ -248,30 +259,22 @@ impl World {
         }
     }
 
+    /// Which of these claims somebody has cancelled.
+    pub(super) fn cancelled(&self, worker: &WorkerId) -> Vec<Claim> {
+        let of_queue = |(name, queue): (&QueueName, &Queue)| -> Vec<_> {
+            let mine = queue.cancelled.keys().filter(|id| queue.claimed.get(*id) == Some(worker));
+            mine.map(|id| Claim { queue: name.clone(), id: id.clone() }).collect()
+        };
+        self.queues.iter().flat_map(of_queue).collect()
+    }
+
     pub(super) fn is_ready(&self, queues: &[QueueName]) -> bool {
-        queues.iter().filter_map(|name| self.queues.get(name)).any(|queue| !queue.ready.is_empty())
+        let queues = queues.iter().filter_map(|name| self.queues.get(name));
+        queues.into_iter().any(|queue| !queue.paused && !queue.ready.is_empty())
     }
 
     pub(super) fn next_due(&self, queues: &[QueueName]) -> Option<Timestamp> {
         let queues = queues.iter().filter_map(|name| self.queues.get(name));
         queues.filter_map(|queue| queue.held.keys().next()).map(|(due, _)| *due).min()
-    }
-
-    pub(super) fn stored(&self, key: &str, now: Timestamp) -> Option<Vec<u8>> {
-        let (value, until) = self.stored.get(key)?;
-        (*until > now).then(|| value.clone())
-    }
-
-    pub(super) fn counts(&self, name: &QueueName) -> Counts {
-        self.queues.get(name).map_or_else(Counts::default, |queue| Counts {
-            ready: queue.ready.len(),
-            delayed: queue.held.len(),
-            claimed: queue.claimed.len(),
-            dead: queue.dead.len(),
-        })
-    }
-
-    pub(super) fn dead_letters(&self, name: &QueueName, limit: usize) -> Vec<DeadLetter> {
-        self.queues.get(name).map_or_else(Vec::new, |queue| queue.dead.iter().take(limit).cloned().collect())
     }
 }

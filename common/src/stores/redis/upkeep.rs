@@ -120,6 +120,7 @@ impl RedisStore {
         let mut beat = Beat {
             now: first.now,
             lost: Vec::new(),
+            cancelled: Vec::new(),
             next_due: first.next_due,
             moved: first.moved,
             ready: first.is_ready,

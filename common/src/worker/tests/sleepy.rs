@@ -8,7 +8,7 @@ use crate::error::{EnqueueError, StoreError};
 use crate::message::Message;
 use crate::queue_name::QueueName;
 use crate::store::{
-    Answer, Beat, Boxed, Claim, Counts, DeadLetter, Ending, Fetched, Inspect, Lease, Store, Wake, Want,
+    Answer, Beat, Boxed, Cancelled, Claim, Counts, DeadLetter, Ending, Fetched, Inspect, Lease, Store, Wake, Want,
 };
 use crate::stores::memory::MemoryStore;
 
@@ -59,16 +59,62 @@ impl Store for Sleepy {
 }
 
 impl Inspect for Sleepy {
+    fn queues<'a>(
+        &'a self,
+        after: Option<&'a QueueName>,
+        limit: usize,
+    ) -> Boxed<'a, Result<Vec<QueueSight>, StoreError>> {
+        self.store.queues(after, limit)
+    }
+
     fn counts<'a>(&'a self, queue: &'a QueueName) -> Boxed<'a, Result<Counts, StoreError>> {
         self.store.counts(queue)
+    }
+
+    fn workers<'a>(&'a self, after: Option<&'a str>, limit: usize) -> Boxed<'a, Result<Vec<WorkerSight>, StoreError>> {
+        self.store.workers(after, limit)
+    }
+
+    fn find<'a>(&'a self, id: &'a str, depth: usize) -> Boxed<'a, Result<Vec<Sighting>, StoreError>> {
+        self.store.find(id, depth)
     }
 
     fn dead_letters<'a>(
         &'a self,
         queue: &'a QueueName,
+        skip: usize,
         limit: usize,
     ) -> Boxed<'a, Result<Vec<DeadLetter>, StoreError>> {
-        self.store.dead_letters(queue, limit)
+        self.store.dead_letters(queue, skip, limit)
+    }
+
+    fn revive<'a>(
+        &'a self,
+        queue: &'a QueueName,
+        letters: &'a [(String, Message)],
+    ) -> Boxed<'a, Result<Vec<bool>, StoreError>> {
+        self.store.revive(queue, letters)
+    }
+
+    fn delete<'a>(&'a self, queue: &'a QueueName, names: &'a [String]) -> Boxed<'a, Result<Vec<bool>, StoreError>> {
+        self.store.delete(queue, names)
+    }
+
+    fn cancel<'a>(
+        &'a self,
+        queue: &'a QueueName,
+        name: &'a str,
+        reason: &'a str,
+    ) -> Boxed<'a, Result<Option<Cancelled>, StoreError>> {
+        self.store.cancel(queue, name, reason)
+    }
+
+    fn pause<'a>(&'a self, queue: &'a QueueName, paused: bool) -> Boxed<'a, Result<bool, StoreError>> {
+        self.store.pause(queue, paused)
+    }
+
+    fn purge<'a>(&'a self, queue: &'a QueueName) -> Boxed<'a, Result<usize, StoreError>> {
+        self.store.purge(queue)
     }
 
     fn stored<'a>(&'a self, key: &'a str) -> Boxed<'a, Result<Option<Vec<u8>>, StoreError>> {

@@ -72,7 +72,7 @@ async fn of_two_holders_in_two_languages_the_first_one_ends_the_message() {
                 assert_eq!(delivered(&delivery).retries(), 1);
                 assert_eq!(rig.finish(&worker, &delivery.claim, Place::Gone).await, Answer::Finished);
             }
-            let dead = rig.store.dead_letters(&worker.queues[0], 9).await.unwrap().len();
+            let dead = rig.store.dead_letters(&worker.queues[0], 0, 9).await.unwrap().len();
             assert_eq!(dead, usize::from(!rust_first && command == "nack"));
         }
     }

@@ -74,7 +74,7 @@ async fn a_python_worker_that_is_seen_late_is_buried_and_its_late_end_changes_no
         assert!(python.fetches(&rig, "default", false).await.is_empty(), "{command}");
         let dead = Place::Dead(Body::Message(delivered(&found[0])), "why".to_owned());
         assert_eq!(rig.finish(&worker, &found[0].claim, dead).await, Answer::Finished, "{command}");
-        let letters = rig.store.dead_letters(&worker.queues[0], 9).await.unwrap();
+        let letters = rig.store.dead_letters(&worker.queues[0], 0, 9).await.unwrap();
         assert_eq!((letters.len(), letters[0].reason.as_deref()), (1, Some("why")));
     }
 }

@@ -180,7 +180,7 @@ work.send_with_options(args=(1,), time_limit=float('inf'), big=2**70, text='\\ud
     let expected = [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 1e308, -0.0, two_to_the_64].map(float);
     let others = [json!("😀"), json!(1)].map(|value| value.to_string());
     assert_eq!(said(&world.notes(8)), expected.into_iter().chain(others).collect());
-    let letters = world.broker.dead_letters(&QueueName::default(), 9).await.unwrap();
+    let letters = world.broker.dead_letters(&QueueName::default(), 0, 9).await.unwrap();
     let mut reasons: Vec<_> = letters.into_iter().filter_map(|letter| letter.reason).collect();
     reasons.sort();
     assert_eq!(reasons.len(), 4, "{reasons:?}");

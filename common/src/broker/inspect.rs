@@ -1,0 +1,120 @@
+//! Looking inside of a broker, and moving by hand what lies there.
+
+use std::sync::Arc;
+
+use super::Broker;
+use crate::error::StoreError;
+use crate::message::{Message, option};
+use crate::queue_name::QueueName;
+use crate::store::{Cancelled, Counts, DeadLetter, Inspect, QueueSight, Sighting, WorkerSight};
+
+/// Each of these calls answers with what the store says where it fails.
+#[expect(clippy::missing_errors_doc, reason = "said once, above")]
+impl Broker {
+    /// The queues that hold something, were paused, or have a worker, by name: at most `limit` of those after `after`.
+    pub async fn queues(&self, after: Option<QueueName>, limit: usize) -> Result<Vec<QueueSight>, StoreError> {
+        self.look(async move |store| store.queues(after.as_ref(), limit).await).await
+    }
+
+    /// How many messages of a queue are in which place.
+    pub async fn counts(&self, queue: &QueueName) -> Result<Counts, StoreError> {
+        let queue = queue.clone();
+        self.look(async move |store| store.counts(&queue).await).await
+    }
+
+    /// The workers that are known, by id: at most `limit` of those after `after`.
+    pub async fn workers(&self, after: Option<String>, limit: usize) -> Result<Vec<WorkerSight>, StoreError> {
+        self.look(async move |store| store.workers(after.as_deref(), limit).await).await
+    }
+
+    /// Where the messages are whose id, or whose name in the store, starts with `id`. Those that have another name are looked
+    /// for in at most `depth` bodies of each queue.
+    pub async fn find(&self, id: &str, depth: usize) -> Result<Vec<Sighting>, StoreError> {
+        let id = id.to_owned();
+        self.look(async move |store| store.find(&id, depth).await).await
+    }
+
+    /// The dead letters of a queue, the oldest first: at most `limit` after the first `skip`.
+    pub async fn dead_letters(
+        &self,
+        queue: &QueueName,
+        skip: usize,
+        limit: usize,
+    ) -> Result<Vec<DeadLetter>, StoreError> {
+        let queue = queue.clone();
+        self.look(async move |store| store.dead_letters(&queue, skip, limit).await).await
+    }
+
+    /// Sends dead letters once more: same message id and arguments, no retries yet, ready at once, under a new name on the
+    /// wire. Tells of each whether it was still there, and a message.
+    pub async fn requeue(&self, queue: &QueueName, letters: &[DeadLetter]) -> Result<Vec<bool>, StoreError> {
+        let now = self.clock().now();
+        let fresh: Vec<_> = letters
+            .iter()
+            .map(|letter| Some((letter.id.clone(), as_new(Message::decode(&letter.bytes, now).ok()?))))
+            .collect();
+        let readable: Vec<_> = fresh.iter().flatten().cloned().collect();
+        let queue = queue.clone();
+        let revived = self.look(async move |store| store.revive(&queue, &readable).await).await?;
+        let mut revived = revived.into_iter();
+        Ok(fresh.iter().map(|letter| letter.is_some() && revived.next().unwrap_or(false)).collect())
+    }
+
+    /// Deletes dead letters by name. Tells of each whether it was still there.
+    pub async fn delete(&self, queue: &QueueName, names: Vec<String>) -> Result<Vec<bool>, StoreError> {
+        let queue = queue.clone();
+        self.look(async move |store| store.delete(&queue, &names).await).await
+    }
+
+    /// Cancels what was found: a ready or delayed message becomes a dead letter with this reason; a running one is told, and
+    /// not run again. `None` where it has moved on.
+    pub async fn cancel(&self, found: &Sighting, reason: &str) -> Result<Option<Cancelled>, StoreError> {
+        let (queue, name, reason) = (found.queue.clone(), found.name.clone(), reason.to_owned());
+        self.look(async move |store| store.cancel(&queue, &name, &reason).await).await
+    }
+
+    /// Lets nothing more be fetched from a queue, until [`Broker::resume`]; what was fetched already runs. Tells whether that
+    /// is new. Python's workers know of no pause.
+    pub async fn pause(&self, queue: &QueueName) -> Result<bool, StoreError> {
+        let queue = queue.clone();
+        self.look(async move |store| store.pause(&queue, true).await).await
+    }
+
+    /// Lets messages be fetched from a queue again. Tells whether that is new.
+    pub async fn resume(&self, queue: &QueueName) -> Result<bool, StoreError> {
+        let queue = queue.clone();
+        self.look(async move |store| store.pause(&queue, false).await).await
+    }
+
+    /// Deletes all that is ready or delayed; what is claimed or dead stays. Tells how many that were.
+    pub async fn purge(&self, queue: &QueueName) -> Result<usize, StoreError> {
+        let queue = queue.clone();
+        self.look(async move |store| {
+            let mut purged = 0;
+            loop {
+                match store.purge(&queue).await? {
+                    0 => return Ok(purged),
+                    some => purged += some,
+                }
+            }
+        })
+        .await
+    }
+
+    /// Runs a call of the store at home.
+    async fn look<T, F>(&self, call: impl FnOnce(Arc<dyn Inspect>) -> F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, StoreError>> + Send + 'static,
+    {
+        self.at_home(call(self.store().clone())).await
+    }
+}
+
+/// The message without a past.
+fn as_new(mut message: Message) -> Message {
+    for trace in [option::RETRIES, option::TRACEBACK, option::REQUEUE_TIMESTAMP, option::ETA] {
+        message.options.remove(trace);
+    }
+    message
+}

@@ -1,0 +1,83 @@
+//! The second contract: looking inside, and moving by hand what lies there.
+
+use super::sights::{Cancelled, Counts, DeadLetter, QueueSight, Sighting, WorkerSight};
+use super::{Boxed, Store};
+use crate::error::StoreError;
+use crate::message::Message;
+use crate::queue_name::QueueName;
+
+/// Looks inside a store, and moves by hand what lies there, while workers run.
+///
+/// No call costs more than its page: what may be long is read a page at a time, and only [`Inspect::find`] with a `depth`
+/// goes through bodies. Each move is one step, like those of the workers.
+///
+/// # Errors
+///
+/// Every call answers with what the store says. After a lost answer of a move it may have happened; all of them can be
+/// repeated.
+pub trait Inspect: Store {
+    /// The queues that hold something, were paused, or have a worker, by name: at most `limit` of those after `after`.
+    fn queues<'a>(
+        &'a self,
+        after: Option<&'a QueueName>,
+        limit: usize,
+    ) -> Boxed<'a, Result<Vec<QueueSight>, StoreError>>;
+
+    /// How many messages of a queue are in which place.
+    fn counts<'a>(&'a self, queue: &'a QueueName) -> Boxed<'a, Result<Counts, StoreError>>;
+
+    /// The workers that the store knows of, by id: at most `limit` of those after `after`. The silent are among them until
+    /// others have taken over what they held.
+    fn workers<'a>(&'a self, after: Option<&'a str>, limit: usize) -> Boxed<'a, Result<Vec<WorkerSight>, StoreError>>;
+
+    /// Where the messages are that have this message id, or lie under this name, or whose id or name starts with it; at most
+    /// [`PAGE`](super::PAGE).
+    ///
+    /// Those that lie under their id (all that were never retried), or under a name that this library gave them, are found at
+    /// once. Others have to be looked for in the bodies; that goes through at most `depth` of each queue.
+    fn find<'a>(&'a self, id: &'a str, depth: usize) -> Boxed<'a, Result<Vec<Sighting>, StoreError>>;
+
+    /// The dead letters of a queue, the oldest first: at most `limit` after the first `skip`.
+    fn dead_letters<'a>(
+        &'a self,
+        queue: &'a QueueName,
+        skip: usize,
+        limit: usize,
+    ) -> Boxed<'a, Result<Vec<DeadLetter>, StoreError>>;
+
+    /// Makes dead letters ready again, as the messages given with the name of each. Tells of each whether it was still there.
+    fn revive<'a>(
+        &'a self,
+        queue: &'a QueueName,
+        letters: &'a [(String, Message)],
+    ) -> Boxed<'a, Result<Vec<bool>, StoreError>>;
+
+    /// Deletes dead letters by name. Tells of each whether it was still there.
+    fn delete<'a>(&'a self, queue: &'a QueueName, names: &'a [String]) -> Boxed<'a, Result<Vec<bool>, StoreError>>;
+
+    /// Cancels what lies under this name: a ready or delayed message becomes a dead letter with this reason; of a claimed one
+    /// its worker hears with its next beat ([`Beat::cancelled`](super::Beat::cancelled)). `None` where nothing lies there, or
+    /// a dead letter.
+    ///
+    /// However the run of a cancelled message ends, it is not run again: done, or dead with this reason.
+    fn cancel<'a>(
+        &'a self,
+        queue: &'a QueueName,
+        name: &'a str,
+        reason: &'a str,
+    ) -> Boxed<'a, Result<Option<Cancelled>, StoreError>>;
+
+    /// Lets nothing more be fetched from a queue, or lets it again. What a worker has fetched already runs. Tells whether
+    /// that is new.
+    fn pause<'a>(&'a self, queue: &'a QueueName, paused: bool) -> Boxed<'a, Result<bool, StoreError>>;
+
+    /// Deletes what is ready or delayed, at most [`PURGE_LIMIT`](super::PURGE_LIMIT) messages a call. Tells how many that were; none once the queue is
+    /// empty. What is claimed or dead stays.
+    fn purge<'a>(&'a self, queue: &'a QueueName) -> Boxed<'a, Result<usize, StoreError>>;
+
+    /// What an ending has stored under `key`; `None` where nothing was, or its time is over.
+    fn stored<'a>(&'a self, key: &'a str) -> Boxed<'a, Result<Option<Vec<u8>>, StoreError>>;
+
+    /// Where this store is, for people; without a password.
+    fn address(&self) -> String;
+}

@@ -1,0 +1,207 @@
+//! Looking inside of a memory store, and moving by hand what lies there.
+
+use std::collections::BTreeSet;
+use std::ops::Bound;
+use std::sync::Arc;
+
+use super::{Queue, World};
+use crate::clock::Timestamp;
+use crate::message::Message;
+use crate::queue_name::QueueName;
+use crate::store::{
+    AHEAD_LIMIT, BEAT_INTERVAL, Cancelled, Claim, Counts, DEAD_AFTER, DeadLetter, Location, PAGE, PURGE_LIMIT,
+    QueueSight, Sighting, WorkerSight,
+};
+
+impl Queue {
+    fn counts(&self) -> Counts {
+        Counts { ready: self.ready.len(), delayed: self.held.len(), claimed: self.claimed.len(), dead: self.dead.len() }
+    }
+
+    /// The place that a name lies in, dead letters excepted.
+    fn location(&self, name: &str) -> Option<Location> {
+        if let Some(worker) = self.claimed.get(name) {
+            let cancelled = self.cancelled.contains_key(name);
+            return Some(Location::Claimed { worker: worker.as_str().to_owned(), cancelled });
+        }
+        if let Some(((due, _), _)) = self.held.iter().find(|(_, (held, _))| **held == *name) {
+            return Some(Location::Delayed { due: *due });
+        }
+        self.bodies.contains_key(name).then(|| Location::Ready {
+            ahead: self.ready.values().take(AHEAD_LIMIT + 1).position(|ready| **ready == *name),
+        })
+    }
+
+    fn sighting(&self, queue: &QueueName, name: &str) -> Option<Sighting> {
+        Some(Sighting {
+            queue: queue.clone(),
+            name: name.to_owned(),
+            bytes: self.bodies.get(name)?.clone(),
+            crashes: self.crashes.get(name).copied().unwrap_or_default(),
+            location: self.location(name)?,
+        })
+    }
+
+    /// The names that start with an id, else those whose bodies have it.
+    fn names_of(&self, id: &str, depth: usize) -> Vec<Arc<str>> {
+        let from: (Bound<&str>, _) = (Bound::Included(id), Bound::Unbounded);
+        let named = self.bodies.range::<str, _>(from).map(|(name, _)| name).take_while(|name| name.starts_with(id));
+        let mut names: Vec<_> = named.take(PAGE).cloned().collect();
+        let inside = self.bodies.iter().take(depth).filter(|(name, body)| !name.starts_with(id) && has_id(body, id));
+        names.extend(inside.take(PAGE - names.len()).map(|(name, _)| name.clone()));
+        names
+    }
+}
+
+/// Whether a body is that of a message whose id starts so.
+fn has_id(body: &[u8], id: &str) -> bool {
+    Message::decode(body, Timestamp::EPOCH).is_ok_and(|message| message.message_id.as_str().starts_with(id))
+}
+
+impl World {
+    pub(in crate::stores::memory) fn counts(&self, name: &QueueName) -> Counts {
+        self.queues.get(name).map_or_else(Counts::default, Queue::counts)
+    }
+
+    pub(in crate::stores::memory) fn queues(&self, after: Option<&QueueName>, limit: usize) -> Vec<QueueSight> {
+        let used = self.queues.iter().filter(|(_, queue)| queue.paused || queue.counts() != Counts::default());
+        let mut names: BTreeSet<_> = used.map(|(name, _)| name).collect();
+        names.extend(self.workers.values().flat_map(|worker| &worker.queues));
+        let rest = names.into_iter().filter(|name| after.is_none_or(|after| *name > after));
+        let sight = |name: &QueueName| QueueSight {
+            name: name.clone(),
+            counts: self.counts(name),
+            paused: self.queues.get(name).is_some_and(|queue| queue.paused),
+        };
+        rest.take(limit).map(sight).collect()
+    }
+
+    pub(in crate::stores::memory) fn workers(
+        &self,
+        after: Option<&str>,
+        limit: usize,
+        now: Timestamp,
+    ) -> Vec<WorkerSight> {
+        let mut workers: Vec<_> =
+            self.workers.iter().filter(|(id, _)| after.is_none_or(|after| id.as_str() > after)).collect();
+        workers.sort_unstable_by_key(|(id, _)| *id);
+        let sight = |(id, worker): (&crate::store::WorkerId, &super::Worker)| {
+            let holds = self.queues.iter().flat_map(|(name, queue)| {
+                let mine = queue.claimed.iter().filter(|(_, holder)| *holder == id);
+                mine.map(|(claimed, _)| Claim { queue: name.clone(), id: claimed.clone() })
+            });
+            let mut holds: Vec<_> = holds.take(PAGE).collect();
+            holds.sort_unstable();
+            let silent_for = now.since(worker.beat);
+            WorkerSight {
+                id: id.as_str().to_owned(),
+                queues: Some(worker.queues.clone()),
+                silent_for,
+                is_silent: silent_for >= BEAT_INTERVAL * DEAD_AFTER,
+                holds,
+            }
+        };
+        workers.into_iter().take(limit).map(sight).collect()
+    }
+
+    pub(in crate::stores::memory) fn find(&self, id: &str, depth: usize) -> Vec<Sighting> {
+        let mut found = Vec::new();
+        for (name, queue) in &self.queues {
+            found.extend(queue.names_of(id, depth).iter().filter_map(|known| queue.sighting(name, known)));
+            let dead = queue.dead.iter().enumerate();
+            let dead =
+                dead.filter(|(at, letter)| letter.id.starts_with(id) || (*at < depth && has_id(&letter.bytes, id)));
+            found.extend(dead.map(|(_, letter)| Sighting {
+                queue: name.clone(),
+                name: letter.id.clone(),
+                bytes: letter.bytes.clone(),
+                crashes: 0,
+                location: Location::Dead { died: letter.died, reason: letter.reason.clone() },
+            }));
+        }
+        found.truncate(PAGE);
+        found
+    }
+
+    pub(in crate::stores::memory) fn dead_letters(
+        &self,
+        name: &QueueName,
+        skip: usize,
+        limit: usize,
+    ) -> Vec<DeadLetter> {
+        self.queues.get(name).map_or_else(Vec::new, |queue| queue.dead.iter().skip(skip).take(limit).cloned().collect())
+    }
+
+    pub(in crate::stores::memory) fn revive(
+        &mut self,
+        queue: &QueueName,
+        name: &str,
+        message: &Message,
+        now: Timestamp,
+    ) -> bool {
+        let was_there = self.delete(queue, name);
+        if was_there {
+            self.put(message, None, now);
+        }
+        was_there
+    }
+
+    pub(in crate::stores::memory) fn delete(&mut self, queue: &QueueName, name: &str) -> bool {
+        let Some(queue) = self.queues.get_mut(queue) else { return false };
+        let place = queue.dead.iter().position(|letter| letter.id == name);
+        place.map(|place| queue.dead.remove(place)).is_some()
+    }
+
+    pub(in crate::stores::memory) fn cancel(
+        &mut self,
+        queue: &QueueName,
+        name: &str,
+        reason: &str,
+        now: Timestamp,
+    ) -> Option<Cancelled> {
+        let queue = self.queues.get_mut(queue)?;
+        let (id, _) = queue.bodies.get_key_value(name)?;
+        let id = id.clone();
+        if let Some(worker) = queue.claimed.get(&id) {
+            let worker = worker.as_str().to_owned();
+            queue.cancelled.insert(id, reason.to_owned());
+            return Some(Cancelled::Claimed { worker });
+        }
+        let (ready, held) = (queue.ready.len(), queue.held.len());
+        queue.ready.retain(|_, other| *other != id);
+        queue.held.retain(|_, (other, _)| *other != id);
+        let was = if queue.ready.len() < ready { Cancelled::Ready } else { Cancelled::Delayed };
+        debug_assert!(queue.ready.len() + queue.held.len() < ready + held, "a body lies in one place");
+        let bytes = queue.bodies.remove(&id)?;
+        queue.crashes.remove(&id);
+        queue.die(&id, bytes, reason.to_owned(), now);
+        Some(was)
+    }
+
+    pub(in crate::stores::memory) fn pause(&mut self, queue: &QueueName, paused: bool) -> bool {
+        let queue = self.queues.entry(queue.clone()).or_default();
+        std::mem::replace(&mut queue.paused, paused) != paused
+    }
+
+    pub(in crate::stores::memory) fn purge(&mut self, queue: &QueueName) -> usize {
+        let Some(queue) = self.queues.get_mut(queue) else { return 0 };
+        let mut purged = Vec::new();
+        while purged.len() < PURGE_LIMIT {
+            let first = queue.ready.pop_first().map(|(_, id)| id);
+            match first.or_else(|| queue.held.pop_first().map(|(_, (id, _))| id)) {
+                Some(id) => purged.push(id),
+                None => break,
+            }
+        }
+        for id in &purged {
+            queue.bodies.remove(id);
+            queue.crashes.remove(id);
+        }
+        purged.len()
+    }
+
+    pub(in crate::stores::memory) fn stored(&self, key: &str, now: Timestamp) -> Option<Vec<u8>> {
+        let (value, until) = self.stored.get(key)?;
+        (*until > now).then(|| value.clone())
+    }
+}
