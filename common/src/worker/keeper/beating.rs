@@ -2,16 +2,16 @@
 
 use std::time::Duration;
 
-use tracing::warn;
+use tracing::{info, warn};
 
 use super::{Call, Keeper};
 use crate::clock::Timestamp;
 use crate::error::StoreError;
 use crate::store::{BEAT_INTERVAL, Beat, Claim};
+use crate::worker::event::Event;
 
 /// A run that takes longer is a long one; seen at the next beat.
 const LONG_RUN: Duration = Duration::from_millis(10);
-use crate::worker::event::Event;
 
 impl Keeper {
     pub(super) fn start_beat(&mut self) {
@@ -47,6 +47,13 @@ impl Keeper {
                     let running = self.pool.lose(&beat.lost);
                     if running > 0 {
                         warn!(target: "common::worker", "{running} running were given to other workers, which took this one for dead; they are told to stop");
+                    }
+                }
+                if !beat.cancelled.is_empty() {
+                    self.give_up_suspect(&beat.cancelled);
+                    let told = self.pool.cancel(&beat.cancelled);
+                    if told > 0 {
+                        info!(target: "common::worker", "{told} running were cancelled; they are told to stop");
                     }
                 }
                 if beat.moved > 0 || beat.ready {
