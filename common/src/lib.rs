@@ -91,6 +91,7 @@ pub mod queue_name;
 pub mod results;
 pub mod store;
 pub mod stores;
+pub mod testing;
 pub mod worker;
 
 pub use common_macros::actor;

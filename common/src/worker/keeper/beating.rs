@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tracing::{info, warn};
 
+use super::idling::Question;
 use super::{Call, Keeper};
 use crate::clock::Timestamp;
 use crate::error::StoreError;
@@ -58,6 +59,7 @@ impl Keeper {
                 }
                 if beat.moved > 0 || beat.ready {
                     self.drained = false;
+                    self.question = Question::Open;
                 }
                 if self.next_due != beat.next_due {
                     self.next_due = beat.next_due;
@@ -66,6 +68,7 @@ impl Keeper {
                 }
                 // What should have been moved and was not is refused; the next regular beat tries again.
                 due = self.deadline(beat.next_due.filter(|due| *due > beat.now), beat.now);
+                self.hear_whether_more(&beat);
             }
             Err(error) => self.failed(Call::Beat, &error),
         }
