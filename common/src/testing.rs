@@ -30,7 +30,7 @@
 use std::ops::Deref;
 use std::time::Duration;
 
-use crate::actor::Declaration;
+use crate::actor::{Arguments, Declaration};
 use crate::broker::Broker;
 use crate::clock::{Clock, Timestamp};
 use crate::message::Message;
@@ -86,6 +86,23 @@ impl TestBroker {
     #[must_use]
     pub fn sent(&self, actor: &Declaration) -> Vec<Message> {
         self.store.recorded().into_iter().filter(|message| *message.actor_name == *actor.name).collect()
+    }
+
+    /// What `read` makes of the arguments of each of those messages. An actor's own `sent` is built on it.
+    ///
+    /// # Panics
+    ///
+    /// When `read` cannot read what was sent.
+    pub fn arguments<T>(
+        &self,
+        actor: &'static Declaration,
+        read: impl Fn(&mut Arguments<'_>) -> Result<T, String>,
+    ) -> Vec<T> {
+        let read = |message: &Message| {
+            let read = Arguments::new(message, actor.parameters).and_then(|mut arguments| read(&mut arguments));
+            read.unwrap_or_else(|error| panic!("{message} was sent, and cannot be read: {error}"))
+        };
+        self.sent(actor).iter().map(read).collect()
     }
 
     /// The dead letters of a queue, the oldest first.

@@ -1,5 +1,4 @@
 //! Testing programs that send and run messages, without services and without waiting.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};

@@ -108,7 +108,7 @@ impl Handle<'_> {
         let send_blocking = Ident::new("send_blocking", name.span());
         let about_message = format!(" A call of [`{name}()`], to be delayed, composed or sent.");
         let about_send = format!(" Sends a message that calls [`{name}()`].");
-        let sent = self.sent();
+        let for_tests = self.sent();
         let count = encoded.len();
         let body = if self.sound {
             quote_spanned! {Span::mixed_site()=>
@@ -151,7 +151,7 @@ impl Handle<'_> {
                 Self::#message(#(#given),*).send_blocking(broker)
             }
 
-            #sent
+            #for_tests
         }
     }
 
@@ -174,8 +174,13 @@ impl Handle<'_> {
         let types: Vec<_> = self.travelling().map(|(_, ty)| ty).collect();
         let nexts = types.iter().map(|ty| {
             let at = Span::mixed_site().located_at(ty.span());
-            quote_spanned!(at=> arguments.next::<#ty>().expect("what was sent can be read"))
+            quote_spanned!(at=> ::common::actor::travelling::<#ty>().next(arguments)?)
         });
+        let arguments = if types.is_empty() {
+            quote_spanned!(Span::mixed_site()=> _)
+        } else {
+            quote_spanned!(Span::mixed_site()=> arguments)
+        };
         quote_spanned! {Span::mixed_site()=>
             #[doc = #about]
             ///
@@ -183,14 +188,10 @@ impl Handle<'_> {
             ///
             /// When an argument was sent that the parameter's type cannot read.
             #visibility fn #sent(broker: &::common::testing::TestBroker) -> ::std::vec::Vec<(#(#types,)*)> {
-                let declaration = <Self as ::common::actor::Actor>::DECLARATION;
-                let messages = broker.sent(declaration);
-                messages.iter().map(|message| {
-                    let arguments = ::common::actor::Arguments::new(message, declaration.parameters);
-                    #[allow(unused_mut, unused_variables, reason = "an actor may take none")]
-                    let mut arguments = arguments.expect("what was sent fits the parameters");
-                    (#(#nexts,)*)
-                }).collect()
+                broker.arguments(
+                    <Self as ::common::actor::Actor>::DECLARATION,
+                    |#arguments| ::core::result::Result::Ok((#(#nexts,)*)),
+                )
             }
         }
     }

@@ -39,17 +39,17 @@ impl Cancellation {
         Self(Some(Arc::new(watch::Sender::new(None))))
     }
 
-    /// Sets it, and tells whether that is news. What was lost stays lost.
-    pub fn cancel(&self, cause: Cause) -> bool {
-        self.0.as_ref().is_some_and(|set| {
+    /// Sets it. What was lost stays lost.
+    pub fn cancel(&self, cause: Cause) {
+        if let Some(set) = &self.0 {
             set.send_if_modified(|now| {
                 let is_news = *now != Some(Cause::Lost) && *now != Some(cause);
                 if is_news {
                     *now = Some(cause);
                 }
                 is_news
-            })
-        })
+            });
+        }
     }
 
     /// Why it is set; `None` while it is not.

@@ -224,7 +224,12 @@ impl Pool {
         state.waiting = rest;
         state.endings.extend(gone.into_iter().map(|Reverse(waiting)| head(waiting.job.claim)));
         let running = state.running.iter().flatten().filter(|run| cancelled.contains(&run.claim));
-        running.filter(|run| run.cancellation.cancel(Cause::Cancelled)).count()
+        let first_told = |run: &&Running| {
+            let is_first = !run.cancellation.is_cancelled();
+            run.cancellation.cancel(Cause::Cancelled);
+            is_first
+        };
+        running.filter(first_told).count()
     }
 
     /// Gives back what waits beyond the present target: runs have become long since it was fetched.
