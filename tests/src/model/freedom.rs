@@ -16,6 +16,8 @@ pub struct Freedom {
     /// for always. Without them a message with a priority joins the others, at the end or at the head, and a delayed one waits
     /// for the next beat to be looked at. Redis needs that to leave Python what it can understand.
     pub fleet: Option<Duration>,
+    /// How many bodies of a queue a search has to go through, because the names there don't tell.
+    pub depth: usize,
     /// Whether a result outlives its time where only a manual clock has moved: Redis forgets by its own clock.
     pub results_by_own_clock: bool,
 }
@@ -27,6 +29,7 @@ impl Freedom {
         surplus_after: Duration::from_secs(4),
         expire_every: Duration::ZERO,
         fleet: None,
+        depth: 0,
         results_by_own_clock: false,
     };
 
@@ -36,6 +39,7 @@ impl Freedom {
         surplus_after: Duration::from_secs(4),
         expire_every: Duration::from_secs(60),
         fleet: Some(Duration::from_secs(5)),
+        depth: 1_000,
         results_by_own_clock: true,
     };
 }

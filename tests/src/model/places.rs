@@ -246,6 +246,10 @@ impl Places {
         };
         item.name = told.map(|told| told.claim.id.clone());
         item.place = Place::Claimed { by: worker, cancelled: None };
+        if let Some(told) = told {
+            // Whatever it was once, the answer that brings it may be under way.
+            self.workers[worker].surplus.remove(&(queue, told.claim.id.clone()));
+        }
         Ok(())
     }
 

@@ -241,7 +241,7 @@ impl Play {
         let mut ids: Vec<_> = self.sent.iter().map(|message| &message.message_id).collect();
         ids.dedup();
         for id in ids {
-            let found = self.store.find(id.as_str(), DEEP).await.map_err(refused)?;
+            let found = self.store.find(id.as_str(), self.places.freedom.depth).await.map_err(refused)?;
             places.found(id, &found)?;
         }
         places.listed(&self.store.queues(None, DEEP).await.map_err(refused)?)?;

@@ -9,7 +9,7 @@ impl Play {
     pub(super) async fn cancel(&mut self, operation: Operation) -> Result<(), Wrong> {
         let wanted = operation.pick(0, self.places.items.len());
         let id = self.places.items[wanted].message.message_id.clone();
-        let seen = self.store.find(id.as_str(), DEEP).await.map_err(refused)?;
+        let seen = self.store.find(id.as_str(), self.places.freedom.depth).await.map_err(refused)?;
         let found = self.places.found(&id, &seen)?;
         let Some(nth) = found.iter().position(|found| *found == Found::Item(wanted)) else {
             return Err(Wrong(format!("{} should have been found under {id}", self.places.items[wanted].message)));
