@@ -47,6 +47,8 @@ pub struct Places {
     pub paused: BTreeSet<QueueName>,
     /// Stored values, and until when.
     pub stored: BTreeMap<String, (Vec<u8>, Timestamp)>,
+    /// How often what no call asks for has happened.
+    pub moves: BTreeMap<Move, u64>,
     /// When a worker of the queue has last beaten.
     pub(super) fleets: BTreeMap<QueueName, Timestamp>,
     pub(super) freedom: Freedom,
@@ -126,6 +128,44 @@ pub struct Worker {
     expired: Option<Timestamp>,
 }
 
+/// What happens although no call asks for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Move {
+    /// A message came due.
+    Promoted,
+    /// A message came back from a dead worker.
+    Recovered,
+    /// A message died because too many workers had died with it.
+    DiedOfDeaths,
+    /// A message came back that its worker did not know of.
+    Forgotten,
+    /// A cancelled message was to run again, and died instead.
+    Stopped,
+    /// A dead letter was kept long enough.
+    Expired,
+    /// A worker lost what it held.
+    Lost,
+    /// A worker was taken for dead and fetched nothing.
+    Strange,
+    /// A message joined the others because nobody kept up the order of its queue.
+    Unordered,
+}
+
+impl Move {
+    /// All of them.
+    pub const ALL: &[Self] = &[
+        Self::Promoted,
+        Self::Recovered,
+        Self::DiedOfDeaths,
+        Self::Forgotten,
+        Self::Stopped,
+        Self::Expired,
+        Self::Lost,
+        Self::Strange,
+        Self::Unordered,
+    ];
+}
+
 impl Places {
     /// Empty ones.
     #[must_use]
@@ -137,6 +177,7 @@ impl Places {
             workers: Vec::new(),
             paused: BTreeSet::new(),
             stored: BTreeMap::new(),
+            moves: BTreeMap::new(),
             fleets: BTreeMap::new(),
             freedom,
             head: 0,
@@ -172,10 +213,17 @@ impl Places {
     /// Ready, in the band of its priority, while its queue's order is kept up.
     fn ready(&mut self, queue: &QueueName, message: &Message, rank: i64) -> Place {
         let band = message.priority().clamp(*PRIORITIES.start(), *PRIORITIES.end());
-        match (band, self.is_fresh(queue)) {
-            (_, true) | (0, _) => Place::Ready { band, rank },
-            (1.., false) => Place::Ready { band: 0, rank },
-            (..0, false) => Place::Ready { band: 0, rank: self.next_head() },
+        if band == 0 || self.is_fresh(queue) {
+            return Place::Ready { band, rank };
+        }
+        self.happened(Move::Unordered, 1);
+        Place::Ready { band: 0, rank: if band < 0 { self.next_head() } else { rank } }
+    }
+
+    /// Counts what happened.
+    pub fn happened(&mut self, what: Move, times: usize) {
+        if times > 0 {
+            *self.moves.entry(what).or_default() += times as u64;
         }
     }
 

@@ -239,6 +239,7 @@ impl Play {
             places.read(queue, &letters)?;
         }
         let mut ids: Vec<_> = self.sent.iter().map(|message| &message.message_id).collect();
+        ids.sort_unstable();
         ids.dedup();
         for id in ids {
             let found = self.store.find(id.as_str(), self.places.freedom.depth).await.map_err(refused)?;

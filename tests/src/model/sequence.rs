@@ -4,7 +4,7 @@ use super::{
     coverage::Coverage,
     freedom::Freedom,
     operation::{Kind, Operation},
-    places::Wrong,
+    places::{Move, Wrong},
     play::{NOON, Play},
     random::Random,
 };
@@ -15,7 +15,19 @@ use std::{fmt, future::Future, sync::Arc};
 pub const LEAST: usize = 20;
 
 /// How many more there may be.
-const SPREAD: u64 = 15;
+const SPREAD: usize = 6;
+
+/// One sequence of so many is long, and full of deaths: it takes many to make a message suspect.
+const LONG_ONES: u64 = 100;
+
+/// The operations of a long sequence.
+const LONG: usize = 250;
+
+/// What happens mostly in a long one.
+const DEATHS: [Kind; 5] = [Kind::Join, Kind::Join, Kind::Fetch, Kind::Crash, Kind::Ticks];
+
+/// One sequence of so many ends with a look at everything; all others with numbers.
+const LOOKS: u64 = 4;
 
 /// How many of a sequence's first operations are drawn freely, so that there is something for others to happen to.
 const OPENING: usize = 6;
@@ -31,6 +43,11 @@ pub trait Stage: Sync {
     /// The operations that it knows.
     fn kinds(&self) -> Vec<Kind> {
         Kind::ALL.to_vec()
+    }
+
+    /// What happens there of itself.
+    fn moves(&self) -> Vec<Move> {
+        Move::ALL.to_vec()
     }
 
     /// An empty store under this clock, and with what its results begin.
@@ -80,10 +97,10 @@ pub async fn play(stage: &impl Stage, seed: u64, coverage: &mut Coverage) -> Res
             Err(error) => wrong = Some(error),
         }
     }
-    if wrong.is_none() {
+    if wrong.is_none() && seed % LOOKS == 0 {
         wrong = play.look().await.err();
     }
-    coverage.add(&happened);
+    coverage.add(&happened, &play.places.moves);
     match wrong {
         None => Ok(()),
         Some(wrong) => Err(shorten(stage, seed, drawn, wrong).await),
@@ -102,7 +119,7 @@ struct Draw {
 impl Draw {
     fn new(stage: &impl Stage, seed: u64) -> Self {
         let mut random = Random::new(seed);
-        let length = LEAST + random.index(usize::try_from(SPREAD).unwrap_or_default());
+        let length = if seed % LONG_ONES == 1 { LONG } else { LEAST + random.index(SPREAD) };
         let kinds = stage.kinds();
         let pair = usize::try_from(seed).unwrap_or_default() % (kinds.len() * kinds.len());
         let wish = (kinds[pair / kinds.len()], kinds[pair % kinds.len()]);
@@ -120,8 +137,14 @@ impl Draw {
             if happened.last() == Some(&self.wish.0) && play.is_possible(self.wish.1) {
                 return self.wish.1;
             }
-            if self.random.chance(40) && play.is_possible(self.wish.0) {
+            if self.random.chance(25) && play.is_possible(self.wish.0) {
                 return self.wish.0;
+            }
+        }
+        if self.length == LONG && self.random.chance(80) {
+            let kind = DEATHS[happened.len() % DEATHS.len()];
+            if play.is_possible(kind) {
+                return kind;
             }
         }
         let possible: Vec<_> = self.kinds.iter().copied().filter(|kind| play.is_possible(*kind)).collect();

@@ -3,7 +3,7 @@
 use crate::run;
 use common::{clock::Clock, store::Inspect, stores::memory::MemoryStore};
 use std::sync::Arc;
-use tests::model::{freedom::Freedom, sequence::Stage};
+use tests::model::{freedom::Freedom, places::Move, sequence::Stage};
 
 /// How many sequences a normal run plays.
 const SEQUENCES: u64 = 100_000;
@@ -17,6 +17,11 @@ impl Stage for Memory {
 
     fn freedom(&self) -> Freedom {
         Freedom::MEMORY
+    }
+
+    fn moves(&self) -> Vec<Move> {
+        // It always keeps up the order.
+        Move::ALL.iter().copied().filter(|what| *what != Move::Unordered).collect()
     }
 
     async fn open(&self, clock: Clock) -> (Arc<dyn Inspect>, String) {

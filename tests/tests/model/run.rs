@@ -38,6 +38,8 @@ pub(crate) fn all(stage: &impl Stage, usual: u64, threads: u64) {
     fs::write(folder.join(format!("{}.txt", stage.name())), coverage.to_string()).unwrap();
     if is_whole {
         let missing = coverage.missing(&stage.kinds());
+        let moves = coverage.missing_moves(&stage.moves());
+        assert!(moves.is_empty(), "{moves:?} never happened");
         assert!(missing.is_empty(), "{} pairs were never reached: {missing:?}", missing.len());
     }
 }

@@ -1,6 +1,6 @@
 //! What a beat brings about.
 
-use super::{Item, Place, Places, Worker, Wrong, differ, hands::Looks};
+use super::{Item, Move, Place, Places, Worker, Wrong, differ, hands::Looks};
 use common::{
     message::Message,
     queue_name::QueueName,
@@ -36,6 +36,7 @@ impl Places {
     pub fn beaten(&mut self, worker: usize, held: &[Claim], told: &Beat) -> Result<(), Wrong> {
         let lost = |claim: &&Claim| !self.holds(worker, claim);
         let lost: Vec<Claim> = held.iter().filter(lost).cloned().collect();
+        self.happened(Move::Lost, lost.len());
         let (early, mut cancelled, moved) = self.look_after(worker, held);
         let queues = &self.workers[worker].queues;
         differ("its time", &self.now, &told.now)?;
@@ -68,6 +69,7 @@ impl Places {
             self.fleets.insert(queue.clone(), self.now);
         }
         let mut moved = self.promote(&queues);
+        self.happened(Move::Promoted, moved);
         self.expire(worker, &queues);
         let (early, cancelled) = (self.is_ready(&queues), self.cancelled(worker));
         // All that comes to the head in one beat may lie there in any order.
@@ -75,7 +77,9 @@ impl Places {
         self.give_back_surplus(worker, held, rank);
         for dead in self.dead(worker) {
             self.workers[dead].is_registered = false;
-            moved += self.recover(dead, rank);
+            let recovered = self.recover(dead, rank);
+            self.happened(Move::Recovered, recovered);
+            moved += recovered;
         }
         (early, cancelled, moved)
     }
@@ -106,8 +110,9 @@ impl Places {
         let last = self.workers[worker].expired;
         if last.is_none_or(|last| self.now.since(last) >= self.freedom.expire_every) {
             self.workers[worker].expired = Some(self.now);
-            let now = self.now;
+            let (now, before) = (self.now, self.letters.len());
             self.letters.retain(|letter| !queues.contains(&letter.queue) || now.since(letter.died) < super::KEPT);
+            self.happened(Move::Expired, before - self.letters.len());
         }
     }
 
@@ -124,6 +129,7 @@ impl Places {
             let since = known.get(&key).copied().unwrap_or(self.now);
             if self.now.since(since) > self.freedom.surplus_after {
                 self.return_to_head(at, rank);
+                self.happened(Move::Forgotten, 1);
             } else {
                 self.workers[worker].surplus.insert(key, since);
             }
@@ -144,6 +150,7 @@ impl Places {
                 let item = self.items.swap_remove(at);
                 let reason = format!("its worker died {MAX_CRASHES} times");
                 self.die(&item.queue, Body::Message(item.message), reason);
+                self.happened(Move::DiedOfDeaths, 1);
             } else {
                 self.return_to_head(at, rank);
                 moved += usize::from(!is_cancelled);
@@ -157,6 +164,7 @@ impl Places {
         let Item { queue, message, place, .. } = self.items[at].clone();
         if let Place::Claimed { cancelled: Some(reason), .. } = place {
             self.items.swap_remove(at);
+            self.happened(Move::Stopped, 1);
             self.die(&queue, Body::Message(message), reason);
         } else {
             self.items[at].place = self.ready_at_head(&queue, &message, rank);

@@ -1,6 +1,6 @@
 //! How claims end.
 
-use super::{Item, Place, Places, Wrong, differ};
+use super::{Item, Move, Place, Places, Wrong, differ};
 use common::{
     clock::Timestamp,
     message::Message,
@@ -31,6 +31,8 @@ impl Places {
         let Some(at) = self.held_as(worker, ending) else { return Answer::Unknown };
         let Item { queue, message, place, crashes, name } = self.items.swap_remove(at);
         let Place::Claimed { cancelled, .. } = place else { return Answer::Unknown };
+        let may_run_again = matches!(ending.place, Goes::Head | Goes::Ready(_) | Goes::Until(..));
+        self.happened(Move::Stopped, usize::from(may_run_again && cancelled.is_some()));
         match (&ending.place, cancelled) {
             (Goes::Gone, _) => {}
             (Goes::Dead(body, reason), _) => self.die(&queue, body.clone(), reason.clone()),

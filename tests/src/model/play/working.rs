@@ -1,5 +1,6 @@
 //! Workers: joining, fetching, beating, and what else becomes of them.
 
+use crate::model::places::Move;
 use super::{Hand, Held, Kind, Operation, Play, Wrong, refused};
 use common::{
     error::StoreError,
@@ -28,6 +29,7 @@ impl Play {
         let fetched = match self.store.fetch(&lease, &wants).await {
             Ok(fetched) => fetched,
             Err(StoreError::Stranger) if !self.places.workers[worker].is_registered => {
+                self.places.happened(Move::Strange, 1);
                 self.tell(|| format!("worker {worker} fetches: a stranger"));
                 return Ok(());
             }
