@@ -231,6 +231,7 @@ macro_rules! conformance_suite {
             a_worker_taken_for_dead_learns_what_it_lost_and_goes_on
             a_message_whose_workers_die_becomes_a_dead_letter
             a_delivery_tells_how_many_workers_died_with_its_message
+            what_a_lost_answer_has_claimed_comes_back
             dead_letters_expire
             a_beat_tells_that_something_is_ready
             a_worker_that_left_is_gone

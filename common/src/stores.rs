@@ -3,6 +3,7 @@
 mod looks;
 pub mod memory;
 pub mod redis;
+mod surplus;
 
 use std::sync::Arc;
 

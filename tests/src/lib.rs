@@ -6,6 +6,7 @@
 //! process    experiments as child processes: read line by line, signalled, never left behind
 //! python     a real dramatiq beside us, out of requirements-dev.txt
 //! log        what varies in a log is checked, then replaced, then pinned as a snapshot
+//! model      an executable model of a queue, held against stores under random sequences
 //! notes      the log excerpts in an experiment's README.rst, held against the pinned logs
 //! workspace  where things lie, and the environment variables that steer the kit
 //! ```
@@ -18,6 +19,7 @@
 //! container through a named connection ([`redis`]).
 
 pub mod log;
+pub mod model;
 pub mod notes;
 pub mod process;
 pub mod proxy;

@@ -5,6 +5,8 @@
 //! | `TEST_REDIS_URL` | the Redis to test against; nothing is started |
 //! | `TEST_REDIS_IMAGE` | the image for the Redis container, instead of the default |
 //! | `TEST_REDIS_VERSION` | `redis-7.0`, `redis-8.0` or `valkey-8.1`: the server to test on, out of Debian's packages |
+//! | `MODEL_SEQUENCES` | how many random sequences each store is held against the model with |
+//! | `MODEL_SEED` | the one sequence to play, as a failure names it |
 //! | `UPDATE_NOTES=1` | write snapshots and notes instead of comparing them |
 
 use std::{
@@ -53,6 +55,28 @@ fn built_in() -> (PathBuf, String) {
 #[must_use]
 pub fn updates() -> bool {
     setting("UPDATE_NOTES").is_some_and(|value| value == "1")
+}
+
+/// How many random sequences are asked for.
+///
+/// # Panics
+/// When it is no number.
+#[must_use]
+pub fn sequences() -> Option<u64> {
+    number("MODEL_SEQUENCES")
+}
+
+/// The random sequence that is asked for.
+///
+/// # Panics
+/// When it is no number.
+#[must_use]
+pub fn seed() -> Option<u64> {
+    number("MODEL_SEED")
+}
+
+fn number(name: &str) -> Option<u64> {
+    setting(name).map(|value| value.parse().unwrap_or_else(|_| panic!("{name} has to be a number, not `{value}`")))
 }
 
 /// An environment variable that is set to something.

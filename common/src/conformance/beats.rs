@@ -96,6 +96,22 @@ pub async fn a_delivery_tells_how_many_workers_died_with_its_message(fixture: &F
     assert_eq!(heir.fetch_one().await.crashes, 0, "it ended without a death");
 }
 
+/// To the head, once no call can be under way any more; what the worker knows of stays.
+pub async fn what_a_lost_answer_has_claimed_comes_back(fixture: &Fixture) {
+    fixture.enqueue(&[fixture.message(1), fixture.message(2)]).await;
+    let worker = fixture.worker().await;
+    let held = worker.fetch_one().await.claim;
+    worker.fetch_one().await;
+    fixture.enqueue(&[fixture.message(3)]).await;
+    assert_eq!(worker.beat(std::slice::from_ref(&held)).await.lost, []);
+    assert_eq!(fixture.counts().await, (1, 0, 2, 0), "an answer may be under way");
+    for _ in 0..6 {
+        fixture.tick();
+        assert_eq!(worker.beat(std::slice::from_ref(&held)).await.lost, []);
+    }
+    assert_eq!(numbers(&worker.fetch(9).await), [2, 3]);
+}
+
 /// They are kept for a week, then nothing is left of them.
 pub async fn dead_letters_expire(fixture: &Fixture) {
     fixture.enqueue(&[fixture.message(1)]).await;

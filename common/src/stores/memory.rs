@@ -11,12 +11,13 @@ use tokio::sync::watch;
 
 use self::world::World;
 use super::looks::Looks;
+use super::surplus::Surplus;
 use crate::clock::{Clock, Timestamp};
 use crate::error::{EnqueueError, StoreError};
 use crate::message::Message;
 use crate::queue_name::QueueName;
 use crate::store::{
-    Answer, Beat, Boxed, Cancelled, Claim, Counts, DeadLetter, Ending, Fetched, Inspect, Lease, QueueSight, Sighting,
+    Answer, Beat, Boxed, Cancelled, Claim, Counts, DeadLetter, Ending, Fetched, Inspect, Lease, Place, QueueSight, Sighting,
     Store, Wake, Want, WorkerId, WorkerSight,
 };
 
@@ -27,15 +28,24 @@ pub struct MemoryStore {
     world: Arc<Mutex<World>>,
     /// Changes with every message that becomes ready or is held.
     news: watch::Sender<()>,
-    /// What each worker saw of the others.
-    looks: Arc<Mutex<HashMap<WorkerId, Looks>>>,
+    /// What the beats of each worker have seen.
+    upkeep: Arc<Mutex<HashMap<WorkerId, Upkeep>>>,
+}
+
+/// What the beats of one worker have seen.
+#[derive(Debug, Default)]
+struct Upkeep {
+    /// Of the others.
+    looks: Looks,
+    /// Of what it holds itself.
+    surplus: Surplus,
 }
 
 impl MemoryStore {
     /// An empty store.
     #[must_use]
     pub fn new(clock: Clock) -> Self {
-        Self { clock, world: Arc::default(), news: watch::Sender::new(()), looks: Arc::default() }
+        Self { clock, world: Arc::default(), news: watch::Sender::new(()), upkeep: Arc::default() }
     }
 
     /// An empty store that remembers every message that is enqueued.
@@ -55,6 +65,11 @@ impl MemoryStore {
     fn world(&self) -> MutexGuard<'_, World> {
         // Nothing in `World` panics halfway through a change.
         self.world.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn with_upkeep<T>(&self, worker: &WorkerId, see: impl FnOnce(&mut Upkeep) -> T) -> T {
+        let mut all = self.upkeep.lock().unwrap_or_else(PoisonError::into_inner);
+        see(all.entry(worker.clone()).or_default())
     }
 
     fn is_news(&self, queues: &[QueueName], due: Option<Timestamp>) -> Option<Wake> {
@@ -116,6 +131,8 @@ impl Store for MemoryStore {
 
     fn finish<'a>(&'a self, lease: &'a Lease, endings: &'a [Ending]) -> Boxed<'a, Result<Vec<Answer>, StoreError>> {
         let now = self.clock.now();
+        // Whoever tries to finish a message has not forgotten it.
+        self.with_upkeep(&lease.worker, |upkeep| upkeep.surplus.remember(endings));
         let mut world = self.world();
         // Each goes to the head, so the last one has to go first for the first one to lie first.
         let mut answers: Vec<_> = endings.iter().rev().map(|ending| world.finish(&lease.worker, ending, now)).collect();
@@ -131,23 +148,29 @@ impl Store for MemoryStore {
         world.register(lease, now);
         let mut moved = lease.queues.iter().map(|queue| world.promote(queue, now)).sum();
         let silent = world.silent(&lease.worker, now);
-        let dead = {
-            let mut looks = self.looks.lock().unwrap_or_else(PoisonError::into_inner);
-            looks.entry(lease.worker.clone()).or_default().see(self.clock.uptime(), &silent, false)
-        };
+        let surplus = world.surplus(&lease.worker, held);
+        let uptime = self.clock.uptime();
+        let (dead, forgotten) = self.with_upkeep(&lease.worker, |upkeep| {
+            (upkeep.looks.see(uptime, &silent, false), upkeep.surplus.forgotten(uptime, surplus))
+        });
+        let is_back = !forgotten.is_empty();
+        for claim in forgotten {
+            world.finish(&lease.worker, &Ending { claim, place: Place::Head, also: Vec::new() }, now);
+        }
         moved += dead.iter().map(|peer| world.recover(&peer.id, now)).sum::<usize>();
         let lost = world.not_held(&lease.worker, held);
         let cancelled = world.cancelled(&lease.worker);
         let next_due = world.next_due(&lease.queues);
         let is_ready = world.is_ready(&lease.queues);
         drop(world);
-        if moved > 0 {
+        if moved > 0 || is_back {
             self.news.send_replace(());
         }
         ready(Ok(Beat { now, lost, cancelled, next_due, moved, ready: is_ready }))
     }
 
     fn leave<'a>(&'a self, lease: &'a Lease) -> Boxed<'a, Result<(), StoreError>> {
+        self.upkeep.lock().unwrap_or_else(PoisonError::into_inner).remove(&lease.worker);
         self.world().leave(&lease.worker);
         ready(Ok(()))
     }

@@ -2,7 +2,7 @@
 
 mod sights;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use crate::clock::Timestamp;
@@ -263,6 +263,16 @@ impl World {
             self.queues.get(&claim.queue).is_some_and(|queue| queue.claimed.get(&claim.id) == Some(worker))
         };
         held.iter().filter(|claim| !has(claim)).cloned().collect()
+    }
+
+    /// What the worker has claimed beyond this.
+    pub(super) fn surplus(&self, worker: &WorkerId, held: &[Claim]) -> Vec<Claim> {
+        let of_queue = |(name, queue): (&QueueName, &Queue)| -> Vec<_> {
+            let mine = queue.claimed.iter().filter(|(_, holder)| *holder == worker);
+            mine.map(|(id, _)| Claim { queue: name.clone(), id: id.clone() }).collect()
+        };
+        let known: HashSet<&Claim> = held.iter().collect();
+        self.queues.iter().flat_map(of_queue).filter(|claim| !known.contains(claim)).collect()
     }
 
     /// Takes a worker off that holds nothing.

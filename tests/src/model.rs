@@ -1,0 +1,21 @@
+//! An executable model of a queue, and random sequences that hold it against a store.
+//!
+//! ```text
+//! places      the model: which message lies where, as plain data, and what each call makes of it
+//! freedom     where stores may differ, and how one of them does
+//! operation   what may happen, as data
+//! play        the same on a store and on the model, side by side
+//! sequence    drawn by a seed, played; one that fails is made shorter, and told
+//! coverage    what has been reached
+//! ```
+//!
+//! Nothing here looks at the store's own data: what it shows has to agree, after every step, with what a person would expect who
+//! has read the contract.
+
+pub mod coverage;
+pub mod freedom;
+pub mod operation;
+pub mod places;
+pub mod play;
+pub mod random;
+pub mod sequence;

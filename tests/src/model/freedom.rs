@@ -1,0 +1,48 @@
+//! Where stores may differ, and the model follows.
+
+use common::store::DEAD_LETTER_TTL;
+use std::time::Duration;
+
+/// What the contract leaves open, and how one store fills it. What is not here has to be the same on all of them.
+#[derive(Clone, Copy, Debug)]
+pub struct Freedom {
+    /// Whether joining does the upkeep of a first beat at once; the contract asks only that it counts as one.
+    pub join_looks_after_queues: bool,
+    /// For how long a claim that its worker doesn't know of is left alone: until no call can be under way any more.
+    pub surplus_after: Duration,
+    /// How often a worker's beats look for dead letters that were kept long enough.
+    pub expire_every: Duration,
+    /// For how long after a beat of a queue's workers the order of priorities, and the index of delays, are kept up; `None`
+    /// for always. Without them a message with a priority joins the others, at the end or at the head, and a delayed one waits
+    /// for the next beat to be looked at. Redis needs that to leave Python what it can understand.
+    pub fleet: Option<Duration>,
+    /// How many bodies of a queue a search has to go through, because the names there don't tell.
+    pub depth: usize,
+    /// Whether a result outlives its time where only a manual clock has moved: Redis forgets by its own clock.
+    pub results_by_own_clock: bool,
+}
+
+impl Freedom {
+    /// Of the store in memory.
+    pub const MEMORY: Self = Self {
+        join_looks_after_queues: false,
+        surplus_after: Duration::from_secs(4),
+        expire_every: Duration::ZERO,
+        fleet: None,
+        depth: 0,
+        results_by_own_clock: false,
+    };
+
+    /// Of the store on Redis.
+    pub const REDIS: Self = Self {
+        join_looks_after_queues: true,
+        surplus_after: Duration::from_secs(4),
+        expire_every: Duration::from_secs(60),
+        fleet: Some(Duration::from_secs(5)),
+        depth: 1_000,
+        results_by_own_clock: true,
+    };
+}
+
+/// Past this age a dead letter may be gone, whoever notices.
+pub(super) const KEPT: Duration = DEAD_LETTER_TTL;

@@ -1,0 +1,96 @@
+//! What may happen, as data.
+
+use std::fmt;
+
+/// One thing that happens. What it happens to is picked from what is there at that moment, by the three numbers; so any part of
+/// a sequence is a sequence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Operation {
+    /// What.
+    pub kind: Kind,
+    /// To which.
+    pub picks: [u32; 3],
+}
+
+macro_rules! kinds {
+    ($($kind:ident $weight:literal $name:literal)*) => {
+        /// What may happen.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Kind {
+            $(#[doc = $name] $kind,)*
+        }
+
+        impl Kind {
+            /// All of them.
+            pub const ALL: &[Self] = &[$(Self::$kind,)*];
+
+            /// How often it happens, beside the others.
+            #[must_use]
+            pub const fn weight(self) -> u64 {
+                match self { $(Self::$kind => $weight,)* }
+            }
+
+            /// In words.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$kind => $name,)* }
+            }
+        }
+    };
+}
+
+kinds! {
+    Enqueue 5 "enqueue"
+    EnqueueSeveral 5 "enqueue several"
+    EnqueuePrioritised 5 "enqueue with a priority"
+    EnqueueDelayed 5 "enqueue delayed"
+    EnqueueOverdue 2 "enqueue due already"
+    EnqueueAgain 2 "enqueue the same once more"
+    EnqueueTwin 2 "enqueue another of the same id"
+    EnqueueUnanswered 2 "enqueue, answer lost"
+    Join 14 "join"
+    Fetch 50 "fetch"
+    FetchUnanswered 8 "fetch, answer lost"
+    Done 8 "finish: gone"
+    DoneWithMessages 6 "finish: gone, and others enqueued"
+    DoneWithResult 6 "finish: gone, and a result"
+    Again 8 "finish: ready"
+    Retry 8 "finish: until"
+    GiveBack 8 "finish: head"
+    Bury 8 "finish: dead"
+    BuryBytes 5 "finish: dead, raw bytes"
+    FinishSeveral 12 "finish several"
+    FinishTwice 6 "finish once more"
+    FinishLost 5 "finish what was lost"
+    FinishUnanswered 6 "finish, answer lost"
+    Tick 12 "a beat's time"
+    Ticks 6 "time of some beats"
+    Late 3 "a late beat"
+    Minute 3 "a minute"
+    Week 1 "a week"
+    Crash 3 "a worker dies"
+    Sleep 4 "a worker stands still"
+    Wake 8 "a worker goes on"
+    Leave 2 "a worker leaves"
+    Cancel 6 "cancel"
+    Pause 2 "pause"
+    Resume 8 "resume"
+    Purge 1 "purge"
+    Revive 5 "revive"
+    Delete 3 "delete"
+    Look 1 "look"
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl Operation {
+    /// One of `length` things, by one of the numbers.
+    #[must_use]
+    pub fn pick(&self, number: usize, length: usize) -> usize {
+        (self.picks[number] as usize) % length.max(1)
+    }
+}

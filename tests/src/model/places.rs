@@ -1,0 +1,337 @@
+//! The model: which message lies where, as plain data, and what each call makes of it.
+//!
+//! It is written to be read as the specification, and not to be fast: a list of messages, each with its place. Every call is
+//! applied to it together with the store's answer: the model says whether the store may answer so, and where the contract
+//! leaves the store a choice, it follows. A message that is not in this list anywhere has ended.
+//!
+//! ```text
+//! Ready { band, rank }   in its queue: lower bands first, then lower ranks; of one rank, in any order
+//! Held { due }           until its time
+//! Claimed { by, .. }     in a worker's hands
+//! a Letter               dead
+//! ```
+
+mod beat;
+mod check;
+mod endings;
+mod hands;
+mod look;
+
+pub use self::check::{Wrong, differ};
+pub use self::look::Found;
+use super::freedom::{Freedom, KEPT};
+use common::{
+    clock::Timestamp,
+    message::Message,
+    queue_name::QueueName,
+    store::{Body, Counts, Delivery, Fetched, PRIORITIES, Want},
+};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
+
+/// Everything that a store should hold.
+#[derive(Clone, Debug)]
+pub struct Places {
+    /// The time.
+    pub now: Timestamp,
+    /// What is ready, held or claimed; in no order.
+    pub items: Vec<Item>,
+    /// The dead letters, the oldest first.
+    pub letters: Vec<Letter>,
+    /// All workers that ever were, by their number.
+    pub workers: Vec<Worker>,
+    /// The queues from which nothing is fetched.
+    pub paused: BTreeSet<QueueName>,
+    /// Stored values, and until when.
+    pub stored: BTreeMap<String, (Vec<u8>, Timestamp)>,
+    /// How often what no call asks for has happened.
+    pub moves: BTreeMap<Move, u64>,
+    /// When a worker of the queue has last beaten.
+    pub(super) fleets: BTreeMap<QueueName, Timestamp>,
+    pub(super) freedom: Freedom,
+    /// The ranks given last.
+    head: i64,
+    tail: i64,
+}
+
+/// A message that has not ended.
+#[derive(Clone, Debug)]
+pub struct Item {
+    /// The queue that it lies in.
+    pub queue: QueueName,
+    /// What it says.
+    pub message: Message,
+    /// The name that it lies under, once that is known: its id at first, a fresh one whenever a new body is written.
+    pub name: Option<Arc<str>>,
+    /// How many workers died with it.
+    pub crashes: u32,
+    /// Where it is.
+    pub place: Place,
+}
+
+/// Where a message is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// In its queue.
+    Ready {
+        /// Its priority.
+        band: i32,
+        /// Its place among those of the same priority.
+        rank: i64,
+    },
+    /// Held until its time.
+    Held {
+        /// When that is.
+        due: Timestamp,
+    },
+    /// Held by a worker.
+    Claimed {
+        /// Which.
+        by: usize,
+        /// The reason of who cancelled it.
+        cancelled: Option<String>,
+    },
+}
+
+/// A dead letter.
+#[derive(Clone, Debug)]
+pub struct Letter {
+    /// The queue that it lies in.
+    pub queue: QueueName,
+    /// What is kept of it.
+    pub body: Body,
+    /// Why it died.
+    pub reason: String,
+    /// When it died.
+    pub died: Timestamp,
+}
+
+/// A worker: what the store knows of it, and what it knows itself.
+#[derive(Clone, Debug)]
+pub struct Worker {
+    /// Its id.
+    pub id: String,
+    /// Its queues.
+    pub queues: Vec<QueueName>,
+    /// Whether the store knows it: it has not left, and nobody has taken it for dead since its last beat.
+    pub is_registered: bool,
+    /// Its last beat.
+    pub beat: Timestamp,
+    /// What its beats have seen of the others.
+    looks: hands::Looks,
+    /// The names of its claims that it does not know of, and since when.
+    surplus: BTreeMap<(QueueName, Arc<str>), Timestamp>,
+    /// When one of its beats has last looked for old dead letters.
+    expired: Option<Timestamp>,
+}
+
+/// What happens although no call asks for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Move {
+    /// A message came due.
+    Promoted,
+    /// A message came back from a dead worker.
+    Recovered,
+    /// A message died because too many workers had died with it.
+    DiedOfDeaths,
+    /// A message came back that its worker did not know of.
+    Forgotten,
+    /// A cancelled message was to run again, and died instead.
+    Stopped,
+    /// A dead letter was kept long enough.
+    Expired,
+    /// A worker lost what it held.
+    Lost,
+    /// A worker was taken for dead and fetched nothing.
+    Strange,
+    /// A message joined the others because nobody kept up the order of its queue.
+    Unordered,
+}
+
+impl Move {
+    /// All of them.
+    pub const ALL: &[Self] = &[
+        Self::Promoted,
+        Self::Recovered,
+        Self::DiedOfDeaths,
+        Self::Forgotten,
+        Self::Stopped,
+        Self::Expired,
+        Self::Lost,
+        Self::Strange,
+        Self::Unordered,
+    ];
+}
+
+impl Places {
+    /// Empty ones.
+    #[must_use]
+    pub fn new(now: Timestamp, freedom: Freedom) -> Self {
+        Self {
+            now,
+            items: Vec::new(),
+            letters: Vec::new(),
+            workers: Vec::new(),
+            paused: BTreeSet::new(),
+            stored: BTreeMap::new(),
+            moves: BTreeMap::new(),
+            fleets: BTreeMap::new(),
+            freedom,
+            head: 0,
+            tail: 0,
+        }
+    }
+
+    /// Stores a message, unless it is there already, byte for byte, under its id.
+    pub fn enqueue(&mut self, message: &Message) {
+        let rank = self.next_tail();
+        self.enqueue_at(message, rank);
+    }
+
+    fn enqueue_at(&mut self, message: &Message, rank: i64) {
+        let id = message.message_id.as_str();
+        let same_name = |item: &&Item| item.queue == message.queue_name && item.name.as_deref() == Some(id);
+        let name = match self.items.iter().find(same_name) {
+            Some(item) if item.message == *message => return,
+            Some(_) => None,
+            None => Some(id.into()),
+        };
+        let due = message.eta(self.now).filter(|due| *due > self.now);
+        self.put(message.clone(), name, due, rank);
+    }
+
+    /// A new body, to be ready or held.
+    fn put(&mut self, message: Message, name: Option<Arc<str>>, due: Option<Timestamp>, rank: i64) {
+        let queue = message.queue_name.clone();
+        let place = due.map_or_else(|| self.ready(&queue, &message, rank), |due| Place::Held { due });
+        self.items.push(Item { queue, message, name, crashes: 0, place });
+    }
+
+    /// Ready, in the band of its priority, while its queue's order is kept up.
+    fn ready(&mut self, queue: &QueueName, message: &Message, rank: i64) -> Place {
+        let band = message.priority().clamp(*PRIORITIES.start(), *PRIORITIES.end());
+        if band == 0 || self.is_fresh(queue) {
+            return Place::Ready { band, rank };
+        }
+        self.happened(Move::Unordered, 1);
+        Place::Ready { band: 0, rank: if band < 0 { self.next_head() } else { rank } }
+    }
+
+    /// Counts what happened.
+    pub fn happened(&mut self, what: Move, times: usize) {
+        if times > 0 {
+            *self.moves.entry(what).or_default() += times as u64;
+        }
+    }
+
+    fn is_fresh(&self, queue: &QueueName) -> bool {
+        let Some(fresh) = self.freedom.fleet else { return true };
+        self.fleets.get(queue).is_some_and(|beat| self.now.since(*beat) <= fresh)
+    }
+
+    fn next_tail(&mut self) -> i64 {
+        self.tail += 1;
+        self.tail
+    }
+
+    fn next_head(&mut self) -> i64 {
+        self.head -= 1;
+        self.head
+    }
+
+    /// Claims what a fetch brought: lower bands first, then lower ranks, as many as are there and were wanted.
+    ///
+    /// # Errors
+    ///
+    /// What it should have brought instead.
+    pub fn fetched(&mut self, worker: usize, wants: &[Want], fetched: &Fetched) -> Result<(), Wrong> {
+        differ("its time", &self.now, &fetched.now)?;
+        let mut told = fetched.deliveries.iter();
+        for want in wants {
+            for _ in 0..want.count {
+                let Some(first) = self.first(&want.queue) else { break };
+                self.claim(worker, first, told.next())?;
+            }
+        }
+        if let Some(more) = told.next() {
+            return Err(Wrong(format!("nothing more should have come, but {more:?}")));
+        }
+        differ("the next due time", &self.next_due(&self.workers[worker].queues), &fetched.next_due)
+    }
+
+    /// Claims what a fetch has brought whose answer was lost.
+    pub fn fetched_unseen(&mut self, worker: usize, wants: &[Want]) {
+        for want in wants {
+            for _ in 0..want.count {
+                let Some(first) = self.first(&want.queue) else { break };
+                self.items[first].place = Place::Claimed { by: worker, cancelled: None };
+            }
+        }
+    }
+
+    /// What is to be fetched next from a queue, by index.
+    fn first(&self, queue: &QueueName) -> Option<usize> {
+        let ready = self.items.iter().enumerate().filter(|(_, item)| item.queue == *queue);
+        let ready = ready.filter_map(|(at, item)| match item.place {
+            Place::Ready { band, rank } => Some((band, rank, at)),
+            _ => None,
+        });
+        ready.min().map(|(.., at)| at).filter(|_| !self.paused.contains(queue))
+    }
+
+    /// What was delivered has to be this message, or another one of the same rank.
+    fn claim(&mut self, worker: usize, first: usize, told: Option<&Delivery>) -> Result<(), Wrong> {
+        let Item { queue, place, .. } = self.items[first].clone();
+        let fits = |item: &&mut Item| {
+            item.queue == queue && item.place == place && told.is_some_and(|told| check::is_delivered(item, told))
+        };
+        let Some(item) = self.items.iter_mut().find(fits) else {
+            let item = &self.items[first];
+            return Err(Wrong(format!("{} should have come (crashes: {}), but {told:?}", item.message, item.crashes)));
+        };
+        item.name = told.map(|told| told.claim.id.clone());
+        item.place = Place::Claimed { by: worker, cancelled: None };
+        if let Some(told) = told {
+            // Whatever it was once, the answer that brings it may be under way.
+            self.workers[worker].surplus.remove(&(queue, told.claim.id.clone()));
+        }
+        Ok(())
+    }
+
+    /// How many messages of a queue are in which place; of the dead, those that cannot have expired.
+    #[must_use]
+    pub fn counts(&self, queue: &QueueName) -> Counts {
+        let mut counts = Counts::default();
+        for item in self.items.iter().filter(|item| item.queue == *queue) {
+            match item.place {
+                Place::Ready { .. } => counts.ready += 1,
+                Place::Held { .. } => counts.delayed += 1,
+                Place::Claimed { .. } => counts.claimed += 1,
+            }
+        }
+        counts.dead = self.letters.iter().filter(|letter| letter.queue == *queue && !self.may_be_gone(letter)).count();
+        counts
+    }
+
+    fn may_be_gone(&self, letter: &Letter) -> bool {
+        self.now.since(letter.died) >= KEPT
+    }
+
+    fn next_due(&self, queues: &[QueueName]) -> Option<Timestamp> {
+        let of_queues = self.items.iter().filter(|item| queues.contains(&item.queue));
+        let due = |item: &Item| if let Place::Held { due } = item.place { Some(due) } else { None };
+        of_queues.filter_map(due).min()
+    }
+
+    fn die(&mut self, queue: &QueueName, body: Body, reason: String) {
+        self.letters.push(Letter { queue: queue.clone(), body, reason, died: self.now });
+    }
+
+    /// Lets time pass.
+    pub fn advance(&mut self, duration: Duration) {
+        self.now = self.now + duration;
+    }
+}

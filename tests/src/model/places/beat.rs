@@ -1,0 +1,210 @@
+//! What a beat brings about.
+
+use super::{Item, Move, Place, Places, Worker, Wrong, differ, hands::Looks};
+use common::{
+    message::Message,
+    queue_name::QueueName,
+    store::{Beat, Body, Claim, MAX_CRASHES},
+};
+use std::collections::BTreeMap;
+
+impl Places {
+    /// Registers a worker, which counts as its first beat; answers its number.
+    pub fn join(&mut self, id: &str, queues: &[QueueName]) -> usize {
+        let worker = Worker {
+            id: id.to_owned(),
+            queues: queues.to_vec(),
+            is_registered: true,
+            beat: self.now,
+            looks: Looks::default(),
+            surplus: BTreeMap::new(),
+            expired: None,
+        };
+        self.workers.push(worker);
+        let worker = self.workers.len() - 1;
+        if self.freedom.join_looks_after_queues {
+            self.look_after(worker, &[]);
+        }
+        worker
+    }
+
+    /// A worker lives, and has looked after its queues; `held` is what it believes to hold.
+    ///
+    /// # Errors
+    ///
+    /// What the beat should have found.
+    pub fn beaten(&mut self, worker: usize, held: &[Claim], told: &Beat) -> Result<(), Wrong> {
+        let lost = |claim: &&Claim| !self.holds(worker, claim);
+        let lost: Vec<Claim> = held.iter().filter(lost).cloned().collect();
+        self.happened(Move::Lost, lost.len());
+        let (early, mut cancelled, moved) = self.look_after(worker, held);
+        let queues = &self.workers[worker].queues;
+        differ("its time", &self.now, &told.now)?;
+        differ("what is lost", &sorted(lost), &sorted(told.lost.clone()))?;
+        // Of a claim that the worker doesn't know of, it may hear that it is cancelled, and may not.
+        cancelled.retain(|claim| held.contains(claim));
+        let heard = told.cancelled.iter().filter(|claim| held.contains(claim)).cloned().collect();
+        differ("what is cancelled", &sorted(cancelled), &sorted(heard))?;
+        differ("how many moved", &moved, &told.moved)?;
+        differ("the next due time", &self.next_due(queues), &told.next_due)?;
+        // Whether something is ready may be looked up before what is found in the same beat: that is told by `moved`.
+        if told.ready != early {
+            differ("whether something is ready", &self.is_ready(queues), &told.ready)?;
+        }
+        Ok(())
+    }
+
+    /// A worker has beaten, and the answer was lost.
+    pub fn beaten_unseen(&mut self, worker: usize, held: &[Claim]) {
+        self.look_after(worker, held);
+    }
+
+    /// Does the upkeep of a beat. Answers whether something was ready before anything was taken from the dead, which claims of
+    /// the worker are cancelled, and how many messages moved.
+    fn look_after(&mut self, worker: usize, held: &[Claim]) -> (bool, Vec<Claim>, usize) {
+        let queues = self.workers[worker].queues.clone();
+        self.workers[worker].is_registered = true;
+        self.workers[worker].beat = self.now;
+        for queue in &queues {
+            self.fleets.insert(queue.clone(), self.now);
+        }
+        let mut moved = self.promote(&queues);
+        self.happened(Move::Promoted, moved);
+        self.expire(worker, &queues);
+        let (early, cancelled) = (self.is_ready(&queues), self.cancelled(worker));
+        // All that comes to the head in one beat may lie there in any order.
+        let rank = self.next_head();
+        self.give_back_surplus(worker, held, rank);
+        for dead in self.dead(worker) {
+            self.workers[dead].is_registered = false;
+            let recovered = self.recover(dead, rank);
+            self.happened(Move::Recovered, recovered);
+            moved += recovered;
+        }
+        (early, cancelled, moved)
+    }
+
+    /// What is due becomes ready, in the order of the times; of one time, in any order.
+    fn promote(&mut self, queues: &[QueueName]) -> usize {
+        let is_due = |item: &Item| match item.place {
+            Place::Held { due } if due <= self.now && queues.contains(&item.queue) => Some(due),
+            _ => None,
+        };
+        let mut due: Vec<_> =
+            self.items.iter().enumerate().filter_map(|(at, item)| Some((is_due(item)?, at))).collect();
+        due.sort_unstable();
+        let mut last = None;
+        for (time, at) in &due {
+            if last != Some(*time) {
+                self.next_tail();
+                last = Some(*time);
+            }
+            let Item { queue, message, .. } = self.items[*at].clone();
+            self.items[*at].place = self.ready(&queue, &message, self.tail);
+        }
+        due.len()
+    }
+
+    /// Forgets what was kept long enough.
+    fn expire(&mut self, worker: usize, queues: &[QueueName]) {
+        let last = self.workers[worker].expired;
+        if last.is_none_or(|last| self.now.since(last) >= self.freedom.expire_every) {
+            self.workers[worker].expired = Some(self.now);
+            let (now, before) = (self.now, self.letters.len());
+            self.letters.retain(|letter| !queues.contains(&letter.queue) || now.since(letter.died) < super::KEPT);
+            self.happened(Move::Expired, before - self.letters.len());
+        }
+    }
+
+    /// Gives back what the worker has not known of for too long: the answer that brought it was lost.
+    fn give_back_surplus(&mut self, worker: usize, held: &[Claim], rank: i64) {
+        let known = std::mem::take(&mut self.workers[worker].surplus);
+        for at in (0..self.items.len()).rev() {
+            let item = &self.items[at];
+            let (Some(name), Place::Claimed { by, .. }) = (&item.name, &item.place) else { continue };
+            if *by != worker || held.iter().any(|claim| claim.queue == item.queue && claim.id == *name) {
+                continue;
+            }
+            let key = (item.queue.clone(), name.clone());
+            let since = known.get(&key).copied().unwrap_or(self.now);
+            if self.now.since(since) > self.freedom.surplus_after {
+                self.return_to_head(at, rank);
+                self.happened(Move::Forgotten, 1);
+            } else {
+                self.workers[worker].surplus.insert(key, since);
+            }
+        }
+    }
+
+    /// What a dead worker held goes back to the heads of its queues, or, after too many deaths, to the dead letters; answers how
+    /// much of it went back.
+    fn recover(&mut self, dead: usize, rank: i64) -> usize {
+        let mut moved = 0;
+        for at in (0..self.items.len()).rev() {
+            if !matches!(self.items[at].place, Place::Claimed { by, .. } if by == dead) {
+                continue;
+            }
+            self.items[at].crashes += 1;
+            let is_cancelled = matches!(self.items[at].place, Place::Claimed { cancelled: Some(_), .. });
+            if self.items[at].crashes >= MAX_CRASHES && !is_cancelled {
+                let item = self.items.swap_remove(at);
+                let reason = format!("its worker died {MAX_CRASHES} times");
+                self.die(&item.queue, Body::Message(item.message), reason);
+                self.happened(Move::DiedOfDeaths, 1);
+            } else {
+                self.return_to_head(at, rank);
+                moved += usize::from(!is_cancelled);
+            }
+        }
+        moved
+    }
+
+    /// A claim is given back; the message dies if it is cancelled.
+    fn return_to_head(&mut self, at: usize, rank: i64) {
+        let Item { queue, message, place, .. } = self.items[at].clone();
+        if let Place::Claimed { cancelled: Some(reason), .. } = place {
+            self.items.swap_remove(at);
+            self.happened(Move::Stopped, 1);
+            self.die(&queue, Body::Message(message), reason);
+        } else {
+            self.items[at].place = self.ready_at_head(&queue, &message, rank);
+        }
+    }
+
+    pub(super) fn ready_at_head(&mut self, queue: &QueueName, message: &Message, rank: i64) -> Place {
+        match self.ready(queue, message, rank) {
+            // Without a fleet there is one band only.
+            Place::Ready { band: 0, .. } => Place::Ready { band: 0, rank },
+            place => place,
+        }
+    }
+
+    fn is_ready(&self, queues: &[QueueName]) -> bool {
+        queues.iter().any(|queue| self.first(queue).is_some())
+    }
+
+    /// Whether a worker holds what it believes to hold.
+    #[must_use]
+    pub fn holds(&self, worker: usize, claim: &Claim) -> bool {
+        self.claims(worker).any(|(known, _)| known == *claim)
+    }
+
+    fn cancelled(&self, worker: usize) -> Vec<Claim> {
+        self.claims(worker).filter(|(_, is_cancelled)| *is_cancelled).map(|(claim, _)| claim).collect()
+    }
+
+    /// The claims of a worker, and whether each is cancelled.
+    pub(super) fn claims(&self, worker: usize) -> impl Iterator<Item = (Claim, bool)> {
+        self.items.iter().filter_map(move |item| match (&item.place, &item.name) {
+            (Place::Claimed { by, cancelled }, Some(name)) if *by == worker => {
+                Some((Claim { queue: item.queue.clone(), id: name.clone() }, cancelled.is_some()))
+            }
+            _ => None,
+        })
+    }
+}
+
+fn sorted(mut claims: Vec<Claim>) -> Vec<Claim> {
+    claims.sort_unstable();
+    claims
+}

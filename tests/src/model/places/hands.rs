@@ -1,0 +1,116 @@
+//! Who is taken for dead, and what people move by hand.
+
+use super::{Item, Letter, Place, Places, Wrong, differ};
+use common::{
+    clock::Timestamp,
+    message::Message,
+    queue_name::QueueName,
+    store::{BEAT_INTERVAL, Body, Cancelled, DEAD_AFTER},
+};
+use std::{collections::BTreeMap, time::Duration};
+
+/// What a worker's beats have seen of the others.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Looks {
+    last: Option<Timestamp>,
+    /// The sum of all times between looks that were on time.
+    watched: Duration,
+    /// The last beat of each that was silent, and how much had been watched when it was seen first.
+    seen: BTreeMap<usize, (Timestamp, Duration)>,
+}
+
+impl Places {
+    /// Whom this worker takes for dead: who was silent for three intervals, in looks that came on time. A look that comes late
+    /// adds nothing, because whatever held it up may have held up the silent one.
+    pub(super) fn dead(&mut self, worker: usize) -> Vec<usize> {
+        let now = self.now;
+        let is_silent = |other: &usize| {
+            *other != worker
+                && self.workers[*other].is_registered
+                && now.since(self.workers[*other].beat) > BEAT_INTERVAL
+        };
+        let silent: Vec<usize> = (0..self.workers.len()).filter(is_silent).collect();
+        let beats: Vec<_> = silent.iter().map(|other| self.workers[*other].beat).collect();
+        let looks = &mut self.workers[worker].looks;
+        let passed = looks.last.map_or(Duration::ZERO, |last| now.since(last));
+        if passed <= BEAT_INTERVAL * 3 / 2 {
+            looks.watched += passed;
+        }
+        looks.last = Some(now);
+        looks.seen.retain(|other, _| silent.contains(other));
+        let watched = looks.watched;
+        let mut is_dead = |(other, beat): &(usize, Timestamp)| {
+            let seen = looks.seen.entry(*other).or_insert((*beat, watched));
+            if seen.0 != *beat {
+                *seen = (*beat, watched);
+            }
+            // It is silent for an interval when it is seen first.
+            watched.saturating_sub(seen.1) + BEAT_INTERVAL >= BEAT_INTERVAL * DEAD_AFTER
+        };
+        silent.into_iter().zip(beats).filter(|silent| is_dead(silent)).map(|(other, _)| other).collect()
+    }
+
+    /// A worker leaves; one that still holds something stays, and is found dead.
+    pub fn leave(&mut self, worker: usize) {
+        if self.claims(worker).next().is_none() {
+            self.workers[worker].is_registered = false;
+        }
+    }
+
+    /// Cancels a message that was found, by index.
+    pub fn cancel(&mut self, at: usize, reason: &str) -> Cancelled {
+        let reason = reason.to_owned();
+        let was = match &mut self.items[at].place {
+            Place::Claimed { cancelled, by } => {
+                *cancelled = Some(reason);
+                return Cancelled::Claimed { worker: self.workers[*by].id.clone() };
+            }
+            Place::Ready { .. } => Cancelled::Ready,
+            Place::Held { .. } => Cancelled::Delayed,
+        };
+        let item = self.items.swap_remove(at);
+        self.die(&item.queue, Body::Message(item.message), reason);
+        was
+    }
+
+    /// Lets nothing more be fetched from a queue, or lets it again; answers whether that is new.
+    pub fn pause(&mut self, queue: &QueueName, paused: bool) -> bool {
+        if paused { self.paused.insert(queue.clone()) } else { self.paused.remove(queue) }
+    }
+
+    /// Deletes what waits in a queue; answers how much that was.
+    pub fn purge(&mut self, queue: &QueueName) -> usize {
+        let before = self.items.len();
+        let stays = |item: &Item| item.queue != *queue || matches!(item.place, Place::Claimed { .. });
+        self.items.retain(stays);
+        before - self.items.len()
+    }
+
+    /// Makes a dead letter ready again, as this message.
+    ///
+    /// # Errors
+    ///
+    /// Where it was there, and the store says that it wasn't.
+    pub fn revived(&mut self, letter: usize, message: &Message, told: bool) -> Result<(), Wrong> {
+        self.deleted(letter, told)?;
+        if told {
+            self.move_on(message, None, None);
+        }
+        Ok(())
+    }
+
+    /// Deletes a dead letter.
+    ///
+    /// # Errors
+    ///
+    /// As [`Places::revived`].
+    pub fn deleted(&mut self, letter: usize, told: bool) -> Result<(), Wrong> {
+        let was_there = Letter::clone(&self.letters[letter]);
+        // Only one that has been kept long enough may be gone before its time comes to be looked at.
+        if !self.may_be_gone(&was_there) {
+            differ("whether the dead letter was there", &true, &told)?;
+        }
+        self.letters.remove(letter);
+        Ok(())
+    }
+}

@@ -1,0 +1,280 @@
+//! Plays what may happen on a store and on the model, side by side.
+//!
+//! Each call's answer has to be one that the model allows, and after every step the numbers of all places have to agree. A worker
+//! here is as forgetful as a process can be: it dies, stands still, and loses answers.
+
+mod ending;
+mod moving;
+mod sending;
+mod time;
+mod working;
+
+use super::{
+    freedom::Freedom,
+    operation::{Kind, Operation},
+    places::{Found, Places, Wrong},
+};
+use common::{
+    clock::{Clock, Timestamp},
+    message::{Entries, Message, MessageId, Raw},
+    queue_name::QueueName,
+    store::{Claim, Inspect, Lease},
+};
+use std::{fmt, sync::Arc};
+
+/// When every sequence begins.
+pub const NOON: Timestamp = Timestamp::from_millis(1_795_485_700_000);
+
+/// The queues of every sequence.
+const QUEUES: [&str; 2] = ["a", "b"];
+
+/// Messages that wait or run at once, at most: more would make the model slow, and show nothing new.
+const MANY: usize = 40;
+
+/// Workers that live at once, at most.
+const CREW: usize = 4;
+
+/// A store at play, and what the model knows of it.
+pub struct Play {
+    store: Arc<dyn Inspect>,
+    clock: Clock,
+    queues: Vec<QueueName>,
+    /// What should be.
+    pub places: Places,
+    /// The workers, by the model's numbers.
+    hands: Vec<Hand>,
+    /// All that were sent, as they were sent.
+    sent: Vec<Message>,
+    /// Makes messages, and results, tell themselves apart.
+    last: u32,
+    results: String,
+    story: Option<Vec<String>>,
+}
+
+/// A worker's own view.
+struct Hand {
+    lease: Lease,
+    /// What it believes to hold.
+    held: Vec<Held>,
+    /// What it held once.
+    past: Vec<Held>,
+    is_alive: bool,
+    is_asleep: bool,
+}
+
+#[derive(Clone)]
+struct Held {
+    claim: Claim,
+    message: Message,
+}
+
+impl fmt::Debug for Play {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Play").field("places", &self.places).finish_non_exhaustive()
+    }
+}
+
+impl Play {
+    /// An empty store under a manual clock that stands at [`NOON`]. Results are kept under keys that begin with `results`. With
+    /// `tells`, the story is kept for whoever has to find out why.
+    #[must_use]
+    pub fn new(store: Arc<dyn Inspect>, clock: Clock, freedom: Freedom, results: &str, tells: bool) -> Self {
+        Self {
+            store,
+            clock,
+            queues: QUEUES.map(QueueName::canonical).to_vec(),
+            places: Places::new(NOON, freedom),
+            hands: Vec::new(),
+            sent: Vec::new(),
+            last: 0,
+            results: results.to_owned(),
+            story: tells.then(Vec::new),
+        }
+    }
+
+    /// What has happened, where it was kept.
+    #[must_use]
+    pub fn story(&self) -> String {
+        self.story.as_deref().unwrap_or_default().join("\n")
+    }
+
+    fn tell(&mut self, what: impl FnOnce() -> String) {
+        if let Some(story) = &mut self.story {
+            story.push(what());
+        }
+    }
+
+    /// Whether there is anything that this could happen to.
+    #[must_use]
+    pub fn is_possible(&self, kind: Kind) -> bool {
+        match kind {
+            Kind::Enqueue
+            | Kind::EnqueueSeveral
+            | Kind::EnqueuePrioritised
+            | Kind::EnqueueDelayed
+            | Kind::EnqueueOverdue
+            | Kind::EnqueueUnanswered => self.places.items.len() < MANY,
+            Kind::EnqueueAgain | Kind::EnqueueTwin => !self.sent.is_empty() && self.places.items.len() < MANY,
+            Kind::Join => self.hands.iter().filter(|hand| hand.is_alive).count() < CREW,
+            Kind::Fetch | Kind::FetchUnanswered | Kind::Crash | Kind::Leave => self.any(|_| true).is_some(),
+            Kind::Sleep => self.any(|hand| !hand.is_asleep).is_some(),
+            Kind::Wake => self.any(|hand| hand.is_asleep).is_some(),
+            Kind::Done
+            | Kind::DoneWithMessages
+            | Kind::DoneWithResult
+            | Kind::Again
+            | Kind::Retry
+            | Kind::GiveBack
+            | Kind::Bury
+            | Kind::BuryBytes
+            | Kind::FinishUnanswered
+            | Kind::FinishTwice => self.any(|hand| !hand.held.is_empty()).is_some(),
+            Kind::FinishSeveral => self.any(|hand| hand.held.len() > 1).is_some(),
+            Kind::FinishLost => self.any(|hand| !hand.past.is_empty()).is_some(),
+            Kind::Cancel => !self.places.items.is_empty(),
+            Kind::Revive | Kind::Delete => !self.places.letters.is_empty(),
+            Kind::Pause => self.places.paused.len() < QUEUES.len(),
+            Kind::Resume => !self.places.paused.is_empty(),
+            Kind::Purge | Kind::Look | Kind::Tick | Kind::Ticks | Kind::Late | Kind::Minute | Kind::Week => true,
+        }
+    }
+
+    /// One thing happens. Answers whether there was anything that it could happen to.
+    ///
+    /// # Errors
+    ///
+    /// Where the store does not do what it should.
+    pub async fn step(&mut self, operation: Operation) -> Result<bool, Wrong> {
+        let kind = operation.kind;
+        if !self.is_possible(kind) {
+            return Ok(false);
+        }
+        match kind {
+            Kind::Enqueue
+            | Kind::EnqueueSeveral
+            | Kind::EnqueuePrioritised
+            | Kind::EnqueueDelayed
+            | Kind::EnqueueOverdue
+            | Kind::EnqueueUnanswered
+            | Kind::EnqueueAgain
+            | Kind::EnqueueTwin => self.send(operation).await?,
+            Kind::Join => self.join(operation).await?,
+            Kind::Fetch | Kind::FetchUnanswered => self.fetch(operation).await?,
+            Kind::Done
+            | Kind::DoneWithMessages
+            | Kind::DoneWithResult
+            | Kind::Again
+            | Kind::Retry
+            | Kind::GiveBack
+            | Kind::Bury
+            | Kind::BuryBytes
+            | Kind::FinishSeveral
+            | Kind::FinishUnanswered
+            | Kind::FinishTwice
+            | Kind::FinishLost => self.finish(operation).await?,
+            Kind::Tick | Kind::Ticks | Kind::Late | Kind::Minute | Kind::Week => self.pass(kind).await?,
+            Kind::Crash | Kind::Sleep | Kind::Wake | Kind::Leave => self.fare(operation).await?,
+            Kind::Cancel => self.cancel(operation).await?,
+            Kind::Pause | Kind::Resume => self.pause(operation).await?,
+            Kind::Purge => self.purge(operation).await?,
+            Kind::Revive | Kind::Delete => self.touch_letter(operation).await?,
+            Kind::Look => self.look().await?,
+        }
+        self.count().await?;
+        Ok(true)
+    }
+
+    /// The workers that are alive and fit.
+    fn any(&self, fits: impl Fn(&Hand) -> bool) -> Option<usize> {
+        self.hands.iter().position(|hand| hand.is_alive && fits(hand))
+    }
+
+    /// One of the workers that are alive and fit; there has to be one.
+    fn one_of(&self, operation: Operation, fits: impl Fn(&Hand) -> bool) -> Result<usize, Wrong> {
+        let fit: Vec<_> =
+            (0..self.hands.len()).filter(|at| self.hands[*at].is_alive && fits(&self.hands[*at])).collect();
+        fit.get(operation.pick(0, fit.len())).copied().ok_or_else(|| Wrong("nobody could do it".to_owned()))
+    }
+
+    /// A new message for one of the queues.
+    fn message(&mut self, queue: usize) -> Message {
+        self.last += 1;
+        Message {
+            queue_name: self.queues[queue % self.queues.len()].clone(),
+            actor_name: "work".into(),
+            args: vec![Raw::from(self.last)],
+            kwargs: Entries::default(),
+            options: Entries::default(),
+            message_id: MessageId::from(&*format!("{:06}", self.last)),
+            message_timestamp: NOON,
+        }
+    }
+
+    /// Compares the numbers of all places.
+    async fn count(&mut self) -> Result<(), Wrong> {
+        for queue in &self.queues {
+            let counts = self.store.counts(queue).await.map_err(refused)?;
+            self.places.counted(queue, counts)?;
+        }
+        Ok(())
+    }
+
+    /// Compares everything that can be seen.
+    ///
+    /// # Errors
+    ///
+    /// Where it differs.
+    pub async fn look(&mut self) -> Result<(), Wrong> {
+        let mut places = self.places.clone();
+        self.compare(&mut places).await?;
+        self.places = places;
+        self.tell(|| "look".to_owned());
+        Ok(())
+    }
+
+    async fn compare(&self, places: &mut Places) -> Result<(), Wrong> {
+        for queue in &self.queues {
+            places.counted(queue, self.store.counts(queue).await.map_err(refused)?)?;
+            let letters = self.store.dead_letters(queue, 0, DEEP).await.map_err(refused)?;
+            places.read(queue, &letters)?;
+        }
+        let mut ids: Vec<_> = self.sent.iter().map(|message| &message.message_id).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        for id in ids {
+            let found = self.store.find(id.as_str(), self.places.freedom.depth).await.map_err(refused)?;
+            places.found(id, &found)?;
+        }
+        places.listed(&self.store.queues(None, DEEP).await.map_err(refused)?)?;
+        places.met(&self.store.workers(None, DEEP).await.map_err(refused)?)?;
+        for key in places.stored.keys() {
+            places.kept(key, self.store.stored(key).await.map_err(refused)?.as_ref())?;
+        }
+        Ok(())
+    }
+
+    /// After a lost answer: what is there has to be what one of these says.
+    async fn settle(&mut self, possible: Vec<Places>) -> Result<(), Wrong> {
+        let mut wrongs = Vec::new();
+        for mut places in possible {
+            match self.compare(&mut places).await {
+                Ok(()) => {
+                    self.places = places;
+                    return Ok(());
+                }
+                Err(Wrong(wrong)) => wrongs.push(wrong),
+            }
+        }
+        Err(Wrong(format!(
+            "a call whose answer was lost should have happened as a whole, or not at all:\n  {}",
+            wrongs.join("\n  ")
+        )))
+    }
+}
+
+/// How many of anything a look takes in.
+const DEEP: usize = 100;
+
+fn refused(error: impl fmt::Display) -> Wrong {
+    Wrong(format!("the store says: {error}"))
+}

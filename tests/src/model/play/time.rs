@@ -1,0 +1,30 @@
+//! Time.
+
+use super::{Kind, Play, Wrong};
+use common::store::{BEAT_INTERVAL, DEAD_LETTER_TTL};
+use std::time::Duration;
+
+impl Play {
+    /// Time passes, and all that are awake beat: on time, or late.
+    pub(super) async fn pass(&mut self, kind: Kind) -> Result<(), Wrong> {
+        let (step, times) = match kind {
+            Kind::Tick => (BEAT_INTERVAL, 1),
+            // Enough to find somebody dead, and to give back what somebody does not know of.
+            Kind::Ticks => (BEAT_INTERVAL, 5),
+            Kind::Late => (Duration::from_millis(2_900), 1),
+            Kind::Minute => (Duration::from_secs(61), 1),
+            _ => (DEAD_LETTER_TTL, 1),
+        };
+        for _ in 0..times {
+            self.clock.advance(step);
+            self.places.advance(step);
+            self.tell(|| format!("{} ms pass", step.as_millis()));
+            for worker in 0..self.hands.len() {
+                if self.hands[worker].is_alive && !self.hands[worker].is_asleep {
+                    self.beat(worker).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,115 @@
+//! Workers: joining, fetching, beating, and what else becomes of them.
+
+use crate::model::places::Move;
+use super::{Hand, Held, Kind, Operation, Play, Wrong, refused};
+use common::{
+    error::StoreError,
+    store::{Claim, Delivery, Want},
+};
+
+impl Play {
+    pub(super) async fn join(&mut self, operation: Operation) -> Result<(), Wrong> {
+        let queues = match operation.pick(0, 4) {
+            0 => self.queues[..1].to_vec(),
+            1 => self.queues[1..].to_vec(),
+            _ => self.queues.clone(),
+        };
+        let lease = self.store.join(&queues).await.map_err(refused)?;
+        let worker = self.places.join(lease.worker.as_str(), &queues);
+        self.hands.push(Hand { lease, held: Vec::new(), past: Vec::new(), is_alive: true, is_asleep: false });
+        self.tell(|| format!("worker {worker} joins {queues:?}"));
+        Ok(())
+    }
+
+    pub(super) async fn fetch(&mut self, operation: Operation) -> Result<(), Wrong> {
+        let worker = self.one_of(operation, |_| true)?;
+        let lease = self.hands[worker].lease.clone();
+        let count = 1 + operation.pick(1, 4);
+        let wants: Vec<Want> = lease.queues.iter().map(|queue| Want { queue: queue.clone(), count }).collect();
+        let fetched = match self.store.fetch(&lease, &wants).await {
+            Ok(fetched) => fetched,
+            Err(StoreError::Stranger) if !self.places.workers[worker].is_registered => {
+                self.places.happened(Move::Strange, 1);
+                self.tell(|| format!("worker {worker} fetches: a stranger"));
+                return Ok(());
+            }
+            Err(error) => {
+                self.tell(|| format!("worker {worker} fetches {count} of each: {error}"));
+                let mut done = self.places.clone();
+                done.fetched_unseen(worker, &wants);
+                return self.settle(vec![self.places.clone(), done]).await;
+            }
+        };
+        let is_lost = operation.kind == Kind::FetchUnanswered;
+        self.tell(|| {
+            let lost = if is_lost { ", and the answer is lost" } else { "" };
+            format!("worker {worker} fetches {count} of each: {}{lost}", numbers(&fetched.deliveries))
+        });
+        if !self.places.workers[worker].is_registered {
+            return Err(Wrong("a stranger fetched".to_owned()));
+        }
+        self.places.fetched(worker, &wants, &fetched)?;
+        if !is_lost {
+            let readable = |delivery: Delivery| Some(Held { claim: delivery.claim, message: delivery.body.ok()? });
+            self.hands[worker].held.extend(fetched.deliveries.into_iter().filter_map(readable));
+        }
+        Ok(())
+    }
+
+    pub(super) async fn beat(&mut self, worker: usize) -> Result<(), Wrong> {
+        let held: Vec<Claim> = self.hands[worker].held.iter().map(|held| held.claim.clone()).collect();
+        let beat = match self.store.beat(&self.hands[worker].lease, &held).await {
+            Ok(beat) => beat,
+            Err(error) => {
+                self.tell(|| format!("  worker {worker} beats: {error}"));
+                let mut done = self.places.clone();
+                done.beaten_unseen(worker, &held);
+                return self.settle(vec![self.places.clone(), done]).await;
+            }
+        };
+        self.tell(|| {
+            let (lost, cancelled) = (beat.lost.len(), beat.cancelled.len());
+            format!("  worker {worker} beats: {} moved, {lost} lost, {cancelled} cancelled", beat.moved)
+        });
+        let hand = &mut self.hands[worker];
+        let lost = |held: &mut Held| beat.lost.contains(&held.claim);
+        hand.past.extend(hand.held.extract_if(.., lost));
+        self.places.beaten(worker, &held, &beat)
+    }
+
+    /// A worker dies, stands still, goes on or leaves.
+    pub(super) async fn fare(&mut self, operation: Operation) -> Result<(), Wrong> {
+        let kind = operation.kind;
+        let worker = match kind {
+            Kind::Sleep => self.one_of(operation, |hand| !hand.is_asleep)?,
+            Kind::Wake => self.one_of(operation, |hand| hand.is_asleep)?,
+            // One that stands still as well: it may be the one that is taken for dead meanwhile.
+            _ => self.one_of(operation, |_| true)?,
+        };
+        self.tell(|| format!("{kind}: {worker}"));
+        let hand = &mut self.hands[worker];
+        match kind {
+            Kind::Sleep => hand.is_asleep = true,
+            Kind::Wake => {
+                hand.is_asleep = false;
+                self.beat(worker).await?;
+            }
+            Kind::Leave => {
+                hand.is_alive = false;
+                self.store.leave(&hand.lease).await.map_err(refused)?;
+                self.places.leave(worker);
+            }
+            _ => hand.is_alive = false,
+        }
+        Ok(())
+    }
+}
+
+/// Deliveries for people.
+fn numbers(deliveries: &[Delivery]) -> String {
+    let one = |delivery: &Delivery| match &delivery.body {
+        Ok(message) => message.to_string(),
+        Err(error) => format!("{:?}", error.error),
+    };
+    format!("[{}]", deliveries.iter().map(one).collect::<Vec<_>>().join(", "))
+}

@@ -1,0 +1,203 @@
+//! Sequences: drawn by a seed, played, and, where one fails, made shorter and told.
+
+use super::{
+    coverage::Coverage,
+    freedom::Freedom,
+    operation::{Kind, Operation},
+    places::{Move, Wrong},
+    play::{NOON, Play},
+    random::Random,
+};
+use common::{clock::Clock, store::Inspect};
+use std::{fmt, future::Future, sync::Arc};
+
+/// The fewest operations of a sequence.
+pub const LEAST: usize = 20;
+
+/// How many more there may be.
+const SPREAD: usize = 6;
+
+/// One sequence of so many is long, and full of deaths: it takes many to make a message suspect.
+const LONG_ONES: u64 = 100;
+
+/// The operations of a long sequence.
+const LONG: usize = 250;
+
+/// What happens mostly in a long one.
+const DEATHS: [Kind; 5] = [Kind::Join, Kind::Join, Kind::Fetch, Kind::Crash, Kind::Ticks];
+
+/// One sequence of so many ends with a look at everything; all others with numbers.
+const LOOKS: u64 = 4;
+
+/// How many of a sequence's first operations are drawn freely, so that there is something for others to happen to.
+const OPENING: usize = 6;
+
+/// A store to be played on: makes an empty one for each sequence.
+pub trait Stage: Sync {
+    /// Its name, as a test is called.
+    fn name(&self) -> &'static str;
+
+    /// Where it may differ from others.
+    fn freedom(&self) -> Freedom;
+
+    /// The operations that it knows.
+    fn kinds(&self) -> Vec<Kind> {
+        Kind::ALL.to_vec()
+    }
+
+    /// What happens there of itself.
+    fn moves(&self) -> Vec<Move> {
+        Move::ALL.to_vec()
+    }
+
+    /// An empty store under this clock, and with what its results begin.
+    fn open(&self, clock: Clock) -> impl Future<Output = (Arc<dyn Inspect>, String)> + Send;
+}
+
+/// A sequence that a store has not come through.
+#[derive(Clone, Debug)]
+pub struct Failure {
+    /// What draws it.
+    pub seed: u64,
+    /// The store.
+    pub stage: &'static str,
+    /// What went wrong.
+    pub wrong: Wrong,
+    /// The story of the shortest sequence that was found to go wrong.
+    pub story: String,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { seed, stage, wrong, story } = self;
+        writeln!(f, "{wrong}\n\nThe story so far:\n{story}\n\nTo play it again:")?;
+        writeln!(f, "    MODEL_SEED={seed} cargo test -p tests --test model {stage} -- --nocapture")
+    }
+}
+
+/// Plays the sequence of one seed.
+///
+/// # Errors
+///
+/// Where the store does not do what the model says.
+pub async fn play(stage: &impl Stage, seed: u64, coverage: &mut Coverage) -> Result<(), Failure> {
+    let clock = Clock::manual(NOON);
+    let (store, results) = stage.open(clock.clone()).await;
+    let mut play = Play::new(store, clock, stage.freedom(), &results, false);
+    let mut drawn = Vec::new();
+    let mut happened = Vec::new();
+    let mut draw = Draw::new(stage, seed);
+    let mut wrong = None;
+    while wrong.is_none() && happened.len() < draw.length {
+        let operation = draw.next(&play, &happened);
+        drawn.push(operation);
+        match play.step(operation).await {
+            Ok(true) => happened.push(operation.kind),
+            Ok(false) => {}
+            Err(error) => wrong = Some(error),
+        }
+    }
+    if wrong.is_none() && seed % LOOKS == 0 {
+        wrong = play.look().await.err();
+    }
+    coverage.add(&happened, &play.places.moves);
+    match wrong {
+        None => Ok(()),
+        Some(wrong) => Err(shorten(stage, seed, drawn, wrong).await),
+    }
+}
+
+/// Draws operations by what is possible.
+struct Draw {
+    random: Random,
+    length: usize,
+    kinds: Vec<Kind>,
+    /// A pair that this seed tries to reach, so that rare ones are reached as well.
+    wish: (Kind, Kind),
+}
+
+impl Draw {
+    fn new(stage: &impl Stage, seed: u64) -> Self {
+        let mut random = Random::new(seed);
+        let length = if seed % LONG_ONES == 1 { LONG } else { LEAST + random.index(SPREAD) };
+        let kinds = stage.kinds();
+        let pair = usize::try_from(seed).unwrap_or_default() % (kinds.len() * kinds.len());
+        let wish = (kinds[pair / kinds.len()], kinds[pair % kinds.len()]);
+        Self { random, length, kinds, wish }
+    }
+
+    fn next(&mut self, play: &Play, happened: &[Kind]) -> Operation {
+        let kind = self.kind(play, happened);
+        let mut pick = || u32::try_from(self.random.below(1 << 16)).unwrap_or_default();
+        Operation { kind, picks: [pick(), pick(), pick()] }
+    }
+
+    fn kind(&mut self, play: &Play, happened: &[Kind]) -> Kind {
+        if happened.len() >= OPENING {
+            if happened.last() == Some(&self.wish.0) && play.is_possible(self.wish.1) {
+                return self.wish.1;
+            }
+            if self.random.chance(25) && play.is_possible(self.wish.0) {
+                return self.wish.0;
+            }
+        }
+        if self.length == LONG && self.random.chance(80) {
+            let kind = DEATHS[happened.len() % DEATHS.len()];
+            if play.is_possible(kind) {
+                return kind;
+            }
+        }
+        let possible: Vec<_> = self.kinds.iter().copied().filter(|kind| play.is_possible(*kind)).collect();
+        let mut drawn = self.random.below(possible.iter().map(|kind| kind.weight()).sum());
+        for kind in possible {
+            match drawn.checked_sub(kind.weight()) {
+                None => return kind,
+                Some(left) => drawn = left,
+            }
+        }
+        Kind::Look
+    }
+}
+
+/// Leaves out whatever can be left out, and plays the rest once more, to tell its story.
+async fn shorten(stage: &impl Stage, seed: u64, mut operations: Vec<Operation>, mut wrong: Wrong) -> Failure {
+    let mut told = replay(stage, &operations).await;
+    let mut size = operations.len() / 2;
+    while size > 0 && told.is_some() {
+        let mut from = 0;
+        while from < operations.len() {
+            let mut fewer = operations.clone();
+            fewer.drain(from..(from + size).min(fewer.len()));
+            match replay(stage, &fewer).await {
+                Some(shorter) => {
+                    operations = fewer;
+                    told = Some(shorter);
+                }
+                None => from += size,
+            }
+        }
+        size /= 2;
+    }
+    let story = match told {
+        Some((last, story)) => {
+            wrong = last;
+            story
+        }
+        None => format!("it went wrong once only, after {operations:?}"),
+    };
+    Failure { seed, stage: stage.name(), wrong, story }
+}
+
+/// Plays operations; what goes wrong, and the story up to there.
+async fn replay(stage: &impl Stage, operations: &[Operation]) -> Option<(Wrong, String)> {
+    let clock = Clock::manual(NOON);
+    let (store, results) = stage.open(clock.clone()).await;
+    let mut play = Play::new(store, clock, stage.freedom(), &results, true);
+    for operation in operations {
+        if let Err(wrong) = play.step(*operation).await {
+            return Some((wrong, play.story()));
+        }
+    }
+    let wrong = play.look().await.err()?;
+    Some((wrong, play.story()))
+}

@@ -1,0 +1,6 @@
+//! Every store does what the model says, whatever happens.
+
+#![expect(clippy::unwrap_used, reason = "a test ends where its hands slip")]
+
+mod memory;
+mod run;
