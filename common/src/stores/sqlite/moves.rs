@@ -1,0 +1,214 @@
+//! How a message gets from place to place, inside of a transaction.
+
+use std::collections::HashMap;
+
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
+
+use super::trouble::Trouble;
+use crate::clock::Timestamp;
+use crate::message::Message;
+use crate::queue_name::QueueName;
+use crate::store::{PRIORITIES, fresh_name};
+
+/// A message as it is stored.
+#[derive(Clone, Debug)]
+pub(super) struct Record {
+    pub(super) queue: QueueName,
+    pub(super) name: String,
+    /// Another name, should that one be in use.
+    fresh: String,
+    body: Vec<u8>,
+    priority: i32,
+    due: Option<i64>,
+}
+
+impl Record {
+    /// Under its id: whoever repeats it finds it.
+    pub(super) fn first(message: &Message, now: Timestamp) -> Self {
+        let due = message.eta(now).filter(|due| *due > now).map(Timestamp::as_millis);
+        Self {
+            queue: message.queue_name.clone(),
+            name: message.message_id.to_string(),
+            fresh: fresh_name(message),
+            body: message.encode(),
+            priority: message.priority().clamp(*PRIORITIES.start(), *PRIORITIES.end()),
+            due,
+        }
+    }
+
+    /// Under a fresh name, to be ready or held until a time.
+    pub(super) fn moved(message: &Message, due: Option<Timestamp>, now: Timestamp) -> Self {
+        let mut message = message.clone();
+        message.set_eta(due.filter(|due| *due > now));
+        let first = Self::first(&message, now);
+        Self { name: first.fresh.clone(), ..first }
+    }
+}
+
+/// One namespace's queues inside of a transaction: their numbers, and where their ends are.
+pub(super) struct Space<'a> {
+    pub(super) connection: &'a Connection,
+    namespace: &'a str,
+    numbers: HashMap<QueueName, i64>,
+    /// The last rank of each queue and priority.
+    tails: HashMap<(i64, i32), i64>,
+}
+
+impl<'a> Space<'a> {
+    pub(super) fn new(connection: &'a Connection, namespace: &'a str) -> Self {
+        Self { connection, namespace, numbers: HashMap::new(), tails: HashMap::new() }
+    }
+
+    /// The number of a queue that may not exist.
+    pub(super) fn find_queue(&self, name: &QueueName) -> rusqlite::Result<Option<i64>> {
+        if let Some(number) = self.numbers.get(name) {
+            return Ok(Some(*number));
+        }
+        let mut find = self.connection.prepare_cached("SELECT id FROM queues WHERE namespace = ? AND name = ?")?;
+        find.query_row(params![self.namespace, name.as_str()], |row| row.get(0)).optional()
+    }
+
+    /// The number of a queue, which exists from then on.
+    pub(super) fn queue(&mut self, name: &QueueName) -> rusqlite::Result<i64> {
+        if let Some(number) = self.numbers.get(name) {
+            return Ok(*number);
+        }
+        let number = if let Some(number) = self.find_queue(name)? {
+            number
+        } else {
+            let mut make = self.connection.prepare_cached("INSERT INTO queues (namespace, name) VALUES (?, ?)")?;
+            make.insert(params![self.namespace, name.as_str()])?
+        };
+        self.numbers.insert(name.clone(), number);
+        Ok(number)
+    }
+
+    /// A rank behind all that are ready.
+    fn tail(&mut self, queue: i64, priority: i32) -> rusqlite::Result<i64> {
+        if let Some(last) = self.tails.get_mut(&(queue, priority)) {
+            *last += 1;
+            return Ok(*last);
+        }
+        let mut last = self.connection.prepare_cached(
+            "SELECT rank FROM messages WHERE queue = ? AND priority = ? AND worker IS NULL AND due IS NULL
+             ORDER BY rank DESC LIMIT 1",
+        )?;
+        let last: Option<i64> = last.query_row(params![queue, priority], |row| row.get(0)).optional()?;
+        let rank = last.unwrap_or(0) + 1;
+        self.tails.insert((queue, priority), rank);
+        Ok(rank)
+    }
+
+    /// A rank before all that are ready.
+    fn head(&self, queue: i64, priority: i32) -> rusqlite::Result<i64> {
+        let mut first = self.connection.prepare_cached(
+            "SELECT rank FROM messages WHERE queue = ? AND priority = ? AND worker IS NULL AND due IS NULL
+             ORDER BY rank LIMIT 1",
+        )?;
+        let first: Option<i64> = first.query_row(params![queue, priority], |row| row.get(0)).optional()?;
+        Ok(first.unwrap_or(0) - 1)
+    }
+
+    /// Stores a message, unless the same bytes are there under its name; others there leave it a fresh one.
+    pub(super) fn put(&mut self, record: &Record) -> Result<(), Trouble> {
+        let queue = self.queue(&record.queue)?;
+        let rank = if record.due.is_none() { self.tail(queue, record.priority)? } else { 0 };
+        let mut put = self.connection.prepare_cached(
+            "INSERT INTO messages (queue, name, body, priority, rank, due) VALUES (?, ?, ?, ?, ?, ?)
+             ON CONFLICT (queue, name) DO NOTHING",
+        )?;
+        for name in [&record.name, &record.fresh] {
+            if put.execute(params![queue, name, record.body, record.priority, rank, record.due])? == 1 {
+                return Ok(());
+            }
+            let mut there = self.connection.prepare_cached("SELECT body FROM messages WHERE queue = ? AND name = ?")?;
+            let there: Vec<u8> = there.query_row(params![queue, name], |row| row.get(0))?;
+            if there == record.body {
+                return Ok(());
+            }
+        }
+        Err(Trouble::Store(crate::error::StoreError::Refused("every name is in use".to_owned())))
+    }
+
+    /// The message that lies under a name.
+    pub(super) fn held(&self, queue: i64, name: &str) -> rusqlite::Result<Option<Held>> {
+        let mut held = self.connection.prepare_cached("SELECT * FROM messages WHERE queue = ? AND name = ?")?;
+        held.query_row(params![queue, name], Held::read).optional()
+    }
+
+    /// Keeps a value until a time, in place of what was there.
+    pub(super) fn keep(&self, key: &str, value: &[u8], until: Timestamp) -> rusqlite::Result<()> {
+        let mut keep = self.connection.prepare_cached(
+            "INSERT INTO stored (namespace, key, value, until) VALUES (?, ?, ?, ?)
+             ON CONFLICT (namespace, key) DO UPDATE SET value = excluded.value, until = excluded.until",
+        )?;
+        keep.execute(params![self.namespace, key, value, until.as_millis()])?;
+        Ok(())
+    }
+
+    /// Gives a claimed message back, to the head of its priority.
+    pub(super) fn give_back(&self, message: &Held) -> rusqlite::Result<()> {
+        let rank = self.head(message.queue, message.priority)?;
+        let mut back =
+            self.connection.prepare_cached("UPDATE messages SET worker = NULL, rank = ?, crashes = ? WHERE seq = ?")?;
+        back.execute(params![rank, message.crashes, message.seq])?;
+        Ok(())
+    }
+
+    /// Makes a held message ready, behind all others.
+    pub(super) fn promote(&mut self, seq: i64, queue: i64, priority: i32) -> rusqlite::Result<()> {
+        let rank = self.tail(queue, priority)?;
+        let mut promote = self.connection.prepare_cached("UPDATE messages SET due = NULL, rank = ? WHERE seq = ?")?;
+        promote.execute(params![rank, seq])?;
+        Ok(())
+    }
+
+    /// Takes a message out of its place.
+    pub(super) fn remove(&self, seq: i64) -> rusqlite::Result<()> {
+        self.connection.prepare_cached("DELETE FROM messages WHERE seq = ?")?.execute([seq])?;
+        Ok(())
+    }
+
+    /// Moves a message to the dead letters, as these bytes.
+    pub(super) fn bury(&self, message: &Held, body: &[u8], reason: &str, now: Timestamp) -> rusqlite::Result<()> {
+        self.remove(message.seq)?;
+        let mut bury = self.connection.prepare_cached(
+            "INSERT INTO dead (queue, name, body, reason, died) VALUES (?, ?, ?, ?, ?) ON CONFLICT (queue, name) DO NOTHING",
+        )?;
+        let mut name = message.name.clone();
+        while bury.execute(params![message.queue, name, body, reason, now.as_millis()])? == 0 {
+            name.push('+');
+        }
+        Ok(())
+    }
+}
+
+/// A message that is there.
+#[derive(Clone, Debug)]
+pub(super) struct Held {
+    pub(super) seq: i64,
+    pub(super) queue: i64,
+    pub(super) name: String,
+    pub(super) body: Vec<u8>,
+    pub(super) priority: i32,
+    pub(super) due: Option<i64>,
+    pub(super) worker: Option<i64>,
+    pub(super) crashes: u32,
+    pub(super) cancelled: Option<String>,
+}
+
+impl Held {
+    pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self {
+            seq: row.get("seq")?,
+            queue: row.get("queue")?,
+            name: row.get("name")?,
+            body: row.get("body")?,
+            priority: row.get("priority")?,
+            due: row.get("due")?,
+            worker: row.get("worker")?,
+            crashes: row.get("crashes")?,
+            cancelled: row.get("cancelled")?,
+        })
+    }
+}
