@@ -101,6 +101,8 @@ fn prepare(connection: &mut Connection, synchronous: Synchronous) -> rusqlite::R
         Synchronous::Full => "FULL",
     };
     connection.pragma_update(None, "synchronous", level)?;
+    connection.pragma_update(None, "cache_size", -32_768)?;
+    connection.pragma_update(None, "wal_autocheckpoint", 4_000)?;
     connection.set_prepared_statement_cache_capacity(64);
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     // Somebody else may have been faster.

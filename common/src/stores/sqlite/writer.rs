@@ -136,21 +136,17 @@ impl Writer {
     /// Runs calls in one transaction; those that it fails are tried once more, each in its own.
     fn commit(&mut self, calls: Vec<Box<dyn Work>>) {
         if let Err(error) = self.files.check() {
-            calls.into_iter().for_each(|call| call.end(Err(error.clone())));
-            return;
+            return refuse(calls, &error);
         }
         let alone = calls.len() == 1;
         match self.transact(calls) {
             Ok(()) => {}
-            Err((calls, error)) if alone => calls.into_iter().for_each(|call| call.end(Err(error.clone()))),
-            Err((calls, StoreError::Busy(cause))) => {
-                // Each by itself would wait as long once more.
-                calls.into_iter().for_each(|call| call.end(Err(StoreError::Busy(cause.clone()))));
-            }
+            // Where the file is locked, each by itself would wait as long once more.
+            Err((calls, error)) if alone || matches!(error, StoreError::Busy(_)) => refuse(calls, &error),
             Err((calls, _)) => {
                 for call in calls {
-                    if let Err((calls, error)) = self.transact(vec![call]) {
-                        calls.into_iter().for_each(|call| call.end(Err(error.clone())));
+                    if let Err((call, error)) = self.transact(vec![call]) {
+                        refuse(call, &error);
                     }
                 }
             }
@@ -199,7 +195,9 @@ impl Writer {
             return Err((ran, error));
         }
         self.bell.ring_if_asked();
-        ran.into_iter().for_each(|call| call.end(Ok(())));
+        for call in ran {
+            call.end(Ok(()));
+        }
         Ok(())
     }
 
@@ -235,6 +233,13 @@ impl Writer {
             );
         }
         self.warned = is_too_long;
+    }
+}
+
+/// Ends calls of which nothing happened.
+fn refuse(calls: Vec<Box<dyn Work>>, error: &StoreError) {
+    for call in calls {
+        call.end(Err(error.clone()));
     }
 }
 
