@@ -3,7 +3,7 @@
 use rusqlite::params;
 
 use super::SqliteStore;
-use super::moves::{Record, Space};
+use super::moves::{Record, Space, parts};
 use crate::error::StoreError;
 use crate::message::Message;
 use crate::queue_name::QueueName;
@@ -99,6 +99,7 @@ impl SqliteStore {
 }
 
 fn remove_letter(space: &Space<'_>, queue: i64, name: &str) -> rusqlite::Result<bool> {
-    let mut remove = space.connection.prepare_cached("DELETE FROM dead WHERE queue = ? AND name = ?")?;
-    Ok(remove.execute(params![queue, name])? == 1)
+    let Some((id, seq)) = parts(name) else { return Ok(false) };
+    let mut remove = space.connection.prepare_cached("DELETE FROM dead WHERE seq = ? AND id = ? AND queue = ?")?;
+    Ok(remove.execute(params![seq, id, queue])? == 1)
 }

@@ -6,10 +6,9 @@ use std::time::Duration;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::SqliteStore;
-use super::moves::{Held, Space};
+use super::moves::{Held, Space, name, parts};
 use crate::clock::Timestamp;
 use crate::error::StoreError;
-use crate::message::Message;
 use crate::queue_name::QueueName;
 use crate::store::{
     AHEAD_LIMIT, BEAT_INTERVAL, Claim, Counts, DEAD_AFTER, DeadLetter, Location, PAGE, QueueSight, Sighting,
@@ -81,21 +80,11 @@ impl SqliteStore {
         .await
     }
 
-    pub(super) async fn find_messages(&self, id: &str, depth: usize) -> Result<Vec<Sighting>, StoreError> {
+    pub(super) async fn find_messages(&self, id: &str) -> Result<Vec<Sighting>, StoreError> {
         let (namespace, id) = (self.namespace.clone(), id.to_owned());
         self.look(move |connection| {
-            let mut queues =
-                connection.prepare_cached("SELECT id, name FROM queues WHERE namespace = ? ORDER BY name")?;
-            let queues = queues.query_map([&*namespace], |row| Ok((row.get(0)?, row.get::<_, String>(1)?)));
-            let mut found = Vec::new();
-            for queue in queues?.collect::<rusqlite::Result<Vec<(i64, String)>>>()? {
-                let (number, name) = (queue.0, QueueName::canonical(&queue.1));
-                found.extend(living(connection, number, &name, &id, depth)?);
-                found.extend(dead(connection, number, &name, &id, depth)?);
-                if found.len() >= PAGE {
-                    break;
-                }
-            }
+            let mut found = living(connection, &namespace, &id)?;
+            found.extend(dead(connection, &namespace, &id)?);
             found.truncate(PAGE);
             Ok(found)
         })
@@ -112,14 +101,14 @@ impl SqliteStore {
         self.look(move |connection| {
             let Some(queue) = Space::new(connection, &namespace).find_queue(&queue)? else { return Ok(Vec::new()) };
             let mut letters = connection.prepare_cached(
-                "SELECT name, body, reason, died FROM dead WHERE queue = ? ORDER BY died, seq LIMIT ? OFFSET ?",
+                "SELECT id, seq, body, reason, died FROM dead WHERE queue = ? ORDER BY died, seq LIMIT ? OFFSET ?",
             )?;
             let found = letters.query_map(params![queue, limit, skip], |row| {
                 Ok(DeadLetter {
-                    id: row.get(0)?,
-                    bytes: row.get(1)?,
-                    reason: Some(row.get(2)?),
-                    died: Timestamp::from_millis(row.get(3)?),
+                    id: name(&row.get::<_, String>(0)?, row.get(1)?),
+                    bytes: row.get(2)?,
+                    reason: Some(row.get(3)?),
+                    died: Timestamp::from_millis(row.get(4)?),
                 })
             });
             Ok(found?.collect::<rusqlite::Result<_>>()?)
@@ -156,47 +145,38 @@ fn counts(connection: &Connection, queue: i64) -> rusqlite::Result<Counts> {
 
 fn holds(connection: &Connection, worker: i64) -> rusqlite::Result<Vec<Claim>> {
     let mut holds = connection.prepare_cached(
-        "SELECT queues.name, messages.name FROM messages JOIN queues ON queues.id = queue
-         WHERE worker = ? ORDER BY queues.name, messages.name LIMIT ?",
+        "SELECT queues.name, messages.id, seq FROM messages JOIN queues ON queues.id = queue
+         WHERE worker = ? ORDER BY queues.name, messages.id, seq LIMIT ?",
     )?;
     let found = holds.query_map(params![worker, PAGE], |row| {
-        let (queue, name): (String, String) = (row.get(0)?, row.get(1)?);
-        Ok(Claim { queue: QueueName::canonical(&queue), id: Arc::from(name) })
+        let (queue, id): (String, String) = (row.get(0)?, row.get(1)?);
+        Ok(Claim { queue: QueueName::canonical(&queue), id: Arc::from(name(&id, row.get(2)?)) })
     });
     found?.collect()
 }
 
-/// What is behind all names that start so.
-fn behind(id: &str) -> String {
-    format!("{id}{}", char::MAX)
-}
-
-/// Whether a body is that of a message whose id starts so.
-fn has_id(body: &[u8], id: &str) -> bool {
-    Message::decode(body, Timestamp::EPOCH).is_ok_and(|message| message.message_id.as_str().starts_with(id))
-}
-
-fn living(
-    connection: &Connection,
-    queue: i64,
-    name: &QueueName,
-    id: &str,
-    depth: usize,
-) -> rusqlite::Result<Vec<Sighting>> {
-    let mut named = connection
-        .prepare_cached("SELECT * FROM messages WHERE queue = ? AND name >= ? AND name < ? ORDER BY name LIMIT ?")?;
-    let mut found: Vec<Held> =
-        named.query_map(params![queue, id, behind(id), PAGE], Held::read)?.collect::<Result<_, _>>()?;
-    if depth > 0 {
-        let mut all = connection.prepare_cached("SELECT * FROM messages WHERE queue = ? ORDER BY name LIMIT ?")?;
-        for message in all.query_map(params![queue, depth], Held::read)? {
-            let message = message?;
-            if !message.name.starts_with(id) && has_id(&message.body, id) {
-                found.push(message);
-            }
-        }
+/// The ids that are meant: from the first one to what lies behind the last one, and which row, if a whole name was given.
+fn meant(id: &str) -> (&str, String, Option<i64>) {
+    match parts(id) {
+        Some((id, seq)) => (id, id.to_owned(), Some(seq)),
+        None => (id, format!("{id}{}", char::MAX), None),
     }
-    found.into_iter().map(|message| sighting(connection, name, message)).collect()
+}
+
+fn living(connection: &Connection, namespace: &str, id: &str) -> rusqlite::Result<Vec<Sighting>> {
+    let (first, last, seq) = meant(id);
+    // By the index alone, which holds no bodies.
+    let mut found = connection.prepare_cached(
+        "SELECT messages.*, queues.name AS queue_name FROM messages JOIN queues ON queues.id = queue
+         WHERE namespace = ?1 AND messages.seq IN (
+             SELECT seq FROM messages INDEXED BY ids WHERE id BETWEEN ?2 AND ?3 AND (?4 IS NULL OR seq = ?4))
+         ORDER BY messages.id, messages.seq LIMIT ?5",
+    )?;
+    let found = found.query_map(params![namespace, first, last, seq, PAGE], |row| {
+        Ok((QueueName::canonical(&row.get::<_, String>("queue_name")?), Held::read(row)?))
+    });
+    let found: Vec<(QueueName, Held)> = found?.collect::<Result<_, _>>()?;
+    found.into_iter().map(|(queue, message)| sighting(connection, &queue, message)).collect()
 }
 
 fn sighting(connection: &Connection, queue: &QueueName, message: Held) -> rusqlite::Result<Sighting> {
@@ -213,34 +193,30 @@ fn sighting(connection: &Connection, queue: &QueueName, message: Held) -> rusqli
         let ahead: usize = ahead.query_row(params![message.queue, message.seq, AHEAD_LIMIT + 1], |row| row.get(0))?;
         Location::Ready { ahead: Some(ahead).filter(|ahead| *ahead <= AHEAD_LIMIT) }
     };
-    Ok(Sighting { queue: queue.clone(), name: message.name, bytes: message.body, crashes: message.crashes, location })
+    Ok(Sighting {
+        queue: queue.clone(),
+        name: name(&message.id, message.seq),
+        bytes: message.body,
+        crashes: message.crashes,
+        location,
+    })
 }
 
-fn dead(
-    connection: &Connection,
-    queue: i64,
-    name: &QueueName,
-    id: &str,
-    depth: usize,
-) -> rusqlite::Result<Vec<Sighting>> {
-    let read = |row: &rusqlite::Row<'_>| {
-        let location = Location::Dead { died: Timestamp::from_millis(row.get(3)?), reason: Some(row.get(2)?) };
-        Ok(Sighting { queue: name.clone(), name: row.get(0)?, bytes: row.get(1)?, crashes: 0, location })
-    };
-    let mut named = connection.prepare_cached(
-        "SELECT name, body, reason, died FROM dead WHERE queue = ? AND name >= ? AND name < ? ORDER BY name LIMIT ?",
+fn dead(connection: &Connection, namespace: &str, id: &str) -> rusqlite::Result<Vec<Sighting>> {
+    let (first, last, seq) = meant(id);
+    let mut found = connection.prepare_cached(
+        "SELECT queues.name, dead.id, seq, body, reason, died FROM dead JOIN queues ON queues.id = queue
+         WHERE namespace = ?1 AND dead.id BETWEEN ?2 AND ?3 AND (?4 IS NULL OR seq = ?4)
+         ORDER BY dead.id, seq LIMIT ?5",
     )?;
-    let mut found: Vec<Sighting> =
-        named.query_map(params![queue, id, behind(id), PAGE], read)?.collect::<Result<_, _>>()?;
-    if depth > 0 {
-        let mut all = connection
-            .prepare_cached("SELECT name, body, reason, died FROM dead WHERE queue = ? ORDER BY died, seq LIMIT ?")?;
-        for letter in all.query_map(params![queue, depth], read)? {
-            let letter = letter?;
-            if !letter.name.starts_with(id) && has_id(&letter.bytes, id) {
-                found.push(letter);
-            }
-        }
-    }
-    Ok(found)
+    let found = found.query_map(params![namespace, first, last, seq, PAGE], |row| {
+        Ok(Sighting {
+            queue: QueueName::canonical(&row.get::<_, String>(0)?),
+            name: name(&row.get::<_, String>(1)?, row.get(2)?),
+            bytes: row.get(3)?,
+            crashes: 0,
+            location: Location::Dead { reason: Some(row.get(4)?), died: Timestamp::from_millis(row.get(5)?) },
+        })
+    });
+    found?.collect()
 }

@@ -4,45 +4,53 @@ use std::collections::HashMap;
 
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
-use super::trouble::Trouble;
 use crate::clock::Timestamp;
 use crate::message::Message;
 use crate::queue_name::QueueName;
-use crate::store::{PRIORITIES, fresh_name};
+use crate::store::PRIORITIES;
 
 /// A message as it is stored.
 #[derive(Clone, Debug)]
 pub(super) struct Record {
-    pub(super) queue: QueueName,
-    pub(super) name: String,
-    /// Another name, should that one be in use.
-    fresh: String,
+    queue: QueueName,
+    id: String,
+    built: i64,
     body: Vec<u8>,
     priority: i32,
     due: Option<i64>,
 }
 
 impl Record {
-    /// Under its id: whoever repeats it finds it.
-    pub(super) fn first(message: &Message, now: Timestamp) -> Self {
+    /// A message that is enqueued.
+    pub(super) fn new(message: &Message, now: Timestamp) -> Self {
         let due = message.eta(now).filter(|due| *due > now).map(Timestamp::as_millis);
         Self {
             queue: message.queue_name.clone(),
-            name: message.message_id.to_string(),
-            fresh: fresh_name(message),
+            id: message.message_id.to_string(),
+            built: message.message_timestamp.as_millis(),
             body: message.encode(),
             priority: message.priority().clamp(*PRIORITIES.start(), *PRIORITIES.end()),
             due,
         }
     }
 
-    /// Under a fresh name, to be ready or held until a time.
+    /// A message that moves on, to be ready or held until a time.
     pub(super) fn moved(message: &Message, due: Option<Timestamp>, now: Timestamp) -> Self {
         let mut message = message.clone();
         message.set_eta(due.filter(|due| *due > now));
-        let first = Self::first(&message, now);
-        Self { name: first.fresh.clone(), ..first }
+        Self::new(&message, now)
     }
+}
+
+/// The store's name for a message.
+pub(super) fn name(id: &str, seq: i64) -> String {
+    format!("{id}@{seq}")
+}
+
+/// The id and the row that a name stands for.
+pub(super) fn parts(name: &str) -> Option<(&str, i64)> {
+    let (id, seq) = name.rsplit_once('@')?;
+    Some((id, seq.parse().ok()?))
 }
 
 /// One namespace's queues inside of a transaction: their numbers, and where their ends are.
@@ -109,31 +117,30 @@ impl<'a> Space<'a> {
         Ok(first.unwrap_or(0) - 1)
     }
 
-    /// Stores a message, unless the same bytes are there under its name; others there leave it a fresh one.
-    pub(super) fn put(&mut self, record: &Record) -> Result<(), Trouble> {
+    /// Stores a message, unless the same bytes are there under its id.
+    pub(super) fn put(&mut self, record: &Record) -> rusqlite::Result<()> {
+        let Record { id, built, body, priority, due, .. } = record;
         let queue = self.queue(&record.queue)?;
-        let rank = if record.due.is_none() { self.tail(queue, record.priority)? } else { 0 };
-        let mut put = self.connection.prepare_cached(
-            "INSERT INTO messages (queue, name, body, priority, rank, due) VALUES (?, ?, ?, ?, ?, ?)
-             ON CONFLICT (queue, name) DO NOTHING",
-        )?;
-        for name in [&record.name, &record.fresh] {
-            if put.execute(params![queue, name, record.body, record.priority, rank, record.due])? == 1 {
-                return Ok(());
-            }
-            let mut there = self.connection.prepare_cached("SELECT body FROM messages WHERE queue = ? AND name = ?")?;
-            let there: Vec<u8> = there.query_row(params![queue, name], |row| row.get(0))?;
-            if there == record.body {
-                return Ok(());
-            }
+        let mut same = self
+            .connection
+            .prepare_cached("SELECT 1 FROM messages WHERE built = ? AND id = ? AND queue = ? AND body = ?")?;
+        if same.exists(params![built, id, queue, body])? {
+            return Ok(());
         }
-        Err(Trouble::Store(crate::error::StoreError::Refused("every name is in use".to_owned())))
+        let rank = if due.is_none() { self.tail(queue, *priority)? } else { 0 };
+        let mut put = self.connection.prepare_cached(
+            "INSERT INTO messages (queue, id, built, body, priority, rank, due) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        )?;
+        put.execute(params![queue, id, built, body, priority, rank, due])?;
+        Ok(())
     }
 
     /// The message that lies under a name.
     pub(super) fn held(&self, queue: i64, name: &str) -> rusqlite::Result<Option<Held>> {
-        let mut held = self.connection.prepare_cached("SELECT * FROM messages WHERE queue = ? AND name = ?")?;
-        held.query_row(params![queue, name], Held::read).optional()
+        let Some((id, seq)) = parts(name) else { return Ok(None) };
+        let mut held =
+            self.connection.prepare_cached("SELECT * FROM messages WHERE seq = ? AND id = ? AND queue = ?")?;
+        held.query_row(params![seq, id, queue], Held::read).optional()
     }
 
     /// Keeps a value until a time, in place of what was there.
@@ -172,13 +179,10 @@ impl<'a> Space<'a> {
     /// Moves a message to the dead letters, as these bytes.
     pub(super) fn bury(&self, message: &Held, body: &[u8], reason: &str, now: Timestamp) -> rusqlite::Result<()> {
         self.remove(message.seq)?;
-        let mut bury = self.connection.prepare_cached(
-            "INSERT INTO dead (queue, name, body, reason, died) VALUES (?, ?, ?, ?, ?) ON CONFLICT (queue, name) DO NOTHING",
-        )?;
-        let mut name = message.name.clone();
-        while bury.execute(params![message.queue, name, body, reason, now.as_millis()])? == 0 {
-            name.push('+');
-        }
+        let mut bury = self
+            .connection
+            .prepare_cached("INSERT INTO dead (queue, id, body, reason, died) VALUES (?, ?, ?, ?, ?)")?;
+        bury.execute(params![message.queue, message.id, body, reason, now.as_millis()])?;
         Ok(())
     }
 }
@@ -188,7 +192,7 @@ impl<'a> Space<'a> {
 pub(super) struct Held {
     pub(super) seq: i64,
     pub(super) queue: i64,
-    pub(super) name: String,
+    pub(super) id: String,
     pub(super) body: Vec<u8>,
     pub(super) priority: i32,
     pub(super) due: Option<i64>,
@@ -202,7 +206,7 @@ impl Held {
         Ok(Self {
             seq: row.get("seq")?,
             queue: row.get("queue")?,
-            name: row.get("name")?,
+            id: row.get("id")?,
             body: row.get("body")?,
             priority: row.get("priority")?,
             due: row.get("due")?,

@@ -7,7 +7,7 @@ use std::time::Duration;
 use rusqlite::{Connection, params};
 
 use super::SqliteStore;
-use super::moves::{Held, Space};
+use super::moves::{Held, Space, name};
 use super::trouble::Trouble;
 use super::work::{is_ready, next_due, worker_number};
 use crate::clock::Timestamp;
@@ -245,12 +245,13 @@ fn silent(
 /// What a worker has claimed, and whether somebody has cancelled it.
 fn claims(connection: &Connection, namespace: &str, worker: &str) -> rusqlite::Result<Vec<(Claim, bool)>> {
     let mut claims = connection.prepare_cached(
-        "SELECT queues.name, messages.name, cancelled IS NOT NULL FROM messages JOIN queues ON queues.id = queue
+        "SELECT queues.name, messages.id, seq, cancelled IS NOT NULL FROM messages JOIN queues ON queues.id = queue
          WHERE worker = (SELECT id FROM workers WHERE namespace = ? AND name = ?)",
     )?;
     let found = claims.query_map(params![namespace, worker], |row| {
-        let (queue, name): (String, String) = (row.get(0)?, row.get(1)?);
-        Ok((Claim { queue: QueueName::canonical(&queue), id: Arc::from(name) }, row.get(2)?))
+        let (queue, id): (String, String) = (row.get(0)?, row.get(1)?);
+        let claim = Claim { queue: QueueName::canonical(&queue), id: Arc::from(name(&id, row.get(2)?)) };
+        Ok((claim, row.get(3)?))
     });
     found?.collect()
 }

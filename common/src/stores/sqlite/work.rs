@@ -5,8 +5,7 @@ use std::sync::Arc;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::SqliteStore;
-use super::moves::{Record, Space};
-use super::trouble::Trouble;
+use super::moves::{Record, Space, name, parts};
 use crate::clock::Timestamp;
 use crate::error::{EnqueueError, StoreError};
 use crate::message::Message;
@@ -20,7 +19,7 @@ impl SqliteStore {
     pub(super) async fn enqueue_all(&self, messages: &[Message]) -> Result<(), EnqueueError> {
         let now = self.clock.now();
         for (chunk, messages) in messages.chunks(CHUNK).enumerate() {
-            let records: Vec<_> = messages.iter().map(|message| Record::first(message, now)).collect();
+            let records: Vec<_> = messages.iter().map(|message| Record::new(message, now)).collect();
             let (namespace, bell) = (self.namespace.clone(), self.bell.clone());
             let stored = self.write(move |connection| {
                 let mut space = Space::new(connection, &namespace);
@@ -122,14 +121,14 @@ fn claim(space: &Space<'_>, worker: i64, want: &Want, now: Timestamp) -> rusqlit
              WHERE queue = ?2 AND worker IS NULL AND due IS NULL
                  AND NOT EXISTS (SELECT 1 FROM queues WHERE id = ?2 AND paused)
              ORDER BY priority, rank LIMIT ?3)
-         RETURNING priority, rank, name, body, crashes",
+         RETURNING priority, rank, id, seq, body, crashes",
     )?;
     let claimed = claim.query_map(params![worker, queue, want.count], |row| {
         let order: (i32, i64) = (row.get(0)?, row.get(1)?);
-        let (name, bytes): (String, Vec<u8>) = (row.get(2)?, row.get(3)?);
-        let claim = Claim { queue: want.queue.clone(), id: Arc::from(name) };
+        let (id, bytes): (String, Vec<u8>) = (row.get(2)?, row.get(4)?);
+        let claim = Claim { queue: want.queue.clone(), id: Arc::from(name(&id, row.get(3)?)) };
         let body = Message::decode(&bytes, now).map_err(|error| Undecodable { bytes, error });
-        Ok((order, Delivery { claim, body, crashes: row.get(4)? }))
+        Ok((order, Delivery { claim, body, crashes: row.get(5)? }))
     });
     let mut claimed: Vec<_> = claimed?.collect::<Result<_, _>>()?;
     // The order of what an update returns is nobody's promise.
@@ -167,12 +166,14 @@ pub(super) fn is_ready(space: &Space<'_>, queues: &[QueueName]) -> rusqlite::Res
 }
 
 /// Ends one claim, if the worker has it.
-fn finish(space: &mut Space<'_>, worker: i64, ending: &Ending, now: Timestamp) -> Result<bool, Trouble> {
+fn finish(space: &mut Space<'_>, worker: i64, ending: &Ending, now: Timestamp) -> rusqlite::Result<bool> {
     let Some(queue) = space.find_queue(&ending.claim.queue)? else { return Ok(false) };
     if ending.place == Place::Gone && ending.also.is_empty() {
-        let mut gone =
-            space.connection.prepare_cached("DELETE FROM messages WHERE queue = ? AND name = ? AND worker = ?")?;
-        return Ok(gone.execute(params![queue, &*ending.claim.id, worker])? == 1);
+        let Some((id, seq)) = parts(&ending.claim.id) else { return Ok(false) };
+        let mut gone = space
+            .connection
+            .prepare_cached("DELETE FROM messages WHERE seq = ? AND id = ? AND queue = ? AND worker = ?")?;
+        return Ok(gone.execute(params![seq, id, queue, worker])? == 1);
     }
     let Some(held) = space.held(queue, &ending.claim.id)?.filter(|held| held.worker == Some(worker)) else {
         return Ok(false);
@@ -197,7 +198,7 @@ fn finish(space: &mut Space<'_>, worker: i64, ending: &Ending, now: Timestamp) -
     }
     for effect in &ending.also {
         match effect {
-            Effect::Enqueue(message) => space.put(&Record::first(message, now))?,
+            Effect::Enqueue(message) => space.put(&Record::new(message, now))?,
             Effect::Store { key, value, ttl } => space.keep(key, value, now + *ttl)?,
         }
     }
