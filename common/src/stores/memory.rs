@@ -17,8 +17,8 @@ use crate::error::{EnqueueError, StoreError};
 use crate::message::Message;
 use crate::queue_name::QueueName;
 use crate::store::{
-    Answer, Beat, Boxed, Cancelled, Claim, Counts, DeadLetter, Ending, Fetched, Inspect, Lease, Place, QueueSight, Sighting,
-    Store, Wake, Want, WorkerId, WorkerSight,
+    Answer, Beat, Boxed, Cancelled, Claim, Counts, DeadLetter, Ending, Fetched, Inspect, Lease, Place, QueueSight,
+    Sighting, Store, Wake, Want, WorkerId, WorkerSight,
 };
 
 /// A store inside of this process.

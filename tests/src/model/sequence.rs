@@ -112,6 +112,8 @@ struct Draw {
     random: Random,
     length: usize,
     kinds: Vec<Kind>,
+    /// The sum of their weights.
+    weights: u64,
     /// A pair that this seed tries to reach, so that rare ones are reached as well.
     wish: (Kind, Kind),
 }
@@ -123,7 +125,7 @@ impl Draw {
         let kinds = stage.kinds();
         let pair = usize::try_from(seed).unwrap_or_default() % (kinds.len() * kinds.len());
         let wish = (kinds[pair / kinds.len()], kinds[pair % kinds.len()]);
-        Self { random, length, kinds, wish }
+        Self { random, length, weights: kinds.iter().map(|kind| kind.weight()).sum(), kinds, wish }
     }
 
     fn next(&mut self, play: &Play, happened: &[Kind]) -> Operation {
@@ -147,11 +149,20 @@ impl Draw {
                 return kind;
             }
         }
-        let possible: Vec<_> = self.kinds.iter().copied().filter(|kind| play.is_possible(*kind)).collect();
-        let mut drawn = self.random.below(possible.iter().map(|kind| kind.weight()).sum());
-        for kind in possible {
+        loop {
+            let kind = self.any();
+            if play.is_possible(kind) {
+                return kind;
+            }
+        }
+    }
+
+    /// Any kind, by its weight.
+    fn any(&mut self) -> Kind {
+        let mut drawn = self.random.below(self.weights);
+        for kind in &self.kinds {
             match drawn.checked_sub(kind.weight()) {
-                None => return kind,
+                None => return *kind,
                 Some(left) => drawn = left,
             }
         }

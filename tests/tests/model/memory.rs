@@ -31,5 +31,5 @@ impl Stage for Memory {
 
 #[test]
 fn memory_does_what_the_model_says() {
-    run::all(&Memory, SEQUENCES, 2);
+    run::all(&Memory, SEQUENCES, run::cores());
 }

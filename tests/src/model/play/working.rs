@@ -1,7 +1,7 @@
 //! Workers: joining, fetching, beating, and what else becomes of them.
 
-use crate::model::places::Move;
 use super::{Hand, Held, Kind, Operation, Play, Wrong, refused};
+use crate::model::places::Move;
 use common::{
     error::StoreError,
     store::{Claim, Delivery, Want},
