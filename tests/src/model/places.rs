@@ -86,6 +86,8 @@ pub enum Place {
     Held {
         /// When that is.
         due: Timestamp,
+        /// Whether nobody has looked at it yet, so that it counts as due; only where a queue has a fleet.
+        is_new: bool,
     },
     /// Held by a worker.
     Claimed {
@@ -206,7 +208,8 @@ impl Places {
     /// A new body, to be ready or held.
     fn put(&mut self, message: Message, name: Option<Arc<str>>, due: Option<Timestamp>, rank: i64) {
         let queue = message.queue_name.clone();
-        let place = due.map_or_else(|| self.ready(&queue, &message, rank), |due| Place::Held { due });
+        let is_new = !self.is_fresh(&queue);
+        let place = due.map_or_else(|| self.ready(&queue, &message, rank), |due| Place::Held { due, is_new });
         self.items.push(Item { queue, message, name, crashes: 0, place });
     }
 
@@ -259,7 +262,13 @@ impl Places {
         if let Some(more) = told.next() {
             return Err(Wrong(format!("nothing more should have come, but {more:?}")));
         }
-        differ("the next due time", &self.next_due(&self.workers[worker].queues), &fetched.next_due)
+        let of_queue = |queue: &QueueName| {
+            let is_new = |item: &Item| item.queue == *queue && matches!(item.place, Place::Held { is_new: true, .. });
+            // What nobody has looked at counts as due.
+            if self.items.iter().any(is_new) { Some(self.now) } else { self.next_due(std::slice::from_ref(queue)) }
+        };
+        let due = self.workers[worker].queues.iter().filter_map(of_queue).min();
+        differ("the next due time", &due, &fetched.next_due)
     }
 
     /// Claims what a fetch has brought whose answer was lost.
@@ -322,7 +331,7 @@ impl Places {
 
     fn next_due(&self, queues: &[QueueName]) -> Option<Timestamp> {
         let of_queues = self.items.iter().filter(|item| queues.contains(&item.queue));
-        let due = |item: &Item| if let Place::Held { due } = item.place { Some(due) } else { None };
+        let due = |item: &Item| if let Place::Held { due, .. } = item.place { Some(due) } else { None };
         of_queues.filter_map(due).min()
     }
 

@@ -8,8 +8,11 @@ use super::{
     play::{NOON, Play},
     random::Random,
 };
-use common::{clock::Clock, store::Inspect};
-use std::{fmt, future::Future, sync::Arc};
+use common::{
+    clock::{Clock, Stopwatch},
+    store::Inspect,
+};
+use std::{fmt, future::Future, sync::Arc, time::Duration};
 
 /// The fewest operations of a sequence.
 pub const LEAST: usize = 20;
@@ -31,6 +34,9 @@ const LOOKS: u64 = 4;
 
 /// How many of a sequence's first operations are drawn freely, so that there is something for others to happen to.
 const OPENING: usize = 6;
+
+/// How long a failing sequence is made shorter.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A store to be played on: makes an empty one for each sequence.
 pub trait Stage: Sync {
@@ -97,7 +103,7 @@ pub async fn play(stage: &impl Stage, seed: u64, coverage: &mut Coverage) -> Res
             Err(error) => wrong = Some(error),
         }
     }
-    if wrong.is_none() && seed % LOOKS == 0 {
+    if wrong.is_none() && seed % LOOKS == 0 && stage.kinds().contains(&Kind::Look) {
         wrong = play.look().await.err();
     }
     coverage.add(&happened, &play.places.moves);
@@ -172,11 +178,12 @@ impl Draw {
 
 /// Leaves out whatever can be left out, and plays the rest once more, to tell its story.
 async fn shorten(stage: &impl Stage, seed: u64, mut operations: Vec<Operation>, mut wrong: Wrong) -> Failure {
+    let watch = Stopwatch::start();
     let mut told = replay(stage, &operations).await;
     let mut size = operations.len() / 2;
     while size > 0 && told.is_some() {
         let mut from = 0;
-        while from < operations.len() {
+        while from < operations.len() && watch.elapsed() < PATIENCE {
             let mut fewer = operations.clone();
             fewer.drain(from..(from + size).min(fewer.len()));
             match replay(stage, &fewer).await {
@@ -209,6 +216,7 @@ async fn replay(stage: &impl Stage, operations: &[Operation]) -> Option<(Wrong, 
             return Some((wrong, play.story()));
         }
     }
+    if !stage.kinds().contains(&Kind::Look) { return None; }
     let wrong = play.look().await.err()?;
     Some((wrong, play.story()))
 }

@@ -3,4 +3,5 @@
 #![expect(clippy::unwrap_used, reason = "a test ends where its hands slip")]
 
 mod memory;
+mod redis;
 mod run;

@@ -87,12 +87,17 @@ impl Places {
     /// What is due becomes ready, in the order of the times; of one time, in any order.
     fn promote(&mut self, queues: &[QueueName]) -> usize {
         let is_due = |item: &Item| match item.place {
-            Place::Held { due } if due <= self.now && queues.contains(&item.queue) => Some(due),
+            Place::Held { due, .. } if due <= self.now && queues.contains(&item.queue) => Some(due),
             _ => None,
         };
         let mut due: Vec<_> =
             self.items.iter().enumerate().filter_map(|(at, item)| Some((is_due(item)?, at))).collect();
         due.sort_unstable();
+        for item in self.items.iter_mut().filter(|item| queues.contains(&item.queue)) {
+            if let Place::Held { is_new, .. } = &mut item.place {
+                *is_new = false;
+            }
+        }
         let mut last = None;
         for (time, at) in &due {
             if last != Some(*time) {
@@ -152,23 +157,27 @@ impl Places {
                 self.die(&item.queue, Body::Message(item.message), reason);
                 self.happened(Move::DiedOfDeaths, 1);
             } else {
-                self.return_to_head(at, rank);
-                moved += usize::from(!is_cancelled);
+                let is_back = self.return_to_head(at, rank);
+                if is_back && self.freedom.recovers_without_priority {
+                    self.items[at].place = Place::Ready { band: 0, rank };
+                }
+                moved += usize::from(is_back);
             }
         }
         moved
     }
 
-    /// A claim is given back; the message dies if it is cancelled.
-    fn return_to_head(&mut self, at: usize, rank: i64) {
+    /// A claim is given back, unless it is cancelled: then the message dies. Answers which.
+    fn return_to_head(&mut self, at: usize, rank: i64) -> bool {
         let Item { queue, message, place, .. } = self.items[at].clone();
         if let Place::Claimed { cancelled: Some(reason), .. } = place {
             self.items.swap_remove(at);
             self.happened(Move::Stopped, 1);
             self.die(&queue, Body::Message(message), reason);
-        } else {
-            self.items[at].place = self.ready_at_head(&queue, &message, rank);
+            return false;
         }
+        self.items[at].place = self.ready_at_head(&queue, &message, rank);
+        true
     }
 
     pub(super) fn ready_at_head(&mut self, queue: &QueueName, message: &Message, rank: i64) -> Place {

@@ -132,7 +132,7 @@ impl Places {
                 let beside = self.items.iter().filter_map(place).filter(|other| *other == (*band, *rank)).count();
                 (before..before + beside).contains(told)
             }
-            (Place::Held { due }, Location::Delayed { due: told }) => due == told,
+            (Place::Held { due, .. }, Location::Delayed { due: told }) => due == told,
             (Place::Claimed { by, cancelled }, Location::Claimed { worker, cancelled: told }) => {
                 self.workers[*by].id == *worker && cancelled.is_some() == *told
             }
