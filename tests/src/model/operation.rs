@@ -81,6 +81,42 @@ kinds! {
     Look 1 "look"
 }
 
+impl Kind {
+    /// What has to happen before, where there is nothing that this could happen to.
+    #[must_use]
+    pub const fn needs(self) -> Option<Self> {
+        Some(match self {
+            Self::EnqueueAgain | Self::EnqueueTwin | Self::Cancel => Self::Enqueue,
+            // There are too many workers, or messages.
+            Self::Join => Self::Crash,
+            Self::Enqueue
+            | Self::EnqueueSeveral
+            | Self::EnqueuePrioritised
+            | Self::EnqueueDelayed
+            | Self::EnqueueOverdue
+            | Self::EnqueueUnanswered => Self::Purge,
+            Self::Fetch | Self::FetchUnanswered | Self::Crash | Self::Sleep | Self::Leave => Self::Join,
+            Self::Wake => Self::Sleep,
+            Self::Done
+            | Self::DoneWithMessages
+            | Self::DoneWithResult
+            | Self::Again
+            | Self::Retry
+            | Self::GiveBack
+            | Self::Bury
+            | Self::BuryBytes
+            | Self::FinishSeveral
+            | Self::FinishTwice
+            | Self::FinishUnanswered => Self::Fetch,
+            Self::FinishLost => Self::Done,
+            Self::Revive | Self::Delete => Self::Bury,
+            Self::Resume => Self::Pause,
+            Self::Pause => Self::Resume,
+            _ => return None,
+        })
+    }
+}
+
 impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.name())

@@ -103,6 +103,8 @@ pub enum Place {
 pub struct Letter {
     /// The queue that it lies in.
     pub queue: QueueName,
+    /// The name that it lies under, once that is known: the one it had, where that is free.
+    pub name: Option<Arc<str>>,
     /// What is kept of it.
     pub body: Body,
     /// Why it died.
@@ -335,8 +337,12 @@ impl Places {
         of_queues.filter_map(due).min()
     }
 
-    fn die(&mut self, queue: &QueueName, body: Body, reason: String) {
-        self.letters.push(Letter { queue: queue.clone(), body, reason, died: self.now });
+    fn die(&mut self, queue: &QueueName, name: Option<Arc<str>>, body: Body, reason: String) {
+        let is_free = |name: &Arc<str>| {
+            !self.letters.iter().any(|letter| letter.queue == *queue && letter.name.as_ref() == Some(name))
+        };
+        let name = name.filter(is_free);
+        self.letters.push(Letter { queue: queue.clone(), name, body, reason, died: self.now });
     }
 
     /// Lets time pass.

@@ -139,6 +139,13 @@ impl Play {
         }
     }
 
+    /// Whether a worker would fetch something.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        let hands = self.hands.iter().zip(&self.places.workers).filter(|(hand, _)| hand.is_alive);
+        hands.into_iter().any(|(_, worker)| worker.is_registered && self.places.is_ready(&worker.queues))
+    }
+
     /// One thing happens. Answers whether there was anything that it could happen to.
     ///
     /// # Errors

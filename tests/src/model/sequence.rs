@@ -20,6 +20,9 @@ pub const LEAST: usize = 20;
 /// How many more there may be.
 const SPREAD: usize = 6;
 
+/// How many pairs a sequence tries to reach, beside what comes by chance.
+const WISHES: u64 = 3;
+
 /// One sequence of so many is long, and full of deaths: it takes many to make a message suspect.
 const LONG_ONES: u64 = 100;
 
@@ -113,15 +116,15 @@ pub async fn play(stage: &impl Stage, seed: u64, coverage: &mut Coverage) -> Res
     }
 }
 
-/// Draws operations by what is possible.
+/// Draws operations: half of them freely, by what is possible, and half to reach pairs that chance alone would seldom reach.
 struct Draw {
     random: Random,
     length: usize,
     kinds: Vec<Kind>,
     /// The sum of their weights.
     weights: u64,
-    /// A pair that this seed tries to reach, so that rare ones are reached as well.
-    wish: (Kind, Kind),
+    /// The pair that is to be reached next, by its number.
+    wish: u64,
 }
 
 impl Draw {
@@ -129,9 +132,8 @@ impl Draw {
         let mut random = Random::new(seed);
         let length = if seed % LONG_ONES == 1 { LONG } else { LEAST + random.index(SPREAD) };
         let kinds = stage.kinds();
-        let pair = usize::try_from(seed).unwrap_or_default() % (kinds.len() * kinds.len());
-        let wish = (kinds[pair / kinds.len()], kinds[pair % kinds.len()]);
-        Self { random, length, weights: kinds.iter().map(|kind| kind.weight()).sum(), kinds, wish }
+        let weights = kinds.iter().map(|kind| kind.weight()).sum();
+        Self { random, length, kinds, weights, wish: seed.wrapping_mul(WISHES) }
     }
 
     fn next(&mut self, play: &Play, happened: &[Kind]) -> Operation {
@@ -141,25 +143,52 @@ impl Draw {
     }
 
     fn kind(&mut self, play: &Play, happened: &[Kind]) -> Kind {
-        if happened.len() >= OPENING {
-            if happened.last() == Some(&self.wish.0) && play.is_possible(self.wish.1) {
-                return self.wish.1;
-            }
-            if self.random.chance(25) && play.is_possible(self.wish.0) {
-                return self.wish.0;
-            }
+        let (first, second) = self.wish();
+        if happened.len() > OPENING && happened.last() == Some(&first) && play.is_possible(second) {
+            self.wish += 1;
+            return second;
         }
         if self.length == LONG && self.random.chance(80) {
-            let kind = DEATHS[happened.len() % DEATHS.len()];
-            if play.is_possible(kind) {
-                return kind;
-            }
+            return self.towards(DEATHS[happened.len() % DEATHS.len()], play);
+        }
+        if happened.len() >= OPENING && self.random.chance(50) {
+            let wanted = if play.is_possible(second) { first } else { second };
+            return self.towards(wanted, play);
         }
         loop {
             let kind = self.any();
             if play.is_possible(kind) {
                 return kind;
             }
+        }
+    }
+
+    /// The pair that is to be reached next.
+    fn wish(&self) -> (Kind, Kind) {
+        let count = self.kinds.len() as u64;
+        let kind = |number: u64| self.kinds[usize::try_from(number % count).unwrap_or_default()];
+        (kind(self.wish / count), kind(self.wish))
+    }
+
+    /// The operation, or one that helps to make it possible.
+    fn towards(&mut self, kind: Kind, play: &Play) -> Kind {
+        let mut wanted = kind;
+        while !play.is_possible(wanted) {
+            match wanted.needs() {
+                Some(before) if self.kinds.contains(&before) => wanted = before,
+                _ => return Kind::Tick,
+            }
+        }
+        match wanted {
+            // To fetch nothing helps nobody.
+            Kind::Fetch if kind != Kind::Fetch && !play.is_ready() => {
+                if play.is_possible(Kind::Resume) {
+                    Kind::Resume
+                } else {
+                    Kind::Enqueue
+                }
+            }
+            wanted => wanted,
         }
     }
 
@@ -172,7 +201,7 @@ impl Draw {
                 Some(left) => drawn = left,
             }
         }
-        Kind::Look
+        Kind::Tick
     }
 }
 
@@ -216,7 +245,9 @@ async fn replay(stage: &impl Stage, operations: &[Operation]) -> Option<(Wrong, 
             return Some((wrong, play.story()));
         }
     }
-    if !stage.kinds().contains(&Kind::Look) { return None; }
+    if !stage.kinds().contains(&Kind::Look) {
+        return None;
+    }
     let wrong = play.look().await.err()?;
     Some((wrong, play.story()))
 }

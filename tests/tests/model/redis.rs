@@ -26,7 +26,11 @@ impl Stage for Redis {
 
     fn kinds(&self) -> Vec<Kind> {
         use Kind::*;
-        Kind::ALL.iter().copied().filter(|k| !matches!(k, Cancel | Pause | Resume | Purge | Revive | Delete | Look)).collect()
+        Kind::ALL
+            .iter()
+            .copied()
+            .filter(|k| !matches!(k, Cancel | Pause | Resume | Purge | Revive | Delete | Look))
+            .collect()
     }
 
     async fn open(&self, clock: Clock) -> (Arc<dyn Inspect>, String) {

@@ -154,7 +154,7 @@ impl Places {
             if self.items[at].crashes >= MAX_CRASHES && !is_cancelled {
                 let item = self.items.swap_remove(at);
                 let reason = format!("its worker died {MAX_CRASHES} times");
-                self.die(&item.queue, Body::Message(item.message), reason);
+                self.die(&item.queue, item.name, Body::Message(item.message), reason);
                 self.happened(Move::DiedOfDeaths, 1);
             } else {
                 let is_back = self.return_to_head(at, rank);
@@ -169,11 +169,11 @@ impl Places {
 
     /// A claim is given back, unless it is cancelled: then the message dies. Answers which.
     fn return_to_head(&mut self, at: usize, rank: i64) -> bool {
-        let Item { queue, message, place, .. } = self.items[at].clone();
+        let Item { queue, message, place, name, .. } = self.items[at].clone();
         if let Place::Claimed { cancelled: Some(reason), .. } = place {
             self.items.swap_remove(at);
             self.happened(Move::Stopped, 1);
-            self.die(&queue, Body::Message(message), reason);
+            self.die(&queue, name, Body::Message(message), reason);
             return false;
         }
         self.items[at].place = self.ready_at_head(&queue, &message, rank);
@@ -188,7 +188,7 @@ impl Places {
         }
     }
 
-    fn is_ready(&self, queues: &[QueueName]) -> bool {
+    pub(in crate::model) fn is_ready(&self, queues: &[QueueName]) -> bool {
         queues.iter().any(|queue| self.first(queue).is_some())
     }
 

@@ -69,7 +69,7 @@ impl Places {
             Place::Held { .. } => Cancelled::Delayed,
         };
         let item = self.items.swap_remove(at);
-        self.die(&item.queue, Body::Message(item.message), reason);
+        self.die(&item.queue, item.name, Body::Message(item.message), reason);
         was
     }
 
