@@ -211,7 +211,7 @@ async fn shorten(stage: &impl Stage, seed: u64, mut operations: Vec<Operation>, 
     let mut told = replay(stage, &operations).await;
     let mut size = operations.len() / 2;
     while size > 0 && told.is_some() {
-        let mut from = 0;
+        let (mut from, before) = (0, operations.len());
         while from < operations.len() && watch.elapsed() < PATIENCE {
             let mut fewer = operations.clone();
             fewer.drain(from..(from + size).min(fewer.len()));
@@ -223,7 +223,10 @@ async fn shorten(stage: &impl Stage, seed: u64, mut operations: Vec<Operation>, 
                 None => from += size,
             }
         }
-        size /= 2;
+        // What was needed may not be any more, now that others are gone.
+        if size > 1 || operations.len() == before {
+            size /= 2;
+        }
     }
     let story = match told {
         Some((last, story)) => {

@@ -74,8 +74,8 @@ impl Places {
             let items = (0..self.items.len()).map(Found::Item);
             let mut all = items.chain((0..self.letters.len()).map(Found::Letter));
             let at = all.find(|found_now| !found.contains(found_now) && self.is_seen(*found_now, told));
-            let at =
-                at.ok_or_else(|| Wrong(format!("this should not lie there: {told:?}\n  but {:?}", self.of(id))))?;
+            let at = at
+                .ok_or_else(|| Wrong(format!("this should not lie there: {}\n  but {:?}", shown(told), self.of(id))))?;
             if let Found::Item(at) = at {
                 self.items[at].name = Some(told.name.as_str().into());
             }
@@ -209,4 +209,10 @@ impl Places {
         }
         differ("what is stored", &(!is_over).then_some(value), &told)
     }
+}
+
+/// A sighting for people.
+fn shown(told: &Sighting) -> String {
+    let Sighting { queue, name, bytes, crashes, location } = told;
+    format!("{name} in {queue}, {location:?}, crashes: {crashes}, {}", String::from_utf8_lossy(bytes))
 }
