@@ -8,6 +8,7 @@
 //! Ready { band, rank }   in its queue: lower bands first, then lower ranks; of one rank, in any order
 //! Held { due }           until its time
 //! Claimed { by, .. }     in a worker's hands
+//! Taken { by, .. }       in the hands of a worker of Python's
 //! a Letter               dead
 //! ```
 
@@ -16,9 +17,11 @@ mod check;
 mod endings;
 mod hands;
 mod look;
+mod python;
 
 pub use self::check::{Wrong, differ};
 pub use self::look::Found;
+pub use self::python::{Python, PythonEnd};
 use super::freedom::{Freedom, KEPT};
 use common::{
     clock::Timestamp,
@@ -43,6 +46,8 @@ pub struct Places {
     pub letters: Vec<Letter>,
     /// All workers that ever were, by their number.
     pub workers: Vec<Worker>,
+    /// All of Python's workers that ever were.
+    pub pythons: Vec<Python>,
     /// The queues from which nothing is fetched.
     pub paused: BTreeSet<QueueName>,
     /// Stored values, and until when.
@@ -86,8 +91,8 @@ pub enum Place {
     Held {
         /// When that is.
         due: Timestamp,
-        /// Whether nobody has looked at it yet, so that it counts as due; only where a queue has a fleet.
-        is_new: bool,
+        /// Its place in the inbox, where nobody has looked at it yet, so that it counts as due; only where a queue has a fleet.
+        inbox: Option<i64>,
     },
     /// Held by a worker.
     Claimed {
@@ -95,6 +100,13 @@ pub enum Place {
         by: usize,
         /// The reason of who cancelled it.
         cancelled: Option<String>,
+    },
+    /// Held by one of Python's workers.
+    Taken {
+        /// Which.
+        by: usize,
+        /// When it is due, where it was fetched from the inbox.
+        due: Option<Timestamp>,
     },
 }
 
@@ -107,8 +119,8 @@ pub struct Letter {
     pub name: Option<Arc<str>>,
     /// What is kept of it.
     pub body: Body,
-    /// Why it died.
-    pub reason: String,
+    /// Why it died; Python does not note it.
+    pub reason: Option<String>,
     /// When it died.
     pub died: Timestamp,
 }
@@ -153,6 +165,10 @@ pub enum Move {
     Strange,
     /// A message joined the others because nobody kept up the order of its queue.
     Unordered,
+    /// Python took over what others had claimed.
+    TakenOver,
+    /// A message came back from a dead worker of Python's.
+    RecoveredFromPython,
 }
 
 impl Move {
@@ -167,6 +183,8 @@ impl Move {
         Self::Lost,
         Self::Strange,
         Self::Unordered,
+        Self::TakenOver,
+        Self::RecoveredFromPython,
     ];
 }
 
@@ -179,6 +197,7 @@ impl Places {
             items: Vec::new(),
             letters: Vec::new(),
             workers: Vec::new(),
+            pythons: Vec::new(),
             paused: BTreeSet::new(),
             stored: BTreeMap::new(),
             moves: BTreeMap::new(),
@@ -210,8 +229,8 @@ impl Places {
     /// A new body, to be ready or held.
     fn put(&mut self, message: Message, name: Option<Arc<str>>, due: Option<Timestamp>, rank: i64) {
         let queue = message.queue_name.clone();
-        let is_new = !self.is_fresh(&queue);
-        let place = due.map_or_else(|| self.ready(&queue, &message, rank), |due| Place::Held { due, is_new });
+        let inbox = (!self.is_fresh(&queue)).then_some(rank);
+        let place = due.map_or_else(|| self.ready(&queue, &message, rank), |due| Place::Held { due, inbox });
         self.items.push(Item { queue, message, name, crashes: 0, place });
     }
 
@@ -265,7 +284,7 @@ impl Places {
             return Err(Wrong(format!("nothing more should have come, but {more:?}")));
         }
         let of_queue = |queue: &QueueName| {
-            let is_new = |item: &Item| item.queue == *queue && matches!(item.place, Place::Held { is_new: true, .. });
+            let is_new = |item: &Item| item.queue == *queue && matches!(item.place, Place::Held { inbox: Some(_), .. });
             // What nobody has looked at counts as due.
             if self.items.iter().any(is_new) { Some(self.now) } else { self.next_due(std::slice::from_ref(queue)) }
         };
@@ -319,8 +338,8 @@ impl Places {
         for item in self.items.iter().filter(|item| item.queue == *queue) {
             match item.place {
                 Place::Ready { .. } => counts.ready += 1,
-                Place::Held { .. } => counts.delayed += 1,
-                Place::Claimed { .. } => counts.claimed += 1,
+                Place::Held { .. } | Place::Taken { due: Some(_), .. } => counts.delayed += 1,
+                Place::Claimed { .. } | Place::Taken { due: None, .. } => counts.claimed += 1,
             }
         }
         counts.dead = self.letters.iter().filter(|letter| letter.queue == *queue && !self.may_be_gone(letter)).count();
@@ -342,7 +361,7 @@ impl Places {
             !self.letters.iter().any(|letter| letter.queue == *queue && letter.name.as_ref() == Some(name))
         };
         let name = name.filter(is_free);
-        self.letters.push(Letter { queue: queue.clone(), name, body, reason, died: self.now });
+        self.letters.push(Letter { queue: queue.clone(), name, body, reason: Some(reason), died: self.now });
     }
 
     /// Lets time pass.

@@ -6,6 +6,7 @@ use super::{
     operation::{Kind, Operation},
     places::{Move, Wrong},
     play::{NOON, Play},
+    python::Script,
     random::Random,
 };
 use common::{
@@ -51,16 +52,29 @@ pub trait Stage: Sync {
 
     /// The operations that it knows.
     fn kinds(&self) -> Vec<Kind> {
-        Kind::ALL.to_vec()
+        Kind::without_python()
     }
 
     /// What happens there of itself.
     fn moves(&self) -> Vec<Move> {
-        Move::ALL.to_vec()
+        // Nobody else has a hand in it, and the order is always kept up.
+        let only_redis = [Move::Unordered, Move::TakenOver, Move::RecoveredFromPython];
+        Move::ALL.iter().copied().filter(|what| !only_redis.contains(what)).collect()
     }
 
-    /// An empty store under this clock, and with what its results begin.
-    fn open(&self, clock: Clock) -> impl Future<Output = (Arc<dyn Inspect>, String)> + Send;
+    /// An empty store under this clock.
+    fn open(&self, clock: Clock) -> impl Future<Output = Scene> + Send;
+}
+
+/// An empty store.
+#[derive(Debug)]
+pub struct Scene {
+    /// The store.
+    pub store: Arc<dyn Inspect>,
+    /// With what the keys of its results begin.
+    pub results: String,
+    /// dramatiq's script on the same data, where Python's workers take part.
+    pub script: Option<Script>,
 }
 
 /// A sequence that a store has not come through.
@@ -91,8 +105,8 @@ impl fmt::Display for Failure {
 /// Where the store does not do what the model says.
 pub async fn play(stage: &impl Stage, seed: u64, coverage: &mut Coverage) -> Result<(), Failure> {
     let clock = Clock::manual(NOON);
-    let (store, results) = stage.open(clock.clone()).await;
-    let mut play = Play::new(store, clock, stage.freedom(), &results, false);
+    let scene = stage.open(clock.clone()).await;
+    let mut play = Play::new(scene, clock, stage.freedom(), false);
     let mut drawn = Vec::new();
     let mut happened = Vec::new();
     let mut draw = Draw::new(stage, seed);
@@ -241,8 +255,8 @@ async fn shorten(stage: &impl Stage, seed: u64, mut operations: Vec<Operation>, 
 /// Plays operations; what goes wrong, and the story up to there.
 async fn replay(stage: &impl Stage, operations: &[Operation]) -> Option<(Wrong, String)> {
     let clock = Clock::manual(NOON);
-    let (store, results) = stage.open(clock.clone()).await;
-    let mut play = Play::new(store, clock, stage.freedom(), &results, true);
+    let scene = stage.open(clock.clone()).await;
+    let mut play = Play::new(scene, clock, stage.freedom(), true);
     for operation in operations {
         if let Err(wrong) = play.step(*operation).await {
             return Some((wrong, play.story()));

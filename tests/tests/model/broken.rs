@@ -5,13 +5,13 @@ mod weakness;
 
 use self::store::Broken;
 use self::weakness::Weakness;
-use common::{clock::Clock, store::Inspect, stores::memory::MemoryStore};
+use common::{clock::Clock, stores::memory::MemoryStore};
 use std::sync::Arc;
 use tests::{
     model::{
         coverage::Coverage,
         freedom::Freedom,
-        sequence::{self, Failure, Stage},
+        sequence::{self, Failure, Scene, Stage},
     },
     workspace,
 };
@@ -30,8 +30,9 @@ impl Stage for Variant {
         Freedom::MEMORY
     }
 
-    async fn open(&self, clock: Clock) -> (Arc<dyn Inspect>, String) {
-        (Arc::new(Broken::new(MemoryStore::new(clock.clone()), clock, self.0)), "result-".to_owned())
+    async fn open(&self, clock: Clock) -> Scene {
+        let store = Broken::new(MemoryStore::new(clock.clone()), clock, self.0);
+        Scene { store: Arc::new(store), results: "result-".to_owned(), script: None }
     }
 }
 

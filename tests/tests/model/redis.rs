@@ -1,9 +1,15 @@
 //! The store on Redis.
 
 use crate::run;
-use common::{clock::Clock, store::Inspect, stores::redis::RedisStore};
+use common::{clock::Clock, stores::redis::RedisStore};
 use std::sync::Arc;
-use tests::model::{freedom::Freedom, operation::Kind, sequence::Stage};
+use tests::model::{
+    freedom::Freedom,
+    operation::Kind,
+    places::Move,
+    python::Script,
+    sequence::{Scene, Stage},
+};
 
 /// How many sequences a normal run plays.
 const SEQUENCES: u64 = 2_000;
@@ -33,10 +39,15 @@ impl Stage for Redis {
             .collect()
     }
 
-    async fn open(&self, clock: Clock) -> (Arc<dyn Inspect>, String) {
+    fn moves(&self) -> Vec<Move> {
+        Move::ALL.to_vec()
+    }
+
+    async fn open(&self, clock: Clock) -> Scene {
         let namespace = tests::redis::fresh_namespace();
         let store = RedisStore::connect(&self.url, &namespace, clock).await.unwrap();
-        (Arc::new(store), format!("{namespace}-result-"))
+        let script = Script::load(&self.url, &namespace).await;
+        Scene { store: Arc::new(store), results: format!("{namespace}-result-"), script: Some(script) }
     }
 }
 

@@ -45,7 +45,7 @@ impl Places {
             let is_it = |letter: &Letter| {
                 letter.queue == *queue
                     && letter.died == told.died
-                    && Some(&letter.reason) == told.reason.as_ref()
+                    && letter.reason == told.reason
                     && check::is_body(&letter.body, &told.bytes, now)
             };
             let at = (0..letters.len()).find(|at| !found.contains(at) && is_it(&letters[*at]));
@@ -106,7 +106,7 @@ impl Places {
                 let letter = &self.letters[at];
                 letter.queue == told.queue
                     && letter.died == *died
-                    && Some(&letter.reason) == reason.as_ref()
+                    && letter.reason == *reason
                     && check::is_body(&letter.body, &told.bytes, self.now)
             }
             (Found::Item(at), location) => {
@@ -136,6 +136,7 @@ impl Places {
             (Place::Claimed { by, cancelled }, Location::Claimed { worker, cancelled: told }) => {
                 self.workers[*by].id == *worker && cancelled.is_some() == *told
             }
+            (Place::Taken { by, .. }, Location::Claimed { worker, .. }) => self.pythons[*by].id == *worker,
             _ => false,
         }
     }
