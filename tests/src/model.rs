@@ -5,6 +5,7 @@
 //! freedom     where stores may differ, and how one of them does
 //! operation   what may happen, as data
 //! play        the same on a store and on the model, side by side
+//! python      dramatiq's own script, which takes part on Redis
 //! sequence    drawn by a seed, played; one that fails is made shorter, and told
 //! coverage    what has been reached
 //! ```
@@ -17,5 +18,6 @@ pub mod freedom;
 pub mod operation;
 pub mod places;
 pub mod play;
+pub mod python;
 pub mod random;
 pub mod sequence;

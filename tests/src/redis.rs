@@ -90,6 +90,12 @@ pub fn how() -> &'static How {
 #[expect(clippy::print_stdout, reason = "a failing test says which Redis it ran on")]
 pub fn namespace() -> String {
     println!("redis: {}, {}", shared().url, shared().how);
+    fresh_namespace()
+}
+
+/// A fresh namespace, one of many in a test that says by itself which Redis it is for.
+#[must_use]
+pub fn fresh_namespace() -> String {
     let id = Uuid::new_v4().simple().to_string();
     format!("t-{}", &id[..12])
 }

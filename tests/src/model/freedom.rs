@@ -16,6 +16,12 @@ pub struct Freedom {
     /// for always. Without them a message with a priority joins the others, at the end or at the head, and a delayed one waits
     /// for the next beat to be looked at. Redis needs that to leave Python what it can understand.
     pub fleet: Option<Duration>,
+    /// Whether what a dead worker held goes before all others of priority 0, whatever its own: Redis moves it without a look into
+    /// the bodies, which may be large.
+    pub recovers_without_priority: bool,
+    /// Whether a message that was sent again after its death, and ends in the very same one, leaves one letter: Redis takes it
+    /// for a repeated call.
+    pub keeps_the_same_letter_once: bool,
     /// How many bodies of a queue a search has to go through, because the names there don't tell.
     pub depth: usize,
     /// Whether a result outlives its time where only a manual clock has moved: Redis forgets by its own clock.
@@ -29,6 +35,8 @@ impl Freedom {
         surplus_after: Duration::from_secs(4),
         expire_every: Duration::ZERO,
         fleet: None,
+        recovers_without_priority: false,
+        keeps_the_same_letter_once: false,
         depth: 0,
         results_by_own_clock: false,
     };
@@ -39,6 +47,8 @@ impl Freedom {
         surplus_after: Duration::from_secs(4),
         expire_every: Duration::from_secs(60),
         fleet: Some(Duration::from_secs(5)),
+        recovers_without_priority: true,
+        keeps_the_same_letter_once: true,
         depth: 1_000,
         results_by_own_clock: true,
     };

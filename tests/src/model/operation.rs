@@ -79,6 +79,62 @@ kinds! {
     Revive 5 "revive"
     Delete 3 "delete"
     Look 1 "look"
+    PythonSend 4 "Python: enqueue"
+    PythonSendDelayed 4 "Python: enqueue delayed"
+    PythonFetch 12 "Python: fetch"
+    PythonFetchDelayed 8 "Python: fetch what is delayed"
+    PythonAck 5 "Python: ack"
+    PythonNack 4 "Python: nack"
+    PythonRequeue 4 "Python: requeue"
+    PythonPromote 5 "Python: enqueue what is due, and ack"
+    PythonMaintain 6 "Python: maintenance"
+    PythonDie 3 "Python: a worker dies"
+    Watch 2 "a minute of beats"
+}
+
+impl Kind {
+    /// Those that every store knows.
+    #[must_use]
+    pub fn without_python() -> Vec<Self> {
+        Self::ALL.iter().copied().filter(|kind| *kind < Self::PythonSend).collect()
+    }
+
+    /// What has to happen before, where there is nothing that this could happen to.
+    #[must_use]
+    pub const fn needs(self) -> Option<Self> {
+        Some(match self {
+            Self::EnqueueAgain | Self::EnqueueTwin | Self::Cancel => Self::Enqueue,
+            // There are too many workers, or messages.
+            Self::Join => Self::Crash,
+            Self::Enqueue
+            | Self::EnqueueSeveral
+            | Self::EnqueuePrioritised
+            | Self::EnqueueDelayed
+            | Self::EnqueueOverdue
+            | Self::EnqueueUnanswered => Self::Purge,
+            Self::Fetch | Self::FetchUnanswered | Self::Crash | Self::Sleep | Self::Leave => Self::Join,
+            Self::Wake => Self::Sleep,
+            Self::Done
+            | Self::DoneWithMessages
+            | Self::DoneWithResult
+            | Self::Again
+            | Self::Retry
+            | Self::GiveBack
+            | Self::Bury
+            | Self::BuryBytes
+            | Self::FinishSeveral
+            | Self::FinishTwice
+            | Self::FinishUnanswered => Self::Fetch,
+            Self::FinishLost => Self::Done,
+            Self::Revive | Self::Delete => Self::Bury,
+            Self::PythonAck | Self::PythonNack | Self::PythonRequeue => Self::PythonFetch,
+            Self::PythonPromote => Self::PythonFetchDelayed,
+            Self::PythonSend | Self::PythonSendDelayed => Self::Purge,
+            Self::Resume => Self::Pause,
+            Self::Pause => Self::Resume,
+            _ => return None,
+        })
+    }
 }
 
 impl fmt::Display for Kind {

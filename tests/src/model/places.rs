@@ -8,6 +8,7 @@
 //! Ready { band, rank }   in its queue: lower bands first, then lower ranks; of one rank, in any order
 //! Held { due }           until its time
 //! Claimed { by, .. }     in a worker's hands
+//! Taken { by, .. }       in the hands of a worker of Python's
 //! a Letter               dead
 //! ```
 
@@ -16,9 +17,11 @@ mod check;
 mod endings;
 mod hands;
 mod look;
+mod python;
 
 pub use self::check::{Wrong, differ};
 pub use self::look::Found;
+pub use self::python::{Python, PythonEnd};
 use super::freedom::{Freedom, KEPT};
 use common::{
     clock::Timestamp,
@@ -43,6 +46,8 @@ pub struct Places {
     pub letters: Vec<Letter>,
     /// All workers that ever were, by their number.
     pub workers: Vec<Worker>,
+    /// All of Python's workers that ever were.
+    pub pythons: Vec<Python>,
     /// The queues from which nothing is fetched.
     pub paused: BTreeSet<QueueName>,
     /// Stored values, and until when.
@@ -86,6 +91,8 @@ pub enum Place {
     Held {
         /// When that is.
         due: Timestamp,
+        /// Its place in the inbox, where nobody has looked at it yet, so that it counts as due; only where a queue has a fleet.
+        inbox: Option<i64>,
     },
     /// Held by a worker.
     Claimed {
@@ -94,6 +101,13 @@ pub enum Place {
         /// The reason of who cancelled it.
         cancelled: Option<String>,
     },
+    /// Held by one of Python's workers.
+    Taken {
+        /// Which.
+        by: usize,
+        /// When it is due, where it was fetched from the inbox.
+        due: Option<Timestamp>,
+    },
 }
 
 /// A dead letter.
@@ -101,10 +115,12 @@ pub enum Place {
 pub struct Letter {
     /// The queue that it lies in.
     pub queue: QueueName,
+    /// The name that it lies under, once that is known: the one it had, where that is free.
+    pub name: Option<Arc<str>>,
     /// What is kept of it.
     pub body: Body,
-    /// Why it died.
-    pub reason: String,
+    /// Why it died; Python does not note it.
+    pub reason: Option<String>,
     /// When it died.
     pub died: Timestamp,
 }
@@ -149,6 +165,10 @@ pub enum Move {
     Strange,
     /// A message joined the others because nobody kept up the order of its queue.
     Unordered,
+    /// Python took over what others had claimed.
+    TakenOver,
+    /// A message came back from a dead worker of Python's.
+    RecoveredFromPython,
 }
 
 impl Move {
@@ -163,6 +183,8 @@ impl Move {
         Self::Lost,
         Self::Strange,
         Self::Unordered,
+        Self::TakenOver,
+        Self::RecoveredFromPython,
     ];
 }
 
@@ -175,6 +197,7 @@ impl Places {
             items: Vec::new(),
             letters: Vec::new(),
             workers: Vec::new(),
+            pythons: Vec::new(),
             paused: BTreeSet::new(),
             stored: BTreeMap::new(),
             moves: BTreeMap::new(),
@@ -206,7 +229,8 @@ impl Places {
     /// A new body, to be ready or held.
     fn put(&mut self, message: Message, name: Option<Arc<str>>, due: Option<Timestamp>, rank: i64) {
         let queue = message.queue_name.clone();
-        let place = due.map_or_else(|| self.ready(&queue, &message, rank), |due| Place::Held { due });
+        let inbox = (!self.is_fresh(&queue)).then_some(rank);
+        let place = due.map_or_else(|| self.ready(&queue, &message, rank), |due| Place::Held { due, inbox });
         self.items.push(Item { queue, message, name, crashes: 0, place });
     }
 
@@ -259,7 +283,13 @@ impl Places {
         if let Some(more) = told.next() {
             return Err(Wrong(format!("nothing more should have come, but {more:?}")));
         }
-        differ("the next due time", &self.next_due(&self.workers[worker].queues), &fetched.next_due)
+        let of_queue = |queue: &QueueName| {
+            let is_new = |item: &Item| item.queue == *queue && matches!(item.place, Place::Held { inbox: Some(_), .. });
+            // What nobody has looked at counts as due.
+            if self.items.iter().any(is_new) { Some(self.now) } else { self.next_due(std::slice::from_ref(queue)) }
+        };
+        let due = self.workers[worker].queues.iter().filter_map(of_queue).min();
+        differ("the next due time", &due, &fetched.next_due)
     }
 
     /// Claims what a fetch has brought whose answer was lost.
@@ -308,8 +338,8 @@ impl Places {
         for item in self.items.iter().filter(|item| item.queue == *queue) {
             match item.place {
                 Place::Ready { .. } => counts.ready += 1,
-                Place::Held { .. } => counts.delayed += 1,
-                Place::Claimed { .. } => counts.claimed += 1,
+                Place::Held { .. } | Place::Taken { due: Some(_), .. } => counts.delayed += 1,
+                Place::Claimed { .. } | Place::Taken { due: None, .. } => counts.claimed += 1,
             }
         }
         counts.dead = self.letters.iter().filter(|letter| letter.queue == *queue && !self.may_be_gone(letter)).count();
@@ -322,12 +352,16 @@ impl Places {
 
     fn next_due(&self, queues: &[QueueName]) -> Option<Timestamp> {
         let of_queues = self.items.iter().filter(|item| queues.contains(&item.queue));
-        let due = |item: &Item| if let Place::Held { due } = item.place { Some(due) } else { None };
+        let due = |item: &Item| if let Place::Held { due, .. } = item.place { Some(due) } else { None };
         of_queues.filter_map(due).min()
     }
 
-    fn die(&mut self, queue: &QueueName, body: Body, reason: String) {
-        self.letters.push(Letter { queue: queue.clone(), body, reason, died: self.now });
+    fn die(&mut self, queue: &QueueName, name: Option<Arc<str>>, body: Body, reason: String) {
+        let is_free = |name: &Arc<str>| {
+            !self.letters.iter().any(|letter| letter.queue == *queue && letter.name.as_ref() == Some(name))
+        };
+        let name = name.filter(is_free);
+        self.letters.push(Letter { queue: queue.clone(), name, body, reason: Some(reason), died: self.now });
     }
 
     /// Lets time pass.

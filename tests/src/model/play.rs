@@ -5,14 +5,18 @@
 
 mod ending;
 mod moving;
+mod python;
 mod sending;
 mod time;
 mod working;
 
+use self::python::Snake;
 use super::{
     freedom::Freedom,
     operation::{Kind, Operation},
     places::{Found, Places, Wrong},
+    python::Script,
+    sequence::Scene,
 };
 use common::{
     clock::{Clock, Timestamp},
@@ -43,6 +47,10 @@ pub struct Play {
     pub places: Places,
     /// The workers, by the model's numbers.
     hands: Vec<Hand>,
+    /// dramatiq's script, where Python's workers take part.
+    script: Option<Arc<Script>>,
+    /// Python's workers, by the model's numbers; the last one lives.
+    snakes: Vec<Snake>,
     /// All that were sent, as they were sent.
     sent: Vec<Message>,
     /// Makes messages, and results, tell themselves apart.
@@ -75,21 +83,24 @@ impl fmt::Debug for Play {
 }
 
 impl Play {
-    /// An empty store under a manual clock that stands at [`NOON`]. Results are kept under keys that begin with `results`. With
-    /// `tells`, the story is kept for whoever has to find out why.
+    /// An empty store under a manual clock that stands at [`NOON`]. With `tells`, the story is kept for whoever has to find out why.
     #[must_use]
-    pub fn new(store: Arc<dyn Inspect>, clock: Clock, freedom: Freedom, results: &str, tells: bool) -> Self {
-        Self {
-            store,
+    pub fn new(scene: Scene, clock: Clock, freedom: Freedom, tells: bool) -> Self {
+        let mut play = Self {
+            store: scene.store,
+            script: scene.script.map(Arc::new),
+            snakes: Vec::new(),
             clock,
             queues: QUEUES.map(QueueName::canonical).to_vec(),
             places: Places::new(NOON, freedom),
             hands: Vec::new(),
             sent: Vec::new(),
             last: 0,
-            results: results.to_owned(),
+            results: scene.results,
             story: tells.then(Vec::new),
-        }
+        };
+        play.hatch();
+        play
     }
 
     /// What has happened, where it was kept.
@@ -113,7 +124,9 @@ impl Play {
             | Kind::EnqueuePrioritised
             | Kind::EnqueueDelayed
             | Kind::EnqueueOverdue
-            | Kind::EnqueueUnanswered => self.places.items.len() < MANY,
+            | Kind::EnqueueUnanswered
+            | Kind::PythonSend
+            | Kind::PythonSendDelayed => self.places.items.len() < MANY,
             Kind::EnqueueAgain | Kind::EnqueueTwin => !self.sent.is_empty() && self.places.items.len() < MANY,
             Kind::Join => self.hands.iter().filter(|hand| hand.is_alive).count() < CREW,
             Kind::Fetch | Kind::FetchUnanswered | Kind::Crash | Kind::Leave => self.any(|_| true).is_some(),
@@ -135,8 +148,18 @@ impl Play {
             Kind::Revive | Kind::Delete => !self.places.letters.is_empty(),
             Kind::Pause => self.places.paused.len() < QUEUES.len(),
             Kind::Resume => !self.places.paused.is_empty(),
+            Kind::PythonAck | Kind::PythonNack | Kind::PythonRequeue => self.python_holds(false),
+            Kind::PythonPromote => self.python_holds(true),
+            Kind::PythonFetch | Kind::PythonFetchDelayed | Kind::PythonMaintain | Kind::PythonDie | Kind::Watch => true,
             Kind::Purge | Kind::Look | Kind::Tick | Kind::Ticks | Kind::Late | Kind::Minute | Kind::Week => true,
         }
+    }
+
+    /// Whether a worker would fetch something.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        let hands = self.hands.iter().zip(&self.places.workers).filter(|(hand, _)| hand.is_alive);
+        hands.into_iter().any(|(_, worker)| worker.is_registered && self.places.is_ready(&worker.queues))
     }
 
     /// One thing happens. Answers whether there was anything that it could happen to.
@@ -172,13 +195,14 @@ impl Play {
             | Kind::FinishUnanswered
             | Kind::FinishTwice
             | Kind::FinishLost => self.finish(operation).await?,
-            Kind::Tick | Kind::Ticks | Kind::Late | Kind::Minute | Kind::Week => self.pass(kind).await?,
+            Kind::Tick | Kind::Ticks | Kind::Late | Kind::Minute | Kind::Week | Kind::Watch => self.pass(kind).await?,
             Kind::Crash | Kind::Sleep | Kind::Wake | Kind::Leave => self.fare(operation).await?,
             Kind::Cancel => self.cancel(operation).await?,
             Kind::Pause | Kind::Resume => self.pause(operation).await?,
             Kind::Purge => self.purge(operation).await?,
             Kind::Revive | Kind::Delete => self.touch_letter(operation).await?,
             Kind::Look => self.look().await?,
+            _ => self.python(operation).await?,
         }
         self.count().await?;
         Ok(true)

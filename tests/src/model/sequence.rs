@@ -6,16 +6,23 @@ use super::{
     operation::{Kind, Operation},
     places::{Move, Wrong},
     play::{NOON, Play},
+    python::Script,
     random::Random,
 };
-use common::{clock::Clock, store::Inspect};
-use std::{fmt, future::Future, sync::Arc};
+use common::{
+    clock::{Clock, Stopwatch},
+    store::Inspect,
+};
+use std::{fmt, future::Future, sync::Arc, time::Duration};
 
 /// The fewest operations of a sequence.
 pub const LEAST: usize = 20;
 
 /// How many more there may be.
 const SPREAD: usize = 6;
+
+/// How many pairs a sequence tries to reach, beside what comes by chance.
+const WISHES: u64 = 3;
 
 /// One sequence of so many is long, and full of deaths: it takes many to make a message suspect.
 const LONG_ONES: u64 = 100;
@@ -32,6 +39,9 @@ const LOOKS: u64 = 4;
 /// How many of a sequence's first operations are drawn freely, so that there is something for others to happen to.
 const OPENING: usize = 6;
 
+/// How long a failing sequence is made shorter.
+const PATIENCE: Duration = Duration::from_secs(20);
+
 /// A store to be played on: makes an empty one for each sequence.
 pub trait Stage: Sync {
     /// Its name, as a test is called.
@@ -42,16 +52,29 @@ pub trait Stage: Sync {
 
     /// The operations that it knows.
     fn kinds(&self) -> Vec<Kind> {
-        Kind::ALL.to_vec()
+        Kind::without_python()
     }
 
     /// What happens there of itself.
     fn moves(&self) -> Vec<Move> {
-        Move::ALL.to_vec()
+        // Nobody else has a hand in it, and the order is always kept up.
+        let only_redis = [Move::Unordered, Move::TakenOver, Move::RecoveredFromPython];
+        Move::ALL.iter().copied().filter(|what| !only_redis.contains(what)).collect()
     }
 
-    /// An empty store under this clock, and with what its results begin.
-    fn open(&self, clock: Clock) -> impl Future<Output = (Arc<dyn Inspect>, String)> + Send;
+    /// An empty store under this clock.
+    fn open(&self, clock: Clock) -> impl Future<Output = Scene> + Send;
+}
+
+/// An empty store.
+#[derive(Debug)]
+pub struct Scene {
+    /// The store.
+    pub store: Arc<dyn Inspect>,
+    /// With what the keys of its results begin.
+    pub results: String,
+    /// dramatiq's script on the same data, where Python's workers take part.
+    pub script: Option<Script>,
 }
 
 /// A sequence that a store has not come through.
@@ -82,8 +105,8 @@ impl fmt::Display for Failure {
 /// Where the store does not do what the model says.
 pub async fn play(stage: &impl Stage, seed: u64, coverage: &mut Coverage) -> Result<(), Failure> {
     let clock = Clock::manual(NOON);
-    let (store, results) = stage.open(clock.clone()).await;
-    let mut play = Play::new(store, clock, stage.freedom(), &results, false);
+    let scene = stage.open(clock.clone()).await;
+    let mut play = Play::new(scene, clock, stage.freedom(), false);
     let mut drawn = Vec::new();
     let mut happened = Vec::new();
     let mut draw = Draw::new(stage, seed);
@@ -97,7 +120,7 @@ pub async fn play(stage: &impl Stage, seed: u64, coverage: &mut Coverage) -> Res
             Err(error) => wrong = Some(error),
         }
     }
-    if wrong.is_none() && seed % LOOKS == 0 {
+    if wrong.is_none() && seed % LOOKS == 0 && stage.kinds().contains(&Kind::Look) {
         wrong = play.look().await.err();
     }
     coverage.add(&happened, &play.places.moves);
@@ -107,13 +130,15 @@ pub async fn play(stage: &impl Stage, seed: u64, coverage: &mut Coverage) -> Res
     }
 }
 
-/// Draws operations by what is possible.
+/// Draws operations: half of them freely, by what is possible, and half to reach pairs that chance alone would seldom reach.
 struct Draw {
     random: Random,
     length: usize,
     kinds: Vec<Kind>,
-    /// A pair that this seed tries to reach, so that rare ones are reached as well.
-    wish: (Kind, Kind),
+    /// The sum of their weights.
+    weights: u64,
+    /// The pair that is to be reached next, by its number.
+    wish: u64,
 }
 
 impl Draw {
@@ -121,9 +146,8 @@ impl Draw {
         let mut random = Random::new(seed);
         let length = if seed % LONG_ONES == 1 { LONG } else { LEAST + random.index(SPREAD) };
         let kinds = stage.kinds();
-        let pair = usize::try_from(seed).unwrap_or_default() % (kinds.len() * kinds.len());
-        let wish = (kinds[pair / kinds.len()], kinds[pair % kinds.len()]);
-        Self { random, length, kinds, wish }
+        let weights = kinds.iter().map(|kind| kind.weight()).sum();
+        Self { random, length, kinds, weights, wish: seed.wrapping_mul(WISHES) }
     }
 
     fn next(&mut self, play: &Play, happened: &[Kind]) -> Operation {
@@ -133,39 +157,76 @@ impl Draw {
     }
 
     fn kind(&mut self, play: &Play, happened: &[Kind]) -> Kind {
-        if happened.len() >= OPENING {
-            if happened.last() == Some(&self.wish.0) && play.is_possible(self.wish.1) {
-                return self.wish.1;
-            }
-            if self.random.chance(25) && play.is_possible(self.wish.0) {
-                return self.wish.0;
-            }
+        let (first, second) = self.wish();
+        if happened.len() > OPENING && happened.last() == Some(&first) && play.is_possible(second) {
+            self.wish += 1;
+            return second;
         }
         if self.length == LONG && self.random.chance(80) {
-            let kind = DEATHS[happened.len() % DEATHS.len()];
+            return self.towards(DEATHS[happened.len() % DEATHS.len()], play);
+        }
+        if happened.len() >= OPENING && self.random.chance(50) {
+            let wanted = if play.is_possible(second) { first } else { second };
+            return self.towards(wanted, play);
+        }
+        loop {
+            let kind = self.any();
             if play.is_possible(kind) {
                 return kind;
             }
         }
-        let possible: Vec<_> = self.kinds.iter().copied().filter(|kind| play.is_possible(*kind)).collect();
-        let mut drawn = self.random.below(possible.iter().map(|kind| kind.weight()).sum());
-        for kind in possible {
+    }
+
+    /// The pair that is to be reached next.
+    fn wish(&self) -> (Kind, Kind) {
+        let count = self.kinds.len() as u64;
+        let kind = |number: u64| self.kinds[usize::try_from(number % count).unwrap_or_default()];
+        (kind(self.wish / count), kind(self.wish))
+    }
+
+    /// The operation, or one that helps to make it possible.
+    fn towards(&mut self, kind: Kind, play: &Play) -> Kind {
+        let mut wanted = kind;
+        while !play.is_possible(wanted) {
+            match wanted.needs() {
+                Some(before) if self.kinds.contains(&before) => wanted = before,
+                _ => return Kind::Tick,
+            }
+        }
+        match wanted {
+            // To fetch nothing helps nobody.
+            Kind::Fetch if kind != Kind::Fetch && !play.is_ready() => {
+                if play.is_possible(Kind::Resume) {
+                    Kind::Resume
+                } else {
+                    Kind::Enqueue
+                }
+            }
+            wanted => wanted,
+        }
+    }
+
+    /// Any kind, by its weight.
+    fn any(&mut self) -> Kind {
+        let mut drawn = self.random.below(self.weights);
+        for kind in &self.kinds {
             match drawn.checked_sub(kind.weight()) {
-                None => return kind,
+                None => return *kind,
                 Some(left) => drawn = left,
             }
         }
-        Kind::Look
+        Kind::Tick
     }
 }
 
 /// Leaves out whatever can be left out, and plays the rest once more, to tell its story.
 async fn shorten(stage: &impl Stage, seed: u64, mut operations: Vec<Operation>, mut wrong: Wrong) -> Failure {
+    let watch = Stopwatch::start();
     let mut told = replay(stage, &operations).await;
     let mut size = operations.len() / 2;
     while size > 0 && told.is_some() {
-        let mut from = 0;
-        while from < operations.len() {
+        let (mut from, before) = (0, operations.len());
+        while from < operations.len() && watch.elapsed() < PATIENCE {
             let mut fewer = operations.clone();
             fewer.drain(from..(from + size).min(fewer.len()));
             match replay(stage, &fewer).await {
@@ -176,7 +237,10 @@ async fn shorten(stage: &impl Stage, seed: u64, mut operations: Vec<Operation>, 
                 None => from += size,
             }
         }
-        size /= 2;
+        // What was needed may not be any more, now that others are gone.
+        if size > 1 || operations.len() == before {
+            size /= 2;
+        }
     }
     let story = match told {
         Some((last, story)) => {
@@ -191,12 +255,15 @@ async fn shorten(stage: &impl Stage, seed: u64, mut operations: Vec<Operation>, 
 /// Plays operations; what goes wrong, and the story up to there.
 async fn replay(stage: &impl Stage, operations: &[Operation]) -> Option<(Wrong, String)> {
     let clock = Clock::manual(NOON);
-    let (store, results) = stage.open(clock.clone()).await;
-    let mut play = Play::new(store, clock, stage.freedom(), &results, true);
+    let scene = stage.open(clock.clone()).await;
+    let mut play = Play::new(scene, clock, stage.freedom(), true);
     for operation in operations {
         if let Err(wrong) = play.step(*operation).await {
             return Some((wrong, play.story()));
         }
+    }
+    if !stage.kinds().contains(&Kind::Look) {
+        return None;
     }
     let wrong = play.look().await.err()?;
     Some((wrong, play.story()))

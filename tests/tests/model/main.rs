@@ -2,5 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test ends where its hands slip")]
 
+mod broken;
 mod memory;
+mod redis;
 mod run;

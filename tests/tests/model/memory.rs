@@ -1,9 +1,12 @@
 //! The store in memory.
 
 use crate::run;
-use common::{clock::Clock, store::Inspect, stores::memory::MemoryStore};
+use common::{clock::Clock, stores::memory::MemoryStore};
 use std::sync::Arc;
-use tests::model::{freedom::Freedom, places::Move, sequence::Stage};
+use tests::model::{
+    freedom::Freedom,
+    sequence::{Scene, Stage},
+};
 
 /// How many sequences a normal run plays.
 const SEQUENCES: u64 = 100_000;
@@ -19,17 +22,12 @@ impl Stage for Memory {
         Freedom::MEMORY
     }
 
-    fn moves(&self) -> Vec<Move> {
-        // It always keeps up the order.
-        Move::ALL.iter().copied().filter(|what| *what != Move::Unordered).collect()
-    }
-
-    async fn open(&self, clock: Clock) -> (Arc<dyn Inspect>, String) {
-        (Arc::new(MemoryStore::new(clock)), "result-".to_owned())
+    async fn open(&self, clock: Clock) -> Scene {
+        Scene { store: Arc::new(MemoryStore::new(clock)), results: "result-".to_owned(), script: None }
     }
 }
 
 #[test]
 fn memory_does_what_the_model_says() {
-    run::all(&Memory, SEQUENCES, 2);
+    run::all(&Memory, SEQUENCES, run::cores());
 }

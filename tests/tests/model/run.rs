@@ -9,6 +9,11 @@ use tests::{
     workspace,
 };
 
+/// How many sequences may well run at once.
+pub(crate) fn cores() -> u64 {
+    thread::available_parallelism().map_or(1, |cores| cores.get() as u64)
+}
+
 /// Plays as many sequences as are asked for, or the one.
 pub(crate) fn all(stage: &impl Stage, usual: u64, threads: u64) {
     let seeds = match workspace::seed() {

@@ -104,7 +104,8 @@ impl RedisStore {
                 queues.len() - 1
             });
             let (_, plain, others) = &mut queues[at];
-            let kind = if record.is_plain() { plain } else { others };
+            // What comes after others comes with them: the plain ones are stored first, and the order has to stay.
+            let kind = if record.is_plain() && others.is_empty() { plain } else { others };
             kind.push(index);
         }
         let mut call = self.script(&self.scripts.enqueue);

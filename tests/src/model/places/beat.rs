@@ -1,12 +1,28 @@
 //! What a beat brings about.
 
-use super::{Item, Move, Place, Places, Worker, Wrong, differ, hands::Looks};
+use super::{
+    Item, Move, Place, Places, Worker, Wrong, differ,
+    hands::{Looks, Peer},
+};
 use common::{
+    clock::Timestamp,
     message::Message,
     queue_name::QueueName,
     store::{Beat, Body, Claim, MAX_CRASHES},
 };
 use std::collections::BTreeMap;
+
+/// What a beat finds.
+struct Found {
+    /// Whether something was ready before anything was taken from the dead.
+    ready: bool,
+    /// When the next one was due, before that.
+    next_due: Option<Timestamp>,
+    /// Which claims of the worker are cancelled.
+    cancelled: Vec<Claim>,
+    /// How many messages became ready.
+    moved: usize,
+}
 
 impl Places {
     /// Registers a worker, which counts as its first beat; answers its number.
@@ -37,7 +53,7 @@ impl Places {
         let lost = |claim: &&Claim| !self.holds(worker, claim);
         let lost: Vec<Claim> = held.iter().filter(lost).cloned().collect();
         self.happened(Move::Lost, lost.len());
-        let (early, mut cancelled, moved) = self.look_after(worker, held);
+        let Found { ready, next_due, mut cancelled, moved } = self.look_after(worker, held);
         let queues = &self.workers[worker].queues;
         differ("its time", &self.now, &told.now)?;
         differ("what is lost", &sorted(lost), &sorted(told.lost.clone()))?;
@@ -46,9 +62,11 @@ impl Places {
         let heard = told.cancelled.iter().filter(|claim| held.contains(claim)).cloned().collect();
         differ("what is cancelled", &sorted(cancelled), &sorted(heard))?;
         differ("how many moved", &moved, &told.moved)?;
-        differ("the next due time", &self.next_due(queues), &told.next_due)?;
-        // Whether something is ready may be looked up before what is found in the same beat: that is told by `moved`.
-        if told.ready != early {
+        // What else there is may be looked up before what is found in the same beat comes back.
+        if told.next_due != next_due {
+            differ("the next due time", &self.next_due(queues), &told.next_due)?;
+        }
+        if told.ready != ready {
             differ("whether something is ready", &self.is_ready(queues), &told.ready)?;
         }
         Ok(())
@@ -59,9 +77,8 @@ impl Places {
         self.look_after(worker, held);
     }
 
-    /// Does the upkeep of a beat. Answers whether something was ready before anything was taken from the dead, which claims of
-    /// the worker are cancelled, and how many messages moved.
-    fn look_after(&mut self, worker: usize, held: &[Claim]) -> (bool, Vec<Claim>, usize) {
+    /// Does the upkeep of a beat.
+    fn look_after(&mut self, worker: usize, held: &[Claim]) -> Found {
         let queues = self.workers[worker].queues.clone();
         self.workers[worker].is_registered = true;
         self.workers[worker].beat = self.now;
@@ -71,28 +88,38 @@ impl Places {
         let mut moved = self.promote(&queues);
         self.happened(Move::Promoted, moved);
         self.expire(worker, &queues);
-        let (early, cancelled) = (self.is_ready(&queues), self.cancelled(worker));
+        let (ready, next_due, cancelled) = (self.is_ready(&queues), self.next_due(&queues), self.cancelled(worker));
         // All that comes to the head in one beat may lie there in any order.
         let rank = self.next_head();
         self.give_back_surplus(worker, held, rank);
         for dead in self.dead(worker) {
-            self.workers[dead].is_registered = false;
-            let recovered = self.recover(dead, rank);
-            self.happened(Move::Recovered, recovered);
+            let (what, recovered) = match dead {
+                Peer::Rust(dead) => {
+                    self.workers[dead].is_registered = false;
+                    (Move::Recovered, self.recover(dead, rank))
+                }
+                Peer::Python(dead) => (Move::RecoveredFromPython, self.recover_python(dead, &queues, rank)),
+            };
+            self.happened(what, recovered);
             moved += recovered;
         }
-        (early, cancelled, moved)
+        Found { ready, next_due, cancelled, moved }
     }
 
     /// What is due becomes ready, in the order of the times; of one time, in any order.
     fn promote(&mut self, queues: &[QueueName]) -> usize {
         let is_due = |item: &Item| match item.place {
-            Place::Held { due } if due <= self.now && queues.contains(&item.queue) => Some(due),
+            Place::Held { due, .. } if due <= self.now && queues.contains(&item.queue) => Some(due),
             _ => None,
         };
         let mut due: Vec<_> =
             self.items.iter().enumerate().filter_map(|(at, item)| Some((is_due(item)?, at))).collect();
         due.sort_unstable();
+        for item in self.items.iter_mut().filter(|item| queues.contains(&item.queue)) {
+            if let Place::Held { inbox, .. } = &mut item.place {
+                *inbox = None;
+            }
+        }
         let mut last = None;
         for (time, at) in &due {
             if last != Some(*time) {
@@ -149,26 +176,55 @@ impl Places {
             if self.items[at].crashes >= MAX_CRASHES && !is_cancelled {
                 let item = self.items.swap_remove(at);
                 let reason = format!("its worker died {MAX_CRASHES} times");
-                self.die(&item.queue, Body::Message(item.message), reason);
+                self.die(&item.queue, item.name, Body::Message(item.message), reason);
                 self.happened(Move::DiedOfDeaths, 1);
             } else {
-                self.return_to_head(at, rank);
-                moved += usize::from(!is_cancelled);
+                let is_back = self.return_to_head(at, rank);
+                if is_back && self.freedom.recovers_without_priority {
+                    self.items[at].place = Place::Ready { band: 0, rank };
+                }
+                moved += usize::from(is_back);
             }
         }
         moved
     }
 
-    /// A claim is given back; the message dies if it is cancelled.
-    fn return_to_head(&mut self, at: usize, rank: i64) {
-        let Item { queue, message, place, .. } = self.items[at].clone();
+    /// As [`Places::recover`], of the worker's own queues; what was delayed goes back to the inbox.
+    fn recover_python(&mut self, dead: usize, queues: &[QueueName], rank: i64) -> usize {
+        let mut moved = 0;
+        for at in (0..self.items.len()).rev() {
+            let Place::Taken { by, due } = self.items[at].place else { continue };
+            if by != dead || !queues.contains(&self.items[at].queue) {
+                continue;
+            }
+            if let Some(due) = due {
+                self.items[at].place = Place::Held { due, inbox: Some(rank) };
+                continue;
+            }
+            self.items[at].crashes += 1;
+            if self.items[at].crashes >= MAX_CRASHES {
+                let item = self.items.swap_remove(at);
+                let reason = format!("its worker died {MAX_CRASHES} times");
+                self.die(&item.queue, item.name, Body::Message(item.message), reason);
+            } else {
+                self.items[at].place = Place::Ready { band: 0, rank };
+                moved += 1;
+            }
+        }
+        moved
+    }
+
+    /// A claim is given back, unless it is cancelled: then the message dies. Answers which.
+    fn return_to_head(&mut self, at: usize, rank: i64) -> bool {
+        let Item { queue, message, place, name, .. } = self.items[at].clone();
         if let Place::Claimed { cancelled: Some(reason), .. } = place {
             self.items.swap_remove(at);
             self.happened(Move::Stopped, 1);
-            self.die(&queue, Body::Message(message), reason);
-        } else {
-            self.items[at].place = self.ready_at_head(&queue, &message, rank);
+            self.die(&queue, name, Body::Message(message), reason);
+            return false;
         }
+        self.items[at].place = self.ready_at_head(&queue, &message, rank);
+        true
     }
 
     pub(super) fn ready_at_head(&mut self, queue: &QueueName, message: &Message, rank: i64) -> Place {
@@ -179,7 +235,7 @@ impl Places {
         }
     }
 
-    fn is_ready(&self, queues: &[QueueName]) -> bool {
+    pub(in crate::model) fn is_ready(&self, queues: &[QueueName]) -> bool {
         queues.iter().any(|queue| self.first(queue).is_some())
     }
 

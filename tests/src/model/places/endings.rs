@@ -1,6 +1,6 @@
 //! How claims end.
 
-use super::{Item, Move, Place, Places, Wrong, differ};
+use super::{Item, Letter, Move, Place, Places, Wrong, differ};
 use common::{
     clock::Timestamp,
     message::Message,
@@ -35,11 +35,16 @@ impl Places {
         self.happened(Move::Stopped, usize::from(may_run_again && cancelled.is_some()));
         match (&ending.place, cancelled) {
             (Goes::Gone, _) => {}
-            (Goes::Dead(body, reason), _) => self.die(&queue, body.clone(), reason.clone()),
+            (Goes::Dead(body, reason), _) => {
+                let is_same = |letter: &Letter| letter.queue == queue && letter.name == name && letter.body == *body;
+                if !self.freedom.keeps_the_same_letter_once || !self.letters.iter().any(is_same) {
+                    self.die(&queue, name, body.clone(), reason.clone());
+                }
+            }
             // However the run of a cancelled message ends, it is not run again.
-            (Goes::Head, Some(reason)) => self.die(&queue, Body::Message(message), reason),
+            (Goes::Head, Some(reason)) => self.die(&queue, name, Body::Message(message), reason),
             (Goes::Ready(message) | Goes::Until(_, message), Some(reason)) => {
-                self.die(&queue, Body::Message(message.clone()), reason);
+                self.die(&queue, name, Body::Message(message.clone()), reason);
             }
             (Goes::Head, None) => {
                 // It was not run, so it is what it was, and goes before all others.

@@ -1,6 +1,6 @@
 //! Who is taken for dead, and what people move by hand.
 
-use super::{Item, Letter, Place, Places, Wrong, differ};
+use super::{Item, Letter, Place, Places, Wrong, differ, python::PYTHON_DEAD_AFTER};
 use common::{
     clock::Timestamp,
     message::Message,
@@ -16,38 +16,44 @@ pub(super) struct Looks {
     /// The sum of all times between looks that were on time.
     watched: Duration,
     /// The last beat of each that was silent, and how much had been watched when it was seen first.
-    seen: BTreeMap<usize, (Timestamp, Duration)>,
+    seen: BTreeMap<Peer, (Timestamp, Duration)>,
+}
+
+/// Somebody else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Peer {
+    Rust(usize),
+    Python(usize),
 }
 
 impl Places {
     /// Whom this worker takes for dead: who was silent for three intervals, in looks that came on time. A look that comes late
-    /// adds nothing, because whatever held it up may have held up the silent one.
-    pub(super) fn dead(&mut self, worker: usize) -> Vec<usize> {
+    /// adds nothing, because whatever held it up may have held up the silent one. Python's workers show signs of life only with
+    /// their commands, so they may be silent for longer.
+    pub(super) fn dead(&mut self, worker: usize) -> Vec<Peer> {
         let now = self.now;
-        let is_silent = |other: &usize| {
-            *other != worker
-                && self.workers[*other].is_registered
-                && now.since(self.workers[*other].beat) > BEAT_INTERVAL
-        };
-        let silent: Vec<usize> = (0..self.workers.len()).filter(is_silent).collect();
-        let beats: Vec<_> = silent.iter().map(|other| self.workers[*other].beat).collect();
+        let others = self.workers.iter().enumerate().filter(|(other, known)| *other != worker && known.is_registered);
+        let others = others.map(|(other, known)| (Peer::Rust(other), known.beat));
+        let pythons = self.pythons.iter().enumerate().map(|(other, known)| (Peer::Python(other), known.beat));
+        let silent: Vec<_> = others.chain(pythons).filter(|(_, beat)| now.since(*beat) > BEAT_INTERVAL).collect();
         let looks = &mut self.workers[worker].looks;
         let passed = looks.last.map_or(Duration::ZERO, |last| now.since(last));
         if passed <= BEAT_INTERVAL * 3 / 2 {
             looks.watched += passed;
         }
         looks.last = Some(now);
-        looks.seen.retain(|other, _| silent.contains(other));
+        looks.seen.retain(|other, _| silent.iter().any(|(silent, _)| silent == other));
         let watched = looks.watched;
-        let mut is_dead = |(other, beat): &(usize, Timestamp)| {
+        let mut is_dead = |(other, beat): &(Peer, Timestamp)| {
             let seen = looks.seen.entry(*other).or_insert((*beat, watched));
             if seen.0 != *beat {
                 *seen = (*beat, watched);
             }
+            let limit = if matches!(other, Peer::Rust(_)) { BEAT_INTERVAL * DEAD_AFTER } else { PYTHON_DEAD_AFTER };
             // It is silent for an interval when it is seen first.
-            watched.saturating_sub(seen.1) + BEAT_INTERVAL >= BEAT_INTERVAL * DEAD_AFTER
+            watched.saturating_sub(seen.1) + BEAT_INTERVAL >= limit
         };
-        silent.into_iter().zip(beats).filter(|silent| is_dead(silent)).map(|(other, _)| other).collect()
+        silent.into_iter().filter(|silent| is_dead(silent)).map(|(other, _)| other).collect()
     }
 
     /// A worker leaves; one that still holds something stays, and is found dead.
@@ -67,9 +73,10 @@ impl Places {
             }
             Place::Ready { .. } => Cancelled::Ready,
             Place::Held { .. } => Cancelled::Delayed,
+            Place::Taken { by, .. } => return Cancelled::Claimed { worker: self.pythons[*by].id.clone() },
         };
         let item = self.items.swap_remove(at);
-        self.die(&item.queue, Body::Message(item.message), reason);
+        self.die(&item.queue, item.name, Body::Message(item.message), reason);
         was
     }
 
@@ -81,7 +88,8 @@ impl Places {
     /// Deletes what waits in a queue; answers how much that was.
     pub fn purge(&mut self, queue: &QueueName) -> usize {
         let before = self.items.len();
-        let stays = |item: &Item| item.queue != *queue || matches!(item.place, Place::Claimed { .. });
+        let stays =
+            |item: &Item| item.queue != *queue || matches!(item.place, Place::Claimed { .. } | Place::Taken { .. });
         self.items.retain(stays);
         before - self.items.len()
     }

@@ -45,7 +45,7 @@ impl Places {
             let is_it = |letter: &Letter| {
                 letter.queue == *queue
                     && letter.died == told.died
-                    && Some(&letter.reason) == told.reason.as_ref()
+                    && letter.reason == told.reason
                     && check::is_body(&letter.body, &told.bytes, now)
             };
             let at = (0..letters.len()).find(|at| !found.contains(at) && is_it(&letters[*at]));
@@ -74,8 +74,8 @@ impl Places {
             let items = (0..self.items.len()).map(Found::Item);
             let mut all = items.chain((0..self.letters.len()).map(Found::Letter));
             let at = all.find(|found_now| !found.contains(found_now) && self.is_seen(*found_now, told));
-            let at =
-                at.ok_or_else(|| Wrong(format!("this should not lie there: {told:?}\n  but {:?}", self.of(id))))?;
+            let at = at
+                .ok_or_else(|| Wrong(format!("this should not lie there: {}\n  but {:?}", shown(told), self.of(id))))?;
             if let Found::Item(at) = at {
                 self.items[at].name = Some(told.name.as_str().into());
             }
@@ -106,7 +106,7 @@ impl Places {
                 let letter = &self.letters[at];
                 letter.queue == told.queue
                     && letter.died == *died
-                    && Some(&letter.reason) == reason.as_ref()
+                    && letter.reason == *reason
                     && check::is_body(&letter.body, &told.bytes, self.now)
             }
             (Found::Item(at), location) => {
@@ -132,10 +132,11 @@ impl Places {
                 let beside = self.items.iter().filter_map(place).filter(|other| *other == (*band, *rank)).count();
                 (before..before + beside).contains(told)
             }
-            (Place::Held { due }, Location::Delayed { due: told }) => due == told,
+            (Place::Held { due, .. }, Location::Delayed { due: told }) => due == told,
             (Place::Claimed { by, cancelled }, Location::Claimed { worker, cancelled: told }) => {
                 self.workers[*by].id == *worker && cancelled.is_some() == *told
             }
+            (Place::Taken { by, .. }, Location::Claimed { worker, .. }) => self.pythons[*by].id == *worker,
             _ => false,
         }
     }
@@ -209,4 +210,10 @@ impl Places {
         }
         differ("what is stored", &(!is_over).then_some(value), &told)
     }
+}
+
+/// A sighting for people.
+fn shown(told: &Sighting) -> String {
+    let Sighting { queue, name, bytes, crashes, location } = told;
+    format!("{name} in {queue}, {location:?}, crashes: {crashes}, {}", String::from_utf8_lossy(bytes))
 }

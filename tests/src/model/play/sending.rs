@@ -42,7 +42,9 @@ impl Play {
                 let mut delayed = self.message(queue);
                 delayed.set_eta(Some(now + Self::delay(operation)));
                 delayed.options.set(option::PRIORITY, Raw::from(Self::priority(operation)));
-                return vec![message, urgent, self.message(queue + 1), delayed, self.message(queue)];
+                let mut overdue = self.message(queue);
+                overdue.set_eta(Some(now));
+                return vec![message, urgent, self.message(queue + 1), delayed, overdue, self.message(queue)];
             }
             _ => {}
         }

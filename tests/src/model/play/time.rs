@@ -11,14 +11,16 @@ impl Play {
             Kind::Tick => (BEAT_INTERVAL, 1),
             // Enough to find somebody dead, and to give back what somebody does not know of.
             Kind::Ticks => (BEAT_INTERVAL, 5),
+            // Enough to find one of Python's workers dead.
+            Kind::Watch => (BEAT_INTERVAL, 56),
             Kind::Late => (Duration::from_millis(2_900), 1),
             Kind::Minute => (Duration::from_secs(61), 1),
             _ => (DEAD_LETTER_TTL, 1),
         };
+        self.tell(|| format!("{times} times {} ms pass, and all that are awake beat", step.as_millis()));
         for _ in 0..times {
             self.clock.advance(step);
             self.places.advance(step);
-            self.tell(|| format!("{} ms pass", step.as_millis()));
             for worker in 0..self.hands.len() {
                 if self.hands[worker].is_alive && !self.hands[worker].is_asleep {
                     self.beat(worker).await?;

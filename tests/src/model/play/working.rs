@@ -67,10 +67,10 @@ impl Play {
                 return self.settle(vec![self.places.clone(), done]).await;
             }
         };
-        self.tell(|| {
-            let (lost, cancelled) = (beat.lost.len(), beat.cancelled.len());
-            format!("  worker {worker} beats: {} moved, {lost} lost, {cancelled} cancelled", beat.moved)
-        });
+        let (moved, lost, cancelled) = (beat.moved, beat.lost.len(), beat.cancelled.len());
+        if moved + lost + cancelled > 0 {
+            self.tell(|| format!("  worker {worker} beats: {moved} moved, {lost} lost, {cancelled} cancelled"));
+        }
         let hand = &mut self.hands[worker];
         let lost = |held: &mut Held| beat.lost.contains(&held.claim);
         hand.past.extend(hand.held.extract_if(.., lost));

@@ -11,13 +11,15 @@ local function acknowledge(queue, from, to)
   -- A removal that removes nothing opens a full server for the rest of the script, and shows that removing is allowed.
   call('SREM', mine, '')
   local is_mine = call('SMISMEMBER', mine, unpack(ARGV, from, to))
-  local answers = {}
+  local answers, done = {}, {}
   for i = from, to do
     local n = i - from + 1
     answers[n] = is_mine[n] == 1 and call('HDEL', hash, ARGV[i]) or 0
+    if answers[n] == 1 then done[#done + 1] = ARGV[i] end
   end
   call('SREM', mine, unpack(ARGV, from, to))
-  redis.pcall('HDEL', key(queue .. '@crashes'), unpack(ARGV, from, to))
+  -- Whoever holds a message by now is not spared the deaths before.
+  if #done > 0 then redis.pcall('HDEL', key(queue .. '@crashes'), unpack(done)) end
   return answers
 end
 

@@ -1,0 +1,117 @@
+//! Python's workers, where there are any.
+
+use super::{Kind, Operation, Play, Wrong};
+use crate::model::{
+    places::{Python, PythonEnd},
+    python::{Taken, taken, written},
+};
+use common::message::{Message, MessageId, Raw, option};
+
+/// A Python worker's own view.
+pub(super) struct Snake {
+    held: Vec<Bite>,
+}
+
+/// A message that it fetched, and from which list.
+struct Bite {
+    taken: Taken,
+    delayed: bool,
+}
+
+impl Play {
+    /// Python's workers begin.
+    pub(super) fn hatch(&mut self) {
+        self.places.pythons.push(Python { id: MessageId::random().to_string(), beat: self.places.now });
+        self.snakes.push(Snake { held: Vec::new() });
+    }
+
+    pub(super) fn python_holds(&self, delayed: bool) -> bool {
+        let now = self.places.now;
+        let is_due = |bite: &Bite| !bite.delayed || bite.taken.message.eta(now).is_none_or(|eta| eta <= now);
+        self.snakes.last().is_some_and(|snake| snake.held.iter().any(|bite| bite.delayed == delayed && is_due(bite)))
+    }
+
+    pub(super) async fn python(&mut self, operation: Operation) -> Result<(), Wrong> {
+        let queue = self.queues[operation.pick(0, self.queues.len())].clone();
+        let delayed = matches!(operation.kind, Kind::PythonSendDelayed | Kind::PythonFetchDelayed)
+            || (operation.kind == Kind::PythonMaintain && operation.pick(1, 2) == 1);
+        let list = if delayed { queue.delay() } else { queue.as_str().to_owned() };
+        let Some(python) = self.snakes.len().checked_sub(1) else { return Ok(()) };
+        let (id, now) = (self.places.pythons[python].id.clone(), self.places.now);
+        let Some(script) = self.script.clone() else { return Ok(()) };
+        match operation.kind {
+            Kind::PythonSend | Kind::PythonSendDelayed => {
+                self.last += 1;
+                let eta = delayed.then(|| now + Self::delay(operation));
+                let (name, bytes) = written(&list, self.last, eta);
+                self.tell(|| format!("Python sends {} to {list}", String::from_utf8_lossy(&bytes)));
+                script.enqueue(now, &id, &list, &name, &bytes).await;
+                let message = taken(&bytes).message;
+                self.sent.push(message.clone());
+                self.places.python_sends(&name, message, eta);
+            }
+            Kind::PythonFetch | Kind::PythonFetchDelayed | Kind::PythonMaintain => {
+                let maintains = operation.kind == Kind::PythonMaintain;
+                let count = if maintains { 0 } else { 1 + operation.pick(1, 4) };
+                // Its own call is a sign of life, which comes first.
+                self.places.python_lives(python);
+                let found = script.fetch(now, &id, &list, count, maintains).await;
+                self.tell(|| {
+                    let names: Vec<_> = found.iter().map(|taken| taken.message.to_string()).collect();
+                    format!("Python fetches {names:?} from {list}, maintains: {maintains}")
+                });
+                if maintains {
+                    self.places.python_maintained(&queue, delayed);
+                }
+                self.places.python_took(python, &queue, delayed, count, &found)?;
+                self.snakes[python].held.extend(found.into_iter().map(|taken| Bite { taken, delayed }));
+            }
+            Kind::PythonDie => {
+                self.tell(|| "Python dies".to_owned());
+                self.hatch();
+                return Ok(());
+            }
+            _ => self.python_ends(operation, python).await,
+        }
+        self.places.python_lives(python);
+        Ok(())
+    }
+
+    async fn python_ends(&mut self, operation: Operation, python: usize) {
+        let promotes = operation.kind == Kind::PythonPromote;
+        let now = self.places.now;
+        let fits = |bite: &Bite| {
+            bite.delayed == promotes && (!promotes || bite.taken.message.eta(now).is_none_or(|eta| eta <= now))
+        };
+        let fit: Vec<usize> =
+            (0..self.snakes[python].held.len()).filter(|at| fits(&self.snakes[python].held[*at])).collect();
+        let Bite { taken: bite, delayed } = self.snakes[python].held.remove(fit[operation.pick(1, fit.len())]);
+        let queue = bite.message.queue_name.clone();
+        let list = if delayed { queue.delay() } else { queue.as_str().to_owned() };
+        let (id, Some(script)) = (self.places.pythons[python].id.clone(), self.script.clone()) else { return };
+        if promotes {
+            // A copy is stored, whoever holds the original by now: dramatiq does not ask.
+            let copy = Message { message_id: bite.message.message_id.clone(), ..without_eta(bite.message.clone()) };
+            let name = MessageId::random();
+            let mut named = copy.clone();
+            named.options.set(option::REDIS_MESSAGE_ID, Raw::from(name.as_str()));
+            script.enqueue(now, &id, queue.as_str(), name.as_str(), &named.encode()).await;
+            self.places.python_sends(name.as_str(), copy, None);
+        }
+        let (command, end) = match operation.kind {
+            Kind::PythonNack => ("nack", PythonEnd::Nack),
+            Kind::PythonRequeue => ("requeue", PythonEnd::Requeue),
+            _ => ("ack", PythonEnd::Ack),
+        };
+        script.end(now, command, &id, &list, &bite.name).await;
+        let held = self.places.python_ended(python, &bite.name, end);
+        self.tell(|| {
+            format!("Python ends {} from {list}: {command}, promotes: {promotes}, held it: {held}", bite.message)
+        });
+    }
+}
+
+fn without_eta(mut message: Message) -> Message {
+    message.set_eta(None);
+    message
+}

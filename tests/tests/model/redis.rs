@@ -1,0 +1,57 @@
+//! The store on Redis.
+
+use crate::run;
+use common::{clock::Clock, stores::redis::RedisStore};
+use std::sync::Arc;
+use tests::model::{
+    freedom::Freedom,
+    operation::Kind,
+    places::Move,
+    python::Script,
+    sequence::{Scene, Stage},
+};
+
+/// How many sequences a normal run plays.
+const SEQUENCES: u64 = 2_000;
+
+/// How many of them at once: most of the time of each is waiting.
+const AT_ONCE: u64 = 6;
+
+struct Redis {
+    url: String,
+}
+
+impl Stage for Redis {
+    fn name(&self) -> &'static str {
+        "redis"
+    }
+
+    fn freedom(&self) -> Freedom {
+        Freedom::REDIS
+    }
+
+    fn kinds(&self) -> Vec<Kind> {
+        use Kind::*;
+        Kind::ALL
+            .iter()
+            .copied()
+            .filter(|k| !matches!(k, Cancel | Pause | Resume | Purge | Revive | Delete | Look))
+            .collect()
+    }
+
+    fn moves(&self) -> Vec<Move> {
+        Move::ALL.to_vec()
+    }
+
+    async fn open(&self, clock: Clock) -> Scene {
+        let namespace = tests::redis::fresh_namespace();
+        let store = RedisStore::connect(&self.url, &namespace, clock).await.unwrap();
+        let script = Script::load(&self.url, &namespace).await;
+        Scene { store: Arc::new(store), results: format!("{namespace}-result-"), script: Some(script) }
+    }
+}
+
+#[test]
+fn redis_does_what_the_model_says() {
+    run::all(&Redis { url: tests::redis::url() }, SEQUENCES, AT_ONCE);
+}
