@@ -31,6 +31,10 @@ impl Play {
         self.snakes.last().is_some_and(|snake| snake.held.iter().any(|bite| bite.delayed == delayed && is_due(bite)))
     }
 
+    pub(super) fn python_has_any(&self, delayed: bool) -> bool {
+        self.snakes.last().is_some_and(|snake| snake.held.iter().any(|bite| bite.delayed == delayed))
+    }
+
     pub(super) async fn python(&mut self, operation: Operation) -> Result<(), Wrong> {
         let queue = self.queues[operation.pick(0, self.queues.len())].clone();
         let delayed = matches!(operation.kind, Kind::PythonSendDelayed | Kind::PythonFetchDelayed)
