@@ -98,43 +98,6 @@ impl Kind {
     pub fn without_python() -> Vec<Self> {
         Self::ALL.iter().copied().filter(|kind| *kind < Self::PythonSend).collect()
     }
-
-    /// What has to happen before, where there is nothing that this could happen to.
-    #[must_use]
-    pub const fn needs(self) -> Option<Self> {
-        Some(match self {
-            Self::EnqueueAgain | Self::EnqueueTwin | Self::Cancel => Self::Enqueue,
-            // There are too many workers, or messages.
-            Self::Join => Self::Crash,
-            Self::Enqueue
-            | Self::EnqueueSeveral
-            | Self::EnqueuePrioritised
-            | Self::EnqueueDelayed
-            | Self::EnqueueOverdue
-            | Self::EnqueueUnanswered => Self::Purge,
-            Self::Fetch | Self::FetchUnanswered | Self::Crash | Self::Sleep | Self::Leave => Self::Join,
-            Self::Wake => Self::Sleep,
-            Self::Done
-            | Self::DoneWithMessages
-            | Self::DoneWithResult
-            | Self::Again
-            | Self::Retry
-            | Self::GiveBack
-            | Self::Bury
-            | Self::BuryBytes
-            | Self::FinishSeveral
-            | Self::FinishTwice
-            | Self::FinishUnanswered => Self::Fetch,
-            Self::FinishLost => Self::Done,
-            Self::Revive | Self::Delete => Self::Bury,
-            Self::PythonAck | Self::PythonNack | Self::PythonRequeue => Self::PythonFetch,
-            Self::PythonPromote => Self::PythonFetchDelayed,
-            Self::PythonSend | Self::PythonSendDelayed => Self::Purge,
-            Self::Resume => Self::Pause,
-            Self::Pause => Self::Resume,
-            _ => return None,
-        })
-    }
 }
 
 impl fmt::Display for Kind {

@@ -5,6 +5,7 @@
 
 mod ending;
 mod moving;
+mod possible;
 mod python;
 mod sending;
 mod time;
@@ -56,6 +57,7 @@ pub struct Play {
     /// Makes messages, and results, tell themselves apart.
     last: u32,
     results: String,
+    steps: usize,
     story: Option<Vec<String>>,
 }
 
@@ -97,6 +99,7 @@ impl Play {
             sent: Vec::new(),
             last: 0,
             results: scene.results,
+            steps: 0,
             story: tells.then(Vec::new),
         };
         play.hatch();
@@ -113,53 +116,6 @@ impl Play {
         if let Some(story) = &mut self.story {
             story.push(what());
         }
-    }
-
-    /// Whether there is anything that this could happen to.
-    #[must_use]
-    pub fn is_possible(&self, kind: Kind) -> bool {
-        match kind {
-            Kind::Enqueue
-            | Kind::EnqueueSeveral
-            | Kind::EnqueuePrioritised
-            | Kind::EnqueueDelayed
-            | Kind::EnqueueOverdue
-            | Kind::EnqueueUnanswered
-            | Kind::PythonSend
-            | Kind::PythonSendDelayed => self.places.items.len() < MANY,
-            Kind::EnqueueAgain | Kind::EnqueueTwin => !self.sent.is_empty() && self.places.items.len() < MANY,
-            Kind::Join => self.hands.iter().filter(|hand| hand.is_alive).count() < CREW,
-            Kind::Fetch | Kind::FetchUnanswered | Kind::Crash | Kind::Leave => self.any(|_| true).is_some(),
-            Kind::Sleep => self.any(|hand| !hand.is_asleep).is_some(),
-            Kind::Wake => self.any(|hand| hand.is_asleep).is_some(),
-            Kind::Done
-            | Kind::DoneWithMessages
-            | Kind::DoneWithResult
-            | Kind::Again
-            | Kind::Retry
-            | Kind::GiveBack
-            | Kind::Bury
-            | Kind::BuryBytes
-            | Kind::FinishUnanswered
-            | Kind::FinishTwice => self.any(|hand| !hand.held.is_empty()).is_some(),
-            Kind::FinishSeveral => self.any(|hand| hand.held.len() > 1).is_some(),
-            Kind::FinishLost => self.any(|hand| !hand.past.is_empty()).is_some(),
-            Kind::Cancel => !self.places.items.is_empty(),
-            Kind::Revive | Kind::Delete => !self.places.letters.is_empty(),
-            Kind::Pause => self.places.paused.len() < QUEUES.len(),
-            Kind::Resume => !self.places.paused.is_empty(),
-            Kind::PythonAck | Kind::PythonNack | Kind::PythonRequeue => self.python_holds(false),
-            Kind::PythonPromote => self.python_holds(true),
-            Kind::PythonFetch | Kind::PythonFetchDelayed | Kind::PythonMaintain | Kind::PythonDie | Kind::Watch => true,
-            Kind::Purge | Kind::Look | Kind::Tick | Kind::Ticks | Kind::Late | Kind::Minute | Kind::Week => true,
-        }
-    }
-
-    /// Whether a worker would fetch something.
-    #[must_use]
-    pub fn is_ready(&self) -> bool {
-        let hands = self.hands.iter().zip(&self.places.workers).filter(|(hand, _)| hand.is_alive);
-        hands.into_iter().any(|(_, worker)| worker.is_registered && self.places.is_ready(&worker.queues))
     }
 
     /// One thing happens. Answers whether there was anything that it could happen to.
@@ -234,13 +190,11 @@ impl Play {
         }
     }
 
-    /// Compares the numbers of all places.
+    /// Compares the numbers of one queue, of another one after each step.
     async fn count(&mut self) -> Result<(), Wrong> {
-        for queue in &self.queues {
-            let counts = self.store.counts(queue).await.map_err(refused)?;
-            self.places.counted(queue, counts)?;
-        }
-        Ok(())
+        self.steps += 1;
+        let queue = &self.queues[self.steps % self.queues.len()];
+        self.places.counted(queue, self.store.counts(queue).await.map_err(refused)?)
     }
 
     /// Compares everything that can be seen.

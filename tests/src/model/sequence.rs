@@ -21,14 +21,14 @@ pub const LEAST: usize = 20;
 /// How many more there may be.
 const SPREAD: usize = 6;
 
-/// How many pairs a sequence tries to reach, beside what comes by chance.
-const WISHES: u64 = 3;
-
 /// One sequence of so many is long, and full of deaths: it takes many to make a message suspect.
 const LONG_ONES: u64 = 100;
 
 /// The operations of a long sequence.
 const LONG: usize = 250;
+
+/// How many operations out of a hundred help to reach a pair that chance alone would seldom reach.
+const AIMED: u64 = 65;
 
 /// What happens mostly in a long one.
 const DEATHS: [Kind; 5] = [Kind::Join, Kind::Join, Kind::Fetch, Kind::Crash, Kind::Ticks];
@@ -130,7 +130,15 @@ pub async fn play(stage: &impl Stage, seed: u64, coverage: &mut Coverage) -> Res
     }
 }
 
-/// Draws operations: half of them freely, by what is possible, and half to reach pairs that chance alone would seldom reach.
+/// A seed whose sequence begins by reaching out for a pair of operations; another one for each round.
+#[must_use]
+pub fn seed_for(kinds: &[Kind], pair: (Kind, Kind), round: u64) -> u64 {
+    let place = |wanted: Kind| kinds.iter().position(|kind| *kind == wanted).unwrap_or_default() as u64;
+    let count = kinds.len() as u64;
+    (round * count + place(pair.0)) * count + place(pair.1)
+}
+
+/// Draws operations: some freely, by what is possible, and some to reach pairs that chance alone would seldom reach.
 struct Draw {
     random: Random,
     length: usize,
@@ -147,7 +155,7 @@ impl Draw {
         let length = if seed % LONG_ONES == 1 { LONG } else { LEAST + random.index(SPREAD) };
         let kinds = stage.kinds();
         let weights = kinds.iter().map(|kind| kind.weight()).sum();
-        Self { random, length, kinds, weights, wish: seed.wrapping_mul(WISHES) }
+        Self { random, length, kinds, weights, wish: seed }
     }
 
     fn next(&mut self, play: &Play, happened: &[Kind]) -> Operation {
@@ -163,11 +171,11 @@ impl Draw {
             return second;
         }
         if self.length == LONG && self.random.chance(80) {
-            return self.towards(DEATHS[happened.len() % DEATHS.len()], play);
+            return self.known(play.towards(DEATHS[happened.len() % DEATHS.len()]), play);
         }
-        if happened.len() >= OPENING && self.random.chance(50) {
+        if happened.len() >= OPENING && self.random.chance(AIMED) {
             let wanted = if play.is_possible(second) { first } else { second };
-            return self.towards(wanted, play);
+            return self.known(play.towards(wanted), play);
         }
         loop {
             let kind = self.any();
@@ -184,26 +192,9 @@ impl Draw {
         (kind(self.wish / count), kind(self.wish))
     }
 
-    /// The operation, or one that helps to make it possible.
-    fn towards(&mut self, kind: Kind, play: &Play) -> Kind {
-        let mut wanted = kind;
-        while !play.is_possible(wanted) {
-            match wanted.needs() {
-                Some(before) if self.kinds.contains(&before) => wanted = before,
-                _ => return Kind::Tick,
-            }
-        }
-        match wanted {
-            // To fetch nothing helps nobody.
-            Kind::Fetch if kind != Kind::Fetch && !play.is_ready() => {
-                if play.is_possible(Kind::Resume) {
-                    Kind::Resume
-                } else {
-                    Kind::Enqueue
-                }
-            }
-            wanted => wanted,
-        }
+    /// What this store knows, and can be.
+    fn known(&self, kind: Kind, play: &Play) -> Kind {
+        if self.kinds.contains(&kind) && play.is_possible(kind) { kind } else { Kind::Tick }
     }
 
     /// Any kind, by its weight.

@@ -15,7 +15,7 @@ use tests::model::{
 const SEQUENCES: u64 = 2_000;
 
 /// How many of them at once: most of the time of each is waiting.
-const AT_ONCE: u64 = 6;
+const AT_ONCE: usize = 6;
 
 struct Redis {
     url: String,

@@ -1,6 +1,7 @@
 //! Runs many sequences on a store, and writes down what they reached.
 
-use std::{fs, thread};
+use common::clock::Stopwatch;
+use std::{fs, num::NonZero, thread};
 use tests::{
     model::{
         coverage::Coverage,
@@ -10,23 +11,51 @@ use tests::{
 };
 
 /// How many sequences may well run at once.
-pub(crate) fn cores() -> u64 {
-    thread::available_parallelism().map_or(1, |cores| cores.get() as u64)
+pub(crate) fn cores() -> usize {
+    thread::available_parallelism().map_or(1, NonZero::get)
 }
 
-/// Plays as many sequences as are asked for, or the one.
-pub(crate) fn all(stage: &impl Stage, usual: u64, threads: u64) {
-    let seeds = match workspace::seed() {
-        Some(seed) => seed..seed + 1,
-        None => 0..workspace::sequences().unwrap_or(usual),
+/// How often what was never reached is tried again.
+const ROUNDS: u64 = 20;
+
+/// Plays as many sequences as are asked for, or the one; and in a whole run as many more as it takes to reach everything.
+pub(crate) fn all(stage: &impl Stage, usual: u64, threads: usize) {
+    let seeds: Vec<u64> = match workspace::seed() {
+        Some(seed) => vec![seed],
+        None => (0..workspace::sequences().unwrap_or(usual)).collect(),
     };
-    let is_whole = seeds.end - seeds.start >= usual;
-    let each = |first: u64| {
-        let seeds = seeds.clone().skip(usize::try_from(first).unwrap()).step_by(usize::try_from(threads).unwrap());
+    let is_whole = seeds.len() as u64 >= usual;
+    let (kinds, watch) = (stage.kinds(), Stopwatch::start());
+    let mut coverage = played(stage, &seeds, threads);
+    // Beyond all seeds that were played.
+    let first = seeds.len() as u64 / (kinds.len() * kinds.len()) as u64 + 1;
+    for round in first..first + ROUNDS {
+        let missing = coverage.missing(&kinds);
+        if !is_whole || missing.is_empty() {
+            break;
+        }
+        let seeds: Vec<u64> = missing.into_iter().map(|pair| sequence::seed_for(&kinds, pair, round)).collect();
+        coverage.merge(&played(stage, &seeds, threads));
+    }
+    println!("{}, in {:?}: {coverage}", stage.name(), watch.elapsed());
+    let folder = workspace::target().join("model");
+    fs::create_dir_all(&folder).unwrap();
+    fs::write(folder.join(format!("{}.txt", stage.name())), coverage.to_string()).unwrap();
+    if is_whole {
+        let (missing, moves) = (coverage.missing(&kinds), coverage.missing_moves(&stage.moves()));
+        assert!(moves.is_empty(), "{moves:?} never happened");
+        assert!(missing.is_empty(), "{} pairs were never reached: {missing:?}", missing.len());
+    }
+}
+
+/// Plays the sequences of these seeds, some at once.
+fn played(stage: &impl Stage, seeds: &[u64], threads: usize) -> Coverage {
+    let each = |first: usize| {
+        let seeds = seeds.iter().copied().skip(first).step_by(threads);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(some(stage, seeds))
     };
-    let coverage = thread::scope(|scope| {
+    thread::scope(|scope| {
         let parts: Vec<_> = (0..threads).map(|first| scope.spawn(move || each(first))).collect();
         let mut coverage = Coverage::default();
         for part in parts {
@@ -36,17 +65,7 @@ pub(crate) fn all(stage: &impl Stage, usual: u64, threads: u64) {
             }
         }
         coverage
-    });
-    println!("{}: {coverage}", stage.name());
-    let folder = workspace::target().join("model");
-    fs::create_dir_all(&folder).unwrap();
-    fs::write(folder.join(format!("{}.txt", stage.name())), coverage.to_string()).unwrap();
-    if is_whole {
-        let missing = coverage.missing(&stage.kinds());
-        let moves = coverage.missing_moves(&stage.moves());
-        assert!(moves.is_empty(), "{moves:?} never happened");
-        assert!(missing.is_empty(), "{} pairs were never reached: {missing:?}", missing.len());
-    }
+    })
 }
 
 async fn some(stage: &impl Stage, seeds: impl Iterator<Item = u64>) -> Result<Coverage, Failure> {

@@ -96,7 +96,11 @@ impl Places {
             }
             PythonEnd::Nack => {
                 let Item { queue, name, message, .. } = self.items.swap_remove(at);
-                self.letters.push(Letter { queue, name, body: Body::Message(message), reason: None, died: self.now });
+                // Whatever lies there under the same name is overwritten; only Rust's note of the reason stays.
+                let is_same = |letter: &Letter| letter.queue == queue && letter.name == name;
+                let before = self.letters.iter().position(is_same).map(|at| self.letters.remove(at));
+                let reason = before.and_then(|letter| letter.reason);
+                self.letters.push(Letter { queue, name, body: Body::Message(message), reason, died: self.now });
             }
             PythonEnd::Requeue => {
                 let rank = self.next_tail();

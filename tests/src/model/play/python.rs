@@ -31,6 +31,10 @@ impl Play {
         self.snakes.last().is_some_and(|snake| snake.held.iter().any(|bite| bite.delayed == delayed && is_due(bite)))
     }
 
+    pub(super) fn python_has_any(&self, delayed: bool) -> bool {
+        self.snakes.last().is_some_and(|snake| snake.held.iter().any(|bite| bite.delayed == delayed))
+    }
+
     pub(super) async fn python(&mut self, operation: Operation) -> Result<(), Wrong> {
         let queue = self.queues[operation.pick(0, self.queues.len())].clone();
         let delayed = matches!(operation.kind, Kind::PythonSendDelayed | Kind::PythonFetchDelayed)
@@ -41,14 +45,16 @@ impl Play {
         let Some(script) = self.script.clone() else { return Ok(()) };
         match operation.kind {
             Kind::PythonSend | Kind::PythonSendDelayed => {
-                self.last += 1;
-                let eta = delayed.then(|| now + Self::delay(operation));
-                let (name, bytes) = written(&list, self.last, eta);
-                self.tell(|| format!("Python sends {} to {list}", String::from_utf8_lossy(&bytes)));
-                script.enqueue(now, &id, &list, &name, &bytes).await;
-                let message = taken(&bytes).message;
-                self.sent.push(message.clone());
-                self.places.python_sends(&name, message, eta);
+                for _ in 0..1 + operation.pick(1, 2) {
+                    self.last += 1;
+                    let eta = delayed.then(|| now + Self::delay(operation));
+                    let (name, bytes) = written(&list, self.last, eta);
+                    self.tell(|| format!("Python sends {} to {list}", String::from_utf8_lossy(&bytes)));
+                    script.enqueue(now, &id, &list, &name, &bytes).await;
+                    let message = taken(&bytes).message;
+                    self.sent.push(message.clone());
+                    self.places.python_sends(&name, message, eta);
+                }
             }
             Kind::PythonFetch | Kind::PythonFetchDelayed | Kind::PythonMaintain => {
                 let maintains = operation.kind == Kind::PythonMaintain;

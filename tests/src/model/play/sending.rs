@@ -57,6 +57,9 @@ impl Play {
         if operation.kind == Kind::EnqueueTwin {
             self.last += 1;
             message.args = vec![Raw::from(self.last)];
+            if operation.pick(1, 2) == 0 {
+                message.set_eta(None);
+            }
         }
         message
     }

@@ -12,7 +12,7 @@ impl Play {
             // Enough to find somebody dead, and to give back what somebody does not know of.
             Kind::Ticks => (BEAT_INTERVAL, 5),
             // Enough to find one of Python's workers dead.
-            Kind::Watch => (BEAT_INTERVAL, 56),
+            Kind::Watch => (BEAT_INTERVAL * 3 / 2, 37),
             Kind::Late => (Duration::from_millis(2_900), 1),
             Kind::Minute => (Duration::from_secs(61), 1),
             _ => (DEAD_LETTER_TTL, 1),

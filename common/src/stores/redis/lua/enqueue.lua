@@ -30,6 +30,8 @@ while ARGV[at] do
   if count > 0 then
     local ids = ids_from(from, count, 2)
     look(bodies(queue), ids, from, 2)
+    -- A delayed one under the same id could not come due beside it.
+    if call('EXISTS', bodies(queue .. '.DQ')) == 1 then look(bodies(queue .. '.DQ'), ids, from, 2) end
     sections[#sections + 1] = { queue, ids, from, at - 1 }
     place = place + count
   end

@@ -1,0 +1,103 @@
+//! What could happen now, and what has to happen before something else can.
+
+use super::{CREW, Kind, MANY, Play, QUEUES};
+use crate::model::places::Place;
+
+impl Play {
+    /// Whether there is anything that this could happen to.
+    #[must_use]
+    pub fn is_possible(&self, kind: Kind) -> bool {
+        match kind {
+            Kind::Enqueue
+            | Kind::EnqueueSeveral
+            | Kind::EnqueuePrioritised
+            | Kind::EnqueueDelayed
+            | Kind::EnqueueOverdue
+            | Kind::EnqueueUnanswered
+            | Kind::PythonSend
+            | Kind::PythonSendDelayed => self.places.items.len() < MANY,
+            Kind::EnqueueAgain | Kind::EnqueueTwin => !self.sent.is_empty() && self.places.items.len() < MANY,
+            Kind::Join => self.hands.iter().filter(|hand| hand.is_alive).count() < CREW,
+            Kind::Fetch | Kind::FetchUnanswered | Kind::Crash | Kind::Leave => self.any(|_| true).is_some(),
+            Kind::Sleep => self.any(|hand| !hand.is_asleep).is_some(),
+            Kind::Wake => self.any(|hand| hand.is_asleep).is_some(),
+            Kind::Done
+            | Kind::DoneWithMessages
+            | Kind::DoneWithResult
+            | Kind::Again
+            | Kind::Retry
+            | Kind::GiveBack
+            | Kind::Bury
+            | Kind::BuryBytes
+            | Kind::FinishUnanswered
+            | Kind::FinishTwice => self.any(|hand| !hand.held.is_empty()).is_some(),
+            Kind::FinishSeveral => self.any(|hand| hand.held.len() > 1).is_some(),
+            Kind::FinishLost => self.any(|hand| !hand.past.is_empty()).is_some(),
+            Kind::Cancel => !self.places.items.is_empty(),
+            Kind::Revive | Kind::Delete => !self.places.letters.is_empty(),
+            Kind::Pause => self.places.paused.len() < QUEUES.len(),
+            Kind::Resume => !self.places.paused.is_empty(),
+            Kind::PythonAck | Kind::PythonNack | Kind::PythonRequeue => self.python_holds(false),
+            Kind::PythonPromote => self.python_holds(true),
+            Kind::PythonFetch | Kind::PythonFetchDelayed | Kind::PythonMaintain | Kind::PythonDie | Kind::Watch => true,
+            Kind::Purge | Kind::Look | Kind::Tick | Kind::Ticks | Kind::Late | Kind::Minute | Kind::Week => true,
+        }
+    }
+
+    /// The operation itself, or one that brings it nearer.
+    #[must_use]
+    pub fn towards(&self, kind: Kind) -> Kind {
+        match kind {
+            // Somebody should be left to do something.
+            Kind::Crash | Kind::Leave | Kind::Sleep if self.crew() < 2 => Kind::Join,
+            _ if self.is_possible(kind) => kind,
+            Kind::EnqueueAgain | Kind::EnqueueTwin | Kind::Cancel => Kind::Enqueue,
+            // There are too many workers, or messages.
+            Kind::Join => Kind::Crash,
+            Kind::Enqueue
+            | Kind::EnqueueSeveral
+            | Kind::EnqueuePrioritised
+            | Kind::EnqueueDelayed
+            | Kind::EnqueueOverdue
+            | Kind::EnqueueUnanswered
+            | Kind::PythonSend
+            | Kind::PythonSendDelayed => Kind::Purge,
+            Kind::Fetch | Kind::FetchUnanswered => Kind::Join,
+            Kind::Wake => self.towards(Kind::Sleep),
+            Kind::FinishLost => self.towards(Kind::Done),
+            Kind::Revive | Kind::Delete => self.towards(Kind::Bury),
+            Kind::Resume => Kind::Pause,
+            Kind::Pause => Kind::Resume,
+            Kind::PythonAck | Kind::PythonNack | Kind::PythonRequeue if self.has_listed(false) => Kind::PythonFetch,
+            Kind::PythonAck | Kind::PythonNack | Kind::PythonRequeue => Kind::PythonSend,
+            Kind::PythonPromote if self.python_has_any(true) => Kind::Minute,
+            Kind::PythonPromote if self.has_listed(true) => Kind::PythonFetchDelayed,
+            Kind::PythonPromote => Kind::PythonSendDelayed,
+            // What is left is ending something.
+            _ if self.crew() == 0 => Kind::Join,
+            _ if self.is_ready() => Kind::Fetch,
+            _ if !self.places.paused.is_empty() => Kind::Resume,
+            _ => Kind::EnqueueSeveral,
+        }
+    }
+
+    /// How many workers are alive.
+    fn crew(&self) -> usize {
+        self.hands.iter().filter(|hand| hand.is_alive).count()
+    }
+
+    /// Whether a worker would fetch something.
+    fn is_ready(&self) -> bool {
+        let mut hands = self.hands.iter().zip(&self.places.workers).filter(|(hand, _)| hand.is_alive);
+        hands.any(|(_, worker)| worker.is_registered && self.places.is_ready(&worker.queues))
+    }
+
+    /// Whether Python would fetch something from one of the lists.
+    fn has_listed(&self, delayed: bool) -> bool {
+        self.places.items.iter().any(|item| match item.place {
+            Place::Ready { band: 0, .. } => !delayed,
+            Place::Held { inbox: Some(_), .. } => delayed,
+            _ => false,
+        })
+    }
+}
