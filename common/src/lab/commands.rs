@@ -78,7 +78,7 @@ pub(super) fn program(experiment: &Experiment) -> Command {
         .hide_env_values(true)
         .global(true)
         .display_order(LAST)
-        .help("Where messages wait; by default a Redis on localhost:6379");
+        .help("Where messages wait: redis://HOST:PORT/DB or sqlite:PATH; by default a Redis on localhost:6379, else a file");
     let verbose = Arg::new(VERBOSE)
         .long(VERBOSE)
         .short('v')
