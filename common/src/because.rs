@@ -230,7 +230,8 @@ impl fmt::Display for Roughly {
         let seconds = self.0.as_secs_f64();
         match self.0.as_secs() {
             0 => write!(f, "{} ms", self.0.as_millis()),
-            1..120 => write!(f, "{seconds:.1} s"),
+            1..10 => write!(f, "{seconds:.1} s"),
+            10..120 => write!(f, "{seconds:.0} s"),
             120..7_200 => write!(f, "{:.0} min", seconds / 60.0),
             7_200..172_800 => write!(f, "{:.0} h", seconds / 3_600.0),
             _ => write!(f, "{:.0} days", seconds / 86_400.0),

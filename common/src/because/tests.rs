@@ -111,7 +111,7 @@ fn whoever_has_it_is_named() {
     let silent = worker(None, Duration::from_secs(61), true);
     assert_eq!(
         said(&claimed(false), false, &[silent]),
-        "it waits because worker 01234567, which has it, gives no sign of life for 61.0 s; after 60.0 s others take over"
+        "it waits because worker 01234567, which has it, gives no sign of life for 61 s; after 60 s others take over"
     );
     assert_eq!(
         said(&claimed(true), false, &[alive()]),
