@@ -32,6 +32,10 @@ pub(super) const BROKER: &str = "broker";
 pub(super) const BROKER_URL: &str = "BROKER_URL";
 /// Whether to log more.
 pub(super) const VERBOSE: &str = "verbose";
+/// How the log is written.
+const LOG_FORMAT: &str = "log-format";
+/// One JSON object a line.
+const JSON_LOG: &str = "json";
 /// How many slots a worker has.
 pub(super) const THREADS: &str = "threads";
 /// How long a worker that stops waits for what runs.
@@ -88,12 +92,22 @@ pub(super) fn program(experiment: &Experiment) -> Command {
         .global(true)
         .display_order(LAST)
         .help("Logs more, and ids in full");
+    let log_format = Arg::new(LOG_FORMAT)
+        .long(LOG_FORMAT)
+        .value_name("FORMAT")
+        .value_parser(["text", JSON_LOG])
+        .default_value("text")
+        .hide_default_value(true)
+        .hide_possible_values(true)
+        .global(true)
+        .display_order(LAST)
+        .help("How the log is written: `text`, or `json`, an object a line");
     Command::new(experiment.name)
         .about(about(experiment))
         .after_help(examples(experiment))
         .subcommand_required(true)
         .arg_required_else_help(true)
-        .args([broker, verbose])
+        .args([broker, verbose, log_format])
         .subcommand(worker())
         .subcommands(experiment.actors.iter().map(|actor| sender(actor)))
         .subcommand(
@@ -111,6 +125,11 @@ pub(super) fn report(error: &clap::Error) -> ExitCode {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => ExitCode::SUCCESS,
         _ => ExitCode::from(2),
     }
+}
+
+/// Whether the log is to be JSON.
+pub(super) fn wants_json_log(given: &ArgMatches) -> bool {
+    given.get_one::<String>(LOG_FORMAT).is_some_and(|format| format == JSON_LOG)
 }
 
 /// Whether a command is an actor's.

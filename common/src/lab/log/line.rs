@@ -29,6 +29,8 @@ const RED: &str = "\x1b[31m";
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Style {
     pub(super) colours: bool,
+    /// One JSON object a line.
+    pub(super) json: bool,
     /// Ids in full, not their first characters only.
     pub(super) full_ids: bool,
     /// The least width of the column of calls.
@@ -61,6 +63,20 @@ impl Run {
         let columns = format!("slot {}  {id}  {:width$}", self.slot, self.call, width = style.call_width);
         self.columns.clear();
         escape(&mut self.columns, &columns, 0);
+    }
+}
+
+impl Run {
+    pub(super) fn slot(&self) -> u64 {
+        self.slot
+    }
+
+    pub(super) fn id(&self) -> &str {
+        &self.id
+    }
+
+    pub(super) fn call(&self) -> &str {
+        &self.call
     }
 }
 
