@@ -9,7 +9,7 @@ use common::{clock::Timestamp, message::Message, queue_name::QueueName, store::B
 use std::time::Duration;
 
 /// For how long anybody may be silent.
-pub const PYTHON_DEAD_AFTER: Duration = Duration::from_secs(60);
+pub(super) const PYTHON_DEAD_AFTER: Duration = Duration::from_secs(60);
 
 /// A Python worker, as far as Redis knows.
 #[derive(Clone, Debug)]
