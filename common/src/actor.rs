@@ -16,7 +16,7 @@ use std::pin::Pin;
 use std::time::Duration;
 
 pub use self::arguments::{Arguments, Travels};
-pub use self::context::{Cancellation, Context};
+pub use self::context::{Cancellation, Cause, Context};
 pub use self::lendings::{Lendings, Lent};
 pub use self::parameter::{Parameter, Travelling, travelling};
 use crate::outcome::Outcome;

@@ -5,6 +5,7 @@ mod inspect;
 
 use std::fmt;
 use std::future::Future;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -40,6 +41,16 @@ struct Inner {
 }
 
 impl Broker {
+    /// A broker on a store of your own, without any middleware. `namespace` is shown to people; the store has its own way to
+    /// keep namespaces apart. The store has to follow `clock`.
+    ///
+    /// # Errors
+    ///
+    /// When the system has no thread left.
+    pub fn on(store: impl Inspect + 'static, namespace: &str, clock: Clock) -> io::Result<Self> {
+        Ok(Self::new(Arc::new(store), namespace, clock, Home::start()?))
+    }
+
     /// A broker on a store, whose calls run on `home`.
     pub(crate) fn new(store: Arc<dyn Inspect>, namespace: &str, clock: Clock, home: Home) -> Self {
         Self(Arc::new(Inner { store, namespace: namespace.to_owned(), clock, middleware: Vec::new(), home }))

@@ -25,6 +25,9 @@ pub enum StoreError {
     /// There is no room for more; what is stored can still be worked off.
     #[error("the store is full ({0}): let workers drain it, or give it more memory")]
     Full(String),
+    /// Others keep the store busy for longer than a call waits; nothing happened.
+    #[error("the store is busy: {0}")]
+    Busy(String),
     /// The store's access rules forbid a command.
     #[error("the store forbids `{command}`{}: grant it to this user ({cause})", on(.key))]
     Denied {
@@ -61,7 +64,7 @@ impl StoreError {
     /// Whether waiting may help, without anybody's doing.
     #[must_use]
     pub fn is_passing(&self) -> bool {
-        matches!(self, Self::Unreachable(_) | Self::Full(_) | Self::Stranger)
+        matches!(self, Self::Unreachable(_) | Self::Full(_) | Self::Busy(_) | Self::Stranger)
     }
 }
 
@@ -174,7 +177,7 @@ pub enum WorkerError {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ConnectError {
     /// The URL is none that a store understands.
-    #[error("`{url}` is no broker: {reason}; right are `redis://HOST:PORT/DB` and `memory:`")]
+    #[error("`{url}` is no broker: {reason}; right are `redis://HOST:PORT/DB`, `sqlite:PATH` and `memory:`")]
     Url {
         /// What was given, without a password.
         url: String,

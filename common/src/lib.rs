@@ -58,6 +58,8 @@
 //! | the contract of what keeps messages; on Redis, in memory | [`store`]; [`stores::redis`], [`stores::memory`] |
 //! | the worker's loop, its slots, and how one message is run | [`worker`] |
 //! | how a run ended, and what the hooks make of it | [`outcome`], [`middleware`], [`middlewares`] |
+//! | looking inside, and moving by hand what lies there | [`broker`], [`store::Inspect`] |
+//! | what a program's tests need | [`testing`] |
 //!
 //! # Promises
 //!
@@ -91,6 +93,7 @@ pub mod queue_name;
 pub mod results;
 pub mod store;
 pub mod stores;
+pub mod testing;
 pub mod worker;
 
 pub use common_macros::actor;

@@ -50,6 +50,8 @@ pub struct Run<'a> {
     pub message: &'a Message,
     /// How it ended.
     pub outcome: &'a Outcome,
+    /// Whether somebody had cancelled the message by then: it is not run again.
+    pub cancelled: bool,
     /// The slot that it ran on, from 1.
     pub slot: usize,
     /// The time when it ended.
@@ -97,11 +99,12 @@ impl Run<'_> {
 
 impl fmt::Debug for Run<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { actor, message, outcome, slot, now, find: _ } = self;
+        let Self { actor, message, outcome, cancelled, slot, now, find: _ } = self;
         f.debug_struct("Run")
             .field("actor", actor)
             .field("message", message)
             .field("outcome", outcome)
+            .field("cancelled", cancelled)
             .field("slot", slot)
             .field("now", now)
             .finish_non_exhaustive()

@@ -3,47 +3,39 @@
 mod looks;
 pub mod memory;
 pub mod redis;
+#[cfg(feature = "sqlite")]
+pub mod sqlite;
 mod surplus;
+mod url;
 
 use std::sync::Arc;
 
+use self::url::{BrokerUrl, Place};
 use crate::broker::{Broker, Home};
 use crate::clock::Clock;
 use crate::error::{ConnectError, StoreError};
-use crate::middlewares::callbacks::Callbacks;
-use crate::middlewares::results::Results;
-use crate::middlewares::retries::Retries;
 use crate::store::Inspect;
 
 /// The namespace of dramatiq's keys, where nobody says otherwise.
 pub const NAMESPACE: &str = "dramatiq";
 
 impl Broker {
-    /// Connects to the broker at a URL, with [`Results`], [`Callbacks`] and [`Retries`] as its middleware.
+    /// Connects to the broker at a URL, [with the usual middleware](Broker::with_defaults).
     ///
     /// | URL | what it is |
     /// | --- | --- |
     /// | `redis://[[USER]:PASSWORD@]HOST[:PORT][/DB]` | a Redis, shared with Python's dramatiq |
+    /// | `sqlite:PATH` | a file, shared by processes of one machine (cargo feature `sqlite`) |
     /// | `memory:` | a broker of its own inside of this process, for tests and demonstrations |
     ///
-    /// A Redis URL may end with `?namespace=NAME`; dramatiq's own namespace is [`NAMESPACE`].
+    /// After a `?`, options follow: `namespace=NAME` (dramatiq's own is [`NAMESPACE`]), and for SQLite `synchronous=full`, with
+    /// which each commit waits for the disk.
     ///
     /// # Errors
     ///
     /// [`ConnectError::Url`] names the part of the URL that is wrong, [`ConnectError::Unreachable`] what happened.
     pub async fn connect(url: &str) -> Result<Self, ConnectError> {
-        let (url, namespace) = match url.rsplit_once("?namespace=") {
-            Some((url, namespace)) if !namespace.is_empty() => (url, namespace),
-            Some((url, _)) => {
-                return Err(ConnectError::Url {
-                    url: without_password(url),
-                    reason: "its namespace is empty".to_owned(),
-                });
-            }
-            None => (url, NAMESPACE),
-        };
-        let broker = Self::open(url, namespace, Clock::system()).await?;
-        Ok(broker.with(Results::default()).with(Callbacks).with(Retries::default()))
+        Ok(open(url, None, Clock::system()).await?.with_defaults())
     }
 
     /// Connects to the broker at a URL without any middleware, with a namespace and a clock of your own.
@@ -52,24 +44,40 @@ impl Broker {
     ///
     /// As [`Broker::connect`].
     pub async fn open(url: &str, namespace: &str, clock: Clock) -> Result<Self, ConnectError> {
-        let home = Home::start().map_err(|error| ConnectError::Unreachable {
-            url: without_password(url),
-            cause: StoreError::Refused(format!("no thread for its connections: {error}")),
-        })?;
-        let store: Arc<dyn Inspect> = match url.split_once(':') {
-            Some(("memory", "")) => Arc::new(memory::MemoryStore::new(clock.clone())),
-            Some(("redis", _)) => {
-                let (url, namespace, clock) = (url.to_owned(), namespace.to_owned(), clock.clone());
-                // Its connections live where they were made.
-                Arc::new(home.run(async move { redis::RedisStore::connect(&url, &namespace, clock).await }).await?)
-            }
-            _ => {
-                let reason = "it starts with no scheme that is known".to_owned();
-                return Err(ConnectError::Url { url: without_password(url), reason });
-            }
-        };
-        Ok(Self::new(store, namespace, clock, home))
+        open(url, Some(namespace), clock).await
     }
+}
+
+async fn open(url: &str, namespace: Option<&str>, clock: Clock) -> Result<Broker, ConnectError> {
+    let wrong = |reason| ConnectError::Url { url: without_password(url), reason };
+    let unreachable = |cause| ConnectError::Unreachable { url: without_password(url), cause };
+    let BrokerUrl { place, namespace: named } = BrokerUrl::parse(url).map_err(wrong)?;
+    let namespace = namespace.map(ToOwned::to_owned).or(named).unwrap_or_else(|| NAMESPACE.to_owned());
+    let home = Home::start()
+        .map_err(|error| unreachable(StoreError::Refused(format!("no thread for its connections: {error}"))))?;
+    let store: Arc<dyn Inspect> = match place {
+        Place::Memory => Arc::new(memory::MemoryStore::new(clock.clone())),
+        Place::Redis(url) => {
+            let (namespace, clock) = (namespace.clone(), clock.clone());
+            // Its connections live where they were made.
+            Arc::new(home.run(async move { redis::RedisStore::connect(&url, &namespace, clock).await }).await?)
+        }
+        #[cfg(feature = "sqlite")]
+        Place::Sqlite { path, full } => {
+            let synchronous = if full { sqlite::Synchronous::Full } else { sqlite::Synchronous::Normal };
+            let (namespace, clock) = (namespace.clone(), clock.clone());
+            let open = move || sqlite::SqliteStore::open(path.as_ref(), synchronous, &namespace, clock);
+            // A damaged file is read as a whole; nothing else has to wait for that.
+            let opened = tokio::task::spawn_blocking(open).await;
+            let store = opened.map_err(|error| unreachable(StoreError::Refused(error.to_string())))?;
+            Arc::new(store.map_err(unreachable)?)
+        }
+        #[cfg(not(feature = "sqlite"))]
+        Place::Sqlite { .. } => {
+            return Err(wrong("this program was built without the feature `sqlite` of `common`".to_owned()));
+        }
+    };
+    Ok(Broker::new(store, &namespace, clock, home))
 }
 
 /// A URL as far as it may be shown: what stands before an `@` is a user and a password.

@@ -36,7 +36,7 @@ use std::time::Duration;
 
 use tokio::runtime::Handle;
 
-use self::keeper::Keeper;
+use self::keeper::{Keeper, Until};
 use self::pool::Pool;
 use self::registry::Registry;
 use self::slot::Runner;
@@ -177,6 +177,30 @@ impl Worker {
     /// [`WorkerError`] when something is wrong with the actors or what they need, or when the store cannot be reached at
     /// start. Nothing was fetched then.
     pub async fn run(self) -> Result<Stopped, WorkerError> {
+        self.run_until(Until::Stopped).await
+    }
+
+    /// Runs what is ready, and what comes meanwhile, and ends by itself once nothing is ready or runs. What is delayed stays
+    /// where it is. For scripts and tests.
+    ///
+    /// # Errors
+    ///
+    /// As [`Worker::run`].
+    pub async fn run_until_idle(self) -> Result<Stopped, WorkerError> {
+        self.run_until(Until::Idle).await
+    }
+
+    /// Runs everything, retries and what is delayed too, and ends by itself once nothing is left. A manual clock is moved on
+    /// to each next due time, so that years of delays take no time; with a real one, they are waited for.
+    ///
+    /// # Errors
+    ///
+    /// As [`Worker::run`].
+    pub async fn run_until_done(self) -> Result<Stopped, WorkerError> {
+        self.run_until(Until::Done).await
+    }
+
+    async fn run_until(self, until: Until) -> Result<Stopped, WorkerError> {
         if let Some(mistake) = self.mistake {
             return Err(mistake);
         }
@@ -201,7 +225,7 @@ impl Worker {
         let (pool, events) = Pool::new(self.threads, Arc::new(runner), Handle::current());
         let (broker, stopper, on_ready) = (self.broker.clone(), self.stopper, self.on_ready);
         let work = async move {
-            let keeper = Keeper::join(broker, registry, pool, self.shutdown_timeout).await?;
+            let keeper = Keeper::join(broker, registry, pool, self.shutdown_timeout, until).await?;
             if let Some(ready) = on_ready {
                 ready();
             }

@@ -14,7 +14,7 @@ const LAYERS: [&[&str]; 8] = [
     &["middleware", "broker", "call"],
     &["stores", "middlewares"],
     &["worker"],
-    &["lab", "conformance"],
+    &["lab", "conformance", "testing"],
 ];
 
 /// Uses inside of one layer that are meant: left uses right.

@@ -8,7 +8,7 @@ use tokio::task::block_in_place;
 
 use crate::child::Child;
 use crate::ground::{Failed, Setup, ask, connection, namespace, sleep, wipe};
-use crate::python::Dramatiq;
+use crate::python::{Dramatiq, compared};
 use crate::table;
 
 const PERIOD: Duration = Duration::from_secs(10);
@@ -37,9 +37,9 @@ pub(crate) async fn measure(setup: &Setup) -> Result<(), Failed> {
     let theirs = block_in_place(|| Cost::of(url, &name, worker.id()))?;
     drop(worker);
     wipe(url, &name)?;
-    table::compared("idle worker, commands/s", ours.commands, "dramatiq -p 1 -t 8", theirs.commands);
-    table::compared("idle worker, ms of CPU/s", ours.cpu, "dramatiq -p 1 -t 8", theirs.cpu);
-    table::compared("idle worker, MB resident", ours.memory, "dramatiq -p 1 -t 8", theirs.memory);
+    compared("idle worker, commands/s", ours.commands, "dramatiq -p 1 -t 8", theirs.commands);
+    compared("idle worker, ms of CPU/s", ours.cpu, "dramatiq -p 1 -t 8", theirs.cpu);
+    compared("idle worker, MB resident", ours.memory, "dramatiq -p 1 -t 8", theirs.memory);
     Ok(())
 }
 

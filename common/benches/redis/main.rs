@@ -24,12 +24,14 @@ mod idle;
 mod pick_up;
 mod python;
 mod recovery;
+#[path = "../support/table.rs"]
 mod table;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use crate::ground::{Failed, Setup};
+pub(crate) use crate::ground::Failed;
+use crate::ground::Setup;
 
 const USAGE: &str =
     "cargo bench -p common --bench redis -- REDIS_URL [SECTION …] [--python VENV] [--messages N] [--kills N]";

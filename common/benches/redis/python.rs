@@ -54,8 +54,8 @@ pub(crate) async fn measure(setup: &Setup) -> Result<(), Failed> {
     table::in_turn("enqueue one after the other, messages/s", ours, "dramatiq", theirs).await?;
 
     let (ours, theirs) = (pick_up(url, 100).await?, picked_up(python, url).await?);
-    table::compared("idle pick-up, ms, p50", ours.at(50), "dramatiq -p 1 -t 8", theirs.at(50));
-    table::compared("idle pick-up, ms, p95", ours.at(95), "dramatiq -p 1 -t 8", theirs.at(95));
+    compared("idle pick-up, ms, p50", ours.at(50), "dramatiq -p 1 -t 8", theirs.at(50));
+    compared("idle pick-up, ms, p95", ours.at(95), "dramatiq -p 1 -t 8", theirs.at(95));
     Ok(())
 }
 
@@ -163,4 +163,9 @@ async fn picked_up(python: &Path, url: &str) -> Result<Waits, Failed> {
     empty(&broker, &QueueName::default()).await?;
     wipe(url, &namespace)?;
     Waits::new(waits)
+}
+
+/// A row of two figures that were measured once.
+pub(crate) fn compared(what: &str, ours: f64, beside: &str, theirs: f64) {
+    println!("| {what} | {ours:.2} | {beside} | {theirs:.2} | {:.3} |", ours / theirs);
 }

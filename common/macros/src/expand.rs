@@ -96,7 +96,7 @@ impl Handle<'_> {
         })
     }
 
-    /// `message`, `send` and `send_blocking`.
+    /// `message`, `send`, `send_blocking` and `sent`.
     fn methods(&self) -> TokenStream {
         let name = &self.function.signature.ident;
         let visibility = &self.function.visibility;
@@ -108,6 +108,7 @@ impl Handle<'_> {
         let send_blocking = Ident::new("send_blocking", name.span());
         let about_message = format!(" A call of [`{name}()`], to be delayed, composed or sent.");
         let about_send = format!(" Sends a message that calls [`{name}()`].");
+        let for_tests = self.sent();
         let count = encoded.len();
         let body = if self.sound {
             quote_spanned! {Span::mixed_site()=>
@@ -148,6 +149,49 @@ impl Handle<'_> {
                 #(#takes),*
             ) -> ::core::result::Result<::common::message::Message, ::common::error::EnqueueError> {
                 Self::#message(#(#given),*).send_blocking(broker)
+            }
+
+            #for_tests
+        }
+    }
+
+    /// What a test sees of the calls: the arguments of each, as a tuple.
+    fn sent(&self) -> TokenStream {
+        let name = &self.function.signature.ident;
+        let visibility = &self.function.visibility;
+        let sent = Ident::new("sent", name.span());
+        let about =
+            format!(" The arguments of all calls of [`{name}()`] that a test's broker was sent, in their order.");
+        if !self.sound {
+            return quote_spanned! {Span::mixed_site()=>
+                #[doc = #about]
+                #visibility fn #sent(broker: &::common::testing::TestBroker) -> ::std::vec::Vec<()> {
+                    _ = broker;
+                    ::core::unreachable!()
+                }
+            };
+        }
+        let types: Vec<_> = self.travelling().map(|(_, ty)| ty).collect();
+        let nexts = types.iter().map(|ty| {
+            let at = Span::mixed_site().located_at(ty.span());
+            quote_spanned!(at=> ::common::actor::travelling::<#ty>().next(arguments)?)
+        });
+        let arguments = if types.is_empty() {
+            quote_spanned!(Span::mixed_site()=> _)
+        } else {
+            quote_spanned!(Span::mixed_site()=> arguments)
+        };
+        quote_spanned! {Span::mixed_site()=>
+            #[doc = #about]
+            ///
+            /// # Panics
+            ///
+            /// When an argument was sent that the parameter's type cannot read.
+            #visibility fn #sent(broker: &::common::testing::TestBroker) -> ::std::vec::Vec<(#(#types,)*)> {
+                broker.arguments(
+                    <Self as ::common::actor::Actor>::DECLARATION,
+                    |#arguments| ::core::result::Result::Ok((#(#nexts,)*)),
+                )
             }
         }
     }

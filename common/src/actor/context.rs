@@ -19,35 +19,56 @@ pub struct Context {
     cancellation: Cancellation,
 }
 
+/// Why a run should end early.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// The worker lost its claim, or was told to stop at once: the message runs again, and this run's end counts for nothing.
+    Lost,
+    /// Somebody has cancelled the message: it is not run again, however this run ends.
+    Cancelled,
+}
+
 /// Whether a run should end early; clones tell the same.
 #[derive(Clone, Debug, Default)]
-pub struct Cancellation(Option<Arc<watch::Sender<bool>>>);
+pub struct Cancellation(Option<Arc<watch::Sender<Option<Cause>>>>);
 
 impl Cancellation {
     /// A cancellation that somebody may set.
     #[must_use]
     pub fn new() -> Self {
-        Self(Some(Arc::new(watch::Sender::new(false))))
+        Self(Some(Arc::new(watch::Sender::new(None))))
     }
 
-    /// Sets it.
-    pub fn cancel(&self) {
+    /// Sets it. What was lost stays lost.
+    pub fn cancel(&self, cause: Cause) {
         if let Some(set) = &self.0 {
-            set.send_replace(true);
+            set.send_if_modified(|now| {
+                let is_news = *now != Some(Cause::Lost) && *now != Some(cause);
+                if is_news {
+                    *now = Some(cause);
+                }
+                is_news
+            });
         }
+    }
+
+    /// Why it is set; `None` while it is not.
+    #[must_use]
+    pub fn cause(&self) -> Option<Cause> {
+        self.0.as_ref().and_then(|set| *set.borrow())
     }
 
     /// Whether it is set.
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
-        self.0.as_ref().is_some_and(|set| *set.borrow())
+        self.cause().is_some()
     }
 
     /// Waits until it is set. Cancel safe.
     pub async fn cancelled(&self) {
         match &self.0 {
             // The sender lives in `self`, so the channel cannot close under us.
-            Some(set) => drop(set.subscribe().wait_for(|set| *set).await),
+            Some(set) => drop(set.subscribe().wait_for(Option::is_some).await),
             None => std::future::pending().await,
         }
     }
@@ -78,7 +99,8 @@ impl Context {
         self.message.retries().saturating_add(1)
     }
 
-    /// Whether this run should end early: the worker lost its claim on the message, and another one runs it.
+    /// Whether this run should end early: somebody has cancelled the message, or the worker lost its claim on it, and another
+    /// one runs it.
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
         self.cancellation.is_cancelled()

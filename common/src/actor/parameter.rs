@@ -7,7 +7,7 @@ use serde::de::value::{Error as ValueError, StrDeserializer};
 use serde::de::{Deserializer, IntoDeserializer as _, Visitor};
 use serde::forward_to_deserialize_any;
 
-use super::arguments::{Travels, absent};
+use super::arguments::{Arguments, Travels, absent};
 use crate::message::{ParseError, Raw};
 
 /// One parameter that travels.
@@ -49,6 +49,7 @@ impl Parameter {
 /// `#[actor]` names the type's bound here and nowhere else, so that a type that cannot travel is told once.
 pub struct Travelling<T> {
     encode: fn(&T) -> Result<Raw, ParseError>,
+    next: fn(&mut Arguments<'_>) -> Result<T, String>,
     parse: fn(&str) -> Result<Raw, String>,
     may_be_absent: fn() -> bool,
 }
@@ -56,7 +57,12 @@ pub struct Travelling<T> {
 /// The type `T`.
 #[must_use]
 pub const fn travelling<T: Travels>() -> Travelling<T> {
-    Travelling { encode: Raw::encode::<T>, parse: parse::<T>, may_be_absent: may_be_absent::<T> }
+    Travelling {
+        encode: Raw::encode::<T>,
+        next: |arguments| arguments.next(),
+        parse: parse::<T>,
+        may_be_absent: may_be_absent::<T>,
+    }
 }
 
 impl<T> Travelling<T> {
@@ -73,6 +79,15 @@ impl<T> Travelling<T> {
     /// When the value has no JSON form.
     pub fn encode(&self, value: &T) -> Result<Raw, ParseError> {
         (self.encode)(value)
+    }
+
+    /// Reads the next argument of a message.
+    ///
+    /// # Errors
+    ///
+    /// As [`Arguments::next`].
+    pub fn next(&self, arguments: &mut Arguments<'_>) -> Result<T, String> {
+        (self.next)(arguments)
     }
 }
 

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::{DEADLINE, Fixture, message, numbers};
-use crate::message::{Raw, option};
+use crate::clock::Timestamp;
+use crate::message::{Message, Raw, option};
 use crate::queue_name::QueueName;
 use crate::store::{Answer, Body, Cancelled, Location, Place, Sighting, Wake};
 
@@ -83,7 +84,7 @@ pub async fn a_message_is_found_wherever_it_is(fixture: &Fixture) {
     assert_eq!(found.location, Location::Claimed { worker, cancelled: false });
     let found = fixture.find(dead.message_id.as_str()).await;
     assert_eq!(found.location, Location::Dead { died: fixture.clock.now(), reason: Some("17".to_owned()) });
-    let body = crate::message::Message::decode(&found.bytes, fixture.clock.now()).expect("a message");
+    let body = Message::decode(&found.bytes, fixture.clock.now()).expect("a message");
     assert_eq!((body.message_id, found.queue), (dead.message_id, fixture.queue.clone()));
     assert_eq!(fixture.store.find("nothing", 1_000).await, Ok(Vec::new()));
 }
@@ -154,7 +155,10 @@ pub async fn a_deleted_dead_letter_is_gone(fixture: &Fixture) {
     fixture.enqueue(&[fixture.message(1), fixture.message(2)]).await;
     let worker = fixture.worker().await;
     for delivery in worker.fetch(2).await {
-        let place = Place::Dead(Body::Message(message(&delivery).clone()), numbers(&[delivery.clone()])[0].to_string());
+        let place = Place::Dead(
+            Body::Message(message(&delivery).clone()),
+            numbers(std::slice::from_ref(&delivery))[0].to_string(),
+        );
         assert_eq!(worker.finish(&delivery.claim, place).await, Answer::Finished);
     }
     let letters = fixture.store.dead_letters(&fixture.queue, 0, 9).await.expect("dead letters");
@@ -210,13 +214,14 @@ pub async fn a_worker_hears_of_a_cancellation_until_the_end(fixture: &Fixture) {
 pub async fn a_cancelled_message_is_not_run_again(fixture: &Fixture) {
     let (worker, heir) = (fixture.worker().await, fixture.other_worker().await);
     let due = fixture.clock.now() + Duration::from_secs(1);
-    for case in 0..3 {
-        let sent = fixture.message(case);
+    let ends: [fn(Timestamp, Message) -> Place; 3] =
+        [|_, _| Place::Head, |_, again| Place::Ready(again), |due, again| Place::Until(due, again)];
+    for (number, end) in (0..).zip(ends) {
+        let sent = fixture.message(number);
         fixture.enqueue(std::slice::from_ref(&sent)).await;
         let delivery = worker.fetch_one().await;
         fixture.cancel(sent.message_id.as_str()).await;
-        let again = message(&delivery).clone();
-        let place = [Place::Head, Place::Ready(again.clone()), Place::Until(due, again)][case as usize].clone();
+        let place = end(due, message(&delivery).clone());
         assert_eq!(worker.finish(&delivery.claim, place).await, Answer::Finished);
     }
     let sent = fixture.message(3);

@@ -71,6 +71,14 @@ impl Retries {
 impl Middleware for Retries {
     fn ending(&self, run: &Run<'_>, ending: &mut Ending) {
         let Outcome::Failed(failure) = run.outcome else { return };
+        if run.cancelled {
+            info!(target: "common::run", "not retried, somebody has cancelled it; kept in {}", run.message.queue_name.dead_letter());
+            ending.place = Place::Dead(
+                Body::Message(run.failed_message(failure, run.message.retries())),
+                format!("cancelled while it ran: {}", failure.text),
+            );
+            return;
+        }
         if failure.expected {
             info!(target: "common::run", "not retried, its actor expects this error; kept in {}", run.message.queue_name.dead_letter());
             ending.place =

@@ -48,6 +48,20 @@ impl MemoryStore {
         Self { clock, world: Arc::default(), news: watch::Sender::new(()), upkeep: Arc::default() }
     }
 
+    /// An empty store that remembers every message that is enqueued.
+    #[must_use]
+    pub fn recording(clock: Clock) -> Self {
+        let store = Self::new(clock);
+        store.world().record();
+        store
+    }
+
+    /// What was enqueued so far, by senders and by the ends of runs, if the store remembers it.
+    #[must_use]
+    pub fn recorded(&self) -> Vec<Message> {
+        self.world().recorded().to_vec()
+    }
+
     fn world(&self) -> MutexGuard<'_, World> {
         // Nothing in `World` panics halfway through a change.
         self.world.lock().unwrap_or_else(PoisonError::into_inner)

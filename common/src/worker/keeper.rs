@@ -6,6 +6,7 @@
 mod beating;
 mod fetching;
 mod finishing;
+mod idling;
 mod outage;
 mod stopping;
 mod suspects;
@@ -17,6 +18,8 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::AbortHandle;
 use tracing::warn;
 
+use self::idling::Question;
+pub(super) use self::idling::Until;
 pub(super) use self::outage::Call;
 use self::outage::Outage;
 use self::stopping::listen;
@@ -62,6 +65,8 @@ pub(super) struct Keeper {
     refused: Vec<Ending>,
     outage: Outage,
     suspect: Suspect,
+    until: Until,
+    question: Question,
     /// The last calls were given their moment.
     is_hurrying: bool,
     /// And did not answer.
@@ -76,6 +81,7 @@ impl Keeper {
         registry: Arc<Registry>,
         pool: Arc<Pool>,
         shutdown_timeout: Duration,
+        until: Until,
     ) -> Result<Self, StoreError> {
         let lease = broker.store().join(registry.queues()).await?;
         Ok(Self {
@@ -99,6 +105,8 @@ impl Keeper {
             refused: Vec::new(),
             outage: Outage::default(),
             suspect: Suspect::None,
+            until,
+            question: Question::Open,
             is_hurrying: false,
             gave_up: false,
             end: Stopped::Clean,
@@ -138,6 +146,7 @@ impl Keeper {
             } else if wanted > 0 && !self.fetching {
                 self.start_fetch(wanted);
             }
+            self.ask_for_more();
         }
     }
 

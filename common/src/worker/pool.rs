@@ -17,7 +17,7 @@ use super::event::Event;
 use super::prefetch::Prefetch;
 use super::slot::Runner;
 use super::threads::{Threads, start};
-use crate::actor::{Cancellation, Declaration};
+use crate::actor::{Cancellation, Cause, Declaration};
 use crate::clock::Stopwatch;
 use crate::message::Message;
 use crate::store::{Claim, Ending, Place};
@@ -211,7 +211,25 @@ impl Pool {
         let mut state = self.lock();
         state.waiting.retain(|Reverse(waiting)| !lost.contains(&waiting.job.claim));
         let running = state.running.iter().flatten().filter(|run| lost.contains(&run.claim));
-        running.map(|run| run.cancellation.cancel()).count()
+        running.map(|run| run.cancellation.cancel(Cause::Lost)).count()
+    }
+
+    /// Ends what somebody has cancelled: what waits is given back, and the store lets it die; what runs is told. Returns how
+    /// many of those hear it for the first time.
+    pub(super) fn cancel(&self, cancelled: &[Claim]) -> usize {
+        let mut state = self.lock();
+        let (gone, rest): (BinaryHeap<_>, _) = std::mem::take(&mut state.waiting)
+            .into_iter()
+            .partition(|Reverse(waiting)| cancelled.contains(&waiting.job.claim));
+        state.waiting = rest;
+        state.endings.extend(gone.into_iter().map(|Reverse(waiting)| head(waiting.job.claim)));
+        let running = state.running.iter().flatten().filter(|run| cancelled.contains(&run.claim));
+        let first_told = |run: &&Running| {
+            let is_first = !run.cancellation.is_cancelled();
+            run.cancellation.cancel(Cause::Cancelled);
+            is_first
+        };
+        running.filter(first_told).count()
     }
 
     /// Gives back what waits beyond the present target: runs have become long since it was fetched.
@@ -248,7 +266,7 @@ impl Pool {
         let mut state = self.lock();
         let running: Vec<_> = state.running.iter_mut().filter_map(Option::take).collect();
         for run in &running {
-            run.cancellation.cancel();
+            run.cancellation.cancel(Cause::Lost);
         }
         let abandoned = running.len();
         state.endings.extend(running.into_iter().map(|run| head(run.claim)));

@@ -13,7 +13,7 @@ use tracing::{Instrument, Span, debug, debug_span, warn};
 
 use super::pool::Job;
 use super::registry::Registry;
-use crate::actor::{Context, Lendings, Run as Kind, Running};
+use crate::actor::{Cause, Context, Lendings, Run as Kind, Running};
 use crate::broker::Broker;
 use crate::clock::Stopwatch;
 use crate::message::{Message, option};
@@ -90,7 +90,7 @@ impl Runner {
     }
 
     fn after(&self, slot: usize, job: Job, outcome: &Outcome, took: Duration) -> Ending {
-        let Job { claim, message, actor, .. } = job;
+        let Job { claim, message, actor, cancellation, .. } = job;
         let attempt = message.retries().saturating_add(1);
         let place = match outcome {
             Outcome::Value(_) => {
@@ -113,7 +113,8 @@ impl Runner {
         let mut ending = Ending { claim, place, also: Vec::new() };
         let now = self.broker.clock().now();
         let find = |name: &str| self.registry.find(name);
-        let run = Run { actor, message: &message, outcome, slot: slot + 1, now, find: &find };
+        let cancelled = cancellation.cause() == Some(Cause::Cancelled);
+        let run = Run { actor, message: &message, outcome, cancelled, slot: slot + 1, now, find: &find };
         for middleware in self.broker.middleware().iter().rev() {
             middleware.ending(&run, &mut ending);
         }

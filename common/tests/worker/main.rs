@@ -1,6 +1,7 @@
 //! The worker on the memory store, under a manual clock.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
+mod cancelled;
 mod kit;
 mod runs;
 mod stops;

@@ -21,6 +21,8 @@ pub(super) struct World {
     workers: HashMap<WorkerId, Worker>,
     /// Values by key, and until when.
     stored: HashMap<String, (Vec<u8>, Timestamp)>,
+    /// Every message that was enqueued, where somebody wants to know.
+    recorded: Option<Vec<Message>>,
 }
 
 #[derive(Debug)]
@@ -112,6 +114,17 @@ impl World {
         };
         let due = message.eta(now).filter(|due| *due > now);
         queue.put(id, body, due, priority(message));
+        if let Some(recorded) = &mut self.recorded {
+            recorded.push(message.clone());
+        }
+    }
+
+    pub(super) fn record(&mut self) {
+        self.recorded.get_or_insert_default();
+    }
+
+    pub(super) fn recorded(&self) -> &[Message] {
+        self.recorded.as_deref().unwrap_or_default()
     }
 
     pub(super) fn fetch(&mut self, worker: &WorkerId, want: &Want, now: Timestamp) -> Vec<Delivery> {

@@ -2,16 +2,17 @@
 
 use std::time::Duration;
 
-use tracing::warn;
+use tracing::{info, warn};
 
+use super::idling::Question;
 use super::{Call, Keeper};
 use crate::clock::Timestamp;
 use crate::error::StoreError;
 use crate::store::{BEAT_INTERVAL, Beat, Claim};
+use crate::worker::event::Event;
 
 /// A run that takes longer is a long one; seen at the next beat.
 const LONG_RUN: Duration = Duration::from_millis(10);
-use crate::worker::event::Event;
 
 impl Keeper {
     pub(super) fn start_beat(&mut self) {
@@ -49,8 +50,16 @@ impl Keeper {
                         warn!(target: "common::worker", "{running} running were given to other workers, which took this one for dead; they are told to stop");
                     }
                 }
+                if !beat.cancelled.is_empty() {
+                    self.give_up_suspect(&beat.cancelled);
+                    let told = self.pool.cancel(&beat.cancelled);
+                    if told > 0 {
+                        info!(target: "common::worker", "{told} running were cancelled; they are told to stop");
+                    }
+                }
                 if beat.moved > 0 || beat.ready {
                     self.drained = false;
+                    self.question = Question::Open;
                 }
                 if self.next_due != beat.next_due {
                     self.next_due = beat.next_due;
@@ -59,6 +68,7 @@ impl Keeper {
                 }
                 // What should have been moved and was not is refused; the next regular beat tries again.
                 due = self.deadline(beat.next_due.filter(|due| *due > beat.now), beat.now);
+                self.hear_whether_more(&beat);
             }
             Err(error) => self.failed(Call::Beat, &error),
         }

@@ -2,6 +2,7 @@
 
 use tracing::warn;
 
+use super::idling::Question;
 use super::{Call, Keeper};
 use crate::error::StoreError;
 use crate::store::{Answer, Ending, Place};
@@ -35,6 +36,7 @@ impl Keeper {
             }
         };
         self.outage.answered(Call::Finish);
+        self.question = Question::Open;
         let (mut unknown, mut refused) = (0, None);
         for (ending, answer) in endings.into_iter().zip(answers) {
             match answer {

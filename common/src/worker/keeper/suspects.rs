@@ -78,6 +78,14 @@ impl Keeper {
         }
     }
 
+    /// Somebody has cancelled it, so it does not have to run.
+    pub(super) fn give_up_suspect(&mut self, cancelled: &[Claim]) {
+        if self.suspect.claim().is_some_and(|claim| cancelled.contains(claim)) {
+            self.give_back_suspect();
+            self.drained = false;
+        }
+    }
+
     /// It did not run.
     pub(super) fn give_back_suspect(&mut self) {
         if let Suspect::Apart(job) = std::mem::replace(&mut self.suspect, Suspect::None) {

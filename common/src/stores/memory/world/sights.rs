@@ -45,8 +45,8 @@ impl Queue {
     /// The names that start with an id, else those whose bodies have it.
     fn names_of(&self, id: &str, depth: usize) -> Vec<Arc<str>> {
         let from: (Bound<&str>, _) = (Bound::Included(id), Bound::Unbounded);
-        let named = self.bodies.range::<str, _>(from).map(|(name, _)| name).take_while(|name| name.starts_with(id));
-        let mut names: Vec<_> = named.take(PAGE).cloned().collect();
+        let outside = self.bodies.range::<str, _>(from).map(|(name, _)| name).take_while(|name| name.starts_with(id));
+        let mut names: Vec<_> = outside.take(PAGE).cloned().collect();
         let inside = self.bodies.iter().take(depth).filter(|(name, body)| !name.starts_with(id) && has_id(body, id));
         names.extend(inside.take(PAGE - names.len()).map(|(name, _)| name.clone()));
         names

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::ground::Failed;
+use crate::Failed;
 
 /// Rounds of each measurement.
 pub(crate) const ROUNDS: usize = 5;
@@ -15,11 +15,6 @@ pub(crate) fn head() {
 /// A row without anybody beside it.
 pub(crate) fn row(what: &str, ours: &str) {
     println!("| {what} | {ours} | | | |");
-}
-
-/// A row of two figures that were measured once.
-pub(crate) fn compared(what: &str, ours: f64, beside: &str, theirs: f64) {
-    println!("| {what} | {ours:.2} | {beside} | {theirs:.2} | {:.3} |", ours / theirs);
 }
 
 /// Measures both in turn, and prints the medians and the median ratio.
@@ -40,7 +35,8 @@ pub(crate) async fn in_turn(
     Ok(())
 }
 
-fn median(mut figures: Vec<f64>) -> f64 {
+/// The one in the middle.
+pub(crate) fn median(mut figures: Vec<f64>) -> f64 {
     figures.sort_by(f64::total_cmp);
     figures[figures.len() / 2]
 }

@@ -1,0 +1,226 @@
+//! The store in a SQLite file: several processes on one machine, and no service to install.
+//!
+//! Whoever names the same file shares its queues, as sender or worker. A message is one row from its enqueueing to its end, so
+//! every move is the change of a row, and an end with all that it brings about is one transaction.
+//!
+//! | file | content |
+//! | --- | --- |
+//! | `PATH` | the database: tables in `schema.rs` |
+//! | `PATH-wal`, `PATH-shm` | SQLite's own: the log of the last transactions |
+//! | `PATH.bell` | rung for those who wait (`bell.rs`); it holds nothing |
+//!
+//! # What is safe
+//!
+//! The death of a process, at any point, loses nothing and leaves no half of anything. A power cut loses nothing either with
+//! `?synchronous=full`, where each commit waits for the disk; by default (`normal`) it may take the last commits with it, and
+//! never damages the file. A file that is damaged, foreign or newer is refused, and left as it is.
+//!
+//! The file has to lie on a local disk: SQLite cannot lock a network file system.
+//!
+//! # How it works
+//!
+//! One connection writes, on a thread of its own (`writer.rs`), and another one looks; SQLite lets readers and one writer work
+//! side by side. Each write begins as one (`BEGIN IMMEDIATE`), so it waits for its turn and is never refused halfway.
+//! Time is the machine's, which all processes share. Who is dead is judged by looking, as on Redis.
+
+mod bell;
+mod database;
+mod hands;
+mod inspect;
+mod moves;
+mod schema;
+mod trouble;
+mod upkeep;
+mod work;
+mod writer;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use rusqlite::Connection;
+
+use self::bell::Bell;
+pub use self::database::Synchronous;
+use self::trouble::Trouble;
+use self::upkeep::Upkeep;
+use self::writer::{Desk, desks};
+use crate::clock::{Clock, Timestamp};
+use crate::error::{EnqueueError, StoreError};
+use crate::message::Message;
+use crate::queue_name::QueueName;
+use crate::store::{
+    Answer, Beat, Boxed, Cancelled, Claim, Counts, DeadLetter, Ending, Fetched, Inspect, Lease, QueueSight, Sighting,
+    Store, Wake, Want, WorkerId, WorkerSight,
+};
+
+/// How often whoever waits looks by himself, should the bell be lost.
+const SAFETY_LOOK: Duration = Duration::from_secs(2);
+
+/// A namespace in a SQLite file.
+pub struct SqliteStore {
+    path: PathBuf,
+    namespace: Arc<str>,
+    clock: Clock,
+    writing: Desk,
+    looking: Desk,
+    bell: Bell,
+    /// What each worker's beats have seen so far. Locked for moments only, never across a call.
+    upkeep: Mutex<HashMap<WorkerId, Upkeep>>,
+}
+
+impl SqliteStore {
+    /// Opens the file, and makes it where there is none; its folder has to be there. Blocks the thread.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] when the file may not be opened or written, is damaged, foreign, or of a newer version; it is left as it
+    /// is then.
+    pub fn open(path: &Path, synchronous: Synchronous, namespace: &str, clock: Clock) -> Result<Self, StoreError> {
+        // Whatever becomes of the working directory.
+        let path = std::path::absolute(path).map_err(|error| StoreError::Refused(error.to_string()))?;
+        let bell = Bell::new(&path);
+        let (writing, looking) = desks(&path, synchronous, &bell)?;
+        bell.mend();
+        Ok(Self { path, namespace: namespace.into(), clock, writing, looking, bell, upkeep: Mutex::default() })
+    }
+
+    /// Runs `work` inside of a transaction.
+    async fn write<T: Send + 'static>(
+        &self,
+        work: impl FnMut(&Connection) -> Result<T, Trouble> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.writing.run(work).await
+    }
+
+    /// Runs `look` on the connection that does not write.
+    async fn look<T: Send + 'static>(
+        &self,
+        look: impl FnMut(&Connection) -> Result<T, Trouble> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.looking.run(look).await
+    }
+
+    fn upkeep(&self) -> MutexGuard<'_, HashMap<WorkerId, Upkeep>> {
+        // Nothing under this lock panics.
+        self.upkeep.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn with_upkeep<T>(&self, worker: &WorkerId, see: impl FnOnce(&mut Upkeep) -> T) -> T {
+        see(self.upkeep().entry(worker.clone()).or_default())
+    }
+
+    fn drop_upkeep(&self, worker: &WorkerId) {
+        self.upkeep().remove(worker);
+    }
+}
+
+impl Store for SqliteStore {
+    fn enqueue<'a>(&'a self, messages: &'a [Message]) -> Boxed<'a, Result<(), EnqueueError>> {
+        Box::pin(self.enqueue_all(messages))
+    }
+
+    fn join<'a>(&'a self, queues: &'a [QueueName]) -> Boxed<'a, Result<Lease, StoreError>> {
+        Box::pin(self.join_queues(queues))
+    }
+
+    fn fetch<'a>(&'a self, lease: &'a Lease, wants: &'a [Want]) -> Boxed<'a, Result<Fetched, StoreError>> {
+        Box::pin(self.fetch_wanted(lease, wants))
+    }
+
+    fn wait<'a>(&'a self, queues: &'a [QueueName], due: Option<Timestamp>) -> Boxed<'a, Wake> {
+        Box::pin(self.wait_for_any(queues, due))
+    }
+
+    fn finish<'a>(&'a self, lease: &'a Lease, endings: &'a [Ending]) -> Boxed<'a, Result<Vec<Answer>, StoreError>> {
+        Box::pin(self.finish_all(lease, endings))
+    }
+
+    fn beat<'a>(&'a self, lease: &'a Lease, held: &'a [Claim]) -> Boxed<'a, Result<Beat, StoreError>> {
+        Box::pin(self.beat_once(lease, held))
+    }
+
+    fn leave<'a>(&'a self, lease: &'a Lease) -> Boxed<'a, Result<(), StoreError>> {
+        Box::pin(self.leave_queues(lease))
+    }
+}
+
+impl Inspect for SqliteStore {
+    fn queues<'a>(
+        &'a self,
+        after: Option<&'a QueueName>,
+        limit: usize,
+    ) -> Boxed<'a, Result<Vec<QueueSight>, StoreError>> {
+        Box::pin(self.list_queues(after, limit))
+    }
+
+    fn counts<'a>(&'a self, queue: &'a QueueName) -> Boxed<'a, Result<Counts, StoreError>> {
+        Box::pin(self.count(queue))
+    }
+
+    fn workers<'a>(&'a self, after: Option<&'a str>, limit: usize) -> Boxed<'a, Result<Vec<WorkerSight>, StoreError>> {
+        Box::pin(self.list_workers(after, limit))
+    }
+
+    fn find<'a>(&'a self, id: &'a str, _: usize) -> Boxed<'a, Result<Vec<Sighting>, StoreError>> {
+        // Every message is known by its id here, so no body has to be looked into.
+        Box::pin(self.find_messages(id))
+    }
+
+    fn dead_letters<'a>(
+        &'a self,
+        queue: &'a QueueName,
+        skip: usize,
+        limit: usize,
+    ) -> Boxed<'a, Result<Vec<DeadLetter>, StoreError>> {
+        Box::pin(self.read_dead_letters(queue, skip, limit))
+    }
+
+    fn revive<'a>(
+        &'a self,
+        queue: &'a QueueName,
+        letters: &'a [(String, Message)],
+    ) -> Boxed<'a, Result<Vec<bool>, StoreError>> {
+        Box::pin(self.revive_letters(queue, letters))
+    }
+
+    fn delete<'a>(&'a self, queue: &'a QueueName, names: &'a [String]) -> Boxed<'a, Result<Vec<bool>, StoreError>> {
+        Box::pin(self.delete_letters(queue, names))
+    }
+
+    fn cancel<'a>(
+        &'a self,
+        queue: &'a QueueName,
+        name: &'a str,
+        reason: &'a str,
+    ) -> Boxed<'a, Result<Option<Cancelled>, StoreError>> {
+        Box::pin(self.cancel_message(queue, name, reason))
+    }
+
+    fn pause<'a>(&'a self, queue: &'a QueueName, paused: bool) -> Boxed<'a, Result<bool, StoreError>> {
+        Box::pin(self.pause_queue(queue, paused))
+    }
+
+    fn purge<'a>(&'a self, queue: &'a QueueName) -> Boxed<'a, Result<usize, StoreError>> {
+        Box::pin(self.purge_queue(queue))
+    }
+
+    fn stored<'a>(&'a self, key: &'a str) -> Boxed<'a, Result<Option<Vec<u8>>, StoreError>> {
+        Box::pin(self.read_stored(key))
+    }
+
+    fn address(&self) -> String {
+        format!("sqlite:{}", self.path.display())
+    }
+}
+
+impl fmt::Debug for SqliteStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SqliteStore")
+            .field("path", &self.path)
+            .field("namespace", &self.namespace)
+            .finish_non_exhaustive()
+    }
+}

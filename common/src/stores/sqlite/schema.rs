@@ -1,0 +1,87 @@
+//! The tables, and how older ones become them.
+//!
+//! | table | content |
+//! | --- | --- |
+//! | `queues` | a number for each queue of each namespace, and whether it is paused |
+//! | `workers` | who is registered, the last beat, and the queues as JSON |
+//! | `messages` | all that is ready (neither `due` nor `worker`), held (`due`) or claimed (`worker`) |
+//! | `dead` | dead letters |
+//! | `stored` | results, and until when |
+//!
+//! A message is one row from its enqueueing to its end, so it is in one place by construction. Each place has an index of
+//! its own that holds nothing else.
+//!
+//! Ids are random, and an index of them would have each message touch a page of its own: measured, that costs two thirds of all
+//! speed. So the store's name for a message is its id and its row, `ID@SEQ`; a repeated message is found by the time when it was
+//! built, which grows, and its id; and whoever looks for an id alone walks through that index.
+//! A row's number is never used again, or the late end of an old claim would meet a new one.
+
+use rusqlite::Connection;
+
+/// The version of these tables.
+pub(super) const VERSION: i32 = 1;
+
+const FIRST: &str = "
+CREATE TABLE queues (
+    id INTEGER PRIMARY KEY,
+    namespace TEXT NOT NULL,
+    name TEXT NOT NULL,
+    paused INTEGER NOT NULL DEFAULT 0,
+    UNIQUE (namespace, name)
+) STRICT;
+
+CREATE TABLE workers (
+    id INTEGER PRIMARY KEY,
+    namespace TEXT NOT NULL,
+    name TEXT NOT NULL,
+    beat INTEGER NOT NULL,
+    queues TEXT NOT NULL,
+    UNIQUE (namespace, name)
+) STRICT;
+
+CREATE TABLE messages (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    queue INTEGER NOT NULL,
+    id TEXT NOT NULL,
+    built INTEGER NOT NULL,
+    body BLOB NOT NULL,
+    priority INTEGER NOT NULL,
+    rank INTEGER NOT NULL,
+    due INTEGER,
+    worker INTEGER,
+    crashes INTEGER NOT NULL DEFAULT 0,
+    cancelled TEXT
+) STRICT;
+CREATE INDEX ids ON messages (built, id);
+CREATE INDEX ready ON messages (queue, priority, rank) WHERE worker IS NULL AND due IS NULL;
+CREATE INDEX held ON messages (queue, due, seq) WHERE due IS NOT NULL;
+CREATE INDEX claimed ON messages (worker) WHERE worker IS NOT NULL;
+
+CREATE TABLE dead (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    queue INTEGER NOT NULL,
+    id TEXT NOT NULL,
+    body BLOB NOT NULL,
+    reason TEXT NOT NULL,
+    died INTEGER NOT NULL
+) STRICT;
+CREATE INDEX dead_by_time ON dead (queue, died, seq);
+CREATE INDEX dead_ids ON dead (id);
+
+CREATE TABLE stored (
+    namespace TEXT NOT NULL,
+    key TEXT NOT NULL,
+    value BLOB NOT NULL,
+    until INTEGER NOT NULL,
+    PRIMARY KEY (namespace, key)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX stored_by_time ON stored (until);
+";
+
+/// Brings the tables of a version, 0 for none, to [`VERSION`]; inside of the caller's transaction.
+pub(super) fn migrate(connection: &Connection, from: i32) -> rusqlite::Result<()> {
+    if from < 1 {
+        connection.execute_batch(FIRST)?;
+    }
+    Ok(())
+}

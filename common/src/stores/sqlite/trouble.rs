@@ -1,0 +1,50 @@
+//! What SQLite's refusals mean.
+
+use rusqlite::{Error, ErrorCode};
+
+use crate::error::StoreError;
+
+/// Why a call inside of a transaction did not happen.
+#[derive(Debug)]
+pub(super) enum Trouble {
+    Sqlite(Error),
+    Store(StoreError),
+}
+
+impl From<Error> for Trouble {
+    fn from(error: Error) -> Self {
+        Self::Sqlite(error)
+    }
+}
+
+impl From<StoreError> for Trouble {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<Trouble> for StoreError {
+    fn from(trouble: Trouble) -> Self {
+        match trouble {
+            Trouble::Sqlite(error) => told(&error),
+            Trouble::Store(error) => error,
+        }
+    }
+}
+
+/// The error in our words.
+pub(super) fn told(error: &Error) -> StoreError {
+    let cause = error.to_string();
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DiskFull) => StoreError::Full(cause),
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => StoreError::Busy(cause),
+        Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::AuthorizationForStatementDenied) => {
+            StoreError::Denied { key: String::new(), command: "write".to_owned(), cause }
+        }
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+            StoreError::Refused(format!("the database file is damaged: {cause}; nothing is written to it any more"))
+        }
+        Some(ErrorCode::SystemIoFailure | ErrorCode::CannotOpen) => StoreError::Unreachable(cause),
+        _ => StoreError::Refused(cause),
+    }
+}

@@ -1,0 +1,290 @@
+//! The beat: one transaction that does a worker's upkeep, and more only where there is more to do.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rusqlite::{Connection, params};
+
+use super::SqliteStore;
+use super::moves::{Held, Space, name};
+use super::trouble::Trouble;
+use super::work::{is_ready, next_due, worker_number};
+use crate::clock::Timestamp;
+use crate::error::StoreError;
+use crate::queue_name::QueueName;
+use crate::store::{BEAT_INTERVAL, Beat, Claim, DEAD_LETTER_TTL, Ending, Lease, MAX_CRASHES, Place, WorkerId};
+use crate::stores::looks::{Looks, PAGE, Peer};
+use crate::stores::surplus::Surplus;
+
+/// Rows that one transaction moves at most, so that nobody waits long for it.
+const CHUNK: usize = 1_000;
+
+/// Transactions of one kind in one beat, at most, while there is more to do than fits one.
+const MAX_ROUNDS: usize = 100;
+
+/// How often what has expired is looked for.
+const EXPIRE_EVERY: Duration = Duration::from_secs(60);
+
+/// What the beats of one worker have seen.
+#[derive(Debug, Default)]
+pub(super) struct Upkeep {
+    looks: Looks,
+    pub(super) surplus: Surplus,
+    expired: Option<Duration>,
+}
+
+/// What one transaction of a beat found.
+struct Seen {
+    moved: usize,
+    has_more: bool,
+    silent: Vec<Peer>,
+    claims: Vec<(Claim, bool)>,
+}
+
+/// What is left to tell once everything was moved.
+struct Left {
+    next_due: Option<Timestamp>,
+    ready: bool,
+}
+
+impl SqliteStore {
+    pub(super) async fn join_queues(&self, queues: &[QueueName]) -> Result<Lease, StoreError> {
+        let lease = Lease { worker: WorkerId::random(), queues: queues.to_vec() };
+        match self.beat_once(&lease, &[]).await {
+            Ok(_) => Ok(lease),
+            Err(error) => {
+                self.drop_upkeep(&lease.worker);
+                Err(error)
+            }
+        }
+    }
+
+    pub(super) async fn leave_queues(&self, lease: &Lease) -> Result<(), StoreError> {
+        self.drop_upkeep(&lease.worker);
+        let (namespace, worker) = (self.namespace.clone(), lease.worker.clone());
+        self.write(move |connection| {
+            connection.execute(
+                "DELETE FROM workers WHERE namespace = ? AND name = ?
+                     AND NOT EXISTS (SELECT 1 FROM messages WHERE worker = workers.id)",
+                params![&*namespace, worker.as_str()],
+            )?;
+            Ok(())
+        })
+        .await
+    }
+
+    pub(super) async fn beat_once(&self, lease: &Lease, held: &[Claim]) -> Result<Beat, StoreError> {
+        let now = self.clock.now();
+        let (offset, is_expiring) = self.with_upkeep(&lease.worker, |upkeep| {
+            let uptime = self.clock.uptime();
+            let is_time = upkeep.expired.is_none_or(|last| uptime.saturating_sub(last) >= EXPIRE_EVERY);
+            if is_time {
+                upkeep.expired = Some(uptime);
+            }
+            (upkeep.looks.offset(), is_time)
+        });
+        let seen = self.look_after(lease, now, offset, is_expiring).await?;
+        let mut moved = seen.moved;
+        let mut has_more = seen.has_more;
+        for _ in 1..MAX_ROUNDS {
+            if !has_more {
+                break;
+            }
+            let again = self.look_after(lease, now, offset, is_expiring).await?;
+            moved += again.moved;
+            has_more = again.has_more;
+        }
+        let is_held: HashSet<&Claim> = held.iter().collect();
+        let is_mine: HashSet<&Claim> = seen.claims.iter().map(|(claim, _)| claim).collect();
+        let lost = held.iter().filter(|claim| !is_mine.contains(claim)).cloned().collect();
+        let surplus = is_mine.iter().filter(|claim| !is_held.contains(*claim)).map(|claim| (*claim).clone()).collect();
+        let cancelled =
+            seen.claims.iter().filter(|(_, cancelled)| *cancelled).map(|(claim, _)| claim.clone()).collect();
+        let uptime = self.clock.uptime();
+        let (dead, forgotten) = self.with_upkeep(&lease.worker, |upkeep| {
+            let dead = upkeep.looks.see(uptime, &seen.silent, seen.silent.len() >= PAGE);
+            (dead, upkeep.surplus.forgotten(uptime, surplus))
+        });
+        if !forgotten.is_empty() {
+            let back = |claim| Ending { claim, place: Place::Head, also: Vec::new() };
+            let endings: Vec<_> = forgotten.into_iter().map(back).collect();
+            self.finish_all(lease, &endings).await?;
+        }
+        for peer in dead {
+            moved += self.recover(&peer, now).await?;
+        }
+        let Left { next_due, ready } = self.what_is_left(lease).await?;
+        Ok(Beat { now, lost, cancelled, next_due, moved, ready })
+    }
+
+    /// Shows that the worker lives, and moves what is due.
+    async fn look_after(
+        &self,
+        lease: &Lease,
+        now: Timestamp,
+        offset: usize,
+        is_expiring: bool,
+    ) -> Result<Seen, StoreError> {
+        let (namespace, lease, bell) = (self.namespace.clone(), lease.clone(), self.bell.clone());
+        self.write(move |connection| {
+            register(connection, &namespace, &lease, now)?;
+            let mut space = Space::new(connection, &namespace);
+            let (mut moved, mut has_more) = (0, false);
+            for queue in &lease.queues {
+                let promoted = promote(&mut space, queue, now)?;
+                moved += promoted;
+                has_more |= promoted == CHUNK;
+                if is_expiring {
+                    has_more |= expire_letters(&space, queue, now)? == CHUNK;
+                }
+            }
+            if is_expiring {
+                has_more |= expire_stored(connection, now)? == CHUNK;
+            }
+            if moved > 0 {
+                bell.ask();
+            }
+            let silent = silent(connection, &namespace, lease.worker.as_str(), now, offset)?;
+            let claims = claims(connection, &namespace, lease.worker.as_str())?;
+            Ok(Seen { moved, has_more, silent, claims })
+        })
+        .await
+    }
+
+    async fn what_is_left(&self, lease: &Lease) -> Result<Left, StoreError> {
+        let (namespace, queues) = (self.namespace.clone(), lease.queues.clone());
+        self.look(move |connection| {
+            let space = Space::new(connection, &namespace);
+            Ok(Left { next_due: next_due(&space, &queues)?, ready: is_ready(&space, &queues)? })
+        })
+        .await
+    }
+
+    /// Gives back what a dead worker held, if it has given no sign of life since it was looked at, and takes it off.
+    async fn recover(&self, dead: &Peer, now: Timestamp) -> Result<usize, StoreError> {
+        let mut moved = 0;
+        for _ in 0..MAX_ROUNDS {
+            let (namespace, dead, bell) = (self.namespace.clone(), dead.clone(), self.bell.clone());
+            let (some, has_more) = self
+                .write(move |connection| {
+                    bell.ask();
+                    recover(connection, &namespace, &dead, now)
+                })
+                .await?;
+            moved += some;
+            if !has_more {
+                break;
+            }
+        }
+        Ok(moved)
+    }
+}
+
+fn register(connection: &Connection, namespace: &str, lease: &Lease, now: Timestamp) -> Result<(), Trouble> {
+    let queues: Vec<&str> = lease.queues.iter().map(QueueName::as_str).collect();
+    let queues = serde_json::to_string(&queues).map_err(|error| StoreError::Refused(error.to_string()))?;
+    let mut register = connection.prepare_cached(
+        "INSERT INTO workers (namespace, name, beat, queues) VALUES (?, ?, ?, ?)
+         ON CONFLICT (namespace, name) DO UPDATE SET beat = excluded.beat",
+    )?;
+    register.execute(params![namespace, lease.worker.as_str(), now.as_millis(), queues])?;
+    Ok(())
+}
+
+fn promote(space: &mut Space<'_>, queue: &QueueName, now: Timestamp) -> rusqlite::Result<usize> {
+    let Some(queue) = space.find_queue(queue)? else { return Ok(0) };
+    let due: Vec<(i64, i32)> = {
+        let mut due = space.connection.prepare_cached(
+            "SELECT seq, priority FROM messages WHERE queue = ? AND due <= ? ORDER BY due, seq LIMIT ?",
+        )?;
+        let found = due.query_map(params![queue, now.as_millis(), CHUNK], |row| Ok((row.get(0)?, row.get(1)?)));
+        found?.collect::<Result<_, _>>()?
+    };
+    for (seq, priority) in &due {
+        space.promote(*seq, queue, *priority)?;
+    }
+    Ok(due.len())
+}
+
+fn expire_letters(space: &Space<'_>, queue: &QueueName, now: Timestamp) -> rusqlite::Result<usize> {
+    let Some(queue) = space.find_queue(queue)? else { return Ok(0) };
+    let kept = i64::try_from(DEAD_LETTER_TTL.as_millis()).unwrap_or(i64::MAX);
+    space.connection.execute(
+        "DELETE FROM dead WHERE seq IN (SELECT seq FROM dead WHERE queue = ? AND died <= ? LIMIT ?)",
+        params![queue, now.as_millis().saturating_sub(kept), CHUNK],
+    )
+}
+
+fn expire_stored(connection: &Connection, now: Timestamp) -> rusqlite::Result<usize> {
+    connection.execute(
+        "DELETE FROM stored WHERE (namespace, key) IN (SELECT namespace, key FROM stored WHERE until <= ? LIMIT ?)",
+        params![now.as_millis(), CHUNK],
+    )
+}
+
+/// The others that have not beaten for an interval, or beat ahead of time.
+fn silent(
+    connection: &Connection,
+    namespace: &str,
+    but: &str,
+    now: Timestamp,
+    offset: usize,
+) -> rusqlite::Result<Vec<Peer>> {
+    let interval = i64::try_from(BEAT_INTERVAL.as_millis()).unwrap_or(i64::MAX);
+    let mut silent = connection.prepare_cached(
+        "SELECT name, beat FROM workers WHERE namespace = ? AND name <> ? AND abs(? - beat) > ?
+         ORDER BY id LIMIT ? OFFSET ?",
+    )?;
+    let found = silent.query_map(params![namespace, but, now.as_millis(), interval, PAGE, offset], |row| {
+        Ok(Peer { id: row.get(0)?, score: row.get::<_, i64>(1)?.to_string(), queues: Some(Vec::new()) })
+    });
+    found?.collect()
+}
+
+/// What a worker has claimed, and whether somebody has cancelled it.
+fn claims(connection: &Connection, namespace: &str, worker: &str) -> rusqlite::Result<Vec<(Claim, bool)>> {
+    let mut claims = connection.prepare_cached(
+        "SELECT queues.name, messages.id, seq, cancelled IS NOT NULL FROM messages JOIN queues ON queues.id = queue
+         WHERE worker = (SELECT id FROM workers WHERE namespace = ? AND name = ?)",
+    )?;
+    let found = claims.query_map(params![namespace, worker], |row| {
+        let (queue, id): (String, String) = (row.get(0)?, row.get(1)?);
+        let claim = Claim { queue: QueueName::canonical(&queue), id: Arc::from(name(&id, row.get(2)?)) };
+        Ok((claim, row.get(3)?))
+    });
+    found?.collect()
+}
+
+/// Some of what a dead worker held, and whether there is more; once nothing is left, the worker is taken off.
+fn recover(connection: &Connection, namespace: &str, dead: &Peer, now: Timestamp) -> Result<(usize, bool), Trouble> {
+    let Some(worker) = worker_number(connection, namespace, &dead.id)? else { return Ok((0, false)) };
+    let beat: i64 = connection.query_row("SELECT beat FROM workers WHERE id = ?", [worker], |row| row.get(0))?;
+    if beat.to_string() != dead.score {
+        return Ok((0, false));
+    }
+    let held: Vec<Held> = {
+        let mut held = connection
+            .prepare_cached("SELECT * FROM messages WHERE worker = ? ORDER BY queue, priority, rank DESC LIMIT ?")?;
+        held.query_map(params![worker, CHUNK], Held::read)?.collect::<Result<_, _>>()?
+    };
+    let space = Space::new(connection, namespace);
+    let mut moved = 0;
+    for mut message in held.iter().cloned() {
+        message.crashes += 1;
+        if let Some(reason) = &message.cancelled {
+            space.bury(&message, &message.body, reason, now)?;
+        } else if message.crashes >= MAX_CRASHES {
+            let reason = format!("its worker died {} times", message.crashes);
+            space.bury(&message, &message.body, &reason, now)?;
+        } else {
+            space.give_back(&message)?;
+            moved += 1;
+        }
+    }
+    let has_more = held.len() == CHUNK;
+    if !has_more {
+        connection.execute("DELETE FROM workers WHERE id = ?", [worker])?;
+    }
+    Ok((moved, has_more))
+}

@@ -1,0 +1,206 @@
+//! Enqueueing, fetching and finishing.
+
+use std::sync::Arc;
+
+use rusqlite::{Connection, OptionalExtension as _, params};
+
+use super::SqliteStore;
+use super::moves::{Record, Space, name, parts};
+use crate::clock::Timestamp;
+use crate::error::{EnqueueError, StoreError};
+use crate::message::Message;
+use crate::queue_name::QueueName;
+use crate::store::{Answer, Body, Claim, Delivery, Effect, Ending, Fetched, Lease, Place, Undecodable, Wake, Want};
+
+/// Messages that one transaction stores at most, so that nobody waits long for it.
+const CHUNK: usize = 1_000;
+
+impl SqliteStore {
+    pub(super) async fn enqueue_all(&self, messages: &[Message]) -> Result<(), EnqueueError> {
+        let now = self.clock.now();
+        for (chunk, messages) in messages.chunks(CHUNK).enumerate() {
+            let records: Vec<_> = messages.iter().map(|message| Record::new(message, now)).collect();
+            let (namespace, bell) = (self.namespace.clone(), self.bell.clone());
+            let stored = self.write(move |connection| {
+                let mut space = Space::new(connection, &namespace);
+                for record in &records {
+                    space.put(record)?;
+                }
+                bell.ask();
+                Ok(())
+            });
+            stored.await.map_err(|cause| EnqueueError::NotStored { stored: chunk * CHUNK, cause })?;
+        }
+        Ok(())
+    }
+
+    pub(super) async fn fetch_wanted(&self, lease: &Lease, wants: &[Want]) -> Result<Fetched, StoreError> {
+        let now = self.clock.now();
+        let (namespace, lease, wants) = (self.namespace.clone(), lease.clone(), wants.to_vec());
+        self.write(move |connection| {
+            let space = Space::new(connection, &namespace);
+            let worker = worker_number(connection, &namespace, lease.worker.as_str())?;
+            let worker = worker.ok_or(StoreError::Stranger)?;
+            let mut deliveries = Vec::new();
+            for want in &wants {
+                deliveries.extend(claim(&space, worker, want, now)?);
+            }
+            Ok(Fetched { now, deliveries, next_due: next_due(&space, &lease.queues)? })
+        })
+        .await
+    }
+
+    pub(super) async fn wait_for_any(&self, queues: &[QueueName], due: Option<Timestamp>) -> Wake {
+        let mut news = self.bell.listen();
+        loop {
+            news.borrow_and_update();
+            // What cannot be looked at now is told by the next beat.
+            if let Ok(Some(wake)) = self.look_for_news(queues, due).await {
+                return wake;
+            }
+            // The sender lives in `self`, so the channel cannot close under us.
+            if tokio::time::timeout(super::SAFETY_LOOK, news.changed()).await.is_err() {
+                self.bell.mend();
+            }
+        }
+    }
+
+    async fn look_for_news(&self, queues: &[QueueName], due: Option<Timestamp>) -> Result<Option<Wake>, StoreError> {
+        let (namespace, queues) = (self.namespace.clone(), queues.to_vec());
+        let look = move |connection: &Connection| {
+            let space = Space::new(connection, &namespace);
+            if is_ready(&space, &queues)? {
+                return Ok(Some(Wake::Ready));
+            }
+            let next = next_due(&space, &queues)?;
+            Ok(next.filter(|next| due.is_none_or(|due| *next < due)).map(|_| Wake::Due))
+        };
+        self.look(look).await
+    }
+
+    pub(super) async fn finish_all(&self, lease: &Lease, endings: &[Ending]) -> Result<Vec<Answer>, StoreError> {
+        let now = self.clock.now();
+        // Whoever tries to finish a message has not forgotten it.
+        self.with_upkeep(&lease.worker, |upkeep| upkeep.surplus.remember(endings));
+        let (namespace, lease, endings, bell) =
+            (self.namespace.clone(), lease.clone(), endings.to_vec(), self.bell.clone());
+        self.write(move |connection| {
+            let mut space = Space::new(connection, &namespace);
+            let Some(worker) = worker_number(connection, &namespace, lease.worker.as_str())? else {
+                return Ok(vec![Answer::Unknown; endings.len()]);
+            };
+            let mut answers = vec![Answer::Unknown; endings.len()];
+            // Each goes before the one that was given back before it, so the first one has to come last.
+            let (heads, others): (Vec<_>, Vec<_>) =
+                (0..endings.len()).partition(|place| endings[*place].place == Place::Head);
+            for place in others.into_iter().chain(heads.into_iter().rev()) {
+                if finish(&mut space, worker, &endings[place], now)? {
+                    answers[place] = Answer::Finished;
+                }
+            }
+            if endings.iter().any(|ending| ending.place != Place::Gone || !ending.also.is_empty()) {
+                bell.ask();
+            }
+            Ok(answers)
+        })
+        .await
+    }
+}
+
+/// The number of a registered worker.
+pub(super) fn worker_number(connection: &Connection, namespace: &str, name: &str) -> rusqlite::Result<Option<i64>> {
+    let mut find = connection.prepare_cached("SELECT id FROM workers WHERE namespace = ? AND name = ?")?;
+    find.query_row(params![namespace, name], |row| row.get(0)).optional()
+}
+
+fn claim(space: &Space<'_>, worker: i64, want: &Want, now: Timestamp) -> rusqlite::Result<Vec<Delivery>> {
+    let Some(queue) = space.find_queue(&want.queue)? else { return Ok(Vec::new()) };
+    let mut claim = space.connection.prepare_cached(
+        "UPDATE messages SET worker = ?1 WHERE seq IN (
+             SELECT seq FROM messages
+             WHERE queue = ?2 AND worker IS NULL AND due IS NULL
+                 AND NOT EXISTS (SELECT 1 FROM queues WHERE id = ?2 AND paused)
+             ORDER BY priority, rank LIMIT ?3)
+         RETURNING priority, rank, id, seq, body, crashes",
+    )?;
+    let claimed = claim.query_map(params![worker, queue, want.count], |row| {
+        let order: (i32, i64) = (row.get(0)?, row.get(1)?);
+        let (id, bytes): (String, Vec<u8>) = (row.get(2)?, row.get(4)?);
+        let claim = Claim { queue: want.queue.clone(), id: Arc::from(name(&id, row.get(3)?)) };
+        let body = Message::decode(&bytes, now).map_err(|error| Undecodable { bytes, error });
+        Ok((order, Delivery { claim, body, crashes: row.get(5)? }))
+    });
+    let mut claimed: Vec<_> = claimed?.collect::<Result<_, _>>()?;
+    // The order of what an update returns is nobody's promise.
+    claimed.sort_by_key(|(order, _)| *order);
+    Ok(claimed.into_iter().map(|(_, delivery)| delivery).collect())
+}
+
+/// When the next held message is due.
+pub(super) fn next_due(space: &Space<'_>, queues: &[QueueName]) -> rusqlite::Result<Option<Timestamp>> {
+    let mut first = space
+        .connection
+        .prepare_cached("SELECT due FROM messages WHERE queue = ? AND due IS NOT NULL ORDER BY due LIMIT 1")?;
+    let mut next = None;
+    for queue in queues {
+        let Some(queue) = space.find_queue(queue)? else { continue };
+        let due: Option<i64> = first.query_row([queue], |row| row.get(0)).optional()?;
+        next = next.into_iter().chain(due.map(Timestamp::from_millis)).min();
+    }
+    Ok(next)
+}
+
+/// Whether there is something to fetch.
+pub(super) fn is_ready(space: &Space<'_>, queues: &[QueueName]) -> rusqlite::Result<bool> {
+    let mut any = space.connection.prepare_cached(
+        "SELECT EXISTS (SELECT 1 FROM messages WHERE queue = ?1 AND worker IS NULL AND due IS NULL)
+             AND NOT EXISTS (SELECT 1 FROM queues WHERE id = ?1 AND paused)",
+    )?;
+    for queue in queues {
+        let Some(queue) = space.find_queue(queue)? else { continue };
+        if any.query_row([queue], |row| row.get(0))? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Ends one claim, if the worker has it.
+fn finish(space: &mut Space<'_>, worker: i64, ending: &Ending, now: Timestamp) -> rusqlite::Result<bool> {
+    let Some(queue) = space.find_queue(&ending.claim.queue)? else { return Ok(false) };
+    if ending.place == Place::Gone && ending.also.is_empty() {
+        let Some((id, seq)) = parts(&ending.claim.id) else { return Ok(false) };
+        let mut gone = space
+            .connection
+            .prepare_cached("DELETE FROM messages WHERE seq = ? AND id = ? AND queue = ? AND worker = ?")?;
+        return Ok(gone.execute(params![seq, id, queue, worker])? == 1);
+    }
+    let Some(held) = space.held(queue, &ending.claim.id)?.filter(|held| held.worker == Some(worker)) else {
+        return Ok(false);
+    };
+    match (&ending.place, &held.cancelled) {
+        (Place::Gone, _) => space.remove(held.seq)?,
+        (Place::Head, None) => space.give_back(&held)?,
+        (Place::Head, Some(reason)) => space.bury(&held, &held.body, reason, now)?,
+        (Place::Ready(message) | Place::Until(_, message), Some(reason)) => {
+            space.bury(&held, &message.encode(), reason, now)?;
+        }
+        (Place::Ready(message), None) => {
+            space.remove(held.seq)?;
+            space.put(&Record::moved(message, None, now))?;
+        }
+        (Place::Until(due, message), None) => {
+            space.remove(held.seq)?;
+            space.put(&Record::moved(message, Some(*due), now))?;
+        }
+        (Place::Dead(Body::Message(message), reason), _) => space.bury(&held, &message.encode(), reason, now)?,
+        (Place::Dead(Body::Raw(bytes), reason), _) => space.bury(&held, bytes, reason, now)?,
+    }
+    for effect in &ending.also {
+        match effect {
+            Effect::Enqueue(message) => space.put(&Record::new(message, now))?,
+            Effect::Store { key, value, ttl } => space.keep(key, value, now + *ttl)?,
+        }
+    }
+    Ok(true)
+}

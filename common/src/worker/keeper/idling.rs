@@ -1,0 +1,73 @@
+//! Ending by itself once nothing is left.
+//!
+//! A worker that has nothing to do asks the store with a beat, which knows of what came meanwhile: another sender's message,
+//! an effect of the last run, something that has come due.
+
+use super::Keeper;
+use crate::store::Beat;
+use crate::worker::stop::Stage;
+
+/// When a worker ends by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::worker) enum Until {
+    /// Never.
+    Stopped,
+    /// Nothing is ready or runs.
+    Idle,
+    /// Nothing is delayed either.
+    Done,
+}
+
+/// How far the question is whether anything is left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Question {
+    Open,
+    /// A beat is under way that was begun with nothing to do.
+    Asked,
+    /// Nothing is left but what is delayed; until something happens, that stays so.
+    Answered,
+}
+
+impl Keeper {
+    /// Asks the store whether anything is left, when there is nothing to do.
+    pub(super) fn ask_for_more(&mut self) {
+        let is_asking = self.until != Until::Stopped && self.question == Question::Open;
+        if is_asking && !self.beating && self.has_nothing_to_do() {
+            self.question = Question::Asked;
+            self.start_beat();
+        }
+    }
+
+    /// Takes in the store's answer.
+    pub(super) fn hear_whether_more(&mut self, beat: &Beat) {
+        if self.question != Question::Asked {
+            return;
+        }
+        self.question = Question::Open;
+        if beat.moved > 0 || beat.ready || !self.has_nothing_to_do() {
+            return;
+        }
+        match beat.next_due {
+            Some(due) if self.until == Until::Done => {
+                self.question = Question::Answered;
+                let clock = self.broker.clock();
+                if clock.is_manual() {
+                    clock.advance(due.since(clock.now()));
+                }
+            }
+            _ => self.stop(Stage::Stopping),
+        }
+    }
+
+    fn has_nothing_to_do(&self) -> bool {
+        self.stage == Stage::Running
+            && self.drained
+            && !self.fetching
+            && !self.finishing
+            && self.suspect.is_none()
+            && self.unfinished.is_empty()
+            && self.refused.is_empty()
+            && self.pool.is_quiet()
+            && self.pool.held().is_empty()
+    }
+}

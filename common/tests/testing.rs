@@ -1,0 +1,99 @@
+//! Testing programs that send and run messages, without services and without waiting.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use common::testing::TestBroker;
+use common::worker::Stopped;
+use common::{actor, actors};
+
+const DAY: Duration = Duration::from_secs(86_400);
+
+#[actor(max_retries = 20)]
+fn fail(runs: &AtomicU32, why: String) -> Result<(), String> {
+    runs.fetch_add(1, Ordering::Relaxed);
+    Err(why)
+}
+
+#[actor(on_success = hear)]
+fn add(a: i64, b: Option<i64>) -> i64 {
+    a + b.unwrap_or(1)
+}
+
+#[actor]
+fn hear(_message: serde_json::Value, result: i64) {
+    assert!(result > 0);
+}
+
+#[actor]
+fn tick() {}
+
+/// Sends more of itself while it runs.
+#[actor]
+fn spread(broker: &Arc<TestBroker>, n: u32) -> Result<(), common::error::EnqueueError> {
+    if n > 0 {
+        spread::send_blocking(broker, n - 1)?;
+        spread::send_blocking(broker, 0)?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_was_sent_is_seen_typed_and_in_order() {
+    let broker = TestBroker::new();
+    add::send(&broker, 1, Some(2)).await.unwrap();
+    tick::send(&broker).await.unwrap();
+    add::message(3, None).delay(DAY).send(&broker).await.unwrap();
+    assert_eq!(add::sent(&broker), [(1, Some(2)), (3, None)]);
+    assert_eq!(tick::sent(&broker), [()]);
+    assert_eq!(fail::sent(&broker), []);
+}
+
+#[tokio::test]
+async fn what_a_run_brings_about_is_seen_too() {
+    let broker = TestBroker::new();
+    add::send(&broker, 1, None).await.unwrap();
+    broker.worker().actors(actors![add, hear]).run_until_idle().await.unwrap();
+    let heard: Vec<_> = hear::sent(&broker).into_iter().map(|(_, result)| result).collect();
+    assert_eq!(heard, [2]);
+    assert_eq!(add::sent(&broker), [(1, None)]);
+}
+
+#[tokio::test]
+async fn a_worker_that_runs_until_idle_leaves_what_is_delayed() {
+    let broker = TestBroker::new();
+    fail::send(&broker, "now").await.unwrap();
+    fail::message("tomorrow").delay(DAY).send(&broker).await.unwrap();
+    let run = || broker.worker().actors(actors![fail]).lend(AtomicU32::new(0)).run_until_idle();
+    assert_eq!(run().await.unwrap(), Stopped::Clean);
+    let counts = broker.counts(&common::queue_name::QueueName::default()).await.unwrap();
+    assert_eq!((counts.ready, counts.delayed, counts.claimed), (0, 2, 0), "one waits for its time, one for its retry");
+    broker.advance(DAY);
+    assert_eq!(run().await.unwrap(), Stopped::Clean);
+    let found = broker.find("", 0).await.unwrap();
+    assert_eq!(found.len(), 2, "both wait for their retries: {found:?}");
+}
+
+#[tokio::test]
+async fn a_worker_that_runs_until_done_lets_the_clock_fly() {
+    let broker = TestBroker::new();
+    let begun = broker.clock().now();
+    fail::message("no luck").delay(365 * DAY).send(&broker).await.unwrap();
+    let worker = broker.worker().actors(actors![fail]).lend(AtomicU32::new(0));
+    assert_eq!(worker.run_until_done().await.unwrap(), Stopped::Clean);
+    let letter = broker.dead_letters("default").await.remove(0);
+    assert_eq!(letter.reason.as_deref(), Some("no luck"));
+    assert!(letter.died.since(begun) > 380 * DAY, "a year, and twenty retries with their growing waits");
+}
+
+#[tokio::test]
+async fn messages_that_are_sent_by_runs_are_run_as_well() {
+    let broker = Arc::new(TestBroker::new());
+    spread::send(&broker, 20).await.unwrap();
+    let lent = broker.clone();
+    broker.worker().actors(actors![spread]).lend(lent).run_until_idle().await.unwrap();
+    assert_eq!(spread::sent(&broker).len(), 41);
+    let counts = broker.counts(&common::queue_name::QueueName::default()).await.unwrap();
+    assert_eq!((counts.ready, counts.claimed), (0, 0));
+}
