@@ -13,7 +13,7 @@ use crate::store::{BEAT_INTERVAL, DEAD_AFTER};
 pub(super) const PAGE: usize = 100;
 
 /// Python's workers show signs of life only with their commands.
-const PYTHON_DEAD_AFTER: Duration = Duration::from_secs(60);
+pub(super) const PYTHON_DEAD_AFTER: Duration = Duration::from_secs(60);
 
 /// A worker that has been silent for an interval or more.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -12,9 +12,11 @@
 //! | `:q@held` | sorted set | *ours:* ready messages with a priority |
 //! | `:q@due` | sorted set | *ours:* delayed messages by their time |
 //! | `:q@crashes` | hash | *ours:* id → how many workers died with it |
+//! | `:q@cancelled` | hash | *ours:* id → why a message was cancelled that somebody holds; for a while |
 //! | `:q.XQ@why` | hash | *ours:* why a dead letter died |
 //! | an MD5 sum, by itself | list of one | a stored result, for a while |
 //! | `:@rust` | hash | *ours:* Rust workers, and all queues of each |
+//! | `:@paused` | set | *ours:* queues that nothing is fetched from; Python's workers know of no pause |
 //!
 //! What lies in `@held` and `@due` is claimed by a virtual worker of each queue, the *fleet*, whose heartbeat every Rust
 //! worker of the queue renews. While any of them lives, Python leaves these messages alone; when none does, Python's own
@@ -29,12 +31,15 @@
 mod connection;
 mod enqueue;
 mod fetch;
+mod find;
 mod finish;
+mod hands;
 mod inspect;
 mod keys;
 mod record;
 mod recovery;
 mod refusal;
+mod scan;
 mod scripts;
 mod trouble;
 mod upkeep;

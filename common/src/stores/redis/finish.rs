@@ -10,7 +10,7 @@ use crate::clock::Timestamp;
 use crate::error::StoreError;
 use crate::message::{Message, MessageId};
 use crate::queue_name::QueueName;
-use crate::store::{Answer, Body, Effect, Ending, Lease, Place};
+use crate::store::{Answer, Body, Effect, Ending, Lease, Place, fresh_name};
 
 /// How often an ending is sent again because an id was in use; a fresh id never is.
 const MAX_ROUNDS: usize = 5;
@@ -20,13 +20,25 @@ enum Said {
     Answer(Answer),
     /// An id is in use by other bytes; nothing happened.
     InUse,
+    /// It is cancelled for this reason, and was to be run again; nothing happened.
+    Cancelled(String),
 }
 
 /// Endings of one call by their place among all.
 #[derive(Default)]
 struct Plan<'a> {
     plain: Vec<(&'a QueueName, Vec<usize>)>,
-    others: Vec<usize>,
+    others: Vec<Other>,
+}
+
+/// An ending that is more than an acknowledgement.
+#[derive(Clone, Default)]
+struct Other {
+    place: usize,
+    /// Whether an id was in use, so that it takes fresh ones.
+    is_fresh: bool,
+    /// Why the message must not run again, where it was to.
+    cancelled: Option<String>,
 }
 
 impl RedisStore {
@@ -43,16 +55,18 @@ impl RedisStore {
     async fn finish_chunk(&self, lease: &Lease, endings: &[Ending]) -> Result<Vec<Answer>, StoreError> {
         let mut answers = vec![Answer::Unknown; endings.len()];
         let mut plan = Plan::new(endings);
-        for round in 0..MAX_ROUNDS {
-            let said = self.send_endings(lease, endings, &plan, round == 0).await?;
-            let places = plan.places();
+        for _ in 0..MAX_ROUNDS {
+            let said = self.send_endings(lease, endings, &plan).await?;
+            let sent = plan.into_all();
             plan = Plan::default();
-            for (place, said) in places.zip(said) {
+            for (other, said) in sent.zip(said) {
+                let place = other.place;
                 match said {
                     Said::Answer(answer) => answers[place] = answer,
+                    Said::Cancelled(reason) => plan.others.push(Other { cancelled: Some(reason), ..other }),
                     Said::InUse => {
                         answers[place] = Answer::Failed(StoreError::Refused("every id is in use".to_owned()));
-                        plan.others.push(place);
+                        plan.others.push(Other { is_fresh: true, ..other });
                     }
                 }
             }
@@ -63,14 +77,8 @@ impl RedisStore {
         Ok(answers)
     }
 
-    /// One call; the answers in the order of [`Plan::places`].
-    async fn send_endings(
-        &self,
-        lease: &Lease,
-        endings: &[Ending],
-        plan: &Plan<'_>,
-        is_first: bool,
-    ) -> Result<Vec<Said>, StoreError> {
+    /// One call; the answers in the order of [`Plan::into_all`].
+    async fn send_endings(&self, lease: &Lease, endings: &[Ending], plan: &Plan<'_>) -> Result<Vec<Said>, StoreError> {
         let mut call = self.script(&self.scripts.finish);
         call.text(lease.worker.as_str()).count(plan.plain.len());
         for (queue, places) in &plan.plain {
@@ -79,8 +87,8 @@ impl RedisStore {
                 call.text(&endings[place].claim.id);
             }
         }
-        for &place in &plan.others {
-            self.append(&mut call, &endings[place], is_first);
+        for other in &plan.others {
+            self.append(&mut call, &endings[other.place], other);
         }
         let mut values = call.run::<Vec<Value>>(&self.link).await?.into_iter();
         let mut said = Vec::with_capacity(endings.len());
@@ -95,23 +103,34 @@ impl RedisStore {
         Ok(said)
     }
 
-    fn append(&self, call: &mut Call<'_>, ending: &Ending, is_first: bool) {
+    fn append(&self, call: &mut Call<'_>, ending: &Ending, other: &Other) {
         let claim = &ending.claim;
         call.text(claim.queue.as_str()).text(&self.keys.fleet(&claim.queue)).text(&claim.id);
-        match &ending.place {
-            Place::Head => call.text("head"),
-            Place::Gone | Place::Ready(_) | Place::Until(..) => call.text("gone"),
-            Place::Dead(body, reason) => {
-                let id = if is_first { claim.id.to_string() } else { MessageId::random().as_str().to_owned() };
-                call.text("dead").text(&id);
-                match body {
-                    Body::Message(message) => call.bytes(&encode(message, &id)),
-                    Body::Raw(bytes) => call.bytes(bytes),
-                };
-                call.text(reason)
+        match (&ending.place, &other.cancelled) {
+            (Place::Head, _) => {
+                call.text("head");
             }
-        };
-        let puts = puts(ending, self.clock.now(), is_first);
+            (Place::Gone, _) => {
+                call.text("gone");
+            }
+            (Place::Ready(_) | Place::Until(..), None) => {
+                call.text("again");
+            }
+            (Place::Ready(message) | Place::Until(_, message), Some(reason)) => {
+                let id = if other.is_fresh { fresh_name(message) } else { claim.id.to_string() };
+                call.text("dead").text(&id).bytes(&encode(message, &id)).text(reason);
+            }
+            (Place::Dead(Body::Message(message), reason), _) => {
+                let id = if other.is_fresh { fresh_name(message) } else { claim.id.to_string() };
+                call.text("dead").text(&id).bytes(&encode(message, &id)).text(reason);
+            }
+            (Place::Dead(Body::Raw(bytes), reason), _) => {
+                let random = MessageId::random();
+                let id = if other.is_fresh { format!("{}#{}", claim.id, random.short()) } else { claim.id.to_string() };
+                call.text("dead").text(&id).bytes(bytes).text(reason);
+            }
+        }
+        let puts = puts(ending, self.clock.now(), other);
         call.count(puts.len());
         for record in puts {
             record.put(call, &self.keys.fleet(&record.queue));
@@ -128,20 +147,21 @@ impl RedisStore {
 }
 
 /// The new bodies that an ending writes.
-fn puts(ending: &Ending, now: Timestamp, is_first: bool) -> Vec<Record> {
+fn puts(ending: &Ending, now: Timestamp, other: &Other) -> Vec<Record> {
     let moved = |message: &Message, eta: Option<Timestamp>| {
         let mut message = message.clone();
         message.set_eta(eta);
         Record::fresh(&message, now)
     };
     let own = match &ending.place {
+        _ if other.cancelled.is_some() => None,
         Place::Ready(message) => Some(moved(message, None)),
         Place::Until(eta, message) => Some(moved(message, Some(*eta))),
         Place::Gone | Place::Head | Place::Dead(..) => None,
     };
     let effects = ending.also.iter().filter_map(|effect| match effect {
-        Effect::Enqueue(message) if is_first => Some(Record::first(message, now)),
-        Effect::Enqueue(message) => Some(Record::fresh(message, now)),
+        Effect::Enqueue(message) if other.is_fresh => Some(Record::fresh(message, now)),
+        Effect::Enqueue(message) => Some(Record::first(message, now)),
         Effect::Store { .. } => None,
     });
     own.into_iter().chain(effects).collect()
@@ -159,8 +179,8 @@ impl<'a> Plan<'a> {
                     Some((_, places)) => places.push(place),
                     None => plan.plain.push((queue, vec![place])),
                 },
-                Place::Head => heads.push(place),
-                _ => plan.others.push(place),
+                Place::Head => heads.push(Other { place, ..Other::default() }),
+                _ => plan.others.push(Other { place, ..Other::default() }),
             }
         }
         // Each goes before the one that was given back before it, so the first one has to come last.
@@ -168,9 +188,10 @@ impl<'a> Plan<'a> {
         plan
     }
 
-    fn places(&self) -> impl Iterator<Item = usize> + use<> {
-        let plain: Vec<usize> = self.plain.iter().flat_map(|(_, places)| places.iter().copied()).collect();
-        plain.into_iter().chain(self.others.clone())
+    /// In the order in which they are sent.
+    fn into_all(self) -> impl Iterator<Item = Other> {
+        let plain = self.plain.into_iter().flat_map(|(_, places)| places);
+        plain.map(|place| Other { place, ..Other::default() }).chain(self.others)
     }
 }
 
@@ -180,6 +201,10 @@ impl From<Value> for Said {
             Value::Int(1) => Self::Answer(Answer::Finished),
             Value::Int(0) => Self::Answer(Answer::Unknown),
             Value::Int(-1) => Self::InUse,
+            Value::Array(reason) => {
+                let reason = reason.into_iter().next().unwrap_or_default();
+                read(reason).map_or_else(|error| Self::Answer(Answer::Failed(error)), Self::Cancelled)
+            }
             other => {
                 let refusal = read::<String>(other).map_or_else(|error| error, |text| from_script(&text));
                 Self::Answer(Answer::Failed(refusal))

@@ -1,22 +1,148 @@
-//! Looking inside.
+//! Looking inside: queues, workers, and what lies among the dead letters.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::ControlFlow;
+use std::time::Duration;
+
+use redis::Value;
 
 use super::scripts::read;
 use super::{CHUNK, RedisStore};
 use crate::clock::Timestamp;
 use crate::error::StoreError;
-use crate::message::Message;
 use crate::queue_name::QueueName;
-use crate::store::{Cancelled, Counts, DeadLetter, QueueSight, Sighting, WorkerSight};
+use crate::store::{BEAT_INTERVAL, Claim, Counts, DEAD_AFTER, DeadLetter, PAGE, QueueSight, WorkerSight};
+use crate::stores::looks::PYTHON_DEAD_AFTER;
 
 /// As the script answers: id, time, bytes, reason.
 type Letter = (Vec<u8>, f64, Vec<u8>, String);
 
+/// What the server knows of a worker.
+struct Known {
+    silent_for: Duration,
+    /// Its queues, if it is a Rust worker.
+    queues: Option<Vec<QueueName>>,
+}
+
 impl RedisStore {
     pub(super) async fn count(&self, queue: &QueueName) -> Result<Counts, StoreError> {
+        Ok(self.look_at(queue).await?.counts)
+    }
+
+    async fn look_at(&self, queue: &QueueName) -> Result<QueueSight, StoreError> {
         let mut call = self.script(&self.scripts.counts);
         call.text(queue.as_str()).text(&self.keys.fleet(queue));
-        let (ready, delayed, claimed, dead) = call.run(&self.link).await?;
-        Ok(Counts { ready, delayed, claimed, dead })
+        let (ready, delayed, claimed, dead, paused) = call.run(&self.link).await?;
+        Ok(QueueSight { name: queue.clone(), counts: Counts { ready, delayed, claimed, dead }, paused })
+    }
+
+    /// Nothing lists the queues that Python or a sender made, so this walks through all keys.
+    pub(super) async fn list_queues(
+        &self,
+        after: Option<&QueueName>,
+        limit: usize,
+    ) -> Result<Vec<QueueSight>, StoreError> {
+        let names = self.queue_names().await?;
+        let mut sights = Vec::new();
+        for name in names.iter().filter(|name| after.is_none_or(|after| *name > after)).take(limit) {
+            sights.push(self.look_at(name).await?);
+        }
+        Ok(sights)
+    }
+
+    /// The queues that have bodies, that are paused, or that a Rust worker fetches from.
+    pub(super) async fn queue_names(&self) -> Result<BTreeSet<QueueName>, StoreError> {
+        let mut names = BTreeSet::new();
+        let see = |key: &str| {
+            names.extend(self.keys.queue_of(key));
+            ControlFlow::Continue(())
+        };
+        self.walk(&self.keys.bodies_pattern(), see).await?;
+        let paused: Vec<String> = self.script(&self.scripts.paused).run(&self.link).await?;
+        names.extend(paused.iter().map(|name| QueueName::canonical(name)));
+        names.extend(self.known_workers().await?.into_values().filter_map(|known| known.queues).flatten());
+        Ok(names)
+    }
+
+    /// All that have a heartbeat, fleets excepted.
+    async fn known_workers(&self) -> Result<BTreeMap<String, Known>, StoreError> {
+        let mut workers = BTreeMap::new();
+        let mut cursor = "0".to_owned();
+        loop {
+            let mut call = self.script(&self.scripts.workers);
+            call.text(&cursor);
+            let mut answer = call.run::<Vec<Value>>(&self.link).await?.into_iter();
+            cursor = read(answer.next().unwrap_or_default())?;
+            let now = Timestamp::from_millis(read(answer.next().unwrap_or_default())?);
+            let page: Vec<(Vec<u8>, f64, String)> = read(Value::Array(answer.collect()))?;
+            workers.extend(page.into_iter().map(|(id, beat, queues)| {
+                let queues = (!queues.is_empty()).then(|| queues.split(' ').map(QueueName::canonical).collect());
+                let known = Known { silent_for: now.since(millis(beat)), queues };
+                (String::from_utf8_lossy(&id).into_owned(), known)
+            }));
+            if cursor == "0" {
+                return Ok(workers);
+            }
+        }
+    }
+
+    /// Python's senders show signs of life as its workers do, and cannot be told from them. What Python's workers hold is found
+    /// by walking through all keys, once for all of them.
+    pub(super) async fn list_workers(&self, after: Option<&str>, limit: usize) -> Result<Vec<WorkerSight>, StoreError> {
+        let known = self.known_workers().await?;
+        let rest = known.into_iter().filter(|(id, _)| after.is_none_or(|after| id.as_str() > after));
+        let shown: Vec<(String, Known)> = rest.take(limit).collect();
+        let mut of_python: HashMap<&str, BTreeSet<String>> = shown
+            .iter()
+            .filter(|(_, known)| known.queues.is_none())
+            .map(|(id, _)| (id.as_str(), BTreeSet::new()))
+            .collect();
+        if !of_python.is_empty() {
+            let see = |key: &str| {
+                for (worker, names) in &mut of_python {
+                    names.extend(self.keys.claimed_from(key, worker).map(str::to_owned));
+                }
+                ControlFlow::Continue(())
+            };
+            self.walk(&self.keys.all_claims_pattern(), see).await?;
+        }
+        let mut sights = Vec::new();
+        for (id, known) in &shown {
+            let names: Vec<String> = match &known.queues {
+                Some(queues) => queues.iter().map(ToString::to_string).collect(),
+                None => of_python.remove(id.as_str()).into_iter().flatten().collect(),
+            };
+            let limit = if known.queues.is_some() { BEAT_INTERVAL * DEAD_AFTER } else { PYTHON_DEAD_AFTER };
+            sights.push(WorkerSight {
+                id: id.clone(),
+                queues: known.queues.clone(),
+                silent_for: known.silent_for,
+                is_silent: known.silent_for >= limit,
+                holds: self.claims_of(id, &names).await?,
+            });
+        }
+        Ok(sights)
+    }
+
+    /// At most [`PAGE`] of a worker's claims, by what it has fetched from.
+    async fn claims_of(&self, worker: &str, names: &[String]) -> Result<Vec<Claim>, StoreError> {
+        if names.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut call = self.script(&self.scripts.holds);
+        call.text(worker).count(PAGE);
+        for name in names {
+            call.text(name);
+        }
+        let held: Vec<Vec<Vec<u8>>> = call.run(&self.link).await?;
+        let claims = names.iter().zip(held).flat_map(|(name, ids)| {
+            let queue = QueueName::canonical(name);
+            ids.into_iter().map(move |id| Claim { queue: queue.clone(), id: String::from_utf8_lossy(&id).into() })
+        });
+        let mut claims: Vec<Claim> = claims.collect();
+        claims.sort_unstable();
+        claims.truncate(PAGE);
+        Ok(claims)
     }
 
     pub(super) async fn read_dead_letters(
@@ -50,45 +176,6 @@ impl RedisStore {
     pub(super) async fn read_stored(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
         let answer = self.link.call(redis::cmd("LINDEX").arg(key).arg(0)).await?;
         read(answer)
-    }
-}
-
-impl RedisStore {
-    pub(super) async fn list_queues(&self, _: Option<&QueueName>, _: usize) -> Result<Vec<QueueSight>, StoreError> {
-        Err(StoreError::Refused("not built yet".to_owned()))
-    }
-
-    pub(super) async fn list_workers(&self, _: Option<&str>, _: usize) -> Result<Vec<WorkerSight>, StoreError> {
-        Err(StoreError::Refused("not built yet".to_owned()))
-    }
-
-    pub(super) async fn find_messages(&self, _: &str, _: usize) -> Result<Vec<Sighting>, StoreError> {
-        Err(StoreError::Refused("not built yet".to_owned()))
-    }
-
-    pub(super) async fn revive_letters(&self, _: &QueueName, _: &[(String, Message)]) -> Result<Vec<bool>, StoreError> {
-        Err(StoreError::Refused("not built yet".to_owned()))
-    }
-
-    pub(super) async fn delete_letters(&self, _: &QueueName, _: &[String]) -> Result<Vec<bool>, StoreError> {
-        Err(StoreError::Refused("not built yet".to_owned()))
-    }
-
-    pub(super) async fn cancel_message(
-        &self,
-        _: &QueueName,
-        _: &str,
-        _: &str,
-    ) -> Result<Option<Cancelled>, StoreError> {
-        Err(StoreError::Refused("not built yet".to_owned()))
-    }
-
-    pub(super) async fn pause_queue(&self, _: &QueueName, _: bool) -> Result<bool, StoreError> {
-        Err(StoreError::Refused("not built yet".to_owned()))
-    }
-
-    pub(super) async fn purge_queue(&self, _: &QueueName) -> Result<usize, StoreError> {
-        Err(StoreError::Refused("not built yet".to_owned()))
     }
 }
 

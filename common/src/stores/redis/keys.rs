@@ -4,6 +4,9 @@ use uuid::Uuid;
 
 use crate::queue_name::QueueName;
 
+/// How the hash of bodies of a queue ends.
+const BODIES: &str = ".msgs";
+
 /// Builds the keys of one namespace.
 #[derive(Clone, Debug)]
 pub(super) struct Keys {
@@ -39,6 +42,33 @@ impl Keys {
         format!("{}:{}", self.namespace, queue.delay())
     }
 
+    /// The set of queues that nothing is fetched from.
+    pub(super) fn paused(&self) -> String {
+        format!("{}:@paused", self.namespace)
+    }
+
+    /// A pattern for the hashes of bodies.
+    pub(super) fn bodies_pattern(&self) -> String {
+        format!("{}:*{BODIES}", escape(&self.namespace))
+    }
+
+    /// The queue that a hash of bodies belongs to; none for a key of somebody whose namespace starts with ours.
+    pub(super) fn queue_of(&self, key: &str) -> Option<QueueName> {
+        let name = key.strip_prefix(&self.namespace)?.strip_prefix(':')?.strip_suffix(BODIES)?;
+        (!name.contains(':')).then(|| QueueName::canonical(name))
+    }
+
+    /// A pattern for all sets of claims.
+    pub(super) fn all_claims_pattern(&self) -> String {
+        format!("{}:__acks__.*", escape(&self.namespace))
+    }
+
+    /// What a worker has fetched from, by the key of its claims; none for those of others.
+    pub(super) fn claimed_from<'a>(&self, key: &'a str, worker: &str) -> Option<&'a str> {
+        let claims = key.strip_prefix(&self.namespace)?.strip_prefix(":__acks__.")?;
+        claims.strip_prefix(worker)?.strip_prefix('.')
+    }
+
     /// A pattern for all sets of claims of one worker.
     pub(super) fn claims_pattern(&self, worker: &str) -> String {
         format!("{}:__acks__.{}.*", escape(&self.namespace), escape(worker))
@@ -53,7 +83,7 @@ impl Keys {
 }
 
 /// Takes the meaning off the special characters of a pattern.
-fn escape(text: &str) -> String {
+pub(super) fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for char in text.chars() {
         if matches!(char, '*' | '?' | '[' | ']' | '^' | '-' | '\\') {
@@ -81,5 +111,18 @@ mod tests {
     #[test]
     fn a_pattern_means_its_characters() {
         assert_eq!(Keys::new("{a}*").claims_pattern("w?"), "{a}\\*:__acks__.w\\?.*");
+    }
+
+    #[test]
+    fn keys_tell_their_queues_and_workers() {
+        let keys = Keys::new("n");
+        for key in ["n:mail.msgs", "n:mail.DQ.msgs", "n:mail.XQ.msgs"] {
+            assert_eq!(keys.queue_of(key), Some(QueueName::canonical("mail")));
+        }
+        for key in ["n:other:mail.msgs", "nn:mail.msgs", "n:mail"] {
+            assert_eq!(keys.queue_of(key), None, "{key}");
+        }
+        assert_eq!(keys.claimed_from("n:__acks__.w.mail.DQ", "w"), Some("mail.DQ"));
+        assert_eq!(keys.claimed_from("n:__acks__.ww.mail", "w"), None);
     }
 }

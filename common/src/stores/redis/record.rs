@@ -2,9 +2,9 @@
 
 use super::scripts::Call;
 use crate::clock::Timestamp;
-use crate::message::{Message, MessageId, Raw, option};
+use crate::message::{Message, Raw, option};
 use crate::queue_name::QueueName;
-use crate::store::PRIORITIES;
+use crate::store::{PRIORITIES, fresh_name};
 
 /// One message, ready to be written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,9 +29,9 @@ impl Record {
         }
     }
 
-    /// Under a fresh id.
+    /// Under a fresh id, by which it is found all the same.
     pub(super) fn fresh(message: &Message, now: Timestamp) -> Self {
-        Self::new(message, MessageId::random().as_str(), now)
+        Self::new(message, &fresh_name(message), now)
     }
 
     /// Under the id that a message has when it is first enqueued: whoever repeats it finds it.

@@ -1,9 +1,10 @@
 //! What becomes of the dead, and of what they held.
 
+use std::ops::ControlFlow;
+
+use super::RedisStore;
 use super::connection::CallError;
-use super::scripts::read;
 use super::upkeep::MAX_ROUNDS;
-use super::{CHUNK, RedisStore};
 use crate::error::StoreError;
 use crate::store::{Lease, MAX_CRASHES};
 use crate::stores::looks::{Fate, Peer};
@@ -82,20 +83,13 @@ impl RedisStore {
 
     /// Whether there is any set of claims of a worker.
     async fn has_claims(&self, worker: &str) -> Result<bool, StoreError> {
-        let pattern = self.keys.claims_pattern(worker);
-        let mut cursor = "0".to_owned();
-        loop {
-            let mut scan = redis::cmd("SCAN");
-            scan.arg(&cursor).arg("MATCH").arg(&pattern).arg("COUNT").arg(CHUNK);
-            let (next, found): (String, Vec<Vec<u8>>) = read(self.link.call(&scan).await?)?;
-            if !found.is_empty() {
-                return Ok(true);
-            }
-            if next == "0" {
-                return Ok(false);
-            }
-            cursor = next;
-        }
+        let mut has_any = false;
+        let see = |_: &str| {
+            has_any = true;
+            ControlFlow::Break(())
+        };
+        self.walk(&self.keys.claims_pattern(worker), see).await?;
+        Ok(has_any)
     }
 
     /// Finds registrations that lost their heartbeat.

@@ -37,6 +37,17 @@ pub(super) struct Scripts {
     pub(super) tidy: Script,
     pub(super) counts: Script,
     pub(super) letters: Script,
+    pub(super) sight: Script,
+    pub(super) holder: Script,
+    pub(super) names: Script,
+    pub(super) workers: Script,
+    pub(super) holds: Script,
+    pub(super) pause: Script,
+    pub(super) paused: Script,
+    pub(super) cancel: Script,
+    pub(super) purge: Script,
+    pub(super) revive: Script,
+    pub(super) delete: Script,
 }
 
 const PRELUDE: &str = include_str!("lua/prelude.lua");
@@ -56,6 +67,17 @@ impl Scripts {
             tidy: Script::new(&[&limits, PRELUDE, include_str!("lua/tidy.lua")]),
             counts: Script::new(&[&limits, PRELUDE, include_str!("lua/counts.lua")]),
             letters: Script::new(&[&limits, PRELUDE, include_str!("lua/letters.lua")]),
+            sight: Script::new(&[&limits, PRELUDE, PLACES, include_str!("lua/sight.lua")]),
+            holder: Script::new(&[&limits, PRELUDE, include_str!("lua/holder.lua")]),
+            names: Script::new(&[&limits, PRELUDE, include_str!("lua/names.lua")]),
+            workers: Script::new(&[&limits, PRELUDE, include_str!("lua/workers.lua")]),
+            holds: Script::new(&[&limits, PRELUDE, include_str!("lua/holds.lua")]),
+            pause: Script::new(&[&limits, PRELUDE, include_str!("lua/pause.lua")]),
+            paused: Script::new(&[&limits, PRELUDE, include_str!("lua/paused.lua")]),
+            cancel: Script::new(&[&limits, PRELUDE, PLACES, include_str!("lua/cancel.lua")]),
+            purge: Script::new(&[&limits, PRELUDE, PLACES, include_str!("lua/purge.lua")]),
+            revive: Script::new(&[&limits, PRELUDE, PLACES, include_str!("lua/revive.lua")]),
+            delete: Script::new(&[&limits, PRELUDE, include_str!("lua/delete.lua")]),
         }
     }
 }

@@ -81,9 +81,15 @@ struct Seen {
     is_full: bool,
     claims: Vec<Claim>,
     next_due: Option<Timestamp>,
+    /// Which of the claims are cancelled.
+    cancelled: Vec<Claim>,
     /// Whether there is something to fetch.
     is_ready: bool,
 }
+
+/// What the script says of one queue: own claims, the next due time, both cursors, whether there is something to fetch, and the
+/// claims that are cancelled.
+type OfQueue = (Vec<Vec<u8>>, String, String, String, bool, Vec<Vec<u8>>);
 
 impl RedisStore {
     pub(super) async fn join_queues(&self, queues: &[QueueName]) -> Result<Lease, StoreError> {
@@ -120,7 +126,7 @@ impl RedisStore {
         let mut beat = Beat {
             now: first.now,
             lost: Vec::new(),
-            cancelled: Vec::new(),
+            cancelled: first.cancelled,
             next_due: first.next_due,
             moved: first.moved,
             ready: first.is_ready,
@@ -178,16 +184,15 @@ impl RedisStore {
         let silent: Vec<(Vec<u8>, String, String)> = read(next())?;
         let refusals: Vec<String> = read(next())?;
         self.upkeeping.see(refusals.iter().map(|text| from_script(text)).map(|error| (place(&error), error)).collect());
-        let mut claims = Vec::new();
+        let (mut claims, mut cancelled) = (Vec::new(), Vec::new());
         let mut next_due: Option<Timestamp> = None;
         let mut is_ready = false;
         for (queue, value) in lease.queues.iter().zip(answer) {
-            let (mine, due, due_cursor, held_cursor, ready): (Vec<Vec<u8>>, String, String, String, bool) =
-                read(value)?;
+            let (mine, due, due_cursor, held_cursor, ready, stopped): OfQueue = read(value)?;
             is_ready |= ready;
-            claims.extend(
-                mine.into_iter().map(|id| Claim { queue: queue.clone(), id: String::from_utf8_lossy(&id).into() }),
-            );
+            let claim = |id: Vec<u8>| Claim { queue: queue.clone(), id: String::from_utf8_lossy(&id).into() };
+            claims.extend(mine.into_iter().map(claim));
+            cancelled.extend(stopped.into_iter().map(claim));
             let due = due.parse().ok().map(millis);
             next_due = [next_due, due].into_iter().flatten().min();
             self.with_upkeep(&lease.worker, |upkeep| {
@@ -201,6 +206,7 @@ impl RedisStore {
             is_full: silent.len() >= PAGE,
             silent: silent.into_iter().filter_map(peer).collect(),
             claims,
+            cancelled,
             next_due,
             is_ready,
         })

@@ -112,13 +112,15 @@ impl Ear {
 impl Hearing {
     /// What there is in these queues, and whether some of it could not be looked at; the next change of each of their keys will
     /// be told.
-    async fn look(&mut self, keys: &[QueueKeys], due: Option<Timestamp>) -> Result<(Option<Wake>, bool), StoreError> {
+    async fn look(&mut self, watch: &Watch, due: Option<Timestamp>) -> Result<(Option<Wake>, bool), StoreError> {
         let mut look = redis::pipe();
-        for keys in keys {
+        let names: Vec<&str> = watch.queues.iter().map(|keys| keys.name.as_str()).collect();
+        look.cmd("SMISMEMBER").arg(&watch.paused).arg(&names);
+        for keys in &watch.queues {
             look.cmd("LLEN").arg(&keys.ready).cmd("ZCARD").arg(&keys.held);
             look.cmd("ZRANGE").arg(&keys.due).arg(0).arg(0).arg("WITHSCORES").cmd("LLEN").arg(&keys.inbox);
         }
-        let looked = timeout(CALL_TIMEOUT, self.connection.send_packed_commands(&look, 0, 4 * keys.len())).await;
+        let looked = timeout(CALL_TIMEOUT, self.connection.send_packed_commands(&look, 0, 1 + 4 * names.len())).await;
         let error = match looked {
             Ok(Ok(answers)) => {
                 let is_refused = answers.iter().any(|answer| matches!(answer, Value::ServerError(_)));
@@ -132,15 +134,17 @@ impl Hearing {
     }
 }
 
-/// What four answers a queue mean for somebody who knows of a message that is due at `due`.
+/// What the answers mean for somebody who knows of a message that is due at `due`: which queues are paused, then four a queue.
 fn wake(answers: &[Value], due: Option<Timestamp>) -> Option<Wake> {
     let is_earlier = |first: &Value| first_due(first).is_some_and(|first| due.is_none_or(|due| first < due));
+    let (paused, answers) = answers.split_first()?;
+    let paused = read::<Vec<bool>>(paused.clone()).unwrap_or_default();
     let mut wake = None;
-    for answers in answers.chunks(4) {
+    for (at, answers) in answers.chunks(4).enumerate() {
         let [ready, held, first, inbox] = answers else { continue };
         // What cannot be looked at counts as empty.
         let is_some = |length: &Value| matches!(length, Value::Int(1..));
-        if is_some(ready) || is_some(held) {
+        if (is_some(ready) || is_some(held)) && paused.get(at) != Some(&true) {
             return Some(Wake::Ready);
         }
         if is_some(inbox) || is_earlier(first) {
@@ -163,8 +167,22 @@ fn first_due(entries: &Value) -> Option<Timestamp> {
     }
 }
 
+/// What somebody waits for.
+struct Watch {
+    /// The key that tells which queues are paused.
+    paused: String,
+    queues: Vec<QueueKeys>,
+}
+
+impl Watch {
+    fn is_any(&self, changed: &[u8]) -> bool {
+        self.paused.as_bytes() == changed || self.queues.iter().any(|keys| keys.is_any(changed))
+    }
+}
+
 /// The keys that tell whether a queue has something.
 struct QueueKeys {
+    name: QueueName,
     ready: String,
     held: String,
     due: String,
@@ -180,7 +198,8 @@ impl QueueKeys {
 impl RedisStore {
     /// Cancel safe: it moves nothing, and what it has asked for wakes at most the next one for nothing.
     pub(super) async fn wait_for_any(&self, queues: &[QueueName], due: Option<Timestamp>) -> Wake {
-        let keys = |queue| QueueKeys {
+        let keys = |queue: &QueueName| QueueKeys {
+            name: queue.clone(),
             ready: self.keys.ready(queue),
             held: self.keys.held(queue),
             due: self.keys.due(queue),
@@ -188,8 +207,9 @@ impl RedisStore {
         };
         // A queue that nothing can be fetched from is tried again from time to time, whatever seems to lie in it.
         let sound: Vec<_> = queues.iter().filter(|queue| !self.fetching.is_refused(queue)).map(keys).collect();
-        let is_all = sound.len() == queues.len();
-        let woken = if sound.is_empty() { Ok(None) } else { self.listen(&sound, due, is_all).await };
+        let watch = Watch { paused: self.keys.paused(), queues: sound };
+        let is_all = watch.queues.len() == queues.len();
+        let woken = if watch.queues.is_empty() { Ok(None) } else { self.listen(&watch, due, is_all).await };
         match woken {
             Ok(Some(wake)) => return wake,
             Ok(None) => {}
@@ -200,17 +220,12 @@ impl RedisStore {
     }
 
     /// Nothing when there is nothing to listen to. Where not all can be looked at (`is_all`), it listens for a short while only.
-    async fn listen(
-        &self,
-        keys: &[QueueKeys],
-        due: Option<Timestamp>,
-        is_all: bool,
-    ) -> Result<Option<Wake>, StoreError> {
+    async fn listen(&self, watch: &Watch, due: Option<Timestamp>, is_all: bool) -> Result<Option<Wake>, StoreError> {
         let mut hearing = self.ear.hearing().await?;
         // Before the look: a change right after it must find us here.
         let mut news = hearing.changes.subscribe();
         loop {
-            let (wake, is_refused) = hearing.look(keys, due).await?;
+            let (wake, is_refused) = hearing.look(watch, due).await?;
             // Upkeep that was refused would be refused again; the regular beats try.
             if wake == Some(Wake::Ready) || (wake.is_some() && !self.upkeeping.is_any()) {
                 return Ok(wake);
@@ -222,7 +237,7 @@ impl RedisStore {
                 }
                 continue;
             }
-            let changed = changed(&mut news, keys);
+            let changed = changed(&mut news, watch);
             let is_changed = if is_all && !is_refused {
                 changed.await
             } else {
@@ -237,11 +252,11 @@ impl RedisStore {
 
 /// Waits until one of these keys has changed. `false` where the connection is lost, or this one lagged behind: what happened
 /// meanwhile shows a fetch.
-async fn changed(news: &mut broadcast::Receiver<Change>, keys: &[QueueKeys]) -> bool {
+async fn changed(news: &mut broadcast::Receiver<Change>, watch: &Watch) -> bool {
     loop {
         match news.recv().await {
             Ok(Change::Keys(changed)) => {
-                if changed.iter().any(|key| keys.iter().any(|keys| keys.is_any(key))) {
+                if changed.iter().any(|key| watch.is_any(key)) {
                     return true;
                 }
             }

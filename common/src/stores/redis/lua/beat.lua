@@ -2,7 +2,8 @@
 -- ARGV: now, worker, its queues joined by spaces, interval, offset among the silent, how long dead letters are kept (or ''),
 --   then per queue: name, fleet, cursor in the due index, cursor in the held one
 -- Answers: now, moved, more to do?, silent peers (id, score, registration)*, refusals,
---   then per queue: {own claims, time of the next due message or '', both cursors, something to fetch?}
+--   then per queue: {own claims, time of the next due message or '', both cursors, something to fetch?, own claims that were
+--   cancelled}
 local worker, interval, keep = ARGV[2], tonumber(ARGV[4]), tonumber(ARGV[6])
 local moved, more, refusals = 0, 0, {}
 
@@ -138,6 +139,19 @@ local function expire(queue)
   if #ids == CHUNK then more = 1 end
 end
 
+-- Which of a worker's claims somebody has cancelled. Hardly ever is there any, so that one look must do then.
+local function cancelled_of(queue, mine)
+  local cancelled, found = key(queue .. '@cancelled'), {}
+  if #mine == 0 or call('EXISTS', cancelled) == 0 then return found end
+  for from = 1, #mine, CHUNK do
+    local reasons = call('HMGET', cancelled, unpack(mine, from, math.min(from + CHUNK - 1, #mine)))
+    for i, reason in ipairs(reasons) do
+      if reason then found[#found + 1] = mine[from + i - 1] end
+    end
+  end
+  return found
+end
+
 -- A step that is refused must not stop the others, nor another queue's.
 local function step(...)
   local before = moved
@@ -165,9 +179,11 @@ for at = 7, #ARGV, 4 do
   local first = step(call, 'ZRANGE', index, 0, 0, 'WITHSCORES') or {}
   -- Whoever waits may have missed its wake-up: on a connection that died silently, say. A fetch says what is refused.
   local _, ready = attempt(function()
-    return call('LLEN', key(queue)) > 0 or call('SCARD', claims(fleet, queue)) > 0
+    local is_any = call('LLEN', key(queue)) > 0 or call('SCARD', claims(fleet, queue)) > 0
+    return is_any and call('SISMEMBER', PAUSED, queue) == 0
   end)
-  queues[#queues + 1] = { mine, first[2] or '', cursors[1], cursors[2], ready == true and 1 or 0 }
+  local cancelled = step(cancelled_of, queue, mine) or {}
+  queues[#queues + 1] = { mine, first[2] or '', cursors[1], cursors[2], ready == true and 1 or 0, cancelled }
 end
 
 -- Only who has been silent for an interval (or runs ahead by one) is worth a look; reading everybody would cost n squared.

@@ -1,6 +1,6 @@
--- Counts a queue's messages by their place.
+-- Counts a queue's messages by their place. What a Python worker keeps in its memory until its time counts as delayed.
 -- ARGV: now, queue, fleet
--- Answers: ready, delayed, claimed, dead.
+-- Answers: ready, delayed, claimed, dead, whether nothing is fetched from it.
 local queue, fleet = ARGV[2], ARGV[3]
 local claimed = 0
 for _, worker in ipairs(call('ZRANGE', HEARTBEATS, 0, -1)) do
@@ -12,4 +12,5 @@ return {
   call('HLEN', bodies(queue .. '.DQ')),
   claimed,
   call('ZCARD', key(queue .. '.XQ')),
+  call('SISMEMBER', PAUSED, queue),
 }

@@ -27,12 +27,35 @@ local function fitting(queue, ids)
   return #ids
 end
 
--- Too large to travel, so it dies where it is, unread.
-local function bury(queue, id)
-  local dead = queue .. '.XQ'
-  local free, body = id, call('HGET', bodies(queue), id)
-  while call('HEXISTS', bodies(dead), free) == 1 do free = free .. '+' end
-  local reason = string.format('it takes %.0f bytes; a worker takes %.0f at most', sizes[id], LARGEST)
+-- Whether nothing may be fetched from a queue: one look for all of them.
+local paused
+local function is_paused(queue)
+  if not paused then
+    local queues, are_paused = {}, {}
+    for at = 4, #ARGV, 3 do queues[#queues + 1] = ARGV[at] end
+    for i, is in ipairs(call('SMISMEMBER', PAUSED, unpack(queues))) do are_paused[queues[i]] = is == 1 end
+    paused = are_paused
+  end
+  return paused[queue]
+end
+
+-- Hardly ever is anything noted of a queue's messages, deaths or cancellations, so that one look must do then.
+local is_noted
+local function has_notes(queue)
+  if is_noted == nil then
+    is_noted = redis.pcall('EXISTS', key(queue .. '@crashes'), key(queue .. '@cancelled')) ~= 0
+  end
+  return is_noted
+end
+
+-- Too large to travel, or cancelled in the hands of somebody who gave it back: it dies where it is, unread.
+local function bury(queue, id, reason)
+  local body = call('HGET', bodies(queue), id)
+  if not body then
+    dropped[#dropped + 1] = id
+    return
+  end
+  local dead, free = queue .. '.XQ', free_letter(queue, id)
   call('HSET', bodies(dead), free, body)
   undo('HDEL', bodies(dead), free)
   call('HSET', key(dead .. '@why'), free, reason)
@@ -89,18 +112,26 @@ local function pop_list(queue, wanted)
   return { unpack(ids, 1, fit) }
 end
 
+-- What was noted as cancelled, and is dead by now.
+local settled
+
 -- An id may be listed twice, or without a body: neither is delivered.
 local function claim(queue, ids, seen, delivered)
   if #ids == 0 then return end
   local mine = claims(worker, queue)
   local is_mine = call('SMISMEMBER', mine, unpack(ids))
+  local reasons = has_notes(queue) and call('HMGET', key(queue .. '@cancelled'), unpack(ids)) or {}
   local small = {}
   for i, id in ipairs(ids) do
     if is_mine[i] == 1 or seen[id] then
       dropped[#dropped + 1] = id
+    elseif reasons[i] then
+      seen[id] = true
+      bury(queue, id, reasons[i])
+      settled[#settled + 1] = id
     elseif sizes[id] then
       seen[id] = true
-      bury(queue, id)
+      bury(queue, id, string.format('it takes %.0f bytes; a worker takes %.0f at most', sizes[id], LARGEST))
     else
       seen[id] = true
       small[#small + 1] = id
@@ -127,6 +158,8 @@ end
 
 local function fetch(queue, fleet, wanted)
   local seen, delivered = {}, {}
+  is_noted, settled = nil, {}
+  if is_paused(queue) then return delivered end
   room, is_begun, is_full, sizes = tonumber(ARGV[3]), false, false, {}
   local some_held = call('ZCARD', key(queue .. '@held')) > 0
   if some_held then claim(queue, pop_held(queue, fleet, wanted, '-inf', '(0'), seen, delivered) end
@@ -136,6 +169,7 @@ local function fetch(queue, fleet, wanted)
   if some_held and missing > 0 and not is_full then
     claim(queue, pop_held(queue, fleet, missing, '(0', '+inf'), seen, delivered)
   end
+  if #settled > 0 then call('HDEL', key(queue .. '@cancelled'), unpack(settled)) end
   return delivered
 end
 
@@ -147,11 +181,10 @@ local function look_ahead(queue)
   if due and (not next_due or due < next_due) then next_due = due end
 end
 
--- Hardly ever is there anything to know, so that one look must do then.
 local crashed, before = {}, 0
 local function look_back(queue, delivered)
   local crashes = key(queue .. '@crashes')
-  if #delivered == 0 or call('EXISTS', crashes) == 0 then return end
+  if #delivered == 0 or not has_notes(queue) then return end
   local ids = {}
   for i = 1, #delivered, 2 do ids[#ids + 1] = delivered[i] end
   for i, deaths in ipairs(call('HMGET', crashes, unpack(ids))) do

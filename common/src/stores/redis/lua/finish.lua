@@ -2,8 +2,9 @@
 -- ARGV: now, worker, how many queues with plain acknowledgements, per queue: name, count, id*
 --   then the other endings: queue, fleet, id, kind, for a dead one also (id, body, reason), then how many puts,
 --   per put: queue, fleet, id, due, priority, body
+-- Kinds: 'gone', 'again' (gone, and its first put is the message as it goes on), 'head', 'dead'.
 -- Answers per queue one number an id, then one answer an ending: 1 it happened, 0 unknown, -1 an id is in use by other bytes
--- (nothing happened), or a refusal as text.
+-- (nothing happened), a list with the reason why it must not run again (nothing happened), or a refusal as text.
 local worker = ARGV[2]
 
 local function acknowledge(queue, from, to)
@@ -18,8 +19,12 @@ local function acknowledge(queue, from, to)
     if answers[n] == 1 then done[#done + 1] = ARGV[i] end
   end
   call('SREM', mine, unpack(ARGV, from, to))
-  -- Whoever holds a message by now is not spared the deaths before.
-  if #done > 0 then redis.pcall('HDEL', key(queue .. '@crashes'), unpack(done)) end
+  -- Whoever holds a message by now is not spared what was noted of it. Hardly ever is there anything, so that one look must do.
+  local crashes, cancelled = key(queue .. '@crashes'), key(queue .. '@cancelled')
+  if #done > 0 and redis.pcall('EXISTS', crashes, cancelled) ~= 0 then
+    redis.pcall('HDEL', crashes, unpack(done))
+    redis.pcall('HDEL', cancelled, unpack(done))
+  end
   return answers
 end
 
@@ -48,7 +53,8 @@ local function look(command, asked)
   return answers
 end
 
--- Gathers what an ending writes and removes: 1, or 0 where the message is not this worker's, or -1 where an id is in use.
+-- Gathers what an ending writes and removes: 1, or 0 where the message is not this worker's, or -1 where an id is in use, or the
+-- reason why it must not run again.
 local function plan(ending, is_mine, found, writes, removals)
   local queue, id = ending.queue, ending.id
   local mine, hash = claims(worker, queue), bodies(queue)
@@ -57,6 +63,14 @@ local function plan(ending, is_mine, found, writes, removals)
   if not body then
     gather(removals, 'SREM', mine, id, id)
     return 0
+  end
+  local cancelled = key(queue .. '@cancelled')
+  local kind, dead, reason = ending.kind, ending.dead, found[cancelled][id]
+  if reason then
+    -- Only the caller has the message as it was before it was to go on.
+    if kind == 'again' then return { reason } end
+    if kind == 'head' then kind, dead = 'dead', { id = free_letter(queue, id), body = body, reason = reason } end
+    gather(removals, 'HDEL', cancelled, id, id)
   end
 
   local function use_of(name, new)
@@ -69,8 +83,7 @@ local function plan(ending, is_mine, found, writes, removals)
     if used == 'other' then return -1 end
     if not used then puts[#puts + 1] = new end
   end
-  local dead = ending.dead
-  local is_buried = dead and use_of(bodies(queue .. '.XQ'), dead)
+  local is_buried = ending.dead and use_of(bodies(queue .. '.XQ'), dead)
   if is_buried == 'other' then return -1 end
 
   for _, new in ipairs(puts) do
@@ -78,7 +91,7 @@ local function plan(ending, is_mine, found, writes, removals)
     found[bodies(new.queue)][new.id] = new.body
   end
   if dead and not is_buried then bury(writes, queue, dead.id, dead.body, dead.reason) end
-  if ending.kind == 'head' then
+  if kind == 'head' then
     local _, priority = read(body)
     make_ready(writes, queue, ending.fleet, id, priority, -1)
   else
@@ -106,6 +119,7 @@ local function finish(endings)
     local queue = ending.queue
     ask(asked_claims, claims(worker, queue), ending.id)
     ask(asked_bodies, bodies(queue), ending.id)
+    ask(asked_bodies, key(queue .. '@cancelled'), ending.id)
     for _, new in ipairs(ending.puts) do
       ask(asked_bodies, bodies(new.queue), new.id)
       ask(asked_bodies, bodies(new.queue .. '.DQ'), new.id)

@@ -6,6 +6,7 @@ local N = KEYS[1]
 local CHUNK = 1000
 local HEARTBEATS = N .. ':__heartbeats__'
 local RUST = N .. ':@rust'
+local PAUSED = N .. ':@paused'
 
 local function key(name) return N .. ':' .. name end
 local function bodies(name) return N .. ':' .. name .. '.msgs' end
@@ -18,6 +19,12 @@ local function call(command, name, ...)
     error({ err = 'STORE ' .. command .. '\t' .. name .. '\t' .. answer.err })
   end
   return answer
+end
+
+-- A name that no dead letter of a queue has.
+local function free_letter(queue, id)
+  while call('HEXISTS', bodies(queue .. '.XQ'), id) == 1 do id = id .. '+' end
+  return id
 end
 
 local now = tonumber(ARGV[1])

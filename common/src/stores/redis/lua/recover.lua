@@ -1,4 +1,5 @@
--- Gives back what a dead worker held: to the head of its queue, or, after too many deaths, to the dead letters.
+-- Gives back what a dead worker held: to the head of its queue, or, after too many deaths or if it was cancelled, to the dead
+-- letters.
 -- ARGV: now, the dead one, the score that was seen, how many deaths are too many, seconds that deaths are remembered,
 --   the reason of a dead letter, 'bury' if its heartbeat goes once nothing is left, then the names of queues
 -- Answers: how many moved, and whether there is more; nothing where the score has changed: it lives.
@@ -18,19 +19,21 @@ local function recover(name)
   call('HDEL', bodies(name), '')
   call('HDEL', crashes, '')
   local is_delayed = name:sub(-3) == '.DQ'
+  local queue = is_delayed and name:sub(1, -4) or name
+  local cancelled = key(queue .. '@cancelled')
+  local is_any_cancelled = call('EXISTS', cancelled) == 1
+  local reasons = is_any_cancelled and call('HMGET', cancelled, unpack(ids)) or {}
   local batch, buried = {}, {}
-  for _, id in ipairs(ids) do
+  for i, id in ipairs(ids) do
     -- The bodies may be large, and stay where they are.
     if call('HEXISTS', bodies(name), id) == 1 then
-      local deaths = 0
-      if not is_delayed then
+      local deaths, why = 0, reasons[i]
+      if not is_delayed and not why then
         deaths = call('HINCRBY', crashes, id, 1)
         undo('HINCRBY', crashes, id, -1)
       end
-      if deaths >= limit then
-        local free = id
-        while call('HEXISTS', bodies(name .. '.XQ'), free) == 1 do free = free .. '+' end
-        bury(batch, name, free, call('HGET', bodies(name), id), reason)
+      if why or deaths >= limit then
+        bury(batch, queue, free_letter(queue, id), call('HGET', bodies(name), id), why or reason)
         buried[#buried + 1] = id
       else
         gather(batch, 'LPUSH', key(name), id, id)
@@ -44,6 +47,7 @@ local function recover(name)
   if #buried > 0 then
     call('HDEL', bodies(name), unpack(buried))
     call('HDEL', crashes, unpack(buried))
+    if is_any_cancelled then call('HDEL', cancelled, unpack(buried)) end
   end
   if #ids == CHUNK then more = 1 end
 end

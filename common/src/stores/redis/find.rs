@@ -1,0 +1,219 @@
+//! Finding a message: by its name, by the start of its name, and, if asked to, by what its body says.
+//!
+//! The hashes of bodies have no order, so to find the start of a name means to pass over all names of a queue. The client drives
+//! that, a page at a time, so that no other call waits long. While it goes on messages move; one that was seen and is gone by
+//! the time of a closer look is looked for once more.
+
+use std::collections::HashSet;
+
+use redis::Value;
+
+use super::RedisStore;
+use super::inspect::millis;
+use super::keys::escape;
+use super::scripts::read;
+use crate::clock::Timestamp;
+use crate::error::StoreError;
+use crate::message::Message;
+use crate::queue_name::QueueName;
+use crate::store::{AHEAD_LIMIT, Location, PAGE, Sighting};
+
+/// The hashes of bodies of each queue, by their endings. In the order in which messages go through them, so that one that moves
+/// meanwhile is seen at least once.
+const HASHES: [&str; 3] = [".DQ", "", ".XQ"];
+
+/// How often a message is looked for that is seen and gone again.
+const MAX_ROUNDS: usize = 5;
+
+/// One name in one hash of bodies.
+type Name = (QueueName, &'static str, String);
+
+/// What has been found so far.
+struct Search<'a> {
+    id: &'a str,
+    seen: HashSet<Name>,
+    found: Vec<Sighting>,
+    /// Whether a name was gone when it was looked at.
+    has_missed: bool,
+}
+
+/// What the script says of one name.
+enum Seen {
+    Nothing,
+    At(Sighting),
+    /// A worker holds it, or else it is here.
+    Elsewhere {
+        sighting: Sighting,
+        is_far_back: bool,
+    },
+}
+
+impl RedisStore {
+    pub(super) async fn find_messages(&self, id: &str, depth: usize) -> Result<Vec<Sighting>, StoreError> {
+        for round in 1.. {
+            let mut search = Search { id, seen: HashSet::new(), found: Vec::new(), has_missed: false };
+            self.search(&mut search, depth).await?;
+            let is_moving = search.has_missed && search.found.is_empty();
+            if !is_moving || round == MAX_ROUNDS {
+                return Ok(search.found);
+            }
+        }
+        Ok(Vec::new())
+    }
+
+    async fn search(&self, search: &mut Search<'_>, depth: usize) -> Result<(), StoreError> {
+        let id = search.id;
+        let queues = self.queue_names().await?;
+        let all = || queues.iter().flat_map(|queue| HASHES.map(|which| (queue, which)));
+        // What lies under the id itself comes first: most do.
+        for (queue, which) in all() {
+            self.look_closer(search, (queue.clone(), which, id.to_owned()), false).await?;
+        }
+        let pattern = format!("{}*", escape(id));
+        for (queue, which) in all() {
+            let mut cursor = "0".to_owned();
+            while !search.is_full() {
+                let mut call = self.script(&self.scripts.names);
+                call.text(&format!("{queue}{which}")).text(&cursor).text(&pattern).text("").count(0);
+                let (next, _, names): (String, usize, Vec<Vec<u8>>) = call.run(&self.link).await?;
+                for name in names {
+                    self.look_closer(search, named(queue, which, &name), false).await?;
+                }
+                cursor = next;
+                if cursor == "0" {
+                    break;
+                }
+            }
+        }
+        for (queue, which) in all() {
+            self.search_bodies(search, queue, which, depth).await?;
+        }
+        Ok(())
+    }
+
+    /// Looks at up to `depth` bodies. The server picks out those with the id's text in them, wherever it stands.
+    async fn search_bodies(
+        &self,
+        search: &mut Search<'_>,
+        queue: &QueueName,
+        which: &'static str,
+        depth: usize,
+    ) -> Result<(), StoreError> {
+        // What JSON writes in another way is looked for here alone.
+        let is_plain = search.id.chars().all(|char| char.is_ascii_graphic() && char != '"' && char != '\\');
+        let text = if is_plain { search.id } else { "" };
+        let (mut left, mut cursor) = (depth, "0".to_owned());
+        while left > 0 && !search.is_full() {
+            let mut call = self.script(&self.scripts.names);
+            call.text(&format!("{queue}{which}")).text(&cursor).text("").text(text).count(left);
+            let (next, looked, names): (String, usize, Vec<Vec<u8>>) = call.run(&self.link).await?;
+            for name in names {
+                self.look_closer(search, named(queue, which, &name), true).await?;
+            }
+            left = left.saturating_sub(looked);
+            cursor = next;
+            if cursor == "0" {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes in what lies under a name, where its body has to say the id only if its body has.
+    async fn look_closer(&self, search: &mut Search<'_>, name: Name, by_body: bool) -> Result<(), StoreError> {
+        let is_exact = name.2 == search.id;
+        if search.is_full() || search.seen.contains(&name) {
+            return Ok(());
+        }
+        let Some(sighting) = self.see(&name).await? else {
+            search.has_missed |= !is_exact;
+            return Ok(());
+        };
+        if !by_body || has_id(&sighting.bytes, search.id) {
+            search.seen.insert(name);
+            search.found.push(sighting);
+        }
+        Ok(())
+    }
+
+    /// What lies under a name, and where.
+    async fn see(&self, (queue, which, name): &Name) -> Result<Option<Sighting>, StoreError> {
+        for _ in 0..MAX_ROUNDS {
+            let (mut sighting, is_far_back) = match self.look_once(queue, which, name).await? {
+                Seen::Nothing => return Ok(None),
+                Seen::At(sighting) => return Ok(Some(sighting)),
+                Seen::Elsewhere { sighting, is_far_back } => (sighting, is_far_back),
+            };
+            if let Some((worker, cancelled)) = self.holder(queue, which, name).await? {
+                sighting.location = Location::Claimed { worker, cancelled };
+                return Ok(Some(sighting));
+            }
+            if is_far_back {
+                return Ok(Some(sighting));
+            }
+            // It moved between the looks.
+        }
+        Ok(None)
+    }
+
+    async fn look_once(&self, queue: &QueueName, which: &str, name: &str) -> Result<Seen, StoreError> {
+        let mut call = self.script(&self.scripts.sight);
+        call.text(queue.as_str()).text(&self.keys.fleet(queue)).text(which).text(name).count(AHEAD_LIMIT);
+        let mut answer = call.run::<Vec<Value>>(&self.link).await?.into_iter();
+        let Some(bytes) = answer.next() else { return Ok(Seen::Nothing) };
+        let mut next = || answer.next().unwrap_or_default();
+        let (bytes, crashes, place, first): (Vec<u8>, u32, String, String) =
+            (read(bytes)?, read(next())?, read(next())?, read(next())?);
+        let time = || millis(first.parse().unwrap_or_default());
+        let location = match place.as_str() {
+            "dead" => {
+                let reason: String = read(next())?;
+                Location::Dead { died: time(), reason: (!reason.is_empty()).then_some(reason) }
+            }
+            _ if which == ".DQ" => Location::Delayed { due: time() },
+            _ => Location::Ready { ahead: first.parse().ok() },
+        };
+        let sighting = Sighting { queue: queue.clone(), name: name.to_owned(), bytes, crashes, location };
+        if place == "elsewhere" {
+            return Ok(Seen::Elsewhere { sighting, is_far_back: read(next())? });
+        }
+        Ok(Seen::At(sighting))
+    }
+
+    /// Which worker has claimed what lies under a name, and whether that is cancelled.
+    pub(super) async fn holder(
+        &self,
+        queue: &QueueName,
+        which: &str,
+        name: &str,
+    ) -> Result<Option<(String, bool)>, StoreError> {
+        let mut cursor = "0".to_owned();
+        loop {
+            let mut call = self.script(&self.scripts.holder);
+            call.text(queue.as_str()).text(&self.keys.fleet(queue)).text(which).text(name).text(&cursor);
+            let (next, worker, cancelled): (String, Vec<u8>, bool) = call.run(&self.link).await?;
+            if !worker.is_empty() {
+                return Ok(Some((String::from_utf8_lossy(&worker).into_owned(), cancelled)));
+            }
+            if next == "0" {
+                return Ok(None);
+            }
+            cursor = next;
+        }
+    }
+}
+
+impl Search<'_> {
+    fn is_full(&self) -> bool {
+        self.found.len() >= PAGE
+    }
+}
+
+fn named(queue: &QueueName, which: &'static str, name: &[u8]) -> Name {
+    (queue.clone(), which, String::from_utf8_lossy(name).into_owned())
+}
+
+/// Whether a body is that of a message whose id starts so.
+fn has_id(body: &[u8], id: &str) -> bool {
+    Message::decode(body, Timestamp::EPOCH).is_ok_and(|message| message.message_id.as_str().starts_with(id))
+}

@@ -1,0 +1,2 @@
+-- The queues that nothing is fetched from.
+return call('SMEMBERS', PAUSED)
