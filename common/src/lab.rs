@@ -5,6 +5,7 @@
 //!   └ run               commands.rs   what was typed, with clap
 //!       ├ worker        runner.rs     runs messages until a signal (signals.rs); watch.rs runs it as a child
 //!       ├ an actor      sender.rs     sends one message, prints its id
+//!       ├ queues, show… inside.rs     looks inside, and moves by hand
 //!       ├ demo          demo.rs       both in one process, on a store in memory
 //!       └ notes                       README.rst, as it is
 //! ```
@@ -15,6 +16,7 @@
 mod choice;
 mod commands;
 mod demo;
+mod inside;
 mod log;
 mod output;
 mod runner;
@@ -129,6 +131,7 @@ fn dispatch(experiment: &Experiment, matches: &ArgMatches) -> Result<ExitCode, F
         match command {
             commands::WORKER if given.contains_id(commands::WATCH) => watch::watch(experiment, given).await,
             commands::WORKER => runner::work(experiment, given).await,
+            command if commands::inside::ALL.contains(&command) => inside::look(experiment, command, given).await,
             commands::DEMO => demo::demonstrate(experiment, lines).await,
             actor => sender::send(experiment, actor, given).await,
         }

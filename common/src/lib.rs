@@ -76,6 +76,7 @@
 
 pub mod actor;
 pub mod backoff;
+pub mod because;
 pub mod broker;
 pub mod call;
 pub mod clock;

@@ -4,6 +4,8 @@
 //! positional argument that is read by the parameter's own type. The ids of those arguments have a prefix, so that a
 //! parameter may be called `delay`.
 
+pub(super) mod inside;
+
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -51,7 +53,7 @@ const AT: &str = "at";
 /// Checks that every actor can be a command.
 pub(super) fn check(experiment: &Experiment) -> Result<(), Failure> {
     for (index, actor) in experiment.actors.iter().enumerate() {
-        if [WORKER, DEMO, NOTES, "help"].contains(&actor.name) {
+        if [WORKER, DEMO, NOTES, "help"].contains(&actor.name) || inside::ALL.contains(&actor.name) {
             return Err(Failure::Usage(format!(
                 "actor `{0}` ({1}) is called like the lab's own command `{0}`; rename it, or give it a name of its own: \
                  `#[actor(name = \"…\")]`",
@@ -78,7 +80,7 @@ pub(super) fn program(experiment: &Experiment) -> Command {
         .hide_env_values(true)
         .global(true)
         .display_order(LAST)
-        .help("Where messages wait; by default a Redis on localhost:6379");
+        .help("Where messages wait: redis://HOST:PORT/DB or sqlite:PATH; by default a Redis on localhost:6379, else a file");
     let verbose = Arg::new(VERBOSE)
         .long(VERBOSE)
         .short('v')
@@ -98,6 +100,7 @@ pub(super) fn program(experiment: &Experiment) -> Command {
             Command::new(DEMO).about("Shows the lesson: worker and messages in one process, without any broker"),
         )
         .subcommand(Command::new(NOTES).about("Prints the notes of this experiment"))
+        .subcommands(inside::commands())
 }
 
 /// Prints what clap has to say, and tells the exit code.

@@ -7,16 +7,22 @@ use jiff::ZonedDateTime;
 
 use super::choice::Choice;
 use super::{Experiment, Failure, commands, output, when};
+use crate::broker::Broker;
 use crate::clock::Timestamp;
 use crate::message::Message;
+
+/// How the address of a store begins that Python shares.
+const SHARED: &str = "redis:";
+
+/// How many workers one look shows.
+const PAGE: usize = 100;
 
 /// Sends what was typed. Until it is sent, Ctrl-C ends the process as usual.
 pub(super) async fn send(experiment: &Experiment, actor: &str, given: &ArgMatches) -> Result<ExitCode, Failure> {
     let choice = Choice::of(given);
-    if choice.is_memory() {
+    if let Some(url) = choice.in_memory() {
         return Err(Failure::Usage(format!(
-            "`{}` ends with this process, and the message with it; `demo` has a worker in the same process",
-            choice.url
+            "`{url}` ends with this process, and the message with it; `demo` has a worker in the same process"
         )));
     }
     let broker = choice.connect(experiment).await?;
@@ -24,6 +30,13 @@ pub(super) async fn send(experiment: &Experiment, actor: &str, given: &ArgMatche
     let message = call.send(&broker).await.map_err(|error| Failure::Broken(error.to_string()))?;
     say(&message, broker.clock().now());
     output::print(&format!("{}\n", message.message_id));
+    if !somebody_runs(&broker, &message).await {
+        tracing::warn!(
+            target: "common::sender",
+            "no worker is alive that takes it, so it waits; to start one: cargo run -p {} -- worker",
+            experiment.name
+        );
+    }
     Ok(ExitCode::SUCCESS)
 }
 
@@ -35,5 +48,31 @@ fn say(message: &Message, now: Timestamp) {
             let due = when::due(eta, &ZonedDateTime::now());
             tracing::info!(target: "common::sender", "sent {message} to queue {queue}, due at {due}");
         }
+    }
+}
+
+/// Whether a worker is alive that takes from the message's queue. Where Python's share the broker, which don't tell their
+/// queues, any live one counts.
+async fn somebody_runs(broker: &Broker, message: &Message) -> bool {
+    let is_shared = broker.address().starts_with(SHARED);
+    let mut after = None;
+    loop {
+        let workers = match broker.workers(after, PAGE).await {
+            Ok(workers) => workers,
+            Err(error) => {
+                tracing::debug!(target: "common::sender", "whether a worker is alive is unknown: {error}");
+                return true;
+            }
+        };
+        let takes = |queues: &Option<Vec<_>>| {
+            is_shared || queues.as_ref().is_none_or(|queues| queues.contains(&message.queue_name))
+        };
+        if workers.iter().any(|worker| !worker.is_silent && takes(&worker.queues)) {
+            return true;
+        }
+        if workers.len() < PAGE {
+            return false;
+        }
+        after = workers.last().map(|worker| worker.id.clone());
     }
 }

@@ -54,7 +54,9 @@ impl Keeper {
                     self.give_up_suspect(&beat.cancelled);
                     let told = self.pool.cancel(&beat.cancelled);
                     if told > 0 {
-                        info!(target: "common::worker", "{told} running were cancelled; they are told to stop");
+                        let (are, they) =
+                            if told == 1 { ("message is", "it is") } else { ("messages are", "they are") };
+                        info!(target: "common::worker", "{told} running {are} cancelled; {they} told to stop");
                     }
                 }
                 if beat.moved > 0 || beat.ready {

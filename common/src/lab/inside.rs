@@ -1,0 +1,111 @@
+//! Looking inside of a broker, and moving by hand what lies there.
+//!
+//! Each command is a question to the broker and a text for people, or with `--json` one document for programs: its keys
+//! stay as they are, others may come beside them. Results go to stdout, everything else to stderr.
+//!
+//! ```text
+//! queues                        queues.rs   what is where, and who is alive
+//! show ID                       show.rs     one message, and why it waits
+//! dead list|show|requeue|delete dead.rs     what died
+//! cancel, pause, resume, purge  hands.rs    what people move
+//! ```
+
+mod dead;
+mod hands;
+mod letter;
+mod queues;
+mod show;
+mod text;
+
+use std::io::{IsTerminal as _, stdin};
+use std::process::ExitCode;
+
+use clap::ArgMatches;
+use serde_json::Value;
+
+use super::choice::Choice;
+use super::commands::inside::{self as words, Given};
+use super::{Experiment, Failure, output};
+use crate::broker::Broker;
+use crate::error::StoreError;
+use crate::store::{QueueSight, WorkerSight};
+
+/// How many queues or workers one look shows.
+const PAGE: usize = 100;
+
+/// Runs one of the commands.
+pub(super) async fn look(experiment: &Experiment, command: &str, given: &ArgMatches) -> Result<ExitCode, Failure> {
+    let choice = Choice::of(given);
+    if let Some(url) = choice.in_memory() {
+        return Err(Failure::Usage(format!("`{url}` is empty: it begins and ends with this process")));
+    }
+    let broker = choice.connect(experiment).await?;
+    let typed = Given(given);
+    match command {
+        words::QUEUES => queues::show(&broker, typed).await,
+        words::SHOW => show::show(&broker, typed).await,
+        words::CANCEL => hands::cancel(&broker, typed).await,
+        words::PAUSE => hands::pause(experiment, &broker, typed).await,
+        words::RESUME => hands::resume(experiment, &broker, typed).await,
+        words::PURGE => hands::purge(&broker, typed).await,
+        _ => dead::look(&broker, given).await,
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Unreachable(_) => Self::Unreachable(error.to_string()),
+            other => Self::Broken(other.to_string()),
+        }
+    }
+}
+
+/// All workers that the broker knows of.
+async fn all_workers(broker: &Broker) -> Result<Vec<WorkerSight>, Failure> {
+    let mut all: Vec<WorkerSight> = Vec::new();
+    loop {
+        let page = broker.workers(all.last().map(|worker| worker.id.clone()), PAGE).await?;
+        let is_last = page.len() < PAGE;
+        all.extend(page);
+        if is_last {
+            return Ok(all);
+        }
+    }
+}
+
+/// All queues that the broker knows of.
+async fn all_queues(broker: &Broker) -> Result<Vec<QueueSight>, Failure> {
+    let mut all: Vec<QueueSight> = Vec::new();
+    loop {
+        let page = broker.queues(all.last().map(|queue| queue.name.clone()), PAGE).await?;
+        let is_last = page.len() < PAGE;
+        all.extend(page);
+        if is_last {
+            return Ok(all);
+        }
+    }
+}
+
+/// Writes the answer, for people or for programs.
+fn answer(typed: Given<'_>, people: &str, programs: &Value) {
+    if typed.json() {
+        output::print(&format!("{programs:#}\n"));
+    } else {
+        output::print(people);
+    }
+}
+
+/// Asks whether to go on. Where nobody can be asked, it is refused.
+fn is_wanted(typed: Given<'_>, question: &str) -> Result<bool, Failure> {
+    if typed.yes() {
+        return Ok(true);
+    }
+    if !stdin().is_terminal() {
+        return Err(Failure::Usage(format!("{question} Nobody is there to be asked: say --yes")));
+    }
+    output::log(&format!("{question} [y/N] "));
+    let mut said = String::new();
+    stdin().read_line(&mut said).map_err(|error| Failure::Broken(format!("no answer: {error}")))?;
+    Ok(matches!(said.trim(), "y" | "Y" | "yes"))
+}
