@@ -53,8 +53,7 @@ impl Letter {
             ("place", self.place()),
         ];
         if let Some(message) = &self.message {
-            let sent = message.message_timestamp;
-            lines.push(("sent", format!("{}, {} ago", local(sent), Roughly(now.since(sent)))));
+            lines.push(("sent", local(message.message_timestamp)));
             lines.push(("retries", message.retries().to_string()));
         }
         if let Location::Delayed { due } = &self.found.location {
@@ -66,7 +65,8 @@ impl Letter {
         if self.found.crashes > 0 {
             lines.push(("deaths", format!("{} workers died with it", self.found.crashes)));
         }
-        if self.found.name != self.id() {
+        // Names of ours begin with the id.
+        if !self.found.name.starts_with(self.id()) {
             lines.push(("stored as", self.found.name.clone()));
         }
         lines
