@@ -50,11 +50,10 @@ enum Seen {
 
 impl RedisStore {
     pub(super) async fn find_messages(&self, id: &str, depth: usize) -> Result<Vec<Sighting>, StoreError> {
-        for round in 1.. {
+        for _ in 0..MAX_ROUNDS {
             let mut search = Search { id, seen: HashSet::new(), found: Vec::new(), has_missed: false };
             self.search(&mut search, depth).await?;
-            let is_moving = search.has_missed && search.found.is_empty();
-            if !is_moving || round == MAX_ROUNDS {
+            if !search.found.is_empty() || !search.has_missed {
                 return Ok(search.found);
             }
         }
