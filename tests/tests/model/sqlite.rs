@@ -5,7 +5,7 @@ use common::{
     clock::Clock,
     stores::sqlite::{SqliteStore, Synchronous},
 };
-use std::sync::Arc;
+use std::{sync::Arc, thread};
 use tempfile::TempDir;
 use tests::model::{
     freedom::Freedom,
@@ -15,7 +15,8 @@ use tests::model::{
 /// How many sequences a normal run plays.
 const SEQUENCES: u64 = 2_000;
 
-/// One file, with a namespace for each sequence.
+/// One file for each thread, with a namespace for each sequence. All who share a file share its time, so it can't be shared by
+/// sequences that are played at once, each by a clock of its own.
 struct Sqlite {
     folder: TempDir,
 }
@@ -31,8 +32,8 @@ impl Stage for Sqlite {
 
     async fn open(&self, clock: Clock) -> Scene {
         let namespace = tests::redis::fresh_namespace();
-        let store =
-            SqliteStore::open(&self.folder.path().join("model.db"), Synchronous::Normal, &namespace, clock).unwrap();
+        let path = self.folder.path().join(format!("{:?}.db", thread::current().id()));
+        let store = SqliteStore::open(&path, Synchronous::Normal, &namespace, clock).unwrap();
         Scene { store: Arc::new(store), results: format!("{namespace}-result-"), script: None }
     }
 }

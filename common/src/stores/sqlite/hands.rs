@@ -26,7 +26,7 @@ impl SqliteStore {
             for (name, record) in &letters {
                 let was_there = remove_letter(&space, number, name)?;
                 if was_there {
-                    space.put(record)?;
+                    space.add(record)?;
                 }
                 revived.push(was_there);
             }

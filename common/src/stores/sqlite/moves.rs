@@ -119,14 +119,17 @@ impl<'a> Space<'a> {
 
     /// Stores a message, unless the same bytes are there under its id.
     pub(super) fn put(&mut self, record: &Record) -> rusqlite::Result<()> {
-        let Record { id, built, body, priority, due, .. } = record;
         let queue = self.queue(&record.queue)?;
         let mut same = self
             .connection
             .prepare_cached("SELECT 1 FROM messages WHERE built = ? AND id = ? AND queue = ? AND body = ?")?;
-        if same.exists(params![built, id, queue, body])? {
-            return Ok(());
-        }
+        if same.exists(params![record.built, record.id, queue, record.body])? { Ok(()) } else { self.add(record) }
+    }
+
+    /// Stores a message that comes from another place, whatever else is there.
+    pub(super) fn add(&mut self, record: &Record) -> rusqlite::Result<()> {
+        let Record { id, built, body, priority, due, .. } = record;
+        let queue = self.queue(&record.queue)?;
         let rank = if due.is_none() { self.tail(queue, *priority)? } else { 0 };
         let mut put = self.connection.prepare_cached(
             "INSERT INTO messages (queue, id, built, body, priority, rank, due) VALUES (?, ?, ?, ?, ?, ?, ?)",

@@ -187,11 +187,11 @@ fn finish(space: &mut Space<'_>, worker: i64, ending: &Ending, now: Timestamp) -
         }
         (Place::Ready(message), None) => {
             space.remove(held.seq)?;
-            space.put(&Record::moved(message, None, now))?;
+            space.add(&Record::moved(message, None, now))?;
         }
         (Place::Until(due, message), None) => {
             space.remove(held.seq)?;
-            space.put(&Record::moved(message, Some(*due), now))?;
+            space.add(&Record::moved(message, Some(*due), now))?;
         }
         (Place::Dead(Body::Message(message), reason), _) => space.bury(&held, &message.encode(), reason, now)?,
         (Place::Dead(Body::Raw(bytes), reason), _) => space.bury(&held, bytes, reason, now)?,
