@@ -10,7 +10,7 @@ use crate::rig::{Rig, begin, instant, send};
 /// The safety look comes every two seconds; the rest is for a busy machine.
 const SAFETY_LOOK: Duration = Duration::from_secs(4);
 
-/// With a bell, it takes milliseconds; without one, a second on average.
+/// With a bell, it takes milliseconds; without one, the worker looks after a second.
 const AT_ONCE: Duration = Duration::from_millis(700);
 
 #[test]
