@@ -47,7 +47,7 @@ fn a_worker_goes_on_once_the_lock_is_released() {
 
 #[test]
 fn a_reader_that_lets_the_log_grow_is_told_of() {
-    const LARGE: usize = 512 << 10;
+    const LARGE: usize = 700_000;
     let rig = Rig::new();
     let broker = rig.open();
     let worker = rig.worker();
@@ -56,7 +56,7 @@ fn a_reader_that_lets_the_log_grow_is_told_of() {
     let _: i64 = reader.query_row("SELECT count(*) FROM messages", [], |row| row.get(0)).unwrap();
     let text = "x".repeat(LARGE);
     // More than 64 MiB, which nobody runs today.
-    for _ in 0..140 {
+    for _ in 0..110 {
         let mut large = message("nap", [Raw::from(text.as_str())]);
         large.set_eta(Some(Clock::system().now() + Duration::from_secs(3_600)));
         send(&broker, large).unwrap();
