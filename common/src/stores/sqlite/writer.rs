@@ -15,7 +15,7 @@ use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use super::bell::Bell;
-use super::database::{self, BUSY_TIMEOUT, beside};
+use super::database::{self, beside};
 use super::trouble::{Trouble, told};
 use crate::clock::Stopwatch;
 use crate::error::StoreError;
@@ -220,14 +220,7 @@ impl Writer {
         if length() < LONG_LOG {
             return;
         }
-        // Without waiting for whoever reads: calls may come meanwhile.
-        let cut = || {
-            self.connection.busy_timeout(Duration::ZERO)?;
-            let cut = self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
-            self.connection.busy_timeout(BUSY_TIMEOUT)?;
-            cut
-        };
-        if let Err(error) = cut() {
+        if let Err(error) = self.cut_log_off() {
             tracing::debug!(target: "common::broker", "the log of {} was not cut off: {error}", self.files.path.display());
         }
         let is_too_long = length() > TOO_LONG_LOG;
@@ -240,6 +233,14 @@ impl Writer {
             );
         }
         self.warned = is_too_long;
+    }
+
+    /// Waits for no reader: it would have the write lock meanwhile.
+    fn cut_log_off(&self) -> rusqlite::Result<()> {
+        self.connection.busy_timeout(Duration::ZERO)?;
+        let cut_off = self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+        self.connection.busy_timeout(database::BUSY_TIMEOUT)?;
+        cut_off
     }
 }
 
