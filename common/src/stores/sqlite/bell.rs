@@ -63,6 +63,8 @@ impl Bell {
             return;
         }
         self.0.news.send_replace(());
+        // A sender that never waits would ring a bell that was deleted for ever.
+        self.mend();
         let mut rope = self.0.rope.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(Rope { file, .. }) = rope.as_mut() else { return };
         // Whoever does not hear it looks before long.

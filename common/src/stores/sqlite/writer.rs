@@ -220,7 +220,7 @@ impl Writer {
         if length() < LONG_LOG {
             return;
         }
-        if let Err(error) = self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())) {
+        if let Err(error) = self.cut_log_off() {
             tracing::debug!(target: "common::broker", "the log of {} was not cut off: {error}", self.files.path.display());
         }
         let is_too_long = length() > TOO_LONG_LOG;
@@ -233,6 +233,14 @@ impl Writer {
             );
         }
         self.warned = is_too_long;
+    }
+
+    /// Waits for no reader: it would have the write lock meanwhile.
+    fn cut_log_off(&self) -> rusqlite::Result<()> {
+        self.connection.busy_timeout(Duration::ZERO)?;
+        let cut_off = self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+        self.connection.busy_timeout(database::BUSY_TIMEOUT)?;
+        cut_off
     }
 }
 
