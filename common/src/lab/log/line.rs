@@ -5,6 +5,8 @@ use std::fmt::{self, Write as _};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level};
 
+use super::super::output::escape;
+
 /// The columns before the text, without those of a run: time and level.
 const TEXT_INDENT: usize = 28;
 
@@ -122,21 +124,6 @@ impl Line<'_> {
         escape(&mut line, fields.text().trim_end(), TEXT_INDENT);
         line.push('\n');
         line
-    }
-}
-
-/// Appends `text` so that nothing in it passes for another line, or commands the terminal.
-fn escape(line: &mut String, text: &str, indent: usize) {
-    for c in text.chars() {
-        match c {
-            '\n' if indent > 0 => {
-                line.push('\n');
-                line.extend(std::iter::repeat_n(' ', indent));
-            }
-            '\t' => line.push(c),
-            c if c.is_control() => line.extend(c.escape_default()),
-            c => line.push(c),
-        }
     }
 }
 
