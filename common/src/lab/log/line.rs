@@ -52,7 +52,9 @@ pub(super) struct Run {
     slot: u64,
     id: String,
     call: String,
-    /// All of them, ready to be written.
+    actor: String,
+    attempt: u64,
+    /// Slot, id and call, ready to be written.
     columns: String,
 }
 
@@ -66,9 +68,7 @@ impl Run {
         self.columns.clear();
         escape(&mut self.columns, &columns, 0);
     }
-}
 
-impl Run {
     pub(super) fn slot(&self) -> u64 {
         self.slot
     }
@@ -79,6 +79,14 @@ impl Run {
 
     pub(super) fn call(&self) -> &str {
         &self.call
+    }
+
+    pub(super) fn actor(&self) -> &str {
+        &self.actor
+    }
+
+    pub(super) fn attempt(&self) -> u64 {
+        self.attempt
     }
 }
 
@@ -129,8 +137,10 @@ impl Line<'_> {
 
 impl Visit for Run {
     fn record_u64(&mut self, field: &Field, value: u64) {
-        if field.name() == "slot" {
-            self.slot = value;
+        match field.name() {
+            "slot" => self.slot = value,
+            "attempt" => self.attempt = value,
+            _ => {}
         }
     }
 
@@ -138,6 +148,7 @@ impl Visit for Run {
         let (text, limit) = match field.name() {
             "id" => (&mut self.id, ID_LIMIT),
             "call" => (&mut self.call, CALL_LIMIT),
+            "actor" => (&mut self.actor, CALL_LIMIT),
             _ => return,
         };
         text.clear();
