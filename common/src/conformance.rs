@@ -197,8 +197,8 @@ fn numbers(deliveries: &[Delivery]) -> Vec<i64> {
 /// Makes a test of every promise: `conformance_suite!(fixture)`, with an `async fn fixture() -> Fixture`.
 #[macro_export]
 macro_rules! conformance_suite {
-    ($fixture:path) => {
-        $crate::conformance_suite! { $fixture:
+    (@all $($how:tt)*) => {
+        $crate::conformance_suite! { @each [$($how)*]
             a_message_is_fetched_as_it_was_enqueued
             messages_are_fetched_in_the_order_of_their_enqueueing
             lower_priorities_are_fetched_first
@@ -254,7 +254,10 @@ macro_rules! conformance_suite {
             a_purge_deletes_what_waits_and_nothing_else
         }
     };
-    ($fixture:path: $($promise:ident)*) => {
+    (@each [names] $($promise:ident)*) => {
+        &[$(stringify!($promise)),*]
+    };
+    (@each [tests $fixture:path] $($promise:ident)*) => {
         $(
             #[tokio::test]
             async fn $promise() {
@@ -262,4 +265,10 @@ macro_rules! conformance_suite {
             }
         )*
     };
+    ($fixture:path) => {
+        $crate::conformance_suite! { @all tests $fixture }
+    };
 }
+
+/// The names of all promises; each is a sentence.
+pub const PROMISES: &[&str] = conformance_suite!(@all names);

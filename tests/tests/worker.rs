@@ -261,30 +261,3 @@ async fn what_is_no_message_dies_alone_with_its_bytes() {
     }
     worker.stop().await;
 }
-
-#[actor]
-fn fail(told: &Told) -> Result<(), String> {
-    told.lock().expect("the test").send(("failed".to_owned(), now())).expect("the test");
-    Err("always".to_owned())
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn twenty_retries_with_their_days_of_back_off_run_in_virtual_time() {
-    let clock = Clock::manual(common::clock::Timestamp::from_millis(1_800_000_000_000));
-    let broker = Broker::open(&tests::redis::url(), &tests::redis::namespace(), clock.clone()).await.unwrap();
-    let broker = broker.with(Retries::default());
-    let (told, heard) = ears();
-    let worker = Running::start(Worker::new(broker.clone()).actors(actors![fail]).lend(told)).await;
-    let started = now();
-    fail::send(&broker).await.unwrap();
-    for retry in 0..=20 {
-        next(&heard);
-        settle(&broker, "its end is stored", |counts| counts.claimed == 0).await;
-        if retry < 20 {
-            clock.advance(Duration::from_secs(8 * 24 * 60 * 60));
-        }
-    }
-    settle(&broker, "the message is dead", |counts| counts.dead == 1 && counts.delayed == 0).await;
-    eprintln!("21 attempts took {:?}", started.elapsed());
-    worker.stop().await;
-}

@@ -6,6 +6,9 @@ use std::time::Duration;
 /// What the contract leaves open, and how one store fills it. What is not here has to be the same on all of them.
 #[derive(Clone, Copy, Debug)]
 pub struct Freedom {
+    /// Whether a new message lies under its id, and is known again by it. A second one of the same id lies beside it under another
+    /// name, and is not known again; where names are the store's own affair, it is.
+    pub names_are_ids: bool,
     /// Whether joining does the upkeep of a first beat at once; the contract asks only that it counts as one.
     pub join_looks_after_queues: bool,
     /// For how long a claim that its worker doesn't know of is left alone: until no call can be under way any more.
@@ -31,6 +34,7 @@ pub struct Freedom {
 impl Freedom {
     /// Of the store in memory.
     pub const MEMORY: Self = Self {
+        names_are_ids: true,
         join_looks_after_queues: false,
         surplus_after: Duration::from_secs(4),
         expire_every: Duration::ZERO,
@@ -41,8 +45,17 @@ impl Freedom {
         results_by_own_clock: false,
     };
 
+    /// Of the store in a SQLite file.
+    pub const SQLITE: Self = Self {
+        names_are_ids: false,
+        join_looks_after_queues: true,
+        expire_every: Duration::from_secs(60),
+        ..Self::MEMORY
+    };
+
     /// Of the store on Redis.
     pub const REDIS: Self = Self {
+        names_are_ids: true,
         join_looks_after_queues: true,
         surplus_after: Duration::from_secs(4),
         expire_every: Duration::from_secs(60),

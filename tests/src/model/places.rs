@@ -73,6 +73,8 @@ pub struct Item {
     pub name: Option<Arc<str>>,
     /// How many workers died with it.
     pub crashes: u32,
+    /// The reason of who cancelled it while somebody held it.
+    pub cancelled: Option<String>,
     /// Where it is.
     pub place: Place,
 }
@@ -98,8 +100,6 @@ pub enum Place {
     Claimed {
         /// Which.
         by: usize,
-        /// The reason of who cancelled it.
-        cancelled: Option<String>,
     },
     /// Held by one of Python's workers.
     Taken {
@@ -216,11 +216,18 @@ impl Places {
 
     fn enqueue_at(&mut self, message: &Message, rank: i64) {
         let id = message.message_id.as_str();
-        let same_name = |item: &&Item| item.queue == message.queue_name && item.name.as_deref() == Some(id);
-        let name = match self.items.iter().find(same_name) {
-            Some(item) if item.message == *message => return,
-            Some(_) => None,
-            None => Some(id.into()),
+        let of_queue = || self.items.iter().filter(|item| item.queue == message.queue_name);
+        let name = if self.freedom.names_are_ids {
+            // Only what lies under the id itself can be known again.
+            match of_queue().find(|item| item.name.as_deref() == Some(id)) {
+                Some(item) if item.message == *message => return,
+                Some(_) => None,
+                None => Some(id.into()),
+            }
+        } else if of_queue().any(|item| item.message == *message) {
+            return;
+        } else {
+            None
         };
         let due = message.eta(self.now).filter(|due| *due > self.now);
         self.put(message.clone(), name, due, rank);
@@ -231,7 +238,7 @@ impl Places {
         let queue = message.queue_name.clone();
         let inbox = (!self.is_fresh(&queue)).then_some(rank);
         let place = due.map_or_else(|| self.ready(&queue, &message, rank), |due| Place::Held { due, inbox });
-        self.items.push(Item { queue, message, name, crashes: 0, place });
+        self.items.push(Item { queue, message, name, crashes: 0, cancelled: None, place });
     }
 
     /// Ready, in the band of its priority, while its queue's order is kept up.
@@ -275,9 +282,17 @@ impl Places {
         differ("its time", &self.now, &fetched.now)?;
         let mut told = fetched.deliveries.iter();
         for want in wants {
-            for _ in 0..want.count {
-                let Some(first) = self.first(&want.queue) else { break };
-                self.claim(worker, first, told.next())?;
+            let mut left = want.count;
+            // One kind of band after the other: below 0, 0, above 0.
+            for sign in -1..=1 {
+                for _ in 0..left {
+                    let Some(first) = self.first(&want.queue).filter(|first| self.sign(*first) == sign) else { break };
+                    if self.stop(first) {
+                        continue;
+                    }
+                    self.claim(worker, first, told.next())?;
+                    left -= 1;
+                }
             }
         }
         if let Some(more) = told.next() {
@@ -292,12 +307,26 @@ impl Places {
         differ("the next due time", &due, &fetched.next_due)
     }
 
+    /// On which side of the usual band it is.
+    fn sign(&self, at: usize) -> i32 {
+        if let Place::Ready { band, .. } = self.items[at].place { band.signum() } else { 0 }
+    }
+
+    /// What is cancelled, and was put back by somebody who cannot know of it, dies where it is fetched; a fetch brings one less.
+    fn stop(&mut self, at: usize) -> bool {
+        let Some(reason) = self.items[at].cancelled.clone() else { return false };
+        let Item { queue, name, message, .. } = self.items.swap_remove(at);
+        self.die(&queue, name, Body::Message(message), reason);
+        self.happened(Move::Stopped, 1);
+        true
+    }
+
     /// Claims what a fetch has brought whose answer was lost.
     pub fn fetched_unseen(&mut self, worker: usize, wants: &[Want]) {
         for want in wants {
             for _ in 0..want.count {
                 let Some(first) = self.first(&want.queue) else { break };
-                self.items[first].place = Place::Claimed { by: worker, cancelled: None };
+                self.items[first].place = Place::Claimed { by: worker };
             }
         }
     }
@@ -323,7 +352,7 @@ impl Places {
             return Err(Wrong(format!("{} should have come (crashes: {}), but {told:?}", item.message, item.crashes)));
         };
         item.name = told.map(|told| told.claim.id.clone());
-        item.place = Place::Claimed { by: worker, cancelled: None };
+        item.place = Place::Claimed { by: worker };
         if let Some(told) = told {
             // Whatever it was once, the answer that brings it may be under way.
             self.workers[worker].surplus.remove(&(queue, told.claim.id.clone()));

@@ -23,7 +23,7 @@ use common::{
     clock::{Clock, Timestamp},
     message::{Entries, Message, MessageId, Raw},
     queue_name::QueueName,
-    store::{Claim, Inspect, Lease},
+    store::{Claim, Inspect, Lease, PAGE},
 };
 use std::{fmt, sync::Arc};
 
@@ -104,6 +104,13 @@ impl Play {
         };
         play.hatch();
         play
+    }
+
+    /// Leaves nothing behind on a server.
+    pub async fn close(&self) {
+        if let Some(script) = &self.script {
+            script.clear().await;
+        }
     }
 
     /// What has happened, where it was kept.
@@ -216,11 +223,10 @@ impl Play {
             let letters = self.store.dead_letters(queue, 0, DEEP).await.map_err(refused)?;
             places.read(queue, &letters)?;
         }
-        let mut ids: Vec<_> = self.sent.iter().map(|message| &message.message_id).collect();
-        ids.sort_unstable();
-        ids.dedup();
+        // All ids begin alike, so one search finds everything, unless that is more than a search shows.
+        let ids = if places.items.len() + places.letters.len() < PAGE { vec![ALIKE] } else { self.ids() };
         for id in ids {
-            let found = self.store.find(id.as_str(), self.places.freedom.depth).await.map_err(refused)?;
+            let found = self.store.find(id, places.freedom.depth).await.map_err(refused)?;
             places.found(id, &found)?;
         }
         places.listed(&self.store.queues(None, DEEP).await.map_err(refused)?)?;
@@ -229,6 +235,14 @@ impl Play {
             places.kept(key, self.store.stored(key).await.map_err(refused)?.as_ref())?;
         }
         Ok(())
+    }
+
+    /// The ids of all that was sent.
+    fn ids(&self) -> Vec<&str> {
+        let mut ids: Vec<_> = self.sent.iter().map(|message| message.message_id.as_str()).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        ids
     }
 
     /// After a lost answer: what is there has to be what one of these says.
@@ -249,6 +263,9 @@ impl Play {
         )))
     }
 }
+
+/// How the ids of all messages begin.
+const ALIKE: &str = "0";
 
 /// How many of anything a look takes in.
 const DEEP: usize = 100;

@@ -120,10 +120,11 @@ pub async fn play(stage: &impl Stage, seed: u64, coverage: &mut Coverage) -> Res
             Err(error) => wrong = Some(error),
         }
     }
-    if wrong.is_none() && seed % LOOKS == 0 && stage.kinds().contains(&Kind::Look) {
+    if wrong.is_none() && seed.is_multiple_of(LOOKS) {
         wrong = play.look().await.err();
     }
     coverage.add(&happened, &play.places.moves);
+    play.close().await;
     match wrong {
         None => Ok(()),
         Some(wrong) => Err(shorten(stage, seed, drawn, wrong).await),
@@ -248,14 +249,16 @@ async fn replay(stage: &impl Stage, operations: &[Operation]) -> Option<(Wrong, 
     let clock = Clock::manual(NOON);
     let scene = stage.open(clock.clone()).await;
     let mut play = Play::new(scene, clock, stage.freedom(), true);
+    let mut wrong = None;
     for operation in operations {
-        if let Err(wrong) = play.step(*operation).await {
-            return Some((wrong, play.story()));
+        wrong = play.step(*operation).await.err();
+        if wrong.is_some() {
+            break;
         }
     }
-    if !stage.kinds().contains(&Kind::Look) {
-        return None;
+    if wrong.is_none() {
+        wrong = play.look().await.err();
     }
-    let wrong = play.look().await.err()?;
-    Some((wrong, play.story()))
+    play.close().await;
+    Some((wrong?, play.story()))
 }

@@ -6,3 +6,4 @@ mod broken;
 mod memory;
 mod redis;
 mod run;
+mod sqlite;

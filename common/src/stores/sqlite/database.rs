@@ -104,12 +104,16 @@ fn prepare(connection: &mut Connection, synchronous: Synchronous) -> rusqlite::R
     connection.pragma_update(None, "cache_size", -32_768)?;
     connection.pragma_update(None, "wal_autocheckpoint", 4_000)?;
     connection.set_prepared_statement_cache_capacity(64);
+    let version = |connection: &Connection| connection.pragma_query_value(None, "user_version", |row| row.get(0));
+    if version(connection)? == schema::VERSION {
+        return Ok(Ok(()));
+    }
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     // Somebody else may have been faster.
     if let Err(foreign) = check_owner(&transaction)? {
         return Ok(Err(foreign));
     }
-    let version: i32 = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    let version = version(&transaction)?;
     schema::migrate(&transaction, version)?;
     transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
     transaction.pragma_update(None, "user_version", schema::VERSION)?;

@@ -132,6 +132,8 @@ impl SqliteStore {
             let mut space = Space::new(connection, &namespace);
             let (mut moved, mut has_more) = (0, false);
             for queue in &lease.queues {
+                // One that has a worker is listed, whether anything was ever in it or not.
+                space.queue(queue)?;
                 let promoted = promote(&mut space, queue, now)?;
                 moved += promoted;
                 has_more |= promoted == CHUNK;

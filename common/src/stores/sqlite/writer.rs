@@ -15,7 +15,7 @@ use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use super::bell::Bell;
-use super::database::{self, beside};
+use super::database::{self, BUSY_TIMEOUT, beside};
 use super::trouble::{Trouble, told};
 use crate::clock::Stopwatch;
 use crate::error::StoreError;
@@ -220,7 +220,14 @@ impl Writer {
         if length() < LONG_LOG {
             return;
         }
-        if let Err(error) = self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())) {
+        // Without waiting for whoever reads: calls may come meanwhile.
+        let cut = || {
+            self.connection.busy_timeout(Duration::ZERO)?;
+            let cut = self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+            self.connection.busy_timeout(BUSY_TIMEOUT)?;
+            cut
+        };
+        if let Err(error) = cut() {
             tracing::debug!(target: "common::broker", "the log of {} was not cut off: {error}", self.files.path.display());
         }
         let is_too_long = length() > TOO_LONG_LOG;

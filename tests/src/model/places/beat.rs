@@ -148,7 +148,7 @@ impl Places {
         let known = std::mem::take(&mut self.workers[worker].surplus);
         for at in (0..self.items.len()).rev() {
             let item = &self.items[at];
-            let (Some(name), Place::Claimed { by, .. }) = (&item.name, &item.place) else { continue };
+            let (Some(name), Place::Claimed { by }) = (&item.name, &item.place) else { continue };
             if *by != worker || held.iter().any(|claim| claim.queue == item.queue && claim.id == *name) {
                 continue;
             }
@@ -168,11 +168,11 @@ impl Places {
     fn recover(&mut self, dead: usize, rank: i64) -> usize {
         let mut moved = 0;
         for at in (0..self.items.len()).rev() {
-            if !matches!(self.items[at].place, Place::Claimed { by, .. } if by == dead) {
+            if self.items[at].place != (Place::Claimed { by: dead }) {
                 continue;
             }
             self.items[at].crashes += 1;
-            let is_cancelled = matches!(self.items[at].place, Place::Claimed { cancelled: Some(_), .. });
+            let is_cancelled = self.items[at].cancelled.is_some();
             if self.items[at].crashes >= MAX_CRASHES && !is_cancelled {
                 let item = self.items.swap_remove(at);
                 let reason = format!("its worker died {MAX_CRASHES} times");
@@ -197,6 +197,12 @@ impl Places {
             if by != dead || !queues.contains(&self.items[at].queue) {
                 continue;
             }
+            if let Some(reason) = self.items[at].cancelled.clone() {
+                let item = self.items.swap_remove(at);
+                self.die(&item.queue, item.name, Body::Message(item.message), reason);
+                self.happened(Move::Stopped, 1);
+                continue;
+            }
             if let Some(due) = due {
                 self.items[at].place = Place::Held { due, inbox: Some(rank) };
                 continue;
@@ -216,8 +222,8 @@ impl Places {
 
     /// A claim is given back, unless it is cancelled: then the message dies. Answers which.
     fn return_to_head(&mut self, at: usize, rank: i64) -> bool {
-        let Item { queue, message, place, name, .. } = self.items[at].clone();
-        if let Place::Claimed { cancelled: Some(reason), .. } = place {
+        let Item { queue, message, name, cancelled, .. } = self.items[at].clone();
+        if let Some(reason) = cancelled {
             self.items.swap_remove(at);
             self.happened(Move::Stopped, 1);
             self.die(&queue, name, Body::Message(message), reason);
@@ -252,8 +258,8 @@ impl Places {
     /// The claims of a worker, and whether each is cancelled.
     pub(super) fn claims(&self, worker: usize) -> impl Iterator<Item = (Claim, bool)> {
         self.items.iter().filter_map(move |item| match (&item.place, &item.name) {
-            (Place::Claimed { by, cancelled }, Some(name)) if *by == worker => {
-                Some((Claim { queue: item.queue.clone(), id: name.clone() }, cancelled.is_some()))
+            (Place::Claimed { by }, Some(name)) if *by == worker => {
+                Some((Claim { queue: item.queue.clone(), id: name.clone() }, item.cancelled.is_some()))
             }
             _ => None,
         })

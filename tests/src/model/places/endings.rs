@@ -29,8 +29,7 @@ impl Places {
 
     fn finish(&mut self, worker: usize, ending: &Ending, together: Option<i64>) -> Answer {
         let Some(at) = self.held_as(worker, ending) else { return Answer::Unknown };
-        let Item { queue, message, place, crashes, name } = self.items.swap_remove(at);
-        let Place::Claimed { cancelled, .. } = place else { return Answer::Unknown };
+        let Item { queue, message, name, crashes, cancelled, .. } = self.items.swap_remove(at);
         let may_run_again = matches!(ending.place, Goes::Head | Goes::Ready(_) | Goes::Until(..));
         self.happened(Move::Stopped, usize::from(may_run_again && cancelled.is_some()));
         match (&ending.place, cancelled) {
@@ -50,7 +49,7 @@ impl Places {
                 // It was not run, so it is what it was, and goes before all others.
                 let rank = self.next_head();
                 let place = self.ready_at_head(&queue, &message, rank);
-                self.items.push(Item { queue, message, place, crashes, name });
+                self.items.push(Item { queue, message, name, crashes, cancelled: None, place });
             }
             (Goes::Ready(message), None) => self.move_on(message, None, together),
             (Goes::Until(due, message), None) => self.move_on(message, Some(*due), together),
@@ -74,7 +73,7 @@ impl Places {
         self.items.iter().position(|item| {
             item.queue == ending.claim.queue
                 && item.name.as_ref() == Some(&ending.claim.id)
-                && matches!(item.place, Place::Claimed { by, .. } if by == worker)
+                && item.place == Place::Claimed { by: worker }
         })
     }
 

@@ -66,15 +66,17 @@ impl Places {
     /// Cancels a message that was found, by index.
     pub fn cancel(&mut self, at: usize, reason: &str) -> Cancelled {
         let reason = reason.to_owned();
-        let was = match &mut self.items[at].place {
-            Place::Claimed { cancelled, by } => {
-                *cancelled = Some(reason);
-                return Cancelled::Claimed { worker: self.workers[*by].id.clone() };
-            }
-            Place::Ready { .. } => Cancelled::Ready,
-            Place::Held { .. } => Cancelled::Delayed,
-            Place::Taken { by, .. } => return Cancelled::Claimed { worker: self.pythons[*by].id.clone() },
+        let holder = match self.items[at].place {
+            Place::Claimed { by } => Some(self.workers[by].id.clone()),
+            Place::Taken { by, .. } => Some(self.pythons[by].id.clone()),
+            _ => None,
         };
+        if let Some(worker) = holder {
+            self.items[at].cancelled = Some(reason);
+            return Cancelled::Claimed { worker };
+        }
+        let was =
+            if matches!(self.items[at].place, Place::Held { .. }) { Cancelled::Delayed } else { Cancelled::Ready };
         let item = self.items.swap_remove(at);
         self.die(&item.queue, item.name, Body::Message(item.message), reason);
         was

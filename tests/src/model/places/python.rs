@@ -9,7 +9,7 @@ use common::{clock::Timestamp, message::Message, queue_name::QueueName, store::B
 use std::time::Duration;
 
 /// For how long anybody may be silent.
-pub const PYTHON_DEAD_AFTER: Duration = Duration::from_secs(60);
+pub(super) const PYTHON_DEAD_AFTER: Duration = Duration::from_secs(60);
 
 /// A Python worker, as far as Redis knows.
 #[derive(Clone, Debug)]
@@ -45,7 +45,7 @@ impl Places {
             None => Place::Ready { band: 0, rank },
         };
         let queue = message.queue_name.clone();
-        self.items.push(Item { queue, message, name: Some(name.into()), crashes: 0, place });
+        self.items.push(Item { queue, message, name: Some(name.into()), crashes: 0, cancelled: None, place });
     }
 
     /// Takes what a fetch of Python's has brought: from the head of one of the lists, paused or not.
@@ -117,7 +117,7 @@ impl Places {
         let mut taken = 0;
         for at in 0..self.items.len() {
             let item = &self.items[at];
-            if item.queue == *queue && self.is_of_list(item, delayed) && self.is_forsaken(item) {
+            if item.queue == *queue && is_of_list(item, delayed) && self.is_forsaken(item) {
                 self.items[at].place = back_in_list(&self.items[at].place, rank);
                 taken += 1;
             }
@@ -137,17 +137,10 @@ impl Places {
         self.letters.retain(|letter| letter.queue != *queue || now.since(letter.died) < super::KEPT);
     }
 
-    fn is_of_list(&self, item: &Item, delayed: bool) -> bool {
-        match item.place {
-            Place::Held { .. } | Place::Taken { due: Some(_), .. } => delayed,
-            _ => !delayed,
-        }
-    }
-
     /// Whether who claims it has been silent for too long.
     fn is_forsaken(&self, item: &Item) -> bool {
         let beat = match item.place {
-            Place::Claimed { by, .. } => self.workers[by].beat,
+            Place::Claimed { by } => self.workers[by].beat,
             Place::Taken { by, .. } => self.pythons[by].beat,
             _ if is_of_fleet(item) => match self.fleets.get(&item.queue) {
                 Some(beat) => *beat,
@@ -157,6 +150,10 @@ impl Places {
         };
         self.now.since(beat) >= PYTHON_DEAD_AFTER
     }
+}
+
+fn is_of_list(item: &Item, delayed: bool) -> bool {
+    matches!(item.place, Place::Held { .. } | Place::Taken { due: Some(_), .. }) == delayed
 }
 
 /// What only Rust can order.

@@ -10,7 +10,7 @@ impl Play {
         let wanted = operation.pick(0, self.places.items.len());
         let id = self.places.items[wanted].message.message_id.clone();
         let seen = self.store.find(id.as_str(), self.places.freedom.depth).await.map_err(refused)?;
-        let found = self.places.found(&id, &seen)?;
+        let found = self.places.found(id.as_str(), &seen)?;
         let Some(nth) = found.iter().position(|found| *found == Found::Item(wanted)) else {
             return Err(Wrong(format!("{} should have been found under {id}", self.places.items[wanted].message)));
         };

@@ -1,0 +1,188 @@
+//! Days and years pass on every store while a real worker works, and nobody sleeps.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
+use common::{
+    actor,
+    actor::{Declaration, actors},
+    broker::Broker,
+    clock::{Clock, Stopwatch, Timestamp},
+    middlewares::retries::Retries,
+    queue_name::QueueName,
+    store::{BEAT_INTERVAL, Counts, DEAD_LETTER_TTL},
+    worker::{Stopped, Stopper, Worker},
+};
+use std::{
+    sync::{
+        Mutex,
+        mpsc::{Receiver, Sender, channel},
+    },
+    time::Duration,
+};
+use tokio::task::JoinHandle;
+
+/// Generous: what is waited for must come, on however slow a machine.
+const DEADLINE: Duration = Duration::from_secs(20);
+
+/// How long the real world is given before the clock goes on by one more beat.
+const MOMENT: Duration = Duration::from_millis(5);
+
+/// For what takes less than a tenth of a second where nothing else runs.
+const LIMIT: Duration = Duration::from_secs(5);
+
+const HOUR: Duration = Duration::from_secs(60 * 60);
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// The retries of an actor that says nothing else.
+const RETRIES: usize = 20;
+
+/// Longer than any wait between two of them.
+const LONGEST_BACKOFF: Duration = DAY.saturating_mul(8);
+
+/// What an actor tells its test: the time.
+struct Told {
+    clock: Clock,
+    to: Mutex<Sender<Timestamp>>,
+}
+
+#[actor]
+fn work(told: &Told) {
+    told.to.lock().expect("the test").send(told.clock.now()).expect("the test");
+}
+
+#[actor]
+fn fail(told: &Told) -> Result<(), String> {
+    told.to.lock().expect("the test").send(told.clock.now()).expect("the test");
+    Err("always".to_owned())
+}
+
+/// A broker whose time the test moves, and a worker on it.
+struct Scene {
+    broker: Broker,
+    stopper: Stopper,
+    run: JoinHandle<Stopped>,
+    heard: Receiver<Timestamp>,
+    watch: Stopwatch,
+}
+
+impl Scene {
+    async fn new(url: &str, namespace: &str, actors: &[&'static Declaration]) -> Self {
+        let clock = Clock::manual(Timestamp::from_millis(1_800_000_000_000));
+        let broker = Broker::open(url, namespace, clock.clone()).await.unwrap().with(Retries::default());
+        let (to, heard) = channel();
+        let told = Told { clock, to: Mutex::new(to) };
+        let worker = Worker::new(broker.clone()).threads(1).actors(actors).lend(told);
+        let stopper = worker.stopper();
+        let (ready, started) = tokio::sync::oneshot::channel();
+        let worker = worker.on_ready(move || {
+            let _ = ready.send(());
+        });
+        let run = tokio::spawn(async move { worker.run().await.expect("a worker without mistakes") });
+        started.await.expect("the worker gets ready");
+        Self { broker, stopper, run, heard, watch: Stopwatch::start() }
+    }
+
+    /// Lets beats pass until the queue is as it should be.
+    async fn settle(&self, what: &str, settled: impl Fn(Counts) -> bool) {
+        let watch = Stopwatch::start();
+        loop {
+            let counts = self.broker.counts(&QueueName::default()).await.unwrap();
+            if settled(counts) {
+                return;
+            }
+            assert!(watch.elapsed() < DEADLINE, "{what}: not after {DEADLINE:?}, but {counts:?}");
+            // A jump that came in the middle of a beat puts the next one off.
+            self.broker.clock().advance(BEAT_INTERVAL);
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// Lets beats pass until the actor runs: when that is.
+    fn next(&self) -> Timestamp {
+        let watch = Stopwatch::start();
+        while watch.elapsed() < DEADLINE {
+            match self.heard.recv_timeout(MOMENT) {
+                Ok(time) => return time,
+                Err(_) => self.broker.clock().advance(BEAT_INTERVAL),
+            }
+        }
+        panic!("the actor runs: not after {DEADLINE:?}");
+    }
+
+    async fn stop(self, what: &str) {
+        let took = self.watch.elapsed();
+        println!("{what}: {took:?} on {}", self.broker.address());
+        assert!(took < LIMIT, "{what} took {took:?}");
+        self.stopper.stop();
+        assert_eq!(self.run.await.expect("no panic"), Stopped::Clean);
+    }
+}
+
+async fn twenty_retries(url: &str, namespace: &str) {
+    let scene = Scene::new(url, namespace, actors![fail]).await;
+    fail::send(&scene.broker).await.unwrap();
+    for retry in 0..=RETRIES {
+        scene.next();
+        scene.settle("its end is stored", |counts| counts.claimed == 0).await;
+        if retry < RETRIES {
+            scene.broker.clock().advance(LONGEST_BACKOFF);
+        }
+    }
+    scene.settle("the message is dead", |counts| counts.dead == 1 && counts.delayed == 0).await;
+    scene.stop("21 attempts").await;
+}
+
+async fn a_delay_of_a_year(url: &str, namespace: &str) {
+    let scene = Scene::new(url, namespace, actors![work]).await;
+    let (clock, year) = (scene.broker.clock().clone(), DAY * 365);
+    let due = clock.now() + year;
+    work::message().delay(year).send(&scene.broker).await.unwrap();
+    for _ in 0..4 {
+        clock.advance(year / 4 - HOUR);
+        scene.settle("it waits", |counts| counts.delayed == 1).await;
+    }
+    clock.advance(HOUR * 4);
+    assert!(scene.next() >= due);
+    scene.settle("it is done", |counts| counts == Counts::default()).await;
+    scene.stop("a year").await;
+}
+
+async fn an_expired_dead_letter(url: &str, namespace: &str) {
+    let scene = Scene::new(url, namespace, actors![fail]).await;
+    fail::message().max_retries(0).send(&scene.broker).await.unwrap();
+    scene.next();
+    scene.settle("the message is dead", |counts| counts.dead == 1).await;
+    scene.broker.clock().advance(DEAD_LETTER_TTL - DAY);
+    scene.settle("it is kept", |counts| counts.dead == 1).await;
+    scene.broker.clock().advance(DAY * 2);
+    scene.settle("it is gone", |counts| counts == Counts::default()).await;
+    scene.stop("the time of a dead letter").await;
+}
+
+macro_rules! on {
+    ($($store:ident: $url:expr;)*) => {
+        $(
+            mod $store {
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn twenty_retries_with_their_days_of_back_off_need_no_sleep() {
+                    super::twenty_retries(&$url, &tests::redis::fresh_namespace()).await;
+                }
+
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn a_delay_of_a_year_needs_no_sleep() {
+                    super::a_delay_of_a_year(&$url, &tests::redis::fresh_namespace()).await;
+                }
+
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn a_dead_letter_expires_without_a_sleep() {
+                    super::an_expired_dead_letter(&$url, &tests::redis::fresh_namespace()).await;
+                }
+            }
+        )*
+    };
+}
+
+on! {
+    memory: "memory:".to_owned();
+    redis: tests::redis::url();
+}
