@@ -25,6 +25,7 @@ fn every_line_of_a_worker_is_an_object() {
     assert_eq!((texts[1], &of_the_run[1]["level"]), ("17 is not allowed; dropping the message", &Value::from("warn")));
     assert!(texts[2].starts_with("done in"), "{texts:?}");
     for line in of_the_run {
+        assert_eq!((&line["actor"], &line["attempt"]), (&Value::from("handled"), &Value::from(1)));
         assert_eq!(line["call"], "handled(17)");
         let full = line["message_id"].as_str().unwrap();
         assert!(full.len() == 36 && full.starts_with(&id), "{full} is {id} in full");

@@ -9,6 +9,7 @@ pub(super) mod inside;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use clap::builder::Styles;
 use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use jiff::ZonedDateTime;
@@ -84,7 +85,7 @@ pub(super) fn program(experiment: &Experiment) -> Command {
         .hide_env_values(true)
         .global(true)
         .display_order(LAST)
-        .help("Where messages wait: redis://HOST:PORT/DB or sqlite:PATH; by default a Redis on localhost:6379, else a file");
+        .help("Where messages wait; by default a Redis on localhost:6379, else a file");
     let verbose = Arg::new(VERBOSE)
         .long(VERBOSE)
         .short('v')
@@ -104,6 +105,7 @@ pub(super) fn program(experiment: &Experiment) -> Command {
         .help("How the log is written: `text`, or `json`, an object a line");
     Command::new(experiment.name)
         .about(about(experiment))
+        .help_template(template())
         .after_help(examples(experiment))
         .subcommand_required(true)
         .arg_required_else_help(true)
@@ -115,6 +117,27 @@ pub(super) fn program(experiment: &Experiment) -> Command {
         )
         .subcommand(Command::new(NOTES).about("Prints the notes of this experiment"))
         .subcommands(inside::commands())
+}
+
+/// How help is laid out: as clap does it, with the commands that look inside apart from the others.
+fn template() -> String {
+    let styles = Styles::styled();
+    let (head, literal) = (styles.get_header(), styles.get_literal());
+    let inside = inside::commands();
+    let width = inside.iter().map(|command| command.get_name().len()).max().unwrap_or(0);
+    let lines: String = inside
+        .iter()
+        .map(|command| {
+            let (name, about) = (command.get_name(), command.get_about().map(ToString::to_string).unwrap_or_default());
+            format!("  {literal}{name}{literal:#}{:gap$}{about}\n", "", gap = width - name.len() + 2)
+        })
+        .collect();
+    format!(
+        "{{about-with-newline}}\n{{usage-heading}} {{usage}}\n\n\
+         {head}Commands:{head:#}\n{{subcommands}}\n\n\
+         {head}To look inside, while workers run:{head:#}\n{lines}\n\
+         {head}Options:{head:#}\n{{options}}{{after-help}}"
+    )
 }
 
 /// Prints what clap has to say, and tells the exit code.

@@ -225,6 +225,8 @@ mod tests {
             "run",
             slot = 2_u64,
             id = "8f14e45f-ceea-467f-a8ba-6e3f1f0d2d9a",
+            actor = "handled",
+            attempt = 1_u64,
             call = tracing::field::Empty,
         );
         run.record("call", tracing::field::display(format_args!("handled({})", 17)));
@@ -276,6 +278,8 @@ mod tests {
             let mut object = object;
             object["slot"] = 2.into();
             object["message_id"] = "8f14e45f-ceea-467f-a8ba-6e3f1f0d2d9a".into();
+            object["actor"] = "handled".into();
+            object["attempt"] = 1.into();
             object["call"] = "handled(17)".into();
             object
         };

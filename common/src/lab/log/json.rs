@@ -6,7 +6,7 @@
 //! | `level` | `error`, `warn`, `info`, `debug`, `trace` |
 //! | `target` | the module that speaks |
 //! | `message` | the text of the line; not always there |
-//! | `slot`, `message_id`, `call` | inside of a run: the slot from 1, the id in full, the call |
+//! | `slot`, `message_id`, `actor`, `attempt`, `call` | inside of a run: the slot from 1, the id in full, the actor's name, the attempt from 1, and the start of the call |
 //! | `fields` | the event's other fields by name; not there where there are none |
 //!
 //! These keys stay; others may come beside them.
@@ -31,6 +31,8 @@ pub(super) fn draw(time: Timestamp, run: Option<&Run>, event: &Event<'_>) -> Str
     if let Some(run) = run {
         set("slot", json!(run.slot()));
         set("message_id", json!(run.id()));
+        set("actor", json!(run.actor()));
+        set("attempt", json!(run.attempt()));
         set("call", json!(run.call()));
     }
     let mut fields = Fields::default();
