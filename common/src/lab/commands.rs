@@ -125,13 +125,11 @@ fn template() -> String {
     let (head, literal) = (styles.get_header(), styles.get_literal());
     let inside = inside::commands();
     let width = inside.iter().map(|command| command.get_name().len()).max().unwrap_or(0);
-    let lines: String = inside
-        .iter()
-        .map(|command| {
-            let (name, about) = (command.get_name(), command.get_about().map(ToString::to_string).unwrap_or_default());
-            format!("  {literal}{name}{literal:#}{:gap$}{about}\n", "", gap = width - name.len() + 2)
-        })
-        .collect();
+    let line = |command: &Command| {
+        let (name, about) = (command.get_name(), command.get_about().map(ToString::to_string).unwrap_or_default());
+        format!("  {literal}{name}{literal:#}{:gap$}{about}\n", "", gap = width - name.len() + 2)
+    };
+    let lines = inside.iter().map(line).collect::<Vec<_>>().concat();
     format!(
         "{{about-with-newline}}\n{{usage-heading}} {{usage}}\n\n\
          {head}Commands:{head:#}\n{{subcommands}}\n\n\

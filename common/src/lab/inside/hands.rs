@@ -40,7 +40,8 @@ pub(super) async fn cancel(broker: &Broker, typed: Given<'_>) -> Result<ExitCode
             match broker.cancel(&letter.found, BY_HAND).await? {
                 Some(was) => {
                     let (sentence, program) = outcome(broker, &letter, &was).await?;
-                    text.push_str(&format!("{}  {} {sentence}\n", short(letter.id()), letter.short_call()));
+                    text += short(letter.id());
+                    text += &[" ", &letter.short_call(), &format!("{sentence}\n")].join(" ");
                     programs.push(program);
                 }
                 None => moved_on = Some(letter),

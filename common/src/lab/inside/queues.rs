@@ -11,6 +11,7 @@ use super::text::{Room, Table, millis};
 use super::{answer, more_than};
 use crate::because::{short, spell};
 use crate::broker::Broker;
+use crate::queue_name::QueueName;
 use crate::store::{PAGE, QueueSight, WorkerSight};
 
 /// How many columns the name of a queue gets, and the names of a worker's.
@@ -41,7 +42,7 @@ impl Busy {
             if worker.is_silent { format!("silent for {}", spell(worker.silent_for)) } else { "alive".to_owned() };
         let queues = worker.queues.as_ref().map_or_else(
             || "(Python)".to_owned(),
-            |queues| queues.iter().map(|queue| queue.as_str()).collect::<Vec<_>>().join(" "),
+            |queues| queues.iter().map(QueueName::as_str).collect::<Vec<_>>().join(" "),
         );
         // What ended between two looks is left out.
         let known = held.iter().flatten();
@@ -70,7 +71,7 @@ impl Busy {
         json!({
             "id": worker.id,
             "python": worker.queues.is_none(),
-            "queues": queues.map(|queues| queues.iter().map(|queue| queue.as_str()).collect::<Vec<_>>()),
+            "queues": queues.map(|queues| queues.iter().map(QueueName::as_str).collect::<Vec<_>>()),
             "alive": !worker.is_silent,
             "silent_for_millis": millis(worker.silent_for),
             "holds": holds.collect::<Vec<_>>(),

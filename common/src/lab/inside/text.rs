@@ -75,7 +75,8 @@ impl fmt::Display for Table {
         for row in [&self.heads].into_iter().chain(&self.rows) {
             let mut line = String::new();
             for ((cell, width), is_number) in row.iter().zip(&widths).zip(&self.is_number) {
-                line += &if *is_number { format!("{cell:>width$}") } else { format!("{cell:width$}") };
+                let cell = if *is_number { format!("{cell:>width$}") } else { format!("{cell:width$}") };
+                line += &cell;
                 line += &" ".repeat(GAP);
             }
             line += &self.room.cell(&row[last], left);
@@ -115,7 +116,8 @@ fn clean(text: &str) -> String {
 /// Lines with their names in a column.
 pub(super) fn aligned(lines: &[(&str, String)]) -> String {
     let width = lines.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
-    lines.iter().map(|(name, value)| format!("{name:width$}  {}\n", block(value, width + GAP))).collect()
+    let line = |(name, value): &(&str, String)| format!("{name:width$}  {}\n", block(value, width + GAP));
+    lines.iter().map(line).collect::<Vec<_>>().concat()
 }
 
 /// `1 message`, `3 messages`.
