@@ -62,11 +62,8 @@ fn a_log_without_its_end_holds_a_prefix() {
     let all = eventually(PATIENCE, || (said(&sender, "stored").len() > 40).then_some(()));
     assert!(all.is_some(), "{sender}");
     sender.suspend();
-    let log = fs::metadata(rig.beside("-wal"));
-    let length = log.map_or(0, |log| log.len());
-    if length == 0 {
-        panic!("the sender has ended before it was stopped\n{sender}");
-    }
+    let length = fs::metadata(rig.beside("-wal")).map_or(0, |log| log.len());
+    assert!(length > 0, "the sender has ended before it was stopped\n{sender}");
     let mut lengths = Vec::new();
     for step in 0..=20 {
         let copy = copy_of(&rig);
