@@ -87,8 +87,8 @@ fn a_worker_keeps_what_it_finished_without_room_and_runs_nothing_twice() {
     worker.wait_for_line("attempt 1 starts");
     let error = disk.fill(&broker);
     assert!(matches!(error, StoreError::Full(_)), "{error:?}");
-    worker.wait_for("line that says that there is no room", |line| line.contains("nap(") && line.contains("done in"));
-    worker.wait_for_line("full");
+    worker.wait_for("end of the nap", |line| line.contains("nap(") && line.contains("done in"));
+    worker.wait_for_line("is full");
     assert_eq!(rig.counts(&broker).claimed, 1, "{worker}");
     disk.empty();
     let seen =

@@ -57,16 +57,13 @@ fn files_copied_at_any_moment_hold_all_that_was_acknowledged() {
 #[test]
 fn a_log_without_its_end_holds_a_prefix() {
     let rig = Rig::new();
-    // So few that the log was never worked into the database: what it lacks then is what a disk had not got yet.
-    let sender = rig.sender(0, 50 * BATCH, BATCH);
+    // So few that the log is never worked into the database: what it lacks then is what a disk had not got yet.
+    let sender = rig.sender(0, 200 * BATCH, BATCH);
     let all = eventually(PATIENCE, || (said(&sender, "stored").len() > 40).then_some(()));
     assert!(all.is_some(), "{sender}");
     sender.suspend();
-    let log = fs::metadata(rig.beside("-wal"));
-    let length = log.map_or(0, |log| log.len());
-    if length == 0 {
-        panic!("the sender has ended before it was stopped\n{sender}");
-    }
+    let length = fs::metadata(rig.beside("-wal")).map_or(0, |log| log.len());
+    assert!(length > 0, "the sender has ended before it was stopped\n{sender}");
     let mut lengths = Vec::new();
     for step in 0..=20 {
         let copy = copy_of(&rig);
