@@ -47,7 +47,7 @@ impl Stage for Redis {
         let namespace = tests::redis::fresh_namespace();
         let store = RedisStore::connect(&self.url, &namespace, clock).await.unwrap();
         let script = Script::load(&self.url, &namespace).await;
-        Scene { store: Arc::new(store), results: format!("{namespace}-result-"), script: Some(script) }
+        Scene { store: Arc::new(store), results: format!("{namespace}-result-"), script: Some(script), folder: None }
     }
 }
 
