@@ -31,12 +31,7 @@ impl Stage for Redis {
     }
 
     fn kinds(&self) -> Vec<Kind> {
-        use Kind::*;
-        Kind::ALL
-            .iter()
-            .copied()
-            .filter(|k| !matches!(k, Cancel | Pause | Resume | Purge | Revive | Delete | Look))
-            .collect()
+        Kind::ALL.to_vec()
     }
 
     fn moves(&self) -> Vec<Move> {

@@ -39,8 +39,18 @@ impl Play {
             Kind::Resume => !self.places.paused.is_empty(),
             Kind::PythonAck | Kind::PythonNack | Kind::PythonRequeue => self.python_has_any(false),
             Kind::PythonPromote => self.python_has_due() > 0,
-            Kind::PythonFetch | Kind::PythonFetchDelayed | Kind::PythonMaintain | Kind::PythonDie | Kind::Watch => true,
-            Kind::Purge | Kind::Look | Kind::Tick | Kind::Ticks | Kind::Late | Kind::Minute | Kind::Week => true,
+            Kind::Purge
+            | Kind::Look
+            | Kind::Tick
+            | Kind::Ticks
+            | Kind::Late
+            | Kind::Minute
+            | Kind::Week
+            | Kind::PythonFetch
+            | Kind::PythonFetchDelayed
+            | Kind::PythonMaintain
+            | Kind::PythonDie
+            | Kind::Watch => true,
         }
     }
 

@@ -46,7 +46,7 @@ impl Play {
         let Some(script) = self.script.clone() else { return Ok(()) };
         match operation.kind {
             Kind::PythonSend | Kind::PythonSendDelayed => {
-                for _ in 0..1 + operation.pick(1, 2) {
+                for _ in 0..=operation.pick(1, 2) {
                     self.last += 1;
                     let eta = delayed.then(|| now + Self::delay(operation));
                     let (name, bytes) = written(&list, self.last, eta);
