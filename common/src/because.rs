@@ -1,19 +1,24 @@
 //! Why a message is where it is, in one sentence.
 //!
-//! A look at the store gives the facts; here they become a [`Because`], without any I/O. Its text is the sentence.
+//! A look at the store gives the facts; here they become a [`Because`], without any I/O, so that every sentence is a case
+//! that can be tested. Its text is the sentence.
+//!
+//! Python's workers do not tell which queues they consume. One that holds something of a queue consumes it; of the others
+//! nothing is claimed.
+
+mod claimed;
+mod words;
 
 use std::fmt;
 use std::time::Duration;
 
+pub use self::claimed::{Heirs, Holder};
+pub(crate) use self::words::short;
+pub use self::words::{error_line, spell};
 use crate::clock::Timestamp;
-use crate::message::{Message, option};
+use crate::message::Message;
 use crate::queue_name::QueueName;
-use crate::store::{
-    AHEAD_LIMIT, BEAT_INTERVAL, DEAD_AFTER, DEAD_LETTER_TTL, Location, QueueSight, SUSPECT_AFTER, Sighting, WorkerSight,
-};
-
-/// How long Python's workers may be silent.
-const PYTHON_SILENCE: Duration = Duration::from_secs(60);
+use crate::store::{AHEAD_LIMIT, DEAD_LETTER_TTL, Location, QueueSight, SUSPECT_AFTER, Sighting, WorkerSight};
 
 /// What is known about a message, its queue and the workers.
 #[derive(Clone, Copy, Debug)]
@@ -28,213 +33,254 @@ pub struct Facts<'a> {
     pub now: Timestamp,
 }
 
-/// Why a message waits, or does not.
+/// Why a message waits, or why it does not. Shown, it is a sentence without a full stop.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Because {
-    /// Nothing is fetched from its queue.
-    Paused(QueueName),
-    /// No worker is alive.
-    NoWorker,
-    /// Workers are alive, and none of them takes from its queue.
-    NoWorkerOf(QueueName),
-    /// It is due, and no worker is alive that would make it ready.
-    DueWithoutWorker,
-    /// So many go first; `None` for more than [`AHEAD_LIMIT`].
-    Ahead(Option<usize>),
-    /// It is the first, and no slot has taken it yet.
+    /// It is ready, and nobody may or can fetch it.
+    Blocked(Obstacle),
+    /// It is ready, and others go before it; `None` for more than [`AHEAD_LIMIT`].
+    Behind(Option<usize>),
+    /// It is the next one, and so many workers died with it that it is run alone.
+    Suspect(u32),
+    /// It is the next one, and the workers of its queue are busy.
     Next,
-    /// Workers died with it, so it runs alone.
-    Suspect {
-        /// How many.
-        crashes: u32,
-    },
-    /// It is not due yet.
-    Delayed {
-        /// For how long it still waits.
+    /// It is the next one, and a worker of its queue is idle.
+    Fetching,
+    /// It is held until its time.
+    NotDue {
+        /// How long that is.
         left: Duration,
+        /// The attempt that failed, where it is held for a retry.
+        failed: Option<Failed>,
+        /// What it will wait for then.
+        then: Option<Obstacle>,
     },
-    /// It failed, and its next attempt is not due yet.
-    Retry {
-        /// The attempt that failed, from 1.
-        attempt: u32,
-        /// For how long it still waits.
-        left: Duration,
+    /// Its time has come, and it has not been moved to its queue yet.
+    Overdue {
+        /// For so long.
+        by: Duration,
+        /// Why nobody moves it; `None` where a worker's next beat does.
+        obstacle: Option<Obstacle>,
     },
-    /// A worker has it.
-    Held {
-        /// Its id.
-        worker: String,
-        /// Whether it is one of Python's.
-        python: bool,
-    },
-    /// A worker has it that gives no sign of life.
-    HeldBySilent {
-        /// Its id.
-        worker: String,
-        /// For how long it has been silent.
-        silent: Duration,
-        /// After how long others take over.
-        limit: Duration,
-    },
-    /// It is cancelled, and its worker has not ended it yet.
-    Cancelled {
-        /// The worker's id.
-        worker: String,
-        /// Whether it is one of Python's, which does not hear of it.
-        python: bool,
+    /// A worker holds it.
+    Claimed {
+        /// Who, and how it is.
+        holder: Holder,
+        /// Whether somebody has cancelled it.
+        cancelled: bool,
+        /// How many workers died with it before, where that makes it run alone.
+        suspect: Option<u32>,
     },
     /// It is a dead letter.
     Dead {
-        /// Why it died.
+        /// How long it has been one.
+        since: Duration,
+        /// Why, in one line, where that is known.
         reason: Option<String>,
-        /// How long it is still kept.
-        left: Duration,
+        /// How much longer it is kept.
+        kept: Duration,
     },
+}
+
+/// What keeps everything in a queue from being fetched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Obstacle {
+    /// The queue is paused; Python's workers know of no pause.
+    Paused {
+        /// The queue.
+        queue: QueueName,
+        /// Whether workers of Python are alive.
+        python: bool,
+    },
+    /// No worker is alive, of whatever queue.
+    Nobody,
+    /// Workers are alive, and none of this queue.
+    NobodyHere(QueueName),
+    /// No worker of ours consumes the queue. Python's do not tell what they consume.
+    PythonPerhaps(QueueName),
+}
+
+/// The last attempt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failed {
+    /// Its number, from 1.
+    pub attempt: u32,
+    /// Its error in one line, where there is one.
+    pub error: Option<String>,
 }
 
 impl Because {
     /// Draws the conclusion.
     #[must_use]
     pub fn of(facts: Facts<'_>) -> Self {
-        match &facts.found.location {
-            Location::Ready { ahead } => waiting(facts, *ahead),
-            Location::Delayed { due } => delayed(facts, *due),
-            Location::Claimed { worker, cancelled } => held(facts, worker, *cancelled),
-            Location::Dead { died, reason } => {
-                Self::Dead { reason: reason.clone(), left: (*died + DEAD_LETTER_TTL).since(facts.now) }
-            }
+        let found = facts.found;
+        let obstacle = Obstacle::of(facts);
+        match &found.location {
+            Location::Ready { ahead } => match (obstacle, ahead) {
+                (Some(obstacle), _) => Self::Blocked(obstacle),
+                (None, None | Some(1..)) => Self::Behind(*ahead),
+                (None, Some(0)) if found.crashes >= SUSPECT_AFTER => Self::Suspect(found.crashes),
+                (None, Some(0)) if facts.consumers().any(|worker| worker.holds.is_empty()) => Self::Fetching,
+                (None, Some(0)) => Self::Next,
+            },
+            Location::Delayed { due } if *due > facts.now => Self::NotDue {
+                left: due.since(facts.now),
+                failed: Message::decode(&found.bytes, facts.now).ok().and_then(|message| Failed::of(&message)),
+                then: obstacle,
+            },
+            Location::Delayed { due } => Self::Overdue { by: facts.now.since(*due), obstacle: facts.stuck() },
+            Location::Claimed { worker, cancelled } => Self::Claimed {
+                holder: Holder::of(worker, facts),
+                cancelled: *cancelled,
+                suspect: Some(found.crashes).filter(|crashes| *crashes >= SUSPECT_AFTER),
+            },
+            Location::Dead { died, reason } => Self::Dead {
+                since: facts.now.since(*died),
+                reason: reason.as_deref().map(error_line),
+                kept: (*died + DEAD_LETTER_TTL).since(facts.now),
+            },
+        }
+    }
+
+    /// A word for it that stays the same, for programs.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Blocked(obstacle) | Self::Overdue { obstacle: Some(obstacle), .. } => obstacle.kind(),
+            Self::Behind(_) => "behind",
+            Self::Suspect(_) => "suspect",
+            Self::Next => "next",
+            Self::Fetching => "fetching",
+            Self::NotDue { failed: None, .. } => "not_due",
+            Self::NotDue { failed: Some(_), .. } => "retry",
+            Self::Overdue { obstacle: None, .. } => "overdue",
+            Self::Claimed { cancelled: true, .. } => "cancelled",
+            Self::Claimed { holder: Holder::Silent { .. }, .. } => "silent",
+            Self::Claimed { .. } => "running",
+            Self::Dead { .. } => "dead",
         }
     }
 }
 
-fn waiting(facts: Facts<'_>, ahead: Option<usize>) -> Because {
-    if facts.queue.is_some_and(|queue| queue.paused) {
-        return Because::Paused(facts.found.queue.clone());
+impl Facts<'_> {
+    /// The live workers that are known to consume the message's queue.
+    fn consumers(&self) -> impl Iterator<Item = &WorkerSight> {
+        let queue = &self.found.queue;
+        let live = self.workers.iter().filter(|worker| !worker.is_silent);
+        live.filter(move |worker| match &worker.queues {
+            Some(queues) => queues.contains(queue),
+            None => worker.holds.iter().any(|claim| claim.queue == *queue),
+        })
     }
-    let mut alive = facts.workers.iter().filter(|worker| !worker.is_silent).peekable();
-    if alive.peek().is_none() {
-        return Because::NoWorker;
+
+    fn python_lives(&self) -> bool {
+        self.workers.iter().any(|worker| !worker.is_silent && worker.queues.is_none())
     }
-    let takes = |worker: &WorkerSight| worker.queues.as_ref().is_none_or(|queues| queues.contains(&facts.found.queue));
-    if !alive.any(takes) {
-        return Because::NoWorkerOf(facts.found.queue.clone());
-    }
-    match ahead {
-        Some(0) if facts.found.crashes >= SUSPECT_AFTER => Because::Suspect { crashes: facts.found.crashes },
-        Some(0) => Because::Next,
-        ahead => Because::Ahead(ahead),
+
+    /// Why nobody moves to the queue what is due. A pause does not keep it from there.
+    fn stuck(self) -> Option<Obstacle> {
+        Obstacle::of(Self { queue: None, ..self })
     }
 }
 
-fn delayed(facts: Facts<'_>, due: Timestamp) -> Because {
-    if due <= facts.now {
-        return if facts.workers.iter().any(|worker| !worker.is_silent) {
-            Because::Next
+impl Obstacle {
+    fn of(facts: Facts<'_>) -> Option<Self> {
+        let queue = || facts.found.queue.clone();
+        let python = facts.python_lives();
+        if facts.queue.is_some_and(|queue| queue.paused) {
+            return Some(Self::Paused { queue: queue(), python });
+        }
+        if facts.consumers().next().is_some() {
+            return None;
+        }
+        Some(if python {
+            Self::PythonPerhaps(queue())
+        } else if facts.workers.iter().all(|worker| worker.is_silent) {
+            Self::Nobody
         } else {
-            Because::DueWithoutWorker
-        };
+            Self::NobodyHere(queue())
+        })
     }
-    let left = due.since(facts.now);
-    let message = Message::decode(&facts.found.bytes, facts.now).ok();
-    match message.filter(|message| message.options.get(option::TRACEBACK).is_some()) {
-        Some(message) => Because::Retry { attempt: message.retries().max(1), left },
-        None => Because::Delayed { left },
+
+    fn kind(&self) -> &'static str {
+        match self {
+            Self::Paused { .. } => "paused",
+            Self::Nobody | Self::NobodyHere(_) | Self::PythonPerhaps(_) => "no_worker",
+        }
     }
 }
 
-fn held(facts: Facts<'_>, worker: &str, cancelled: bool) -> Because {
-    let known = facts.workers.iter().find(|known| known.id == worker);
-    let python = known.is_some_and(|known| known.queues.is_none());
-    let worker = worker.to_owned();
-    match known.filter(|known| known.is_silent) {
-        Some(silent) => Because::HeldBySilent {
-            worker,
-            silent: silent.silent_for,
-            limit: if python { PYTHON_SILENCE } else { BEAT_INTERVAL * DEAD_AFTER },
-        },
-        None if cancelled => Because::Cancelled { worker, python },
-        None => Because::Held { worker, python },
+impl Failed {
+    /// The attempt before the next one; `None` where there was none.
+    fn of(message: &Message) -> Option<Self> {
+        let attempt = Some(message.retries()).filter(|retries| *retries > 0)?;
+        Some(Self { attempt, error: words::last_error(message).as_deref().map(error_line) })
     }
 }
 
 impl fmt::Display for Because {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Paused(queue) => write!(f, "it waits because queue {queue} is paused"),
-            Self::NoWorker => f.write_str("it waits because no worker is alive"),
-            Self::NoWorkerOf(queue) => write!(f, "it waits because no live worker takes from queue {queue}"),
-            Self::DueWithoutWorker => f.write_str("it waits because it is due, and no worker is alive to take it"),
-            Self::Ahead(Some(1)) => f.write_str("it waits because 1 message goes before it"),
-            Self::Ahead(Some(ahead)) => write!(f, "it waits because {ahead} messages go before it"),
-            Self::Ahead(None) => write!(f, "it waits because more than {AHEAD_LIMIT} messages go before it"),
-            Self::Next => f.write_str("it waits because no slot is free yet; it is the next one"),
-            Self::Suspect { crashes } => {
-                write!(f, "it waits because {crashes} workers died with it: it runs once its worker does nothing else")
+            Self::Blocked(obstacle) => write!(f, "it waits because {obstacle}"),
+            Self::Behind(Some(1)) => write!(f, "it waits because 1 message goes before it"),
+            Self::Behind(Some(ahead)) => write!(f, "it waits because {ahead} messages go before it"),
+            Self::Behind(None) => write!(f, "it waits because more than {AHEAD_LIMIT} messages go before it"),
+            Self::Suspect(crashes) => {
+                write!(f, "it waits because {crashes} workers died with it: it is the next one, and runs alone")
             }
-            Self::Delayed { left } => write!(f, "it waits because it is due in {}", Roughly(*left)),
-            Self::Retry { attempt, left } => {
-                write!(f, "it waits because attempt {attempt} failed; the next one is due in {}", Roughly(*left))
+            Self::Next => write!(f, "it waits because the workers are busy: it is the next one that a free slot takes"),
+            Self::Fetching => write!(f, "it waits because it has only just come: an idle worker is about to fetch it"),
+            Self::NotDue { left, failed, then } => {
+                write!(f, "it waits because ")?;
+                match failed {
+                    Some(failed) => write!(f, "{failed}; attempt {} is due in {}", failed.attempt + 1, spell(*left))?,
+                    None => write!(f, "it is not due yet, but in {}", spell(*left))?,
+                }
+                then.as_ref().map_or(Ok(()), |obstacle| write!(f, "; and {obstacle}"))
             }
-            Self::Held { worker, python } => {
-                write!(f, "it does not wait: {} runs it, or is about to", Named(worker, *python))
+            Self::Overdue { by, obstacle: None } => {
+                write!(f, "it waits because it came due only {} ago: a worker is about to fetch it", spell(*by))
             }
-            Self::HeldBySilent { worker, silent, limit } => write!(
-                f,
-                "it waits because worker {}, which has it, gives no sign of life for {}; after {} others take over",
-                short(worker),
-                Roughly(*silent),
-                Roughly(*limit)
-            ),
-            Self::Cancelled { worker, python: false } => write!(
-                f,
-                "it waits because its run has not ended; worker {} was told that it is cancelled, and it is not run again",
-                short(worker)
-            ),
-            Self::Cancelled { worker, python: true } => write!(
-                f,
-                "it waits because its run has not ended; it is cancelled, but Python's worker {} does not hear of that",
-                short(worker)
-            ),
-            Self::Dead { reason, left } => {
-                f.write_str("it does not wait: it is a dead letter")?;
+            Self::Overdue { by, obstacle: Some(obstacle) } => {
+                write!(f, "it waits because {obstacle}; it has been due for {}", spell(*by))
+            }
+            Self::Claimed { holder, cancelled, suspect } => holder.say(f, *cancelled, *suspect),
+            Self::Dead { since, reason, kept } => {
+                write!(f, "it waits no more: it died {} ago", spell(*since))?;
                 if let Some(reason) = reason {
                     write!(f, " ({reason})")?;
                 }
-                write!(f, ", kept for another {}", Roughly(*left))
+                if kept.is_zero() {
+                    write!(f, ", and is about to be deleted")
+                } else {
+                    write!(f, ", and is kept for {}", spell(*kept))
+                }
             }
         }
     }
 }
 
-/// The first characters of a worker's id, as the log shows them.
-fn short(worker: &str) -> &str {
-    worker.char_indices().nth(8).map_or(worker, |(end, _)| &worker[..end])
-}
-
-/// A worker by its short id and its language.
-struct Named<'a>(&'a str, bool);
-
-impl fmt::Display for Named<'_> {
+impl fmt::Display for Obstacle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self(worker, python) = self;
-        write!(f, "{} {}", if *python { "Python's worker" } else { "worker" }, short(worker))
+        match self {
+            Self::Paused { queue, python: false } => write!(f, "queue {queue} is paused"),
+            Self::Paused { queue, python: true } => {
+                write!(f, "queue {queue} is paused (Python's workers know of no pause, and may take it)")
+            }
+            Self::Nobody => write!(f, "no worker is alive"),
+            Self::NobodyHere(queue) => write!(f, "no live worker takes from queue {queue}"),
+            Self::PythonPerhaps(queue) => {
+                write!(f, "no worker of Rust takes from queue {queue}, and Python's do not tell")
+            }
+        }
     }
 }
 
-/// A duration in the unit that fits: `850 ms`, `4.2 s`, `3 min`, `2 h`, `7 days`.
-#[derive(Clone, Copy, Debug)]
-pub struct Roughly(pub Duration);
-
-impl fmt::Display for Roughly {
+impl fmt::Display for Failed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let seconds = self.0.as_secs_f64();
-        match self.0.as_secs() {
-            0 => write!(f, "{} ms", self.0.as_millis()),
-            1..10 => write!(f, "{seconds:.1} s"),
-            10..120 => write!(f, "{seconds:.0} s"),
-            120..7_200 => write!(f, "{:.0} min", seconds / 60.0),
-            7_200..172_800 => write!(f, "{:.0} h", seconds / 3_600.0),
-            _ => write!(f, "{:.0} days", seconds / 86_400.0),
+        match &self.error {
+            Some(error) => write!(f, "attempt {} failed ({error})", self.attempt),
+            None => write!(f, "attempt {} asked for another one", self.attempt),
         }
     }
 }

@@ -122,7 +122,9 @@ fn dispatch(experiment: &Experiment, matches: &ArgMatches) -> Result<ExitCode, F
         output::print(experiment.notes);
         return Ok(ExitCode::SUCCESS);
     }
-    let lines = log::install(experiment, given.get_flag(commands::VERBOSE), command == commands::DEMO)?;
+    // The demonstration reads its own log.
+    let is_json = command != commands::DEMO && commands::wants_json_log(given);
+    let lines = log::install(experiment, given.get_flag(commands::VERBOSE), is_json, command == commands::DEMO)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()

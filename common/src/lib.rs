@@ -45,7 +45,7 @@
 //!    └ Call    → Message                      └ Pool   one queue, that free slots take the first of
 //!      └ Broker: before_enqueue hooks           └ slot   arguments → before_run hooks → actor → Outcome
 //!        └ Store::enqueue(batch)                  └ ending hooks: Outcome → Ending (a place, and effects)
-//!              └ Redis │ memory                     └ Store::finish(batch): one step a message
+//!              └ Redis │ SQLite │ memory            └ Store::finish(batch): one step a message
 //! ```
 //!
 //! Downwards, a file a step:
@@ -55,10 +55,10 @@
 //! | an actor is declared, and a call built | [`actor`](mod@actor), [`call`] |
 //! | the call as it travels | [`message`] |
 //! | the handle that people hold, and the thread that its connections live on | [`broker`] |
-//! | the contract of what keeps messages; on Redis, in memory | [`store`]; [`stores::redis`], [`stores::memory`] |
+//! | the contract of what keeps messages; on Redis, in a file, in memory | [`store`]; [`stores`] |
 //! | the worker's loop, its slots, and how one message is run | [`worker`] |
 //! | how a run ended, and what the hooks make of it | [`outcome`], [`middleware`], [`middlewares`] |
-//! | looking inside, and moving by hand what lies there | [`broker`], [`store::Inspect`] |
+//! | looking inside, and moving by hand what lies there | [`broker`], [`store::Inspect`], [`because`] |
 //! | what a program's tests need | [`testing`] |
 //!
 //! # Promises
@@ -69,8 +69,8 @@
 //!
 //! # Features
 //!
-//! `lab`: the command line, log and notes of the lab's experiments. `conformance`: the contract as tests, for stores of
-//! your own.
+//! `sqlite`: the store in a file; it compiles SQLite. `lab`: the command line, log and notes of the lab's experiments.
+//! `conformance`: the contract as tests, for stores of your own.
 //!
 //! [dramatiq]: https://dramatiq.io
 

@@ -51,6 +51,9 @@ pub const BEAT_INTERVAL: Duration = Duration::from_millis(1_100);
 /// How many intervals without a sign of life make a worker dead.
 pub const DEAD_AFTER: u32 = 3;
 
+/// How long a worker of Python may be silent: it shows signs of life only with its commands.
+pub const PYTHON_DEAD_AFTER: Duration = Duration::from_secs(60);
+
 /// How many deaths of its workers make a message suspect: a worker runs it alone, so that nothing beside it is blamed.
 pub const SUSPECT_AFTER: u32 = 2;
 

@@ -82,9 +82,30 @@ async fn open(url: &str, namespace: Option<&str>, clock: Clock) -> Result<Broker
 
 /// A URL as far as it may be shown: what stands before an `@` is a user and a password.
 fn without_password(url: &str) -> String {
+    // A file has none, and its path may hold any sign.
+    if url.starts_with("sqlite:") {
+        return url.to_owned();
+    }
     match (url.find("://"), url.rfind('@')) {
         (Some(scheme), Some(at)) if scheme + 3 <= at => format!("{}{}", &url[..scheme + 3], &url[at + 1..]),
         (None, Some(at)) => url[at + 1..].to_owned(),
         _ => url.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without_password;
+
+    #[test]
+    fn a_password_is_not_shown_and_a_path_is_shown_as_it_is() {
+        for (given, shown) in [
+            ("redis://me:secret@host:1/2", "redis://host:1/2"),
+            ("me:secret@host", "host"),
+            ("redis://host", "redis://host"),
+            ("sqlite:/home/me@work/tasks.db", "sqlite:/home/me@work/tasks.db"),
+        ] {
+            assert_eq!(without_password(given), shown);
+        }
     }
 }

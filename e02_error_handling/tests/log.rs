@@ -40,6 +40,14 @@ impl Lab {
     }
 }
 
+impl Lab {
+    /// A command as it is typed, and what it prints.
+    fn look(&self, args: &[&str]) -> Vec<String> {
+        let command = self.send(args);
+        std::iter::once(format!("$ {}", args.join(" "))).chain(command.stdout()).collect()
+    }
+}
+
 fn stop(worker: &Process) {
     worker.interrupt();
     assert!(worker.wait().success(), "{:?}", worker.lines());
@@ -64,6 +72,26 @@ fn the_notes_quote_how_errors_are_handled() {
     stop(&worker);
     let mut ids = Ids::new(&lab.url, &lab.namespace);
     log::pin(EXPERIMENT, "worker", &log::tidy(&worker.lines(), &mut ids));
+
+    // No worker is left, so what is sent waits.
+    let id = ids_in(&worker, "gave up after 4 attempts");
+    let mut inside = lab.look(&["dead", "list"]);
+    inside.extend(lab.look(&["dead", "requeue", &id]));
+    inside.extend(lab.look(&["show", &id]));
+    let delayed = lab.send(&["handled", "3", "--delay", "5m"]).stdout().remove(0);
+    inside.extend(lab.look(&["show", &delayed]));
+    inside.extend(lab.look(&["cancel", &delayed]));
+    log::pin(EXPERIMENT, "inside", &log::tidy(&inside, &mut ids));
+}
+
+/// The short id in the first line that says this.
+fn ids_in(worker: &Process, text: &str) -> String {
+    let lines = worker.lines();
+    let line = lines.iter().find(|line| line.contains(text)).expect(text);
+    line.split_whitespace()
+        .find(|word| word.len() == 8 && word.bytes().all(|byte| byte.is_ascii_hexdigit()))
+        .expect(line)
+        .to_owned()
 }
 
 #[test]

@@ -15,6 +15,7 @@
 //! | what varies | is checked to be | becomes |
 //! | --- | --- | --- |
 //! | the time a line begins with | a time of day | nothing |
+//! | a time of day further on, with its date or without | a time of day | `12:00:00.000` |
 //! | a message's id: after `slot N` and two spaces, or a whole one anywhere | eight hex digits, or a UUID | `m1`, `m2`, … by first sight |
 //! | a back-off, `in 1.37 s (1 to 2 s)` | inside its window | `in 1 to 2 s` |
 //! | a duration in ns, µs or ms | below a minute | `… ms` |
@@ -150,6 +151,12 @@ mod tests {
             tidy(&["12:00:07.103  cancelled 8f14e45f, and 0badcafe"], &mut ids),
             " cancelled m1, and 0badcafe\n"
         );
+    }
+
+    #[test]
+    fn a_time_inside_of_a_line_is_any_time() {
+        assert_eq!(tidied("sent 07:31:00.250, 5 ms ago"), "sent 12:00:00.000, … ms ago");
+        assert_eq!(tidied("due 2026-03-01 00:01:00.250"), "due 12:00:00.000");
     }
 
     #[test]

@@ -6,7 +6,7 @@ use super::Broker;
 use crate::error::StoreError;
 use crate::message::{Message, option};
 use crate::queue_name::QueueName;
-use crate::store::{Cancelled, Counts, DeadLetter, Inspect, QueueSight, Sighting, WorkerSight};
+use crate::store::{Cancelled, Claim, Counts, DeadLetter, Inspect, QueueSight, Sighting, WorkerSight};
 
 /// Each of these calls answers with what the store says where it fails.
 #[expect(clippy::missing_errors_doc, reason = "said once, above")]
@@ -32,6 +32,12 @@ impl Broker {
     pub async fn find(&self, id: &str, depth: usize) -> Result<Vec<Sighting>, StoreError> {
         let id = id.to_owned();
         self.look(async move |store| store.find(&id, depth).await).await
+    }
+
+    /// What lies under the name of a claim; `None` where nothing does, or a dead letter.
+    pub async fn sight(&self, claim: &Claim) -> Result<Option<Sighting>, StoreError> {
+        let claim = claim.clone();
+        self.look(async move |store| store.sight(&claim).await).await
     }
 
     /// The dead letters of a queue, the oldest first: at most `limit` after the first `skip`.

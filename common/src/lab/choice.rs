@@ -6,17 +6,20 @@
 
 use std::env;
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::ArgMatches;
 use clap::parser::ValueSource;
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::{Experiment, Failure, commands};
 use crate::broker::Broker;
 use crate::error::ConnectError;
+use crate::stores::NAMESPACE;
 
 /// The store that lives in one process.
 pub(super) const MEMORY: &str = "memory:";
@@ -30,8 +33,14 @@ const REDIS_PORT: (&str, u16) = ("localhost", 6_379);
 /// How long to wait for somebody to answer there; on this machine, a closed port says so at once.
 const PATIENCE: Duration = Duration::from_millis(300);
 
+/// The longest answer that is read.
+const ANSWER: u64 = 200;
+
 /// The file that is taken where no Redis answers.
 const FILE: &str = "lab.db";
+
+/// How a file's address begins.
+const SQLITE: &str = "sqlite:";
 
 /// What cargo puts into its target folders.
 const CACHE_TAG: &str = "CACHEDIR.TAG";
@@ -71,29 +80,65 @@ impl Choice {
         let (broker, why) = match self {
             Self::Named { url, by } => {
                 let broker = Broker::connect(&url).await.map_err(|error| explain(&error, by, experiment))?;
-                (broker, by)
+                (broker, by.to_owned())
             }
             Self::Default => by_default(experiment).await?,
         };
-        say(&broker, why);
+        say(&broker, &why);
         Ok(broker)
     }
 }
 
-async fn by_default(experiment: &Experiment) -> Result<(Broker, &'static str), Failure> {
-    let why = match timeout(PATIENCE, TcpStream::connect(REDIS_PORT)).await {
-        Ok(Ok(_)) => match Broker::connect(REDIS).await {
-            Ok(broker) => return Ok((broker, "default: a Redis answers there")),
-            Err(error) => {
-                tracing::debug!(target: "common::broker", "{error}");
-                "default: what listens on localhost:6379 does not answer as a Redis does"
-            }
-        },
-        _ => "default: no Redis answers on localhost:6379",
+async fn by_default(experiment: &Experiment) -> Result<(Broker, String), Failure> {
+    let (url, why) = match Neighbour::at(REDIS_PORT).await {
+        Neighbour::Redis => (REDIS.to_owned(), "a Redis answers there".to_owned()),
+        Neighbour::Nobody => (file_url(experiment)?, format!("no Redis answers on {}", place())),
+        Neighbour::Refuses(words) => (file_url(experiment)?, format!("the Redis on {} refuses: {words}", place())),
     };
-    let url = format!("sqlite:{}", file(experiment)?.display());
     let broker = Broker::connect(&url).await.map_err(|error| explain(&error, "the default", experiment))?;
-    Ok((broker, why))
+    Ok((broker, format!("default: {why}")))
+}
+
+fn place() -> String {
+    let (host, port) = REDIS_PORT;
+    format!("{host}:{port}")
+}
+
+/// Who answers where a Redis would.
+#[derive(Debug, PartialEq, Eq)]
+enum Neighbour {
+    Nobody,
+    /// A Redis that anybody may use.
+    Redis,
+    /// A Redis that wants a password, or says something else that is no welcome.
+    Refuses(String),
+}
+
+impl Neighbour {
+    /// Asks at an address. What is no Redis, or keeps silent, is nobody.
+    async fn at(address: (&str, u16)) -> Self {
+        let asked = timeout(PATIENCE, ask(address)).await;
+        match asked.ok().and_then(Result::ok).as_deref() {
+            Some("+PONG") => Self::Redis,
+            // It is there, and will be ready soon.
+            Some(words) if words.starts_with("-LOADING") => Self::Redis,
+            Some(words) if words.starts_with('-') => Self::Refuses(words[1..].to_owned()),
+            _ => Self::Nobody,
+        }
+    }
+}
+
+/// The first line that is answered to a greeting.
+async fn ask(address: (&str, u16)) -> io::Result<String> {
+    let mut stream = TcpStream::connect(address).await?;
+    stream.write_all(b"PING\r\n").await?;
+    let mut answer = String::new();
+    BufReader::new(stream.take(ANSWER)).read_line(&mut answer).await?;
+    Ok(answer.trim_end().to_owned())
+}
+
+fn file_url(experiment: &Experiment) -> Result<String, Failure> {
+    Ok(format!("sqlite:{}", file(experiment)?.display()))
 }
 
 /// The file that all experiments share: in cargo's target folder, which is there, or is made.
@@ -127,10 +172,68 @@ fn explain(error: &ConnectError, who: &str, experiment: &Experiment) -> Failure 
 
 /// The first line of every log.
 pub(super) fn say(broker: &Broker, why: &str) {
-    let address = broker.address();
-    if address.starts_with(MEMORY) {
+    let address = nearer(broker.address());
+    let namespace = broker.namespace();
+    // A Redis is shared with strangers, so the namespace always matters there.
+    if namespace == NAMESPACE && !address.starts_with("redis") {
         tracing::info!(target: "common::broker", "{address} ({why})");
     } else {
-        tracing::info!(target: "common::broker", "{address} ({why}), namespace {}", broker.namespace());
+        tracing::info!(target: "common::broker", "{address} ({why}), namespace {namespace}");
+    }
+}
+
+/// The address of a file as seen from the working directory, if it lies below.
+fn nearer(address: String) -> String {
+    let inside = address.strip_prefix(SQLITE).and_then(|path| {
+        let path = Path::new(path).strip_prefix(env::current_dir().ok()?).ok()?;
+        Some(format!("{SQLITE}{}", path.display()))
+    });
+    inside.unwrap_or(address)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read as _, Write as _};
+    use std::net::TcpListener;
+    use std::thread;
+
+    use super::*;
+
+    /// Who is at a port where a PING is answered so; nothing is answered to it where there is no answer.
+    fn neighbour(answer: Option<&'static str>) -> Neighbour {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let server = thread::spawn(move || {
+            let mut stream = listener.accept().unwrap().0;
+            let mut greeting = [0; 6];
+            stream.read_exact(&mut greeting).unwrap();
+            assert_eq!(&greeting, b"PING\r\n");
+            match answer {
+                Some(answer) => stream.write_all(answer.as_bytes()).unwrap(),
+                // Until the other one gives up.
+                None => assert_eq!(stream.read(&mut greeting).unwrap(), 0),
+            }
+        });
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let found = runtime.block_on(Neighbour::at(("127.0.0.1", port)));
+        server.join().unwrap();
+        found
+    }
+
+    #[test]
+    fn a_redis_is_known_by_its_answer() {
+        assert_eq!(neighbour(Some("+PONG\r\n")), Neighbour::Redis);
+        assert_eq!(neighbour(Some("-LOADING Redis is loading the dataset in memory\r\n")), Neighbour::Redis);
+        let refused = Neighbour::Refuses("NOAUTH Authentication required.".to_owned());
+        assert_eq!(neighbour(Some("-NOAUTH Authentication required.\r\n")), refused);
+        assert_eq!(neighbour(Some("HTTP/1.1 400 Bad Request\r\n\r\n")), Neighbour::Nobody);
+        assert_eq!(neighbour(None), Neighbour::Nobody);
+    }
+
+    #[test]
+    fn a_closed_port_is_nobody() {
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        assert_eq!(runtime.block_on(Neighbour::at(("127.0.0.1", port))), Neighbour::Nobody);
     }
 }

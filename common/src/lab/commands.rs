@@ -9,6 +9,7 @@ pub(super) mod inside;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use clap::builder::Styles;
 use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use jiff::ZonedDateTime;
@@ -32,6 +33,10 @@ pub(super) const BROKER: &str = "broker";
 pub(super) const BROKER_URL: &str = "BROKER_URL";
 /// Whether to log more.
 pub(super) const VERBOSE: &str = "verbose";
+/// How the log is written.
+const LOG_FORMAT: &str = "log-format";
+/// One JSON object a line.
+const JSON_LOG: &str = "json";
 /// How many slots a worker has.
 pub(super) const THREADS: &str = "threads";
 /// How long a worker that stops waits for what runs.
@@ -80,7 +85,7 @@ pub(super) fn program(experiment: &Experiment) -> Command {
         .hide_env_values(true)
         .global(true)
         .display_order(LAST)
-        .help("Where messages wait: redis://HOST:PORT/DB or sqlite:PATH; by default a Redis on localhost:6379, else a file");
+        .help("Where messages wait; by default a Redis on localhost:6379, else a file");
     let verbose = Arg::new(VERBOSE)
         .long(VERBOSE)
         .short('v')
@@ -88,12 +93,23 @@ pub(super) fn program(experiment: &Experiment) -> Command {
         .global(true)
         .display_order(LAST)
         .help("Logs more, and ids in full");
+    let log_format = Arg::new(LOG_FORMAT)
+        .long(LOG_FORMAT)
+        .value_name("FORMAT")
+        .value_parser(["text", JSON_LOG])
+        .default_value("text")
+        .hide_default_value(true)
+        .hide_possible_values(true)
+        .global(true)
+        .display_order(LAST)
+        .help("How the log is written: `text`, or `json`, an object a line");
     Command::new(experiment.name)
         .about(about(experiment))
+        .help_template(template())
         .after_help(examples(experiment))
         .subcommand_required(true)
         .arg_required_else_help(true)
-        .args([broker, verbose])
+        .args([broker, verbose, log_format])
         .subcommand(worker())
         .subcommands(experiment.actors.iter().map(|actor| sender(actor)))
         .subcommand(
@@ -101,6 +117,27 @@ pub(super) fn program(experiment: &Experiment) -> Command {
         )
         .subcommand(Command::new(NOTES).about("Prints the notes of this experiment"))
         .subcommands(inside::commands())
+}
+
+/// How help is laid out: as clap does it, with the commands that look inside apart from the others.
+fn template() -> String {
+    let styles = Styles::styled();
+    let (head, literal) = (styles.get_header(), styles.get_literal());
+    let inside = inside::commands();
+    let width = inside.iter().map(|command| command.get_name().len()).max().unwrap_or(0);
+    let lines: String = inside
+        .iter()
+        .map(|command| {
+            let (name, about) = (command.get_name(), command.get_about().map(ToString::to_string).unwrap_or_default());
+            format!("  {literal}{name}{literal:#}{:gap$}{about}\n", "", gap = width - name.len() + 2)
+        })
+        .collect();
+    format!(
+        "{{about-with-newline}}\n{{usage-heading}} {{usage}}\n\n\
+         {head}Commands:{head:#}\n{{subcommands}}\n\n\
+         {head}To look inside, while workers run:{head:#}\n{lines}\n\
+         {head}Options:{head:#}\n{{options}}{{after-help}}"
+    )
 }
 
 /// Prints what clap has to say, and tells the exit code.
@@ -111,6 +148,11 @@ pub(super) fn report(error: &clap::Error) -> ExitCode {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => ExitCode::SUCCESS,
         _ => ExitCode::from(2),
     }
+}
+
+/// Whether the log is to be JSON.
+pub(super) fn wants_json_log(given: &ArgMatches) -> bool {
+    given.get_one::<String>(LOG_FORMAT).is_some_and(|format| format == JSON_LOG)
 }
 
 /// Whether a command is an actor's.

@@ -21,8 +21,9 @@ use std::io::{IsTerminal as _, stdin};
 use std::process::ExitCode;
 
 use clap::ArgMatches;
-use serde_json::Value;
+use serde_json::{Value, json};
 
+use self::letter::{Letter, overview};
 use super::choice::Choice;
 use super::commands::inside::{self as words, Given};
 use super::{Experiment, Failure, output};
@@ -31,7 +32,7 @@ use crate::error::StoreError;
 use crate::store::{QueueSight, WorkerSight};
 
 /// How many queues or workers one look shows.
-const PAGE: usize = 100;
+const PAGE: usize = 1_000;
 
 /// Runs one of the commands.
 pub(super) async fn look(experiment: &Experiment, command: &str, given: &ArgMatches) -> Result<ExitCode, Failure> {
@@ -42,12 +43,12 @@ pub(super) async fn look(experiment: &Experiment, command: &str, given: &ArgMatc
     let broker = choice.connect(experiment).await?;
     let typed = Given(given);
     match command {
-        words::QUEUES => queues::show(&broker, typed).await,
+        words::QUEUES => queues::show(experiment, &broker, typed).await,
         words::SHOW => show::show(&broker, typed).await,
         words::CANCEL => hands::cancel(&broker, typed).await,
         words::PAUSE => hands::pause(experiment, &broker, typed).await,
         words::RESUME => hands::resume(experiment, &broker, typed).await,
-        words::PURGE => hands::purge(&broker, typed).await,
+        words::PURGE => hands::purge(experiment, &broker, typed).await,
         _ => dead::look(&broker, given).await,
     }
 }
@@ -96,14 +97,37 @@ fn answer(typed: Given<'_>, people: &str, programs: &Value) {
     }
 }
 
+/// Says that nothing was found, and why that may be.
+fn nothing(typed: Given<'_>, key: &str, why: &str) -> ExitCode {
+    if typed.json() {
+        output::print(&format!("{:#}\n", json!({ key: [] })));
+    }
+    output::error(why);
+    ExitCode::FAILURE
+}
+
+/// Several messages have an id that starts so, and only one can be meant.
+fn several(id: &str, letters: &[Letter]) -> Failure {
+    let number = letters.len();
+    Failure::Usage(format!("{number} messages have an id that starts with {id}; which one?\n\n{}", overview(letters)))
+}
+
+/// Cuts off what goes beyond the limit, and tells whether there was something.
+fn more_than<T>(found: &mut Vec<T>, limit: usize) -> bool {
+    let has_more = found.len() > limit;
+    found.truncate(limit);
+    has_more
+}
+
 /// Asks whether to go on. Where nobody can be asked, it is refused.
 fn is_wanted(typed: Given<'_>, question: &str) -> Result<bool, Failure> {
     if typed.yes() {
         return Ok(true);
     }
     if !stdin().is_terminal() {
-        return Err(Failure::Usage(format!("{question} Nobody is there to be asked: say --yes")));
+        return Err(Failure::Usage(format!("{question} Nobody is there to answer; --yes is an answer")));
     }
+    // On stderr, where it is seen whatever becomes of the answer to the command.
     output::log(&format!("{question} [y/N] "));
     let mut said = String::new();
     stdin().read_line(&mut said).map_err(|error| Failure::Broken(format!("no answer: {error}")))?;

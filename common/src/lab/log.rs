@@ -9,8 +9,9 @@
 //! it, and the actor's own lines are set off by two spaces. Lines outside of a run have the name of what speaks instead:
 //! `broker`, `worker`, `watch`.
 //!
-//! The wording of a line is its author's; this module only lays it out (line.rs).
+//! The wording of a line is its author's; this module only lays it out (line.rs), or writes it for programs (json.rs).
 
+mod json;
 mod line;
 mod panics;
 
@@ -55,7 +56,7 @@ thread_local! {
 pub(super) type Lines = UnboundedReceiver<String>;
 
 /// Makes this the process's log. What is logged can also be read, by the demonstration, if it `listens`.
-pub(super) fn install(experiment: &Experiment, verbose: bool, listens: bool) -> Result<Lines, Failure> {
+pub(super) fn install(experiment: &Experiment, verbose: bool, json: bool, listens: bool) -> Result<Lines, Failure> {
     let (heard, lines) = mpsc::unbounded_channel();
     let longest_name = experiment.actors.iter().map(|actor| actor.name.len()).max();
     let log = Log {
@@ -63,6 +64,7 @@ pub(super) fn install(experiment: &Experiment, verbose: bool, listens: bool) -> 
         zone: TimeZone::system(),
         style: Style {
             colours: output::has_colours(),
+            json,
             full_ids: verbose,
             call_width: longest_name.unwrap_or(0) + ARGUMENTS_WIDTH,
         },
@@ -158,12 +160,25 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Log {
 
 impl Log {
     fn write(&self, event: &Event<'_>, source: Source<'_>) {
+        if self.style.json {
+            let run = match source {
+                Source::Run { run, .. } => Some(run),
+                Source::Part(_) => None,
+            };
+            return self.put(&json::draw(Timestamp::now(), run, event), None);
+        }
         let time = when::clock_time(&Timestamp::now().to_zoned_datetime(self.zone.clone()));
         let line = Line { time: &time, source, event };
-        output::log(&line.draw(&self.style));
+        let plain = self.heard.as_ref().map(|_| line.draw(&self.style.plain()));
+        self.put(&line.draw(&self.style), plain);
+    }
+
+    /// Writes a line; whoever listens hears it without colours.
+    fn put(&self, line: &str, plain: Option<String>) {
+        output::log(line);
         if let Some(heard) = &self.heard {
             // Nobody may listen any more.
-            let _ = heard.send(line.draw(&self.style.plain()));
+            let _ = heard.send(plain.unwrap_or_else(|| line.to_owned()));
         }
     }
 }
@@ -182,22 +197,26 @@ mod tests {
 
     use super::*;
 
-    /// What is logged by `what`, without the time.
-    fn logged(filter: &str, full_ids: bool, what: impl FnOnce()) -> Vec<String> {
+    /// The lines that `what` logs.
+    fn lines(filter: &str, json: bool, full_ids: bool, what: impl FnOnce()) -> Vec<String> {
         let (heard, mut lines) = mpsc::unbounded_channel();
         let log = Log {
             filter: filter.parse().unwrap(),
             zone: TimeZone::UTC,
-            style: Style { colours: false, full_ids, call_width: 13 },
+            style: Style { colours: false, json, full_ids, call_width: 13 },
             heard: Some(heard),
         };
         tracing::subscriber::with_default(Arc::new(Registry::default().with(log)), what);
-        let mut all = Vec::new();
-        while let Ok(line) = lines.try_recv() {
+        std::iter::from_fn(|| lines.try_recv().ok()).collect()
+    }
+
+    /// The same without the time.
+    fn logged(filter: &str, full_ids: bool, what: impl FnOnce()) -> Vec<String> {
+        let without_time = |line: String| {
             assert_eq!(line.as_bytes()[8], b'.', "{line}");
-            all.push(line["12:00:00.000".len()..].to_owned());
-        }
-        all
+            line["12:00:00.000".len()..].to_owned()
+        };
+        lines(filter, false, full_ids, what).into_iter().map(without_time).collect()
     }
 
     fn a_run() {
@@ -206,6 +225,8 @@ mod tests {
             "run",
             slot = 2_u64,
             id = "8f14e45f-ceea-467f-a8ba-6e3f1f0d2d9a",
+            actor = "handled",
+            attempt = 1_u64,
             call = tracing::field::Empty,
         );
         run.record("call", tracing::field::display(format_args!("handled({})", 17)));
@@ -240,6 +261,47 @@ mod tests {
                 "  WARN  slot 2  8f14e45f-ceea-467f-a8ba-6e3f1f0d2d9a  handled(17)      17 is not allowed n=17 who=\"x\"\n"
             ]
         );
+    }
+
+    #[test]
+    fn programs_read_objects() {
+        let read = |line: String| {
+            let mut object: serde_json::Value = serde_json::from_str(&line).unwrap();
+            let time = object.as_object_mut().unwrap().remove("time").unwrap();
+            assert!(
+                time.as_str().unwrap().parse::<Timestamp>().is_ok() && time.as_str().unwrap().len() == 24,
+                "{time}"
+            );
+            object
+        };
+        let run = |object: serde_json::Value| {
+            let mut object = object;
+            object["slot"] = 2.into();
+            object["message_id"] = "8f14e45f-ceea-467f-a8ba-6e3f1f0d2d9a".into();
+            object["actor"] = "handled".into();
+            object["attempt"] = 1.into();
+            object["call"] = "handled(17)".into();
+            object
+        };
+        let read: Vec<_> = lines(DEFAULT_FILTER, true, false, || {
+            a_run();
+            tracing::error!(target: "common::broker", "two\nlines");
+        })
+        .into_iter()
+        .map(read)
+        .collect();
+        let expected = [
+            run(serde_json::json!({
+                "level": "debug", "target": "common::run", "message": "attempt 1 starts, 2 ms after it was sent",
+            })),
+            run(serde_json::json!({
+                "level": "warn", "target": "e02_error_handling", "message": "17 is not allowed",
+                "fields": { "n": 17, "who": "x" },
+            })),
+            run(serde_json::json!({ "level": "info", "target": "e02_error_handling", "fields": { "i": 3 } })),
+            serde_json::json!({ "level": "error", "target": "common::broker", "message": "two\nlines" }),
+        ];
+        assert_eq!(read, expected);
     }
 
     #[test]

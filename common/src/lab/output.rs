@@ -31,3 +31,23 @@ pub(super) fn error(text: &str) {
 pub(super) fn has_colours() -> bool {
     io::stderr().is_terminal() && env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
+
+/// Whether a person reads stdout.
+pub(super) fn is_terminal() -> bool {
+    io::stdout().is_terminal()
+}
+
+/// Appends `text` so that nothing in it passes for another line, or commands the terminal.
+pub(super) fn escape(line: &mut String, text: &str, indent: usize) {
+    for c in text.chars() {
+        match c {
+            '\n' if indent > 0 => {
+                line.push('\n');
+                line.extend(std::iter::repeat_n(' ', indent));
+            }
+            '\t' => line.push(c),
+            c if c.is_control() => line.extend(c.escape_default()),
+            c => line.push(c),
+        }
+    }
+}

@@ -1,6 +1,7 @@
 //! Sends one message, and prints its id.
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::ArgMatches;
 use jiff::ZonedDateTime;
@@ -17,6 +18,9 @@ const SHARED: &str = "redis:";
 /// How many workers one look shows.
 const PAGE: usize = 100;
 
+/// How long to look for a live worker.
+const PATIENCE: Duration = Duration::from_millis(500);
+
 /// Sends what was typed. Until it is sent, Ctrl-C ends the process as usual.
 pub(super) async fn send(experiment: &Experiment, actor: &str, given: &ArgMatches) -> Result<ExitCode, Failure> {
     let choice = Choice::of(given);
@@ -30,7 +34,9 @@ pub(super) async fn send(experiment: &Experiment, actor: &str, given: &ArgMatche
     let message = call.send(&broker).await.map_err(|error| Failure::Broken(error.to_string()))?;
     say(&message, broker.clock().now());
     output::print(&format!("{}\n", message.message_id));
-    if !somebody_runs(&broker, &message).await {
+    let look = somebody_runs(&broker, &message);
+    // What cannot be told soon is not worth a wait: the message is sent.
+    if tokio::time::timeout(PATIENCE, look).await == Ok(false) {
         tracing::warn!(
             target: "common::sender",
             "no worker is alive that takes it, so it waits; to start one: cargo run -p {} -- worker",

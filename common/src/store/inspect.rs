@@ -1,6 +1,7 @@
 //! The second contract: looking inside, and moving by hand what lies there.
 
-use super::sights::{Cancelled, Counts, DeadLetter, QueueSight, Sighting, WorkerSight};
+use super::claims::Claim;
+use super::sights::{Cancelled, Counts, DeadLetter, Location, QueueSight, Sighting, WorkerSight};
 use super::{Boxed, Store};
 use crate::error::StoreError;
 use crate::message::Message;
@@ -36,6 +37,18 @@ pub trait Inspect: Store {
     /// Those that lie under their id (all that were never retried), or under a name that this library gave them, are found at
     /// once. Others have to be looked for in the bodies; that goes through at most `depth` of each queue.
     fn find<'a>(&'a self, id: &'a str, depth: usize) -> Boxed<'a, Result<Vec<Sighting>, StoreError>>;
+
+    /// The message that lies in this queue under this name; `None` where nothing does, or a dead letter.
+    fn sight<'a>(&'a self, claim: &'a Claim) -> Boxed<'a, Result<Option<Sighting>, StoreError>> {
+        Box::pin(async move {
+            let is_it = |found: &Sighting| {
+                found.queue == claim.queue
+                    && *found.name == *claim.id
+                    && !matches!(found.location, Location::Dead { .. })
+            };
+            Ok(self.find(&claim.id, 0).await?.into_iter().find(is_it))
+        })
+    }
 
     /// The dead letters of a queue, the oldest first: at most `limit` after the first `skip`.
     fn dead_letters<'a>(

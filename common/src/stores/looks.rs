@@ -7,13 +7,10 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use crate::store::{BEAT_INTERVAL, DEAD_AFTER};
+use crate::store::{BEAT_INTERVAL, DEAD_AFTER, PYTHON_DEAD_AFTER};
 
 /// How many silent peers one beat shows, at most.
 pub(super) const PAGE: usize = 100;
-
-/// Python's workers show signs of life only with their commands.
-pub(super) const PYTHON_DEAD_AFTER: Duration = Duration::from_secs(60);
 
 /// A worker that has been silent for an interval or more.
 #[derive(Clone, Debug, PartialEq, Eq)]

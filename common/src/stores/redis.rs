@@ -186,6 +186,10 @@ impl Inspect for RedisStore {
         Box::pin(self.find_messages(id, depth))
     }
 
+    fn sight<'a>(&'a self, claim: &'a Claim) -> Boxed<'a, Result<Option<Sighting>, StoreError>> {
+        Box::pin(self.see_claim(claim))
+    }
+
     fn dead_letters<'a>(
         &'a self,
         queue: &'a QueueName,

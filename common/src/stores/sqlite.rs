@@ -25,6 +25,7 @@
 
 mod bell;
 mod database;
+mod files;
 mod hands;
 mod inspect;
 mod moves;

@@ -67,7 +67,15 @@ impl Runner {
 
     fn span(&self, slot: usize, job: &Job) -> Span {
         let Job { message, actor, .. } = job;
-        let span = debug_span!(target: "common::run", "run", slot = slot + 1, id = %message.message_id, call = tracing::field::Empty);
+        let span = debug_span!(
+            target: "common::run",
+            "run",
+            slot = slot + 1,
+            id = %message.message_id,
+            actor = actor.name,
+            attempt = u64::from(message.retries()) + 1,
+            call = tracing::field::Empty,
+        );
         if !span.is_disabled() {
             if self.show_arguments {
                 span.record("call", tracing::field::display(message));

@@ -28,8 +28,8 @@ pub(super) fn tidy(line: &str, ids: &mut Ids) -> Result<String, String> {
     let mut rest = words.as_slice();
     while let [word, ..] = rest {
         let before = &words[..words.len() - rest.len()];
-        let (stand_in, length) = match back_off(rest)? {
-            Some(window) => window,
+        let (stand_in, length) = match back_off(rest)?.or_else(|| point_in_time(rest)) {
+            Some(replaced) => replaced,
             None => match duration(before, rest)? {
                 Some(duration) => (duration, 2),
                 None => (one(before, word, ids)?, 1),
@@ -48,19 +48,37 @@ fn without_time(line: &str) -> Result<&str, String> {
         // A line that isn't the log's own: an id on standard output, the second line of an error.
         return Ok(line);
     };
-    let below = |text: &str, limit: u32| digits(text) && text.parse().is_ok_and(|number: u32| number < limit);
-    let right = below(&time[..2], 24)
-        && below(&time[3..5], 60)
-        && below(&time[6..8], 60)
-        && below(&time[9..], 1000)
-        && &time[5..6] == ":"
-        && &time[8..9] == ".";
     let rest = &line[TIME..];
-    if right && (rest.is_empty() || rest.starts_with(' ')) {
+    if is_time(time) && (rest.is_empty() || rest.starts_with(' ')) {
         Ok(rest.strip_prefix(' ').unwrap_or(rest))
     } else {
         Err(format!("`{time}` is no time of day"))
     }
+}
+
+/// `07:31:00.250` further on in a line, with the date before it where it is another day → `12:00:00.000`.
+fn point_in_time(words: &[&str]) -> Option<(String, usize)> {
+    let is_date = |word: &str| word.len() == 10 && word.split('-').map(str::len).eq([4, 2, 2]);
+    let (time, length) = match words {
+        [date, time, ..] if is_date(date) => (time, 2),
+        [time, ..] => (time, 1),
+        [] => return None,
+    };
+    let (bare, behind) = split_punctuation(time);
+    is_time(bare).then(|| (format!("12:00:00.000{behind}"), length))
+}
+
+fn is_time(text: &str) -> bool {
+    let below = |part: &str, limit: u32| {
+        part.bytes().all(|byte| byte.is_ascii_digit()) && part.parse().is_ok_and(|number: u32| number < limit)
+    };
+    text.len() == TIME
+        && text.is_ascii()
+        && below(&text[..2], 24)
+        && below(&text[3..5], 60)
+        && below(&text[6..8], 60)
+        && below(&text[9..], 1000)
+        && [&text[2..3], &text[5..6], &text[8..9]] == [":", ":", "."]
 }
 
 /// `in 1.37 s (1 to 2 s);` → `in 1 to 2 s;`, and how many words that was.

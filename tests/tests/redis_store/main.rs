@@ -2,7 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test ends where its hands slip")]
 
+mod cancelling;
 mod endings;
+mod hands;
+mod inside;
 mod interleavings;
 mod places;
 mod rig;

@@ -6,12 +6,18 @@ use std::time::Duration;
 use common::clock::{Clock, Timestamp};
 use common::message::{Entries, Message, MessageId, Raw};
 use common::queue_name::QueueName;
-use common::store::{Answer, BEAT_INTERVAL, Beat, Claim, Delivery, Effect, Ending, Lease, Place, Store, Want};
+use common::store::{
+    Answer, BEAT_INTERVAL, Beat, Cancelled, Claim, Delivery, Effect, Ending, Inspect as _, Lease, Place, Sighting,
+    Store, Want,
+};
 use common::stores::redis::RedisStore;
 use redis::FromRedisValue;
 use redis::aio::MultiplexedConnection;
 
 pub(crate) const NOON: i64 = 1_795_485_700_000;
+
+/// Why a test cancels.
+pub(crate) const WHY: &str = "cancelled by hand";
 
 pub(crate) struct Rig {
     pub(crate) store: RedisStore,
@@ -74,6 +80,10 @@ impl Rig {
         command.query_async(&mut self.connection.clone()).await.unwrap()
     }
 
+    pub(crate) async fn pipe(&self, pipe: &redis::Pipeline) {
+        pipe.exec_async(&mut self.connection.clone()).await.unwrap();
+    }
+
     pub(crate) async fn list(&self, key: &str) -> Vec<String> {
         self.redis(&["LRANGE", key, "0", "-1"]).await
     }
@@ -94,7 +104,7 @@ impl Rig {
         let mut pipe = redis::pipe();
         pipe.cmd("HSET").arg(format!("{}:{queue}.msgs", self.namespace)).arg(id).arg(body);
         pipe.cmd("RPUSH").arg(format!("{}:{queue}", self.namespace)).arg(id);
-        pipe.exec_async(&mut self.connection.clone()).await.unwrap();
+        self.pipe(&pipe).await;
     }
 
     /// As a Python worker takes a message.
@@ -147,6 +157,31 @@ impl Rig {
 
     pub(crate) async fn enqueue(&self, messages: &[Message]) {
         self.store.enqueue(messages).await.unwrap();
+    }
+
+    /// The one message that is found under an id.
+    pub(crate) async fn find(&self, id: &str) -> Sighting {
+        let mut found = self.store.find(id, 0).await.unwrap();
+        assert_eq!(found.len(), 1, "{id}: {found:?}");
+        found.remove(0)
+    }
+
+    /// Ready, delayed, claimed, dead.
+    pub(crate) async fn counts(&self, queue: &str) -> (usize, usize, usize, usize) {
+        let counts = self.store.counts(&QueueName::canonical(queue)).await.unwrap();
+        (counts.ready, counts.delayed, counts.claimed, counts.dead)
+    }
+
+    /// Cancels what lies under a name of the queue `default`.
+    pub(crate) async fn cancel(&self, name: &str) -> Option<Cancelled> {
+        self.store.cancel(&QueueName::default(), name, WHY).await.unwrap()
+    }
+
+    /// The reasons of the dead letters of the queue `default`, by name.
+    pub(crate) async fn letters(&self) -> Vec<(String, String)> {
+        let mut letters = self.store.dead_letters(&QueueName::default(), 0, 99).await.unwrap();
+        letters.sort_unstable_by(|one, other| one.id.cmp(&other.id));
+        letters.into_iter().map(|letter| (letter.id, letter.reason.unwrap_or_default())).collect()
     }
 
     /// Puts a message back into its worker's hands, whatever became of it.

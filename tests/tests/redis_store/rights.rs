@@ -11,7 +11,7 @@ use tokio::time::timeout;
 use crate::rig::*;
 
 /// A store whose user may do everything but one command; the user's name, to remove it.
-async fn without(rig: &Rig, command: &str) -> (RedisStore, String) {
+pub(crate) async fn without(rig: &Rig, command: &str) -> (RedisStore, String) {
     let user = format!("{}-{}", rig.namespace, command.replace('|', "-"));
     let _: () =
         rig.redis(&["ACL", "SETUSER", &user, "on", ">secret", "~*", "&*", "+@all", &format!("-{command}")]).await;

@@ -4,7 +4,7 @@
 //! After every step each message that has not ended lies in Redis exactly once, where dramatiq's rules can reach it, and
 //! nothing that has ended lies there. In the end one kind of worker alone works off what is left.
 
-mod python;
+pub(crate) mod python;
 mod random;
 mod steps;
 

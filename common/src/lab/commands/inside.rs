@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use clap::builder::NonEmptyStringValueParser;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
 use super::super::when;
@@ -33,20 +34,21 @@ const LIMIT: &str = "limit";
 const EVERY: &str = "all";
 const YES: &str = "yes";
 
-/// Where these commands stand in a list: behind the others.
-const BEHIND: usize = 800;
-
 /// Bodies of each queue that are looked into where an id is not found at once.
 const DEPTH: usize = 1_000;
 
+/// More than any queue holds.
+const EVERYTHING: usize = u32::MAX as usize;
+
 pub(super) fn commands() -> [Command; 7] {
-    let json = || {
-        Arg::new(JSON)
-            .long(JSON)
-            .action(ArgAction::SetTrue)
-            .help("Prints JSON: keys stay, times are RFC 3339 and milliseconds")
+    let json = || Arg::new(JSON).long(JSON).action(ArgAction::SetTrue).help("Prints one JSON document");
+    let id = || {
+        Arg::new(ID)
+            .value_name("ID")
+            .required(true)
+            .value_parser(NonEmptyStringValueParser::new())
+            .help("A message's id, or its first characters")
     };
-    let id = || Arg::new(ID).value_name("ID").required(true).help("A message's id, or its first characters");
     let deep = || {
         Arg::new(DEEP)
             .long(DEEP)
@@ -55,12 +57,20 @@ pub(super) fn commands() -> [Command; 7] {
     };
     let queue = || Arg::new(QUEUE).value_name("QUEUE").required(true).value_parser(|text: &str| QueueName::new(text));
     let yes = || Arg::new(YES).long(YES).short('y').action(ArgAction::SetTrue).help("Does not ask");
-    let command =
-        |name: &'static str, about: &'static str| Command::new(name).about(about).display_order(BEHIND).arg(json());
+    let limit = |default: &'static str| {
+        Arg::new(LIMIT)
+            .long(LIMIT)
+            .value_name("N")
+            .value_parser(value_parser!(u32).range(1..))
+            .default_value(default)
+            .help("How many at most")
+    };
+    // Help lists them under a heading of their own.
+    let command = |name: &'static str, about: &'static str| Command::new(name).about(about).hide(true).arg(json());
     [
-        command(QUEUES, "Shows queues and workers"),
+        command(QUEUES, "Shows queues, workers, and what these hold").arg(limit("100")),
         command(SHOW, "Shows where a message is, and why it waits").args([id(), deep()]),
-        dead(&json, &id, &yes),
+        dead(&json, &id, &deep, &limit, &yes),
         command(CANCEL, "Cancels a message, waiting or running").args([id(), deep()]),
         command(PAUSE, "Lets nothing more be fetched from a queue").arg(queue()),
         command(RESUME, "Lets messages be fetched from a queue again").arg(queue()),
@@ -68,7 +78,13 @@ pub(super) fn commands() -> [Command; 7] {
     ]
 }
 
-fn dead(json: &dyn Fn() -> Arg, id: &dyn Fn() -> Arg, yes: &dyn Fn() -> Arg) -> Command {
+fn dead(
+    json: &dyn Fn() -> Arg,
+    id: &dyn Fn() -> Arg,
+    deep: &dyn Fn() -> Arg,
+    limit: &dyn Fn(&'static str) -> Arg,
+    yes: &dyn Fn() -> Arg,
+) -> Command {
     let filters = || {
         [
             Arg::new(QUEUE)
@@ -89,33 +105,30 @@ fn dead(json: &dyn Fn() -> Arg, id: &dyn Fn() -> Arg, yes: &dyn Fn() -> Arg) -> 
         Arg::new(ID)
             .value_name("ID")
             .num_args(1..)
+            .value_parser(NonEmptyStringValueParser::new())
             .required_unless_present(EVERY)
-            .conflicts_with(EVERY)
+            .conflicts_with_all([EVERY, QUEUE, ACTOR, REASON, SINCE])
             .help("Ids, or their first characters")
     };
     let every = || Arg::new(EVERY).long(EVERY).action(ArgAction::SetTrue).help("All that the filters let through");
     Command::new(DEAD)
         .about("Lists, shows, sends again or deletes dead letters")
-        .display_order(BEHIND)
+        .hide(true)
         .subcommand_required(true)
         .arg_required_else_help(true)
         .subcommands([
-            Command::new(LIST).about("Lists dead letters, the oldest first").arg(json()).args(filters()).arg(
-                Arg::new(LIMIT)
-                    .long(LIMIT)
-                    .value_name("N")
-                    .value_parser(value_parser!(u32).range(1..))
-                    .default_value("50")
-                    .help("How many at most"),
-            ),
-            Command::new(SHOW).about("Shows one").args([json(), id()]),
+            Command::new(LIST)
+                .about("Lists the latest dead letters, the newest last")
+                .args([json(), limit("50")])
+                .args(filters()),
+            Command::new(SHOW).about("Shows all that is known of one").args([json(), id(), deep()]),
             Command::new(REQUEUE)
-                .about("Sends them once more: same id, no retries yet")
-                .args([json(), ids(), every()])
+                .about("Sends them once more: the same id, and no retries yet")
+                .args([json(), ids(), deep(), every()])
                 .args(filters()),
             Command::new(DELETE)
                 .about("Deletes them for good; --all asks first")
-                .args([json(), ids(), every(), yes()])
+                .args([json(), ids(), deep(), every(), yes()])
                 .args(filters()),
         ])
 }
@@ -139,7 +152,7 @@ impl<'a> Given<'a> {
 
     /// Bodies to look into.
     pub(in crate::lab) fn depth(self) -> usize {
-        if self.is_deep() { usize::MAX } else { DEPTH }
+        if self.is_deep() { EVERYTHING } else { DEPTH }
     }
 
     pub(in crate::lab) fn is_deep(self) -> bool {
@@ -163,7 +176,7 @@ impl<'a> Given<'a> {
     }
 
     pub(in crate::lab) fn limit(self) -> usize {
-        self.0.get_one::<u32>(LIMIT).map_or(usize::MAX, |limit| *limit as usize)
+        *self.0.get_one::<u32>(LIMIT).expect("it has a default") as usize
     }
 
     pub(in crate::lab) fn every(self) -> bool {

@@ -5,22 +5,25 @@ use std::process::ExitCode;
 use clap::ArgMatches;
 use serde_json::{Value, json};
 
+use super::super::Failure;
 use super::super::commands::inside::{self as words, Given};
-use super::super::{Failure, output};
-use super::letter::{Letter, aligned};
-use super::text::{Table, cut, local, short};
-use super::{all_queues, answer, is_wanted};
+use super::letter::{Letter, are_several, overview};
+use super::text::{Room, Table, aligned, second, some};
+use super::{all_queues, answer, is_wanted, nothing};
+use crate::because::short;
 use crate::broker::Broker;
 use crate::clock::Timestamp;
 use crate::queue_name::QueueName;
-use crate::store::{DeadLetter, Location, Sighting};
 
 /// How many letters one look shows.
-const PAGE: usize = 500;
+const PAGE: usize = 100;
 
-/// The widest that a call and a reason are shown, so that a line fits a terminal.
-const CALL: usize = 22;
-const REASON: usize = 32;
+/// How many letters are listed of those that were moved.
+const LISTED: usize = 20;
+
+/// How many columns of a terminal a queue and a call get.
+const QUEUE: usize = 12;
+const CALL: usize = 24;
 
 pub(super) async fn look(broker: &Broker, given: &ArgMatches) -> Result<ExitCode, Failure> {
     let (command, given) = given.subcommand().expect("clap demands a command");
@@ -28,8 +31,8 @@ pub(super) async fn look(broker: &Broker, given: &ArgMatches) -> Result<ExitCode
     match command {
         words::LIST => list(broker, typed).await,
         words::SHOW => show(broker, typed).await,
-        words::REQUEUE => requeue(broker, typed).await,
-        _ => delete(broker, typed).await,
+        words::REQUEUE => carry_out(Deed::Requeue, broker, typed).await,
+        _ => carry_out(Deed::Delete, broker, typed).await,
     }
 }
 
@@ -39,198 +42,257 @@ struct Filter<'a> {
     actor: Option<&'a str>,
     reason: Option<&'a str>,
     /// Not those that died before.
-    from: Option<Timestamp>,
-    /// Ids, or their first characters; none for all.
-    ids: Vec<&'a str>,
+    from: Timestamp,
 }
 
 impl<'a> Filter<'a> {
     fn of(typed: Given<'a>, now: Timestamp) -> Self {
-        let before = |since| Timestamp::from_millis(now.as_millis() - i64::try_from(since).unwrap_or(i64::MAX));
-        Self {
-            queue: typed.queue(),
-            actor: typed.actor(),
-            reason: typed.reason(),
-            from: typed.since().map(|since| before(since.as_millis())),
-            ids: Vec::new(),
+        let from = typed.since().map_or(i64::MIN, |since| {
+            now.as_millis().saturating_sub(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+        });
+        Self { queue: typed.queue(), actor: typed.actor(), reason: typed.reason(), from: Timestamp::from_millis(from) }
+    }
+
+    fn lets_through(&self, letter: &Letter) -> bool {
+        let Some((died, reason)) = letter.death() else { return false };
+        self.actor.is_none_or(|actor| letter.actor() == Some(actor))
+            && self.reason.is_none_or(|text| reason.is_some_and(|reason| reason.contains(text)))
+            && died >= self.from
+    }
+
+    async fn queues(&self, broker: &Broker) -> Result<Vec<QueueName>, Failure> {
+        match self.queue {
+            Some(queue) => Ok(vec![queue.clone()]),
+            None => Ok(all_queues(broker).await?.into_iter().map(|queue| queue.name).collect()),
         }
     }
 
-    fn lets_through(&self, letter: &Letter, dead: &DeadLetter) -> bool {
-        let reason = dead.reason.as_deref().unwrap_or_default();
-        self.actor.is_none_or(|actor| letter.actor() == Some(actor))
-            && self.reason.is_none_or(|text| reason.contains(text))
-            && self.from.is_none_or(|from| dead.died >= from)
-            && (self.ids.is_empty() || self.ids.iter().any(|id| letter.id().starts_with(id) || dead.id.starts_with(id)))
-    }
-
-    /// At most so many of the letters that are meant, the oldest of each queue first.
-    async fn letters(&self, broker: &Broker, limit: usize) -> Result<Vec<(Letter, DeadLetter)>, Failure> {
-        let queues = match self.queue {
-            Some(queue) => vec![queue.clone()],
-            None => all_queues(broker).await?.into_iter().map(|queue| queue.name).collect(),
-        };
+    /// The latest of the letters that are meant, at most so many, from the oldest to the newest; and whether there are more.
+    async fn latest(&self, broker: &Broker, limit: usize) -> Result<(Vec<Letter>, bool), Failure> {
         let now = broker.clock().now();
         let mut letters = Vec::new();
-        for queue in queues {
-            let mut seen = 0;
-            loop {
-                let page = broker.dead_letters(&queue, seen, PAGE).await?;
-                let is_last = page.len() < PAGE;
-                seen += page.len();
-                for dead in page {
-                    let letter = Letter::new(sighting(&queue, &dead), now);
-                    if self.lets_through(&letter, &dead) {
-                        letters.push((letter, dead));
-                    }
-                    if letters.len() == limit {
-                        return Ok(letters);
-                    }
-                }
-                if is_last {
-                    break;
-                }
+        for queue in self.queues(broker).await? {
+            let (mut end, mut found) = (broker.counts(&queue).await?.dead, 0);
+            // One more tells whether there are more.
+            while end > 0 && found <= limit {
+                let start = end.saturating_sub(PAGE);
+                let page = broker.dead_letters(&queue, start, end - start).await?;
+                let is_old = page.first().is_some_and(|oldest| oldest.died < self.from);
+                let page = page.into_iter().map(|dead| Letter::dead(&queue, dead, now));
+                let before = letters.len();
+                letters.extend(page.filter(|letter| self.lets_through(letter)));
+                found += letters.len() - before;
+                end = if is_old { 0 } else { start };
             }
         }
-        Ok(letters)
+        letters.sort_by_key(|letter| letter.death().map(|(died, _)| died));
+        let surplus = letters.len().saturating_sub(limit);
+        letters.drain(..surplus);
+        Ok((letters, surplus > 0))
     }
-}
-
-fn sighting(queue: &QueueName, dead: &DeadLetter) -> Sighting {
-    Sighting {
-        queue: queue.clone(),
-        name: dead.id.clone(),
-        bytes: dead.bytes.clone(),
-        crashes: 0,
-        location: Location::Dead { died: dead.died, reason: dead.reason.clone() },
-    }
-}
-
-fn programs(letters: &[(Letter, DeadLetter)]) -> Vec<Value> {
-    letters.iter().map(|(letter, _)| Value::Object(letter.json())).collect()
 }
 
 async fn list(broker: &Broker, typed: Given<'_>) -> Result<ExitCode, Failure> {
     let filter = Filter::of(typed, broker.clock().now());
-    let letters = filter.letters(broker, typed.limit()).await?;
-    let mut table = Table::new(&["DIED", "ID", "QUEUE", "CALL", "REASON"]);
-    for (letter, dead) in &letters {
+    let (letters, has_more) = filter.latest(broker, typed.limit()).await?;
+    let room = Room::of_stdout();
+    let mut table = Table::new(room, &["ID", "DIED", "QUEUE", "CALL", "REASON"]);
+    for letter in &letters {
+        let (died, reason) = letter.death().unwrap_or((Timestamp::EPOCH, None));
         table.row(vec![
-            local(dead.died),
             short(letter.id()).to_owned(),
-            cut(letter.queue().as_str(), CALL),
-            cut(&letter.call(), CALL),
-            cut(dead.reason.as_deref().unwrap_or("(unknown)"), REASON),
+            second(died),
+            room.cell(letter.queue().as_str(), QUEUE),
+            room.cell(&letter.call(), CALL),
+            reason.unwrap_or("(unknown)").to_owned(),
         ]);
     }
     let mut text = if letters.is_empty() { "No dead letter.\n".to_owned() } else { table.to_string() };
-    if letters.len() == typed.limit() {
-        text.push_str("There may be more: --limit N\n");
+    if has_more {
+        text.push_str("\nThere are older ones: --limit N shows so many.\n");
     }
-    answer(typed, &text, &json!({ "dead_letters": programs(&letters) }));
+    let programs: Vec<Value> = letters.iter().map(|letter| Value::Object(letter.json())).collect();
+    answer(typed, &text, &json!({ "dead_letters": programs, "more": has_more }));
     Ok(ExitCode::SUCCESS)
 }
 
 async fn show(broker: &Broker, typed: Given<'_>) -> Result<ExitCode, Failure> {
+    let letters = find(broker, typed.id(), typed).await?;
+    if letters.is_empty() {
+        return Ok(nothing(typed, "dead_letters", &unknown(typed.id())));
+    }
     let now = broker.clock().now();
-    let filter = Filter { ids: vec![typed.id()], ..Filter::of(typed, now) };
-    let letters = filter.letters(broker, usize::MAX).await?;
-    let text: Vec<String> = letters
-        .iter()
-        .map(|(letter, dead)| {
-            let mut lines = letter.lines(now);
-            lines.push(("reason", dead.reason.clone().unwrap_or_else(|| "(unknown)".to_owned())));
-            if letter.message.is_none() {
-                lines.push(("bytes", cut(&String::from_utf8_lossy(&dead.bytes), 2 * REASON)));
-            }
-            aligned(&lines)
-        })
-        .collect();
-    if letters.is_empty() {
-        return Ok(none(typed, "dead_letters"));
-    }
-    answer(typed, &text.join("\n"), &json!({ "dead_letters": programs(&letters) }));
+    let texts: Vec<String> = letters.iter().map(|letter| aligned(&letter.lines(now))).collect();
+    let text = if are_several(&letters) { overview(&letters) } else { texts.join("\n") };
+    let programs: Vec<Value> = letters.iter().map(|letter| Value::Object(letter.json())).collect();
+    answer(typed, &text, &json!({ "dead_letters": programs }));
     Ok(ExitCode::SUCCESS)
 }
 
-/// Those that were asked for.
-async fn chosen(broker: &Broker, typed: Given<'_>) -> Result<Vec<(Letter, DeadLetter)>, Failure> {
-    let filter = Filter { ids: typed.ids().collect(), ..Filter::of(typed, broker.clock().now()) };
-    filter.letters(broker, usize::MAX).await
+/// The dead letters with this id, or these first characters of one.
+async fn find(broker: &Broker, id: &str, typed: Given<'_>) -> Result<Vec<Letter>, Failure> {
+    let now = broker.clock().now();
+    let found = broker.find(id, typed.depth()).await?.into_iter().map(|found| Letter::new(found, now));
+    Ok(found.filter(|letter| letter.death().is_some()).collect())
 }
 
-async fn requeue(broker: &Broker, typed: Given<'_>) -> Result<ExitCode, Failure> {
-    let letters = chosen(broker, typed).await?;
-    if letters.is_empty() {
-        return Ok(none(typed, "requeued"));
+fn unknown(id: &str) -> String {
+    format!("no dead letter here has the id {id}; `dead list` shows which there are")
+}
+
+/// What becomes of dead letters.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Deed {
+    Requeue,
+    Delete,
+}
+
+impl Deed {
+    /// Does it to letters of one queue.
+    async fn on(
+        self,
+        broker: &Broker,
+        queue: &QueueName,
+        letters: Vec<Letter>,
+        done: &mut Done,
+    ) -> Result<(), Failure> {
+        let dead: Vec<_> = letters.iter().filter_map(Letter::as_dead).collect();
+        let happened = match self {
+            Self::Requeue => broker.requeue(queue, &dead).await?,
+            Self::Delete => broker.delete(queue, dead.into_iter().map(|dead| dead.id).collect()).await?,
+        };
+        for (letter, happened) in letters.iter().zip(happened) {
+            done.note(self, letter, happened);
+        }
+        Ok(())
     }
-    let (mut text, mut json, mut refused) = (String::new(), Vec::new(), 0);
-    for (queue, letters) in by_queue(letters) {
-        for page in letters.chunks(PAGE) {
-            let dead: Vec<DeadLetter> = page.iter().map(|(_, dead)| dead.clone()).collect();
-            let done = broker.requeue(&queue, &dead).await?;
-            for ((letter, dead), done) in page.iter().zip(done) {
-                let line = match (done, &letter.message) {
-                    (true, _) => "is ready again, with the same id, under a new name; its retries start anew",
-                    (false, Some(_)) => "is no dead letter any more",
-                    (false, None) => "is no message, and cannot be run; look at it with `dead show`",
-                };
-                refused += usize::from(!done);
-                text.push_str(&format!("{}  {} {line}\n", short(letter.id()), letter.call()));
-                json.push(
-                    json!({ "message_id": letter.id(), "name": dead.id, "queue": queue.as_str(), "requeued": done }),
-                );
+
+    /// Its key for programs.
+    fn key(self) -> &'static str {
+        match self {
+            Self::Requeue => "requeued",
+            Self::Delete => "deleted",
+        }
+    }
+}
+
+/// What was done.
+#[derive(Default)]
+struct Done {
+    count: usize,
+    listed: Vec<String>,
+    /// What could not be done, and why.
+    refused: Vec<String>,
+    /// Of those, how many are still dead letters.
+    stay: usize,
+    programs: Vec<Value>,
+}
+
+impl Done {
+    fn note(&mut self, deed: Deed, letter: &Letter, happened: bool) {
+        let line = format!("{}  {}", short(letter.id()), letter.short_call());
+        if happened {
+            self.count += 1;
+            if self.listed.len() < LISTED {
+                self.listed.push(line);
+            }
+        } else if letter.message.is_some() || deed == Deed::Delete {
+            self.refused.push(format!("{line} is no dead letter any more"));
+        } else {
+            self.stay += 1;
+            self.refused.push(format!("{line} cannot be run: its bytes are no message"));
+        }
+        self.programs.push(json!({
+            "message_id": letter.id(),
+            "name": letter.found.name,
+            "queue": letter.queue().as_str(),
+            deed.key(): happened,
+        }));
+    }
+
+    fn text(&self, deed: Deed) -> String {
+        let mut lines = self.listed.clone();
+        if self.count > self.listed.len() {
+            lines.push("…".to_owned());
+        }
+        lines.extend_from_slice(&self.refused);
+        let letters = some(self.count, "dead letter");
+        lines.push(match (deed, self.count) {
+            (_, 0) => "Nothing was done.".to_owned(),
+            (Deed::Requeue, 1) => {
+                format!("{letters} is ready again: the same id, a new name on the wire, and no retries yet.")
+            }
+            (Deed::Requeue, _) => {
+                format!("{letters} are ready again: the same ids, new names on the wire, and no retries yet.")
+            }
+            (Deed::Delete, 1) => format!("{letters} is deleted."),
+            (Deed::Delete, _) => format!("{letters} are deleted."),
+        });
+        lines.join("\n") + "\n"
+    }
+}
+
+async fn carry_out(deed: Deed, broker: &Broker, typed: Given<'_>) -> Result<ExitCode, Failure> {
+    let mut done = Done::default();
+    if typed.every() {
+        if deed == Deed::Delete && !is_deletion_wanted(broker, typed).await? {
+            answer(typed, "Nothing was done.\n", &json!({ deed.key(): [] }));
+            return Ok(ExitCode::FAILURE);
+        }
+        on_all(deed, broker, typed, &mut done).await?;
+    } else {
+        for id in typed.ids() {
+            let letters = find(broker, id, typed).await?;
+            if are_several(&letters) {
+                return Err(super::several(id, &letters));
+            }
+            match letters.first().map(|letter| letter.queue().clone()) {
+                Some(queue) => deed.on(broker, &queue, letters, &mut done).await?,
+                None => done.refused.push(unknown(id)),
             }
         }
     }
-    answer(typed, &text, &json!({ "requeued": json }));
-    Ok(if refused == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    if done.programs.is_empty() {
+        let why =
+            if typed.every() { "no dead letter is let through by these filters" } else { &done.refused.join("\n") };
+        return Ok(nothing(typed, deed.key(), why));
+    }
+    answer(typed, &done.text(deed), &json!({ deed.key(): done.programs }));
+    Ok(if done.refused.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-async fn delete(broker: &Broker, typed: Given<'_>) -> Result<ExitCode, Failure> {
-    let letters = chosen(broker, typed).await?;
+async fn is_deletion_wanted(broker: &Broker, typed: Given<'_>) -> Result<bool, Failure> {
+    if typed.yes() {
+        return Ok(true);
+    }
+    let (letters, _) = Filter::of(typed, broker.clock().now()).latest(broker, usize::MAX - 1).await?;
     if letters.is_empty() {
-        return Ok(none(typed, "deleted"));
+        // Nobody has to be asked.
+        return Ok(true);
     }
-    if typed.every() && !is_wanted(typed, &format!("Delete {} dead letters for good?", letters.len()))? {
-        answer(typed, "Nothing was deleted.\n", &json!({ "deleted": [] }));
-        return Ok(ExitCode::FAILURE);
-    }
-    let (mut count, mut json) = (0, Vec::new());
-    for (queue, letters) in by_queue(letters) {
-        for page in letters.chunks(PAGE) {
-            let names = page.iter().map(|(_, dead)| dead.id.clone()).collect();
-            let done = broker.delete(&queue, names).await?;
-            count += done.iter().filter(|done| **done).count();
-            for ((letter, dead), done) in page.iter().zip(done) {
-                json.push(
-                    json!({ "message_id": letter.id(), "name": dead.id, "queue": queue.as_str(), "deleted": done }),
-                );
+    is_wanted(typed, &format!("Delete {} for good?", some(letters.len(), "dead letter")))
+}
+
+/// Goes through all that died until now; what dies again meanwhile is not met a second time.
+async fn on_all(deed: Deed, broker: &Broker, typed: Given<'_>, done: &mut Done) -> Result<(), Failure> {
+    let now = broker.clock().now();
+    let filter = Filter::of(typed, now);
+    for queue in filter.queues(broker).await? {
+        let mut passed = 0;
+        loop {
+            let page = broker.dead_letters(&queue, passed, PAGE).await?;
+            let is_last = page.len() < PAGE || page.last().is_some_and(|newest| newest.died > now);
+            let before = page.len();
+            let page = page.into_iter().filter(|dead| dead.died <= now);
+            let letters: Vec<_> =
+                page.map(|dead| Letter::dead(&queue, dead, now)).filter(|letter| filter.lets_through(letter)).collect();
+            let (meant, stayed) = (letters.len(), done.stay);
+            deed.on(broker, &queue, letters, done).await?;
+            passed += before - meant + (done.stay - stayed);
+            if is_last {
+                break;
             }
         }
     }
-    let plural = if count == 1 { "" } else { "s" };
-    answer(typed, &format!("{count} dead letter{plural} deleted.\n"), &json!({ "deleted": json }));
-    Ok(ExitCode::SUCCESS)
-}
-
-fn none(typed: Given<'_>, key: &str) -> ExitCode {
-    if typed.json() {
-        output::print(&format!("{:#}\n", json!({ key: [] })));
-    }
-    output::error("no dead letter is meant by that; `dead list` shows all");
-    ExitCode::FAILURE
-}
-
-/// Letters of one queue at a time, as the broker takes them.
-fn by_queue(letters: Vec<(Letter, DeadLetter)>) -> Vec<(QueueName, Vec<(Letter, DeadLetter)>)> {
-    let mut queues: Vec<(QueueName, Vec<_>)> = Vec::new();
-    for (letter, dead) in letters {
-        let queue = letter.queue().clone();
-        match queues.iter_mut().find(|(known, _)| *known == queue) {
-            Some((_, letters)) => letters.push((letter, dead)),
-            None => queues.push((queue, vec![(letter, dead)])),
-        }
-    }
-    queues
+    Ok(())
 }

@@ -6,13 +6,14 @@ use serde_json::{Value, json};
 
 use super::super::commands::inside::Given;
 use super::super::{Experiment, Failure};
-use super::letter::Letter;
+use super::letter::{Letter, are_several};
 use super::show::not_found;
-use super::text::short;
-use super::{all_queues, all_workers, answer, is_wanted};
+use super::text::some;
+use super::{all_queues, all_workers, answer, is_wanted, nothing, several};
+use crate::because::short;
 use crate::broker::Broker;
 use crate::queue_name::QueueName;
-use crate::store::{Cancelled, Location, Sighting};
+use crate::store::Cancelled;
 
 /// The reason of a dead letter that was cancelled.
 const BY_HAND: &str = "cancelled by hand";
@@ -21,72 +22,80 @@ const BY_HAND: &str = "cancelled by hand";
 const TRIES: usize = 10;
 
 pub(super) async fn cancel(broker: &Broker, typed: Given<'_>) -> Result<ExitCode, Failure> {
-    let mut moved_on = None;
+    let mut moved_on: Option<Letter> = None;
     for _ in 0..TRIES {
-        let mut found = broker.find(typed.id(), typed.depth()).await?;
-        // What is dead already stands beside what was sent again.
-        let is_alive = |found: &Sighting| !matches!(found.location, Location::Dead { .. });
-        if found.iter().any(is_alive) {
-            found.retain(is_alive);
-        }
         let now = broker.clock().now();
-        let letters: Vec<Letter> = found.into_iter().map(|found| Letter::new(found, now)).collect();
-        let Some(letter) = letters.first() else { break };
-        if letters.iter().any(|other| other.id() != letter.id()) {
+        let found = broker.find(typed.id(), typed.depth()).await?;
+        let letters = found.into_iter().map(|found| Letter::new(found, now));
+        // What is dead already stands beside what was sent again.
+        let (dead, letters): (Vec<_>, Vec<_>) = letters.partition(|letter| letter.death().is_some());
+        if are_several(&letters) {
             return Err(several(typed.id(), &letters));
         }
-        if let Location::Dead { reason, .. } = &letter.found.location {
-            let reason = reason.as_deref().unwrap_or("nobody knows why");
-            let text = format!("{} is a dead letter already: {reason}\n", letter.call());
-            answer(typed, &text, &told(letter, "dead", "it is a dead letter already"));
-            return Ok(ExitCode::FAILURE);
+        if letters.is_empty() {
+            return Ok(nothing(typed, "cancelled", &nothing_to_cancel(typed, &dead, moved_on.as_ref())));
         }
-        if let Some(cancelled) = broker.cancel(&letter.found, BY_HAND).await? {
-            let (was, now) = outcome(broker, letter, &cancelled).await?;
-            answer(typed, &format!("{} was {was}; {now}\n", letter.call()), &told(letter, was, &now));
+        let (mut text, mut programs) = (String::new(), Vec::new());
+        for letter in letters {
+            match broker.cancel(&letter.found, BY_HAND).await? {
+                Some(was) => {
+                    let (sentence, program) = outcome(broker, &letter, &was).await?;
+                    text.push_str(&format!("{}  {} {sentence}\n", short(letter.id()), letter.short_call()));
+                    programs.push(program);
+                }
+                None => moved_on = Some(letter),
+            }
+        }
+        if !programs.is_empty() {
+            answer(typed, &text, &json!({ "cancelled": programs }));
             return Ok(ExitCode::SUCCESS);
         }
-        moved_on = Some(letter.call());
     }
-    if let Some(call) = moved_on {
-        return Err(Failure::Broken(format!("{call} moves faster than it can be cancelled; try again")));
-    }
-    not_found(typed);
-    Ok(ExitCode::FAILURE)
+    let call = moved_on.map_or_else(|| typed.id().to_owned(), |letter| letter.short_call());
+    Err(Failure::Broken(format!("{call} moves faster than it can be cancelled; try again")))
 }
 
-/// What it was, and what becomes of it.
-async fn outcome(broker: &Broker, letter: &Letter, was: &Cancelled) -> Result<(&'static str, String), Failure> {
+fn nothing_to_cancel(typed: Given<'_>, dead: &[Letter], moved_on: Option<&Letter>) -> String {
+    match (dead.last(), moved_on) {
+        (Some(letter), _) => {
+            let reason = letter.death().and_then(|(_, reason)| reason).unwrap_or("nobody knows why");
+            format!("{} is a dead letter already: {reason}", letter.short_call())
+        }
+        (None, Some(letter)) => format!("{} has ended before it could be cancelled", letter.short_call()),
+        (None, None) => not_found(typed),
+    }
+}
+
+/// Where it was, and what becomes of it: for people, and for programs.
+async fn outcome(broker: &Broker, letter: &Letter, was: &Cancelled) -> Result<(String, Value), Failure> {
     let dead = format!("it is a dead letter now, in {}", letter.queue().dead_letter());
+    let mut program = json!({
+        "message_id": letter.id(),
+        "name": letter.found.name,
+        "queue": letter.queue().as_str(),
+        "was": "running",
+    });
     let worker = match was {
-        Cancelled::Ready => return Ok(("ready", dead)),
-        Cancelled::Delayed => return Ok(("delayed", dead)),
         Cancelled::Claimed { worker } => worker,
+        Cancelled::Ready => {
+            program["was"] = json!("ready");
+            return Ok((format!("was ready; {dead}"), program));
+        }
+        Cancelled::Delayed => {
+            program["was"] = json!("delayed");
+            return Ok((format!("was delayed; {dead}"), program));
+        }
     };
-    let is_python = all_workers(broker).await?.iter().any(|known| known.id == *worker && known.queues.is_none());
+    let python = all_workers(broker).await?.iter().any(|known| known.id == *worker && known.queues.is_none());
+    program["worker"] = json!(worker);
+    program["python"] = json!(python);
     let worker = short(worker);
-    Ok((
-        "running",
-        if is_python {
-            format!("Python's worker {worker} has it, and does not hear of this: it runs to its end there")
-        } else {
-            format!("worker {worker} hears of it within about a second; it is not run again, however this run ends")
-        },
-    ))
-}
-
-fn told(letter: &Letter, was: &str, now: &str) -> Value {
-    json!({ "message_id": letter.id(), "queue": letter.queue().as_str(), "was": was, "now": now })
-}
-
-/// Several ids start like this.
-pub(super) fn several(id: &str, letters: &[Letter]) -> Failure {
-    let list: Vec<String> = letters.iter().map(|letter| format!("  {}  {}", letter.id(), letter.call())).collect();
-    Failure::Usage(format!(
-        "{} messages have an id that starts with {id}; which one?\n{}",
-        letters.len(),
-        list.join("\n")
-    ))
+    let sentence = if python {
+        format!("is with Python's worker {worker}, which cannot hear of this: it runs to its end there")
+    } else {
+        format!("is with worker {worker}, which hears of it within about a second; it is not run again")
+    };
+    Ok((sentence, program))
 }
 
 pub(super) async fn pause(experiment: &Experiment, broker: &Broker, typed: Given<'_>) -> Result<ExitCode, Failure> {
@@ -117,32 +126,38 @@ pub(super) async fn resume(experiment: &Experiment, broker: &Broker, typed: Give
     Ok(ExitCode::SUCCESS)
 }
 
-pub(super) async fn purge(broker: &Broker, typed: Given<'_>) -> Result<ExitCode, Failure> {
-    let queue = typed.queue().expect("it is required");
+pub(super) async fn purge(experiment: &Experiment, broker: &Broker, typed: Given<'_>) -> Result<ExitCode, Failure> {
+    let queue = known(experiment, broker, typed).await?;
     let counts = broker.counts(queue).await?;
     let (ready, delayed) = (counts.ready, counts.delayed);
-    if ready + delayed > 0 {
-        let question = format!("Delete {ready} ready and {delayed} delayed messages of queue {queue}, for good?");
-        if !is_wanted(typed, &question)? {
-            answer(typed, "Nothing was deleted.\n", &json!({ "queue": queue.as_str(), "deleted": 0 }));
-            return Ok(ExitCode::FAILURE);
-        }
+    let tell = |text: &str, deleted: usize| {
+        answer(typed, &format!("{text}\n"), &json!({ "queue": queue.as_str(), "deleted": deleted }));
+    };
+    if ready + delayed == 0 {
+        tell(&format!("Nothing waits in queue {queue}."), 0);
+        return Ok(ExitCode::SUCCESS);
+    }
+    let question = format!("Delete {ready} ready and {} of queue {queue}?", some(delayed, "delayed message"));
+    if !is_wanted(typed, &question)? {
+        tell("Nothing was deleted.", 0);
+        return Ok(ExitCode::FAILURE);
     }
     let deleted = broker.purge(queue).await?;
-    let text = format!("{deleted} messages of queue {queue} are deleted; what runs or is dead stays.\n");
-    answer(typed, &text, &json!({ "queue": queue.as_str(), "deleted": deleted }));
+    tell(&format!("{} of queue {queue} deleted; what runs or is dead stays.", some(deleted, "message")), deleted);
     Ok(ExitCode::SUCCESS)
 }
 
 /// The queue that was named, if anybody knows it: a typing error would be paused without a sound.
 async fn known<'a>(experiment: &Experiment, broker: &Broker, typed: Given<'a>) -> Result<&'a QueueName, Failure> {
     let queue = typed.queue().expect("it is required");
-    let is_ours = experiment.actors.iter().any(|actor| QueueName::canonical(actor.queue) == *queue);
-    let queues = all_queues(broker).await?;
-    if is_ours || queues.iter().any(|known| known.name == *queue) {
+    let ours = experiment.actors.iter().map(|actor| QueueName::canonical(actor.queue));
+    let theirs = all_queues(broker).await?.into_iter().map(|queue| queue.name);
+    let mut names: Vec<QueueName> = ours.chain(theirs).collect();
+    names.sort_unstable();
+    names.dedup();
+    if names.contains(queue) {
         return Ok(queue);
     }
-    let names: Vec<&str> = queues.iter().map(|queue| queue.name.as_str()).collect();
-    let list = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
-    Err(Failure::Usage(format!("nobody here knows a queue {queue}; there are: {list}")))
+    let names: Vec<&str> = names.iter().map(QueueName::as_str).collect();
+    Err(Failure::Usage(format!("nobody here knows a queue {queue}; there are: {}", names.join(", "))))
 }

@@ -1,13 +1,16 @@
-//! A message as it is shown: what its bytes say of it.
+//! A message as it is shown: what its bytes say of it, and where it was found.
 
 use serde_json::{Map, Value, json};
 
-use super::text::{local, short, time};
-use crate::because::Roughly;
+use super::text::{Room, Table, local, time};
+use crate::because::{short, spell};
 use crate::clock::Timestamp;
 use crate::message::{Message, option};
 use crate::queue_name::QueueName;
-use crate::store::{DEAD_LETTER_TTL, Location, Sighting};
+use crate::store::{DEAD_LETTER_TTL, DeadLetter, Location, Sighting};
+
+/// How much of a call is shown.
+const CALL: usize = 1_000;
 
 /// A message, and where it was found.
 pub(super) struct Letter {
@@ -22,9 +25,27 @@ impl Letter {
         Self { found, message }
     }
 
+    pub(super) fn dead(queue: &QueueName, dead: DeadLetter, now: Timestamp) -> Self {
+        let DeadLetter { id, bytes, reason, died } = dead;
+        let location = Location::Dead { died, reason };
+        Self::new(Sighting { queue: queue.clone(), name: id, bytes, crashes: 0, location }, now)
+    }
+
+    /// As the broker takes it back, if it is dead.
+    pub(super) fn as_dead(&self) -> Option<DeadLetter> {
+        let Location::Dead { died, reason } = &self.found.location else { return None };
+        let Sighting { name, bytes, .. } = &self.found;
+        Some(DeadLetter { id: name.clone(), bytes: bytes.clone(), reason: reason.clone(), died: *died })
+    }
+
     /// `actor(1, "a")`; or what it is not.
     pub(super) fn call(&self) -> String {
         self.message.as_ref().map_or_else(|| "(no message)".to_owned(), ToString::to_string)
+    }
+
+    /// The same, as far as a sentence has room for it.
+    pub(super) fn short_call(&self) -> String {
+        super::text::cut(&self.call(), 60)
     }
 
     pub(super) fn actor(&self) -> Option<&str> {
@@ -40,48 +61,89 @@ impl Letter {
         &self.found.queue
     }
 
-    pub(super) fn error(&self) -> Option<String> {
+    /// When it died, and why.
+    pub(super) fn death(&self) -> Option<(Timestamp, Option<&str>)> {
+        match &self.found.location {
+            Location::Dead { died, reason } => Some((*died, reason.as_deref())),
+            _ => None,
+        }
+    }
+
+    fn error(&self) -> Option<String> {
         self.message.as_ref()?.options.read(option::TRACEBACK)
+    }
+
+    fn place(&self) -> &'static str {
+        match &self.found.location {
+            Location::Ready { .. } => "ready",
+            Location::Delayed { .. } => "delayed",
+            Location::Claimed { .. } => "running",
+            Location::Dead { .. } => "dead",
+        }
     }
 
     /// All that is known, a line each.
     pub(super) fn lines(&self, now: Timestamp) -> Vec<(&'static str, String)> {
         let mut lines = vec![
             ("id", self.id().to_owned()),
-            ("call", self.call()),
+            ("call", super::text::cut(&self.call(), CALL)),
             ("queue", self.queue().to_string()),
-            ("place", self.place()),
+            ("place", self.whereabouts()),
         ];
+        let error = self.error();
         if let Some(message) = &self.message {
-            let sent = message.message_timestamp;
-            lines.push(("sent", format!("{}, {} ago", local(sent), Roughly(now.since(sent)))));
-            lines.push(("retries", message.retries().to_string()));
+            lines.push(("attempts", self.attempts(message)));
+            lines.push(("sent", local(message.message_timestamp)));
+        } else {
+            lines.push(("bytes", super::text::cut(&String::from_utf8_lossy(&self.found.bytes), CALL)));
         }
         if let Location::Delayed { due } = &self.found.location {
-            lines.push(("due", local(*due)));
+            let distance = if *due > now {
+                format!("in {}", spell(due.since(now)))
+            } else {
+                format!("{} ago", spell(now.since(*due)))
+            };
+            lines.push(("due", format!("{}, {distance}", local(*due))));
         }
-        if let Some(error) = self.error() {
+        if let Some((_, Some(reason))) = self.death()
+            && error.as_deref() != Some(reason)
+        {
+            lines.push(("reason", reason.to_owned()));
+        }
+        if let Some(error) = error {
             lines.push(("last error", error));
         }
         if self.found.crashes > 0 {
-            lines.push(("deaths", format!("{} workers died with it", self.found.crashes)));
+            lines.push(("crashes", format!("{} of its workers died with it", self.found.crashes)));
         }
-        if self.found.name != self.id() {
+        // Names of ours begin with the id.
+        if !self.found.name.starts_with(self.id()) {
             lines.push(("stored as", self.found.name.clone()));
         }
         lines
     }
 
-    fn place(&self) -> String {
+    fn whereabouts(&self) -> String {
         match &self.found.location {
+            Location::Ready { ahead: Some(0) } => "ready, the next one".to_owned(),
             Location::Ready { ahead: Some(ahead) } => format!("ready, {ahead} before it"),
             Location::Ready { ahead: None } => "ready, far behind".to_owned(),
             Location::Delayed { .. } => "delayed".to_owned(),
-            Location::Claimed { worker, cancelled: false } => {
-                format!("running, or about to, on worker {}", short(worker))
-            }
-            Location::Claimed { worker, cancelled: true } => format!("running on worker {}, cancelled", short(worker)),
+            Location::Claimed { worker, cancelled: false } => format!("with worker {}", short(worker)),
+            Location::Claimed { worker, cancelled: true } => format!("with worker {}, and cancelled", short(worker)),
             Location::Dead { died, .. } => format!("dead since {}", local(*died)),
+        }
+    }
+
+    fn attempts(&self, message: &Message) -> String {
+        let done = message.retries();
+        match (&self.found.location, done) {
+            (Location::Dead { .. }, 0) => "no retry".to_owned(),
+            (Location::Dead { .. }, 1) => "1 retry".to_owned(),
+            (Location::Dead { .. }, _) => format!("{done} retries"),
+            (Location::Claimed { .. }, _) => format!("{} is under way", done + 1),
+            (_, 0) => "none yet".to_owned(),
+            _ => format!("{done} done, {} is next", done + 1),
         }
     }
 
@@ -92,6 +154,7 @@ impl Letter {
         set("message_id", json!(self.id()));
         set("name", json!(self.found.name));
         set("queue", json!(self.queue().as_str()));
+        set("place", json!(self.place()));
         set("crashes", json!(self.found.crashes));
         if let Some(message) = &self.message {
             set("actor", json!(&*message.actor_name));
@@ -102,34 +165,34 @@ impl Letter {
             set("bytes", json!(String::from_utf8_lossy(&self.found.bytes)));
         }
         set("last_error", json!(self.error()));
-        let place = match &self.found.location {
-            Location::Ready { ahead } => {
-                set("ahead", json!(ahead));
-                "ready"
-            }
-            Location::Delayed { due } => {
-                set("due", time(*due));
-                "delayed"
-            }
+        match &self.found.location {
+            Location::Ready { ahead } => set("ahead", json!(ahead)),
+            Location::Delayed { due } => set("due", time(*due)),
             Location::Claimed { worker, cancelled } => {
                 set("worker", json!(worker));
-                set("cancelled", json!(cancelled));
-                "running"
+                set("cancelled", json!(cancelled))
             }
             Location::Dead { died, reason } => {
                 set("died", time(*died));
                 set("kept_until", time(*died + DEAD_LETTER_TTL));
-                set("reason", json!(reason));
-                "dead"
+                set("reason", json!(reason))
             }
         };
-        set("place", json!(place));
         fields
     }
 }
 
-/// Lines with their names in a column.
-pub(super) fn aligned(lines: &[(&str, String)]) -> String {
-    let width = lines.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
-    lines.iter().map(|(name, value)| format!("{name:width$}  {value}\n")).collect()
+/// Whether these are several messages, and not one that is in several places.
+pub(super) fn are_several(letters: &[Letter]) -> bool {
+    letters.windows(2).any(|pair| pair[0].id() != pair[1].id())
+}
+
+/// A line for each.
+pub(super) fn overview(letters: &[Letter]) -> String {
+    let mut table = Table::new(Room::of_stdout(), &["ID", "PLACE", "QUEUE", "CALL"]);
+    for letter in letters {
+        let queue = Room::of_stdout().cell(letter.queue().as_str(), 20);
+        table.row(vec![letter.id().to_owned(), letter.place().to_owned(), queue, letter.call()]);
+    }
+    table.to_string()
 }

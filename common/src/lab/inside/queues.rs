@@ -2,75 +2,143 @@
 
 use std::process::ExitCode;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::super::Failure;
 use super::super::commands::inside::Given;
-use super::text::{Table, cut, short};
-use super::{all_queues, all_workers, answer};
-use crate::because::Roughly;
+use super::super::{Experiment, Failure};
+use super::letter::Letter;
+use super::text::{Room, Table, millis};
+use super::{answer, more_than};
+use crate::because::{short, spell};
 use crate::broker::Broker;
-use crate::store::WorkerSight;
+use crate::store::{PAGE, QueueSight, WorkerSight};
 
-/// The longest name of a queue that is shown.
+/// How many columns the name of a queue gets, and the names of a worker's.
 const NAME: usize = 30;
+const NAMES: usize = 20;
 
-/// How many ids of what a worker holds are shown.
+/// Of how many messages that a worker holds is told what they are.
 const HELD: usize = 3;
 
-pub(super) async fn show(broker: &Broker, typed: Given<'_>) -> Result<ExitCode, Failure> {
-    let (queues, workers) = (all_queues(broker).await?, all_workers(broker).await?);
-    let mut table = Table::new(&["QUEUE", "#READY", "#DELAYED", "#RUNNING", "#DEAD", ""]);
-    for queue in &queues {
-        let counts = queue.counts;
-        let numbers = [counts.ready, counts.delayed, counts.claimed, counts.dead];
-        let mut row = vec![cut(queue.name.as_str(), NAME)];
-        row.extend(numbers.iter().map(ToString::to_string));
-        row.push(if queue.paused { "paused" } else { "" }.to_owned());
-        table.row(row);
-    }
-    let mut text = if queues.is_empty() { "No queue holds anything.\n".to_owned() } else { table.to_string() };
-    text.push('\n');
-    if workers.is_empty() {
-        text.push_str("No worker is alive.\n");
-    } else {
-        let mut table = Table::new(&["WORKER", "LIFE", "QUEUES", "#HOLDS", ""]);
-        for worker in &workers {
-            table.row(row(worker));
+/// A worker, and what the first messages are that it holds.
+struct Busy {
+    worker: WorkerSight,
+    held: Vec<Option<Letter>>,
+}
+
+impl Busy {
+    async fn look(broker: &Broker, worker: WorkerSight) -> Result<Self, Failure> {
+        let (mut held, now) = (Vec::new(), broker.clock().now());
+        for claim in worker.holds.iter().take(HELD) {
+            held.push(broker.sight(claim).await?.map(|found| Letter::new(found, now)));
         }
-        text.push_str(&table.to_string());
+        Ok(Self { worker, held })
     }
-    let json = json!({
-        "queues": queues.iter().map(|queue| json!({
+
+    fn row(&self, room: Room) -> Vec<String> {
+        let Self { worker, held } = self;
+        let life =
+            if worker.is_silent { format!("silent for {}", spell(worker.silent_for)) } else { "alive".to_owned() };
+        let queues = worker.queues.as_ref().map_or_else(
+            || "(Python)".to_owned(),
+            |queues| queues.iter().map(|queue| queue.as_str()).collect::<Vec<_>>().join(" "),
+        );
+        // What ended between two looks is left out.
+        let known = held.iter().flatten();
+        let mut calls: Vec<String> = known
+            .map(|letter| format!("{} {}", letter.actor().unwrap_or("(no message)"), short(letter.id())))
+            .collect();
+        if worker.holds.len() > HELD {
+            calls.push("…".to_owned());
+        }
+        let number = if worker.holds.len() < PAGE { worker.holds.len().to_string() } else { format!("{PAGE}+") };
+        vec![short(&worker.id).to_owned(), life, room.cell(&queues, NAMES), number, calls.join(", ")]
+    }
+
+    fn json(&self) -> Value {
+        let Self { worker, held } = self;
+        let holds = worker.holds.iter().enumerate().map(|(at, claim)| {
+            let letter = held.get(at).and_then(Option::as_ref);
+            json!({
+                "queue": claim.queue.as_str(),
+                "name": &*claim.id,
+                "message_id": letter.map(Letter::id),
+                "actor": letter.and_then(Letter::actor),
+            })
+        });
+        let queues = worker.queues.as_ref();
+        json!({
+            "id": worker.id,
+            "python": worker.queues.is_none(),
+            "queues": queues.map(|queues| queues.iter().map(|queue| queue.as_str()).collect::<Vec<_>>()),
+            "alive": !worker.is_silent,
+            "silent_for_millis": millis(worker.silent_for),
+            "holds": holds.collect::<Vec<_>>(),
+        })
+    }
+}
+
+pub(super) async fn show(experiment: &Experiment, broker: &Broker, typed: Given<'_>) -> Result<ExitCode, Failure> {
+    let limit = typed.limit();
+    // One more tells whether there are more.
+    let mut queues = broker.queues(None, limit + 1).await?;
+    let mut workers = broker.workers(None, limit + 1).await?;
+    let (more_queues, more_workers) = (more_than(&mut queues, limit), more_than(&mut workers, limit));
+    let mut busy = Vec::new();
+    for worker in workers {
+        busy.push(Busy::look(broker, worker).await?);
+    }
+    let mut text = tell_queues(&queues);
+    text.push('\n');
+    text += &tell_workers(experiment, &busy);
+    if more_queues || more_workers {
+        text += "\nThere are more: --limit N shows so many.\n";
+    }
+    let queue = |queue: &QueueSight| {
+        json!({
             "name": queue.name.as_str(),
             "ready": queue.counts.ready,
             "delayed": queue.counts.delayed,
             "running": queue.counts.claimed,
             "dead": queue.counts.dead,
             "paused": queue.paused,
-        })).collect::<Vec<_>>(),
-        "workers": workers.iter().map(|worker| json!({
-            "id": worker.id,
-            "python": worker.queues.is_none(),
-            "queues": worker.queues.as_ref().map(|queues| queues.iter().map(|queue| queue.as_str().to_owned()).collect::<Vec<_>>()),
-            "alive": !worker.is_silent,
-            "silent_for_millis": u64::try_from(worker.silent_for.as_millis()).unwrap_or(u64::MAX),
-            "holds": worker.holds.iter().map(|claim| json!({ "queue": claim.queue.as_str(), "name": &*claim.id })).collect::<Vec<_>>(),
-        })).collect::<Vec<_>>(),
+        })
+    };
+    let json = json!({
+        "queues": queues.iter().map(queue).collect::<Vec<_>>(),
+        "more_queues": more_queues,
+        "workers": busy.iter().map(Busy::json).collect::<Vec<_>>(),
+        "more_workers": more_workers,
     });
     answer(typed, &text, &json);
     Ok(ExitCode::SUCCESS)
 }
 
-fn row(worker: &WorkerSight) -> Vec<String> {
-    let life = if worker.is_silent { format!("silent for {}", Roughly(worker.silent_for)) } else { "alive".to_owned() };
-    let queues = worker.queues.as_ref().map_or_else(
-        || "(Python)".to_owned(),
-        |queues| queues.iter().map(|queue| queue.as_str()).collect::<Vec<_>>().join(" "),
-    );
-    let mut held: Vec<&str> = worker.holds.iter().take(HELD).map(|claim| short(&claim.id)).collect();
-    if worker.holds.len() > HELD {
-        held.push("…");
+fn tell_queues(queues: &[QueueSight]) -> String {
+    if queues.is_empty() {
+        return "No queue holds anything.\n".to_owned();
     }
-    vec![short(&worker.id).to_owned(), life, cut(&queues, NAME), worker.holds.len().to_string(), held.join(" ")]
+    let room = Room::of_stdout();
+    let mut table = Table::new(room, &["QUEUE", "#READY", "#DELAYED", "#RUNNING", "#DEAD", ""]);
+    for queue in queues {
+        let counts = queue.counts;
+        let numbers = [counts.ready, counts.delayed, counts.claimed, counts.dead];
+        let mut row = vec![room.cell(queue.name.as_str(), NAME)];
+        row.extend(numbers.iter().map(ToString::to_string));
+        row.push(if queue.paused { "paused" } else { "" }.to_owned());
+        table.row(row);
+    }
+    table.to_string()
+}
+
+fn tell_workers(experiment: &Experiment, workers: &[Busy]) -> String {
+    if workers.is_empty() {
+        return format!("No worker is alive; to start one: cargo run -p {} -- worker\n", experiment.name);
+    }
+    let room = Room::of_stdout();
+    let mut table = Table::new(room, &["WORKER", "LIFE", "QUEUES", "#HOLDS", ""]);
+    for busy in workers {
+        table.row(busy.row(room));
+    }
+    table.to_string()
 }

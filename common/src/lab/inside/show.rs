@@ -4,47 +4,51 @@ use std::process::ExitCode;
 
 use serde_json::{Value, json};
 
+use super::super::Failure;
 use super::super::commands::inside::Given;
-use super::super::{Failure, output};
-use super::letter::{Letter, aligned};
-use super::{all_queues, all_workers, answer};
+use super::letter::{Letter, are_several, overview};
+use super::text::aligned;
+use super::{all_queues, all_workers, answer, nothing};
 use crate::because::{Because, Facts};
 use crate::broker::Broker;
 
 pub(super) async fn show(broker: &Broker, typed: Given<'_>) -> Result<ExitCode, Failure> {
     let found = broker.find(typed.id(), typed.depth()).await?;
     if found.is_empty() {
-        not_found(typed);
-        return Ok(ExitCode::FAILURE);
+        return Ok(nothing(typed, "messages", &not_found(typed)));
     }
     let (queues, workers, now) = (all_queues(broker).await?, all_workers(broker).await?, broker.clock().now());
-    let (mut text, mut json) = (String::new(), Vec::new());
+    let (mut letters, mut texts, mut programs) = (Vec::new(), Vec::new(), Vec::new());
     for found in found {
         let queue = queues.iter().find(|queue| queue.name == found.queue);
-        let because = Because::of(Facts { found: &found, queue, workers: &workers, now }).to_string();
+        let because = Because::of(Facts { found: &found, queue, workers: &workers, now });
         let letter = Letter::new(found, now);
         let mut lines = letter.lines(now);
-        lines.push(("why", because.clone()));
-        if !text.is_empty() {
-            text.push('\n');
-        }
-        text.push_str(&aligned(&lines));
+        lines.push(("why", because.to_string()));
+        texts.push(aligned(&lines));
         let mut fields = letter.json();
-        fields.insert("because".to_owned(), json!(because));
-        json.push(Value::Object(fields));
+        fields.insert("because".to_owned(), json!({ "kind": because.kind(), "text": because.to_string() }));
+        programs.push(Value::Object(fields));
+        letters.push(letter);
     }
-    answer(typed, &text, &json!({ "messages": json }));
+    let text = if are_several(&letters) {
+        format!(
+            "{}\n{} messages have an id that starts so; `show` tells more of one.\n",
+            overview(&letters),
+            letters.len()
+        )
+    } else {
+        texts.join("\n")
+    };
+    answer(typed, &text, &json!({ "messages": programs }));
     Ok(ExitCode::SUCCESS)
 }
 
-/// Says what that can mean.
-pub(super) fn not_found(typed: Given<'_>) {
-    if typed.json() {
-        output::print(&format!("{:#}\n", json!({ "messages": [] })));
-    }
+/// What it can mean that nothing was found.
+pub(super) fn not_found(typed: Given<'_>) -> String {
     let deeper = if typed.is_deep() { "" } else { "; --deep looks into every message" };
-    output::error(&format!(
+    format!(
         "no message here has the id {}: it has ended, or it is on another broker or in another namespace{deeper}",
         typed.id()
-    ));
+    )
 }

@@ -5,6 +5,8 @@ use std::fmt::{self, Write as _};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level};
 
+use super::super::output::escape;
+
 /// The columns before the text, without those of a run: time and level.
 const TEXT_INDENT: usize = 28;
 
@@ -29,6 +31,8 @@ const RED: &str = "\x1b[31m";
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Style {
     pub(super) colours: bool,
+    /// One JSON object a line.
+    pub(super) json: bool,
     /// Ids in full, not their first characters only.
     pub(super) full_ids: bool,
     /// The least width of the column of calls.
@@ -48,7 +52,9 @@ pub(super) struct Run {
     slot: u64,
     id: String,
     call: String,
-    /// All of them, ready to be written.
+    actor: String,
+    attempt: u64,
+    /// Slot, id and call, ready to be written.
     columns: String,
 }
 
@@ -61,6 +67,26 @@ impl Run {
         let columns = format!("slot {}  {id}  {:width$}", self.slot, self.call, width = style.call_width);
         self.columns.clear();
         escape(&mut self.columns, &columns, 0);
+    }
+
+    pub(super) fn slot(&self) -> u64 {
+        self.slot
+    }
+
+    pub(super) fn id(&self) -> &str {
+        &self.id
+    }
+
+    pub(super) fn call(&self) -> &str {
+        &self.call
+    }
+
+    pub(super) fn actor(&self) -> &str {
+        &self.actor
+    }
+
+    pub(super) fn attempt(&self) -> u64 {
+        self.attempt
     }
 }
 
@@ -109,25 +135,12 @@ impl Line<'_> {
     }
 }
 
-/// Appends `text` so that nothing in it passes for another line, or commands the terminal.
-fn escape(line: &mut String, text: &str, indent: usize) {
-    for c in text.chars() {
-        match c {
-            '\n' if indent > 0 => {
-                line.push('\n');
-                line.extend(std::iter::repeat_n(' ', indent));
-            }
-            '\t' => line.push(c),
-            c if c.is_control() => line.extend(c.escape_default()),
-            c => line.push(c),
-        }
-    }
-}
-
 impl Visit for Run {
     fn record_u64(&mut self, field: &Field, value: u64) {
-        if field.name() == "slot" {
-            self.slot = value;
+        match field.name() {
+            "slot" => self.slot = value,
+            "attempt" => self.attempt = value,
+            _ => {}
         }
     }
 
@@ -135,6 +148,7 @@ impl Visit for Run {
         let (text, limit) = match field.name() {
             "id" => (&mut self.id, ID_LIMIT),
             "call" => (&mut self.call, CALL_LIMIT),
+            "actor" => (&mut self.actor, CALL_LIMIT),
             _ => return,
         };
         text.clear();

@@ -16,11 +16,14 @@ use crate::clock::Timestamp;
 use crate::error::StoreError;
 use crate::message::Message;
 use crate::queue_name::QueueName;
-use crate::store::{AHEAD_LIMIT, Location, PAGE, Sighting};
+use crate::store::{AHEAD_LIMIT, Claim, Location, PAGE, Sighting};
 
 /// The hashes of bodies of each queue, by their endings. In the order in which messages go through them, so that one that moves
 /// meanwhile is seen at least once.
-const HASHES: [&str; 3] = [".DQ", "", ".XQ"];
+const HASHES: [&str; 3] = [".DQ", "", DEAD];
+
+/// The ending of the hash of dead letters.
+const DEAD: &str = ".XQ";
 
 /// How often a message is looked for that is seen and gone again.
 const MAX_ROUNDS: usize = 5;
@@ -50,15 +53,24 @@ enum Seen {
 
 impl RedisStore {
     pub(super) async fn find_messages(&self, id: &str, depth: usize) -> Result<Vec<Sighting>, StoreError> {
-        for round in 1.. {
+        for _ in 0..MAX_ROUNDS {
             let mut search = Search { id, seen: HashSet::new(), found: Vec::new(), has_missed: false };
             self.search(&mut search, depth).await?;
-            let is_moving = search.has_missed && search.found.is_empty();
-            if !is_moving || round == MAX_ROUNDS {
+            if !search.found.is_empty() || !search.has_missed {
                 return Ok(search.found);
             }
         }
         Ok(Vec::new())
+    }
+
+    /// What lies under the name of a claim, without a search.
+    pub(super) async fn see_claim(&self, claim: &Claim) -> Result<Option<Sighting>, StoreError> {
+        for which in HASHES.iter().filter(|which| **which != DEAD) {
+            if let Some(sighting) = self.see(&(claim.queue.clone(), which, claim.id.to_string())).await? {
+                return Ok(Some(sighting));
+            }
+        }
+        Ok(None)
     }
 
     async fn search(&self, search: &mut Search<'_>, depth: usize) -> Result<(), StoreError> {

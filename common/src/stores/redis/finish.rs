@@ -107,29 +107,20 @@ impl RedisStore {
         let claim = &ending.claim;
         call.text(claim.queue.as_str()).text(&self.keys.fleet(&claim.queue)).text(&claim.id);
         match (&ending.place, &other.cancelled) {
-            (Place::Head, _) => {
-                call.text("head");
-            }
-            (Place::Gone, _) => {
-                call.text("gone");
-            }
-            (Place::Ready(_) | Place::Until(..), None) => {
-                call.text("again");
-            }
-            (Place::Ready(message) | Place::Until(_, message), Some(reason)) => {
+            (Place::Head, _) => call.text("head"),
+            (Place::Gone, _) => call.text("gone"),
+            (Place::Ready(_) | Place::Until(..), None) => call.text("again"),
+            (Place::Ready(message) | Place::Until(_, message), Some(reason))
+            | (Place::Dead(Body::Message(message), reason), _) => {
                 let id = if other.is_fresh { fresh_name(message) } else { claim.id.to_string() };
-                call.text("dead").text(&id).bytes(&encode(message, &id)).text(reason);
-            }
-            (Place::Dead(Body::Message(message), reason), _) => {
-                let id = if other.is_fresh { fresh_name(message) } else { claim.id.to_string() };
-                call.text("dead").text(&id).bytes(&encode(message, &id)).text(reason);
+                call.text("dead").text(&id).bytes(&encode(message, &id)).text(reason)
             }
             (Place::Dead(Body::Raw(bytes), reason), _) => {
-                let random = MessageId::random();
-                let id = if other.is_fresh { format!("{}#{}", claim.id, random.short()) } else { claim.id.to_string() };
-                call.text("dead").text(&id).bytes(bytes).text(reason);
+                let fresh = || format!("{}#{}", claim.id, MessageId::random().short());
+                let id = if other.is_fresh { fresh() } else { claim.id.to_string() };
+                call.text("dead").text(&id).bytes(bytes).text(reason)
             }
-        }
+        };
         let puts = puts(ending, self.clock.now(), other);
         call.count(puts.len());
         for record in puts {

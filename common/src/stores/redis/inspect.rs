@@ -11,8 +11,9 @@ use super::{CHUNK, RedisStore};
 use crate::clock::Timestamp;
 use crate::error::StoreError;
 use crate::queue_name::QueueName;
-use crate::store::{BEAT_INTERVAL, Claim, Counts, DEAD_AFTER, DeadLetter, PAGE, QueueSight, WorkerSight};
-use crate::stores::looks::PYTHON_DEAD_AFTER;
+use crate::store::{
+    BEAT_INTERVAL, Claim, Counts, DEAD_AFTER, DeadLetter, PAGE, PYTHON_DEAD_AFTER, QueueSight, WorkerSight,
+};
 
 /// As the script answers: id, time, bytes, reason.
 type Letter = (Vec<u8>, f64, Vec<u8>, String);

@@ -2,7 +2,8 @@
 //!
 //! After each commit that makes something ready, or due earlier, a byte goes to the end of `DATABASE.bell`; the system tells
 //! everybody who watches that file. No waiter registers anywhere, so none has to be cleaned up after, and whoever can write the
-//! database can ring. A bell that was lost delays news by one safety look.
+//! database can ring. Only who has waited watches: there are few watches on a machine, and a sender needs none. A bell that was
+//! lost, or cannot be watched, delays news by one safety look.
 
 use std::fs::{File, OpenOptions};
 use std::io::Write as _;
@@ -29,6 +30,8 @@ struct Inner {
     news: watch::Sender<()>,
     /// A transaction that is under way has news.
     is_asked: AtomicBool,
+    /// It was told that there is no watch.
+    is_deaf: AtomicBool,
     rope: Mutex<Option<Rope>>,
 }
 
@@ -37,7 +40,8 @@ struct Inner {
 struct Rope {
     file: File,
     inode: u64,
-    _watcher: RecommendedWatcher,
+    /// None while nobody waits, or where the system has no watch left; one can ring all the same.
+    watcher: Option<RecommendedWatcher>,
 }
 
 impl Bell {
@@ -46,6 +50,7 @@ impl Bell {
             path: beside(database, ".bell"),
             news: watch::Sender::new(()),
             is_asked: AtomicBool::new(false),
+            is_deaf: AtomicBool::new(false),
             rope: Mutex::default(),
         }));
         bell.mend();
@@ -63,6 +68,8 @@ impl Bell {
             return;
         }
         self.0.news.send_replace(());
+        // A sender that never waits would ring a bell that was deleted for ever.
+        self.mend();
         let mut rope = self.0.rope.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(Rope { file, .. }) = rope.as_mut() else { return };
         // Whoever does not hear it looks before long.
@@ -78,30 +85,133 @@ impl Bell {
         self.0.news.subscribe()
     }
 
-    /// Looks whether the file is still the one that is watched, and hangs up a new one where it is not.
+    /// Looks whether the file is still the one that was opened and, where somebody listens, that it is watched.
     pub(super) fn mend(&self) {
         let mut rope = self.0.rope.lock().unwrap_or_else(PoisonError::into_inner);
         let there = std::fs::metadata(&self.0.path).ok().map(|found| found.ino());
-        if rope.as_ref().is_some_and(|rope| Some(rope.inode) == there) {
-            return;
-        }
-        match self.hang() {
-            Ok(new) => *rope = Some(new),
-            Err(error) => {
+        if rope.as_ref().is_none_or(|rope| Some(rope.inode) != there) {
+            let hung = self.hang();
+            if let Err(error) = &hung {
                 tracing::debug!(target: "common::broker", "no bell at {}: {error}", self.0.path.display());
-                *rope = None;
             }
+            *rope = hung.ok();
+        }
+        if let Some(rope) = rope.as_mut().filter(|rope| rope.watcher.is_none())
+            && self.0.news.receiver_count() > 0
+        {
+            rope.watcher = self.hear(self.watch());
         }
     }
 
-    fn hang(&self) -> notify::Result<Rope> {
+    fn hang(&self) -> std::io::Result<Rope> {
         let file = OpenOptions::new().create(true).append(true).open(&self.0.path)?;
         let inode = file.metadata()?.ino();
+        Ok(Rope { file, inode, watcher: None })
+    }
+
+    fn watch(&self) -> notify::Result<RecommendedWatcher> {
         let news = self.0.news.clone();
         let mut watcher = notify::recommended_watcher(move |_: notify::Result<notify::Event>| {
             news.send_replace(());
         })?;
         watcher.watch(&self.0.path, RecursiveMode::NonRecursive)?;
-        Ok(Rope { file, inode, _watcher: watcher })
+        Ok(watcher)
+    }
+
+    /// Says once that news from other processes will be late.
+    fn hear(&self, watching: notify::Result<RecommendedWatcher>) -> Option<RecommendedWatcher> {
+        match watching {
+            Ok(watcher) => {
+                self.0.is_deaf.store(false, Ordering::Relaxed);
+                Some(watcher)
+            }
+            Err(error) => {
+                if !self.0.is_deaf.swap(true, Ordering::Relaxed) {
+                    tracing::warn!(
+                        target: "common::broker",
+                        "{} cannot be watched ({error}): messages of other processes are found by looking every {} s",
+                        self.0.path.display(),
+                        super::SAFETY_LOOK.as_secs()
+                    );
+                }
+                None
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tempfile::TempDir;
+
+    use super::*;
+
+    const PATIENCE: Duration = Duration::from_secs(20);
+
+    fn beside_a_database() -> (TempDir, PathBuf) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("tasks.db");
+        (folder, path)
+    }
+
+    fn ring(bell: &Bell) {
+        bell.ask();
+        bell.ring_if_asked();
+    }
+
+    fn is_watched(bell: &Bell) -> bool {
+        bell.0.rope.lock().unwrap().as_ref().is_some_and(|rope| rope.watcher.is_some())
+    }
+
+    #[tokio::test]
+    async fn a_ring_of_another_process_is_heard() {
+        let (_folder, path) = beside_a_database();
+        let (here, there) = (Bell::new(&path), Bell::new(&path));
+        let mut news = here.listen();
+        here.mend();
+        news.borrow_and_update();
+        ring(&there);
+        tokio::time::timeout(PATIENCE, news.changed()).await.unwrap().unwrap();
+    }
+
+    #[test]
+    fn only_who_has_listened_watches() {
+        let (_folder, path) = beside_a_database();
+        let bell = Bell::new(&path);
+        ring(&bell);
+        assert!(!is_watched(&bell));
+        let _news = bell.listen();
+        bell.mend();
+        assert!(is_watched(&bell));
+    }
+
+    #[test]
+    fn who_cannot_watch_can_still_ring() {
+        let (_folder, path) = beside_a_database();
+        let bell = Bell::new(&path);
+        assert!(bell.hear(Err(notify::Error::new(notify::ErrorKind::MaxFilesWatch))).is_none());
+        assert!(bell.0.is_deaf.load(Ordering::Relaxed), "it is told once");
+        ring(&bell);
+        assert_eq!(std::fs::read(beside(&path, ".bell")).unwrap(), b"!");
+    }
+
+    #[test]
+    fn a_sender_rings_the_bell_that_has_taken_the_place_of_its_own() {
+        let (_folder, path) = beside_a_database();
+        let bell = Bell::new(&path);
+        std::fs::remove_file(beside(&path, ".bell")).unwrap();
+        ring(&bell);
+        assert_eq!(std::fs::read(beside(&path, ".bell")).unwrap(), b"!");
+    }
+
+    #[test]
+    fn a_long_bell_begins_anew() {
+        let (_folder, path) = beside_a_database();
+        let bell = Bell::new(&path);
+        std::fs::write(beside(&path, ".bell"), vec![b'!'; usize::try_from(LONG).unwrap()]).unwrap();
+        ring(&bell);
+        assert_eq!(std::fs::metadata(beside(&path, ".bell")).unwrap().len(), 0);
     }
 }

@@ -5,16 +5,21 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::thread;
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 
 use super::schema;
 use super::trouble::told;
+use crate::clock::Stopwatch;
 use crate::error::StoreError;
 
 /// How long a call waits for another process's write.
 pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How soon a switch to a log that was refused is tried again.
+const SWITCH_AGAIN: Duration = Duration::from_millis(5);
 
 /// "BGTK": marks our files, so that another program's database is not taken for one.
 const APPLICATION_ID: i32 = 0x4247_544b;
@@ -81,7 +86,8 @@ fn check_place(path: &Path) -> Result<(), StoreError> {
 
 fn prepare(connection: &mut Connection, synchronous: Synchronous) -> rusqlite::Result<Result<(), StoreError>> {
     connection.busy_timeout(BUSY_TIMEOUT)?;
-    if let Err(foreign) = check_owner(connection)? {
+    // One snapshot: another process may be making the tables and the mark at this moment.
+    if let Err(foreign) = check_owner(&*connection.transaction()?)? {
         return Ok(Err(foreign));
     }
     let damage: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
@@ -90,7 +96,7 @@ fn prepare(connection: &mut Connection, synchronous: Synchronous) -> rusqlite::R
             "the database file is damaged ({damage}): restore a copy, or move it away; it is left as it is"
         ))));
     }
-    let mode: String = connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
+    let mode = switch_to_log(connection)?;
     if !mode.eq_ignore_ascii_case("wal") {
         return Ok(Err(StoreError::Refused(format!(
             "the file system cannot share a log between processes (journal mode stays {mode}): use a local disk"
@@ -104,17 +110,38 @@ fn prepare(connection: &mut Connection, synchronous: Synchronous) -> rusqlite::R
     connection.pragma_update(None, "cache_size", -32_768)?;
     connection.pragma_update(None, "wal_autocheckpoint", 4_000)?;
     connection.set_prepared_statement_cache_capacity(64);
+    let version = |connection: &Connection| connection.pragma_query_value(None, "user_version", |row| row.get(0));
+    if version(connection)? == schema::VERSION {
+        return Ok(Ok(()));
+    }
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     // Somebody else may have been faster.
     if let Err(foreign) = check_owner(&transaction)? {
         return Ok(Err(foreign));
     }
-    let version: i32 = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    let version = version(&transaction)?;
     schema::migrate(&transaction, version)?;
     transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
     transaction.pragma_update(None, "user_version", schema::VERSION)?;
     transaction.commit()?;
     Ok(Ok(()))
+}
+
+/// Switches to a log, and tells the mode that it came to.
+///
+/// Where two switch a new file at once, each might wait for the other; so SQLite refuses one of them without any waiting.
+fn switch_to_log(connection: &Connection) -> rusqlite::Result<String> {
+    let watch = Stopwatch::start();
+    loop {
+        match connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0)) {
+            Err(error) if is_busy(&error) && watch.elapsed() < BUSY_TIMEOUT => thread::sleep(SWITCH_AGAIN),
+            mode => return mode,
+        }
+    }
+}
+
+fn is_busy(error: &rusqlite::Error) -> bool {
+    error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy)
 }
 
 /// Whether the file is ours, or new, and of a version that is known.
@@ -143,5 +170,36 @@ fn refusal(error: &rusqlite::Error, path: &Path) -> StoreError {
             StoreError::Denied { key: path.display().to_string(), command, cause }
         }
         other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Barrier;
+
+    use super::*;
+
+    /// It is chance who meets whom: with so many, most runs have shown what was wrong, not all.
+    const FILES: usize = 40;
+
+    const TOGETHER: usize = 8;
+
+    #[test]
+    fn all_that_open_a_new_file_at_once_succeed() {
+        for _ in 0..FILES {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("tasks.db");
+            let gate = Barrier::new(TOGETHER);
+            let open_together = || {
+                gate.wait();
+                open(&path, Synchronous::Normal).map(drop)
+            };
+            thread::scope(|scope| {
+                let opening: Vec<_> = (0..TOGETHER).map(|_| scope.spawn(open_together)).collect();
+                for opened in opening {
+                    assert_eq!(opened.join().unwrap(), Ok(()));
+                }
+            });
+        }
     }
 }

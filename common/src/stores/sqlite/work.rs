@@ -53,15 +53,15 @@ impl SqliteStore {
     pub(super) async fn wait_for_any(&self, queues: &[QueueName], due: Option<Timestamp>) -> Wake {
         let mut news = self.bell.listen();
         loop {
+            // Before the look, so that no news fall in between; and each time, as whoever beats meanwhile never waits for long.
+            self.bell.mend();
             news.borrow_and_update();
             // What cannot be looked at now is told by the next beat.
             if let Ok(Some(wake)) = self.look_for_news(queues, due).await {
                 return wake;
             }
             // The sender lives in `self`, so the channel cannot close under us.
-            if tokio::time::timeout(super::SAFETY_LOOK, news.changed()).await.is_err() {
-                self.bell.mend();
-            }
+            let _ = tokio::time::timeout(super::SAFETY_LOOK, news.changed()).await;
         }
     }
 

@@ -4,9 +4,7 @@
 //! is refused does not touch its neighbours, and one commit serves them all. A call that was handed over runs to its end,
 //! whether or not anybody waits for it.
 
-use std::fs;
-use std::os::unix::fs::MetadataExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::Duration;
@@ -16,6 +14,7 @@ use tokio::sync::oneshot;
 
 use super::bell::Bell;
 use super::database::{self, beside};
+use super::files::Files;
 use super::trouble::{Trouble, told};
 use crate::clock::Stopwatch;
 use crate::error::StoreError;
@@ -68,18 +67,22 @@ impl Desk {
     pub(super) fn writing(connection: Connection, path: &Path, bell: Bell) -> std::io::Result<Self> {
         let (calls, queue) = channel();
         let files = Files::new(path);
-        let mut writer = Writer { connection, queue, files, bell, warned: false };
+        let mut writer = Writer { connection, queue, files, bell, warned: false, patience: TOO_LONG_LOG };
         thread::Builder::new().name("sqlite".to_owned()).spawn(move || writer.serve())?;
         Ok(Self(calls))
     }
 
-    /// A desk that looks.
-    pub(super) fn looking(connection: Connection) -> std::io::Result<Self> {
+    /// A desk that looks; each call sees one moment, however many statements it takes.
+    pub(super) fn looking(connection: Connection, path: &Path) -> std::io::Result<Self> {
         let (calls, queue) = channel::<Box<dyn Work>>();
+        let mut files = Files::new(path);
         let serve = move || {
             for mut call in queue {
-                let ran = call.run(&connection);
-                call.end(ran.map_err(StoreError::from));
+                let looked = files.check().and_then(|()| {
+                    let moment = connection.unchecked_transaction().map_err(|error| told(&error))?;
+                    Ok(call.run(&moment)?)
+                });
+                call.end(looked);
             }
         };
         thread::Builder::new().name("sqlite-look".to_owned()).spawn(serve)?;
@@ -106,6 +109,8 @@ struct Writer {
     bell: Bell,
     /// Whether the log was found too long.
     warned: bool,
+    /// How long the log may become, in bytes, before it is shortened amid other work.
+    patience: u64,
 }
 
 impl Writer {
@@ -122,10 +127,12 @@ impl Writer {
                     let mut calls = vec![first];
                     calls.extend(self.queue.try_iter().take(MOST_TOGETHER - 1));
                     self.commit(calls);
+                    self.watch_log();
                     is_tidy = false;
                 }
                 Err(RecvTimeoutError::Timeout) => {
                     self.shorten_log();
+                    self.patience = TOO_LONG_LOG;
                     is_tidy = true;
                 }
                 Err(RecvTimeoutError::Disconnected) => return,
@@ -135,7 +142,11 @@ impl Writer {
 
     /// Runs calls in one transaction; those that it fails are tried once more, each in its own.
     fn commit(&mut self, calls: Vec<Box<dyn Work>>) {
+        let was_lost = self.files.lost.is_some();
         if let Err(error) = self.files.check() {
+            if !was_lost {
+                tracing::error!(target: "common::broker", "{error}");
+            }
             return refuse(calls, &error);
         }
         let alone = calls.len() == 1;
@@ -213,26 +224,45 @@ impl Writer {
         ran
     }
 
+    /// Shortens a log that is too long even though there is always something else to do; each time in vain, it waits for twice as
+    /// long a log.
+    fn watch_log(&mut self) {
+        let length = self.files.log_length();
+        if length > self.patience {
+            self.shorten_log();
+            self.patience = length.saturating_mul(2);
+        } else if length < LONG_LOG {
+            self.patience = TOO_LONG_LOG;
+        }
+    }
+
     /// Works a long log into the database, and cuts it off.
     fn shorten_log(&mut self) {
-        let log = beside(&self.files.path, "-wal");
-        let length = || fs::metadata(&log).map_or(0, |log| log.len());
-        if length() < LONG_LOG {
+        if self.files.log_length() < LONG_LOG {
             return;
         }
-        if let Err(error) = self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())) {
+        if let Err(error) = self.cut_log_off() {
             tracing::debug!(target: "common::broker", "the log of {} was not cut off: {error}", self.files.path.display());
         }
-        let is_too_long = length() > TOO_LONG_LOG;
+        let length = self.files.log_length();
+        let is_too_long = length > TOO_LONG_LOG;
         if is_too_long && !self.warned {
             tracing::warn!(
                 target: "common::broker",
                 "the log {} has grown to {} MiB: some process reads the database for a long time",
-                log.display(),
-                length() >> 20
+                beside(&self.files.path, "-wal").display(),
+                length >> 20
             );
         }
         self.warned = is_too_long;
+    }
+
+    /// Waits for no reader: it would have the write lock meanwhile.
+    fn cut_log_off(&self) -> rusqlite::Result<()> {
+        self.connection.busy_timeout(Duration::ZERO)?;
+        let cut_off = self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+        self.connection.busy_timeout(database::BUSY_TIMEOUT)?;
+        cut_off
     }
 }
 
@@ -240,44 +270,6 @@ impl Writer {
 fn refuse(calls: Vec<Box<dyn Work>>, error: &StoreError) {
     for call in calls {
         call.end(Err(error.clone()));
-    }
-}
-
-/// The files that were opened, so that it is noticed when others lie in their place.
-struct Files {
-    path: PathBuf,
-    /// Path, device and inode of each.
-    known: Vec<(PathBuf, u64, u64)>,
-    /// What was found wrong; it does not get better.
-    lost: Option<StoreError>,
-}
-
-impl Files {
-    fn new(path: &Path) -> Self {
-        let files = [path.to_owned(), beside(path, "-wal"), beside(path, "-shm")];
-        let known = files.into_iter().filter_map(|file| {
-            let found = fs::metadata(&file).ok()?;
-            Some((file, found.dev(), found.ino()))
-        });
-        Self { path: path.to_owned(), known: known.collect(), lost: None }
-    }
-
-    /// Nothing is written to a file that nobody else can see.
-    fn check(&mut self) -> Result<(), StoreError> {
-        if let Some(lost) = &self.lost {
-            return Err(lost.clone());
-        }
-        let is_same = |file: &Path, dev, ino| fs::metadata(file).is_ok_and(|now| now.dev() == dev && now.ino() == ino);
-        let Some((file, ..)) = self.known.iter().find(|(file, dev, ino)| !is_same(file, *dev, *ino)) else {
-            return Ok(());
-        };
-        let lost = StoreError::Refused(format!(
-            "{} was moved, replaced or deleted while it was open: put it back, and start this process again",
-            file.display()
-        ));
-        tracing::error!(target: "common::broker", "{lost}");
-        self.lost = Some(lost.clone());
-        Err(lost)
     }
 }
 
@@ -291,7 +283,10 @@ impl std::fmt::Debug for Desk {
 pub(super) fn desks(path: &Path, synchronous: database::Synchronous, bell: &Bell) -> Result<(Desk, Desk), StoreError> {
     let no_thread = |error: std::io::Error| StoreError::Refused(format!("no thread for the database: {error}"));
     let connection = database::open(path, synchronous)?;
-    let looking = Desk::looking(database::open_to_look(path)?).map_err(no_thread)?;
+    let looking = Desk::looking(database::open_to_look(path)?, path).map_err(no_thread)?;
     let writing = Desk::writing(connection, path, bell.clone()).map_err(no_thread)?;
     Ok((writing, looking))
 }
+
+#[cfg(test)]
+mod tests;

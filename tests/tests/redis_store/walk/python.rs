@@ -8,33 +8,33 @@ use redis::{Cmd, Value};
 
 use crate::rig::Rig;
 
-pub(super) struct Python {
-    pub(super) id: String,
-    pub(super) held: Vec<Taken>,
+pub(crate) struct Python {
+    pub(crate) id: String,
+    pub(crate) held: Vec<Taken>,
 }
 
 /// A message in a Python worker's memory.
 #[derive(Clone)]
-pub(super) struct Taken {
+pub(crate) struct Taken {
     /// As it was fetched from, `.DQ` included.
-    pub(super) queue: String,
-    pub(super) id: String,
-    pub(super) bytes: Vec<u8>,
+    pub(crate) queue: String,
+    pub(crate) id: String,
+    pub(crate) bytes: Vec<u8>,
 }
 
 impl Python {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { id: MessageId::random().to_string(), held: Vec::new() }
     }
 }
 
 /// dramatiq's script on the server.
-pub(super) struct Script {
+pub(crate) struct Script {
     sha: String,
 }
 
 impl Script {
-    pub(super) async fn load(rig: &Rig) -> Self {
+    pub(crate) async fn load(rig: &Rig) -> Self {
         let script = "site-packages/dramatiq/brokers/redis/dispatch.lua";
         let source = fs::read_dir(tests::python::venv().join("lib"))
             .unwrap()
@@ -55,7 +55,7 @@ impl Script {
     }
 
     /// Stores a message under a fresh id.
-    pub(super) async fn enqueue(&self, rig: &Rig, worker: &str, queue: &str, number: i64, eta: Option<i64>) {
+    pub(crate) async fn enqueue(&self, rig: &Rig, worker: &str, queue: &str, number: i64, eta: Option<i64>) {
         let id = MessageId::random();
         let eta = eta.map(|eta| format!(r#","eta":{eta}"#)).unwrap_or_default();
         let body = format!(
@@ -65,7 +65,7 @@ impl Script {
         self.call(rig, worker, "enqueue", queue, false, &rest).await;
     }
 
-    pub(super) async fn fetch(&self, rig: &Rig, python: &mut Python, queue: &str, count: u64, maintain: bool) {
+    pub(crate) async fn fetch(&self, rig: &Rig, python: &mut Python, queue: &str, count: u64, maintain: bool) {
         let count = count.to_string();
         let answer = self.call(rig, &python.id, "fetch", queue, maintain, &[count.as_bytes()]).await;
         let found: Vec<Option<Vec<u8>>> = redis::from_redis_value(answer).unwrap();
@@ -77,12 +77,12 @@ impl Script {
     }
 
     /// `ack`, `nack` or `requeue`.
-    pub(super) async fn end(&self, rig: &Rig, command: &str, python: &Python, taken: &Taken) {
+    pub(crate) async fn end(&self, rig: &Rig, command: &str, python: &Python, taken: &Taken) {
         self.call(rig, &python.id, command, &taken.queue, false, &[taken.id.as_bytes()]).await;
     }
 
     /// Whether an end would count: the claim and the body are there.
-    pub(super) async fn owns(&self, rig: &Rig, python: &Python, taken: &Taken) -> bool {
+    pub(crate) async fn owns(&self, rig: &Rig, python: &Python, taken: &Taken) -> bool {
         let acks = format!(":__acks__.{}.{}", python.id, taken.queue);
         let has_claim: bool = rig.redis(&["SISMEMBER", &acks, &taken.id]).await;
         let has_body: bool = rig.redis(&["HEXISTS", &format!(":{}.msgs", taken.queue), &taken.id]).await;
@@ -91,7 +91,7 @@ impl Script {
 }
 
 /// When a message is due.
-pub(super) fn due(taken: &Taken) -> Timestamp {
+pub(crate) fn due(taken: &Taken) -> Timestamp {
     message_in(&taken.bytes).eta(Timestamp::EPOCH).unwrap_or(Timestamp::EPOCH)
 }
 

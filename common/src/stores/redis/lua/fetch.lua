@@ -169,7 +169,10 @@ local function fetch(queue, fleet, wanted)
   if some_held and missing > 0 and not is_full then
     claim(queue, pop_held(queue, fleet, missing, '(0', '+inf'), seen, delivered)
   end
-  if #settled > 0 then call('HDEL', key(queue .. '@cancelled'), unpack(settled)) end
+  if #settled > 0 then
+    call('HDEL', key(queue .. '@cancelled'), unpack(settled))
+    redis.pcall('HDEL', key(queue .. '@crashes'), unpack(settled))
+  end
   return delivered
 end
 

@@ -14,8 +14,6 @@ end
 local function purge_list(name)
   local ids = left > 0 and call('LRANGE', key(name), 0, left - 1) or {}
   if #ids == 0 then return end
-  -- A removal that removes nothing shows that removing is allowed.
-  call('HDEL', bodies(name), '')
   call('LTRIM', key(name), #ids, -1)
   drop(name, ids)
 end
@@ -35,11 +33,17 @@ local function purge_held(name, index)
   elseif left > 0 then
     ids = call('SRANDMEMBER', theirs, left)
   end
-  call('HDEL', bodies(name), '')
-  call('SREM', theirs, '')
   if #entries > 0 then call('ZREM', index, unpack(entries)) end
   if #ids > 0 then call('SREM', theirs, unpack(ids)) end
   drop(name, ids)
+end
+
+-- Nothing of this can be taken back, so before anything goes, removals that remove nothing show that all of it is allowed.
+for name, index in pairs({ [queue] = '@held', [queue .. '.DQ'] = '@due' }) do
+  call('HDEL', bodies(name), '')
+  call('SREM', claims(fleet, name), '')
+  call('ZREM', key(queue .. index), '')
+  call('LTRIM', key(name), 0, -1)
 end
 
 purge_held(queue, key(queue .. '@held'))

@@ -1,0 +1,77 @@
+//! The log for programs: one JSON object a line (`--log-format json`).
+//!
+//! | key | what |
+//! | --- | --- |
+//! | `time` | RFC 3339, UTC, with milliseconds |
+//! | `level` | `error`, `warn`, `info`, `debug`, `trace` |
+//! | `target` | the module that speaks |
+//! | `message` | the text of the line; not always there |
+//! | `slot`, `message_id`, `actor`, `attempt`, `call` | inside of a run: the slot from 1, the id in full, the actor's name, the attempt from 1, and the start of the call |
+//! | `fields` | the event's other fields by name; not there where there are none |
+//!
+//! These keys stay; others may come beside them.
+
+use std::fmt;
+
+use jiff::Timestamp;
+use serde_json::{Map, Value, json};
+use tracing::Event;
+use tracing::field::{Field, Visit};
+
+use super::line::Run;
+
+/// The event as one line, with its end.
+pub(super) fn draw(time: Timestamp, run: Option<&Run>, event: &Event<'_>) -> String {
+    let metadata = event.metadata();
+    let mut line = Map::new();
+    let mut set = |key: &str, value: Value| line.insert(key.to_owned(), value);
+    set("time", json!(format!("{time:.3}")));
+    set("level", json!(metadata.level().as_str().to_ascii_lowercase()));
+    set("target", json!(metadata.target()));
+    if let Some(run) = run {
+        set("slot", json!(run.slot()));
+        set("message_id", json!(run.id()));
+        set("actor", json!(run.actor()));
+        set("attempt", json!(run.attempt()));
+        set("call", json!(run.call()));
+    }
+    let mut fields = Fields::default();
+    event.record(&mut fields);
+    if let Some(message) = fields.0.remove("message") {
+        set("message", message);
+    }
+    if !fields.0.is_empty() {
+        set("fields", Value::Object(fields.0));
+    }
+    format!("{}\n", Value::Object(line))
+}
+
+/// An event's fields by name.
+#[derive(Default)]
+struct Fields(Map<String, Value>);
+
+impl Visit for Fields {
+    fn record_f64(&mut self, field: &Field, value: f64) {
+        self.0.insert(field.name().to_owned(), json!(value));
+    }
+
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        self.0.insert(field.name().to_owned(), json!(value));
+    }
+
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        self.0.insert(field.name().to_owned(), json!(value));
+    }
+
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        self.0.insert(field.name().to_owned(), json!(value));
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.0.insert(field.name().to_owned(), json!(value));
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        self.0.insert(field.name().to_owned(), json!(format!("{value:?}")));
+    }
+}

@@ -1,0 +1,33 @@
+//! `--log-format json`: what a program reads from a worker.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
+#[path = "support/experiment.rs"]
+mod experiment;
+
+use experiment::Experiment;
+use serde_json::Value;
+
+#[test]
+fn every_line_of_a_worker_is_an_object() {
+    let experiment = Experiment::of_the_lab("e02_error_handling");
+    let worker = experiment.start(&["worker", "--log-format", "json"]);
+    worker.wait_for_line("ready: ");
+    let id = experiment.send(&["handled", "17"]);
+    worker.wait_for_line("done in");
+    worker.interrupt();
+    assert!(worker.wait().success());
+    let lines: Vec<Value> = worker.stderr().iter().map(|line| serde_json::from_str(line).expect(line)).collect();
+    assert!(lines.iter().all(|line| line["time"].is_string() && line["level"].is_string()), "{lines:?}");
+    let of_the_run: Vec<_> = lines.iter().filter(|line| line["slot"] == 1).collect();
+    let texts: Vec<_> = of_the_run.iter().map(|line| line["message"].as_str().unwrap()).collect();
+    assert_eq!(of_the_run.len(), 3, "{texts:?}");
+    assert!(texts[0].starts_with("attempt 1 starts"), "{texts:?}");
+    assert_eq!((texts[1], &of_the_run[1]["level"]), ("17 is not allowed; dropping the message", &Value::from("warn")));
+    assert!(texts[2].starts_with("done in"), "{texts:?}");
+    for line in of_the_run {
+        assert_eq!((&line["actor"], &line["attempt"]), (&Value::from("handled"), &Value::from(1)));
+        assert_eq!(line["call"], "handled(17)");
+        let full = line["message_id"].as_str().unwrap();
+        assert!(full.len() == 36 && full.starts_with(&id), "{full} is {id} in full");
+    }
+}
