@@ -5,6 +5,7 @@ use std::time::Duration;
 
 /// What the contract leaves open, and how one store fills it. What is not here has to be the same on all of them.
 #[derive(Clone, Copy, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a freedom of its own")]
 pub struct Freedom {
     /// Whether a new message lies under its id, and is known again by it. A second one of the same id lies beside it under another
     /// name, and is not known again; where names are the store's own affair, it is.

@@ -285,14 +285,14 @@ impl Places {
             let mut left = want.count;
             // One kind of band after the other: below 0, 0, above 0.
             for sign in -1..=1 {
+                let before = told.len();
                 for _ in 0..left {
                     let Some(first) = self.first(&want.queue).filter(|first| self.sign(*first) == sign) else { break };
-                    if self.stop(first) {
-                        continue;
+                    if !self.stop(first) {
+                        self.claim(worker, first, told.next())?;
                     }
-                    self.claim(worker, first, told.next())?;
-                    left -= 1;
                 }
+                left -= before - told.len();
             }
         }
         if let Some(more) = told.next() {
@@ -312,7 +312,7 @@ impl Places {
         if let Place::Ready { band, .. } = self.items[at].place { band.signum() } else { 0 }
     }
 
-    /// What is cancelled, and was put back by somebody who cannot know of it, dies where it is fetched; a fetch brings one less.
+    /// What is cancelled, and was put back by somebody who cannot know of it, dies where it is fetched; the fetch may bring one less.
     fn stop(&mut self, at: usize) -> bool {
         let Some(reason) = self.items[at].cancelled.clone() else { return false };
         let Item { queue, name, message, .. } = self.items.swap_remove(at);

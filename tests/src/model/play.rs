@@ -26,6 +26,7 @@ use common::{
     store::{Claim, Inspect, Lease, PAGE},
 };
 use std::{fmt, sync::Arc};
+use tempfile::TempDir;
 
 /// When every sequence begins.
 pub const NOON: Timestamp = Timestamp::from_millis(1_795_485_700_000);
@@ -58,6 +59,8 @@ pub struct Play {
     last: u32,
     results: String,
     steps: usize,
+    /// The folder that the store lies in.
+    _folder: Option<TempDir>,
     story: Option<Vec<String>>,
 }
 
@@ -100,6 +103,7 @@ impl Play {
             last: 0,
             results: scene.results,
             steps: 0,
+            _folder: scene.folder,
             story: tells.then(Vec::new),
         };
         play.hatch();

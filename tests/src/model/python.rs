@@ -74,6 +74,9 @@ impl Script {
     }
 
     /// Deletes all keys of the namespace, so that a search has less to go through.
+    ///
+    /// # Panics
+    /// When the server refuses.
     pub async fn clear(&self) {
         const CLEAR: &str = "for _, key in ipairs(redis.call('KEYS', ARGV[1])) do redis.call('UNLINK', key) end";
         let mut call = redis::cmd("EVAL");
@@ -130,8 +133,8 @@ pub fn taken(bytes: &[u8]) -> Taken {
 fn source() -> &'static str {
     static SOURCE: OnceLock<String> = OnceLock::new();
     SOURCE.get_or_init(|| {
-        let folders = fs::read_dir(python::venv().join("lib")).expect("the virtual environment");
-        let found = folders.filter_map(|python| fs::read_to_string(python.ok()?.path().join(SCRIPT)).ok()).next();
+        let mut folders = fs::read_dir(python::venv().join("lib")).expect("the virtual environment");
+        let found = folders.find_map(|python| fs::read_to_string(python.ok()?.path().join(SCRIPT)).ok());
         found.expect("dramatiq is not in the virtual environment")
     })
 }

@@ -14,6 +14,7 @@ use common::{
     store::Inspect,
 };
 use std::{fmt, future::Future, sync::Arc, time::Duration};
+use tempfile::TempDir;
 
 /// The fewest operations of a sequence.
 pub const LEAST: usize = 20;
@@ -75,6 +76,8 @@ pub struct Scene {
     pub results: String,
     /// dramatiq's script on the same data, where Python's workers take part.
     pub script: Option<Script>,
+    /// The folder that the store lies in, and that goes with it.
+    pub folder: Option<TempDir>,
 }
 
 /// A sequence that a store has not come through.
@@ -175,7 +178,7 @@ impl Draw {
             return self.known(play.towards(DEATHS[happened.len() % DEATHS.len()]), play);
         }
         if happened.len() >= OPENING && self.random.chance(AIMED) {
-            let wanted = if play.is_possible(second) { first } else { second };
+            let wanted = if play.is_plenty(second) { first } else { second };
             return self.known(play.towards(wanted), play);
         }
         loop {

@@ -32,7 +32,7 @@ impl Stage for Variant {
 
     async fn open(&self, clock: Clock) -> Scene {
         let store = Broken::new(MemoryStore::new(clock.clone()), clock, self.0);
-        Scene { store: Arc::new(store), results: "result-".to_owned(), script: None }
+        Scene { store: Arc::new(store), results: "result-".to_owned(), script: None, folder: None }
     }
 }
 

@@ -23,7 +23,7 @@ impl Stage for Memory {
     }
 
     async fn open(&self, clock: Clock) -> Scene {
-        Scene { store: Arc::new(MemoryStore::new(clock)), results: "result-".to_owned(), script: None }
+        Scene { store: Arc::new(MemoryStore::new(clock)), results: "result-".to_owned(), script: None, folder: None }
     }
 }
 

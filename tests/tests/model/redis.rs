@@ -31,12 +31,7 @@ impl Stage for Redis {
     }
 
     fn kinds(&self) -> Vec<Kind> {
-        use Kind::*;
-        Kind::ALL
-            .iter()
-            .copied()
-            .filter(|k| !matches!(k, Cancel | Pause | Resume | Purge | Revive | Delete | Look))
-            .collect()
+        Kind::ALL.to_vec()
     }
 
     fn moves(&self) -> Vec<Move> {
@@ -47,7 +42,7 @@ impl Stage for Redis {
         let namespace = tests::redis::fresh_namespace();
         let store = RedisStore::connect(&self.url, &namespace, clock).await.unwrap();
         let script = Script::load(&self.url, &namespace).await;
-        Scene { store: Arc::new(store), results: format!("{namespace}-result-"), script: Some(script) }
+        Scene { store: Arc::new(store), results: format!("{namespace}-result-"), script: Some(script), folder: None }
     }
 }
 

@@ -5,8 +5,7 @@ use common::{
     clock::Clock,
     stores::sqlite::{SqliteStore, Synchronous},
 };
-use std::{sync::Arc, thread};
-use tempfile::TempDir;
+use std::sync::Arc;
 use tests::model::{
     freedom::Freedom,
     sequence::{Scene, Stage},
@@ -15,11 +14,8 @@ use tests::model::{
 /// How many sequences a normal run plays.
 const SEQUENCES: u64 = 2_000;
 
-/// One file for each thread, with a namespace for each sequence. All who share a file share its time, so it can't be shared by
-/// sequences that are played at once, each by a clock of its own.
-struct Sqlite {
-    folder: TempDir,
-}
+/// A file for each sequence: who shares a file shares its time, and each sequence has a clock of its own.
+struct Sqlite;
 
 impl Stage for Sqlite {
     fn name(&self) -> &'static str {
@@ -31,14 +27,14 @@ impl Stage for Sqlite {
     }
 
     async fn open(&self, clock: Clock) -> Scene {
-        let namespace = tests::redis::fresh_namespace();
-        let path = self.folder.path().join(format!("{:?}.db", thread::current().id()));
-        let store = SqliteStore::open(&path, Synchronous::Normal, &namespace, clock).unwrap();
-        Scene { store: Arc::new(store), results: format!("{namespace}-result-"), script: None }
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("tasks.db");
+        let store = SqliteStore::open(&path, Synchronous::Normal, "dramatiq", clock).unwrap();
+        Scene { store: Arc::new(store), results: "result-".to_owned(), script: None, folder: Some(folder) }
     }
 }
 
 #[test]
 fn sqlite_does_what_the_model_says() {
-    run::all(&Sqlite { folder: tempfile::tempdir().unwrap() }, SEQUENCES, run::cores());
+    run::all(&Sqlite, SEQUENCES, run::cores());
 }

@@ -105,23 +105,20 @@ impl Play {
             let ends: Vec<_> = endings.iter().map(|ending| format!("{} {:?}", ending.claim.id, ending.place)).collect();
             format!("worker {worker} finishes {}: {answers:?}", ends.join(", "))
         });
-        match answers {
-            Ok(answers) => self.places.finished(worker, endings, &answers),
-            Err(_) => {
-                // Each of them happened as a whole, or not at all.
-                let mut possible = Vec::new();
-                for chosen in 0..1_usize << endings.len() {
-                    let some = endings.iter().enumerate().filter(|(at, _)| chosen & (1 << at) != 0);
-                    let some: Vec<_> = some.map(|(_, ending)| ending.clone()).collect();
-                    let mut places = self.places.clone();
-                    // Those that did happen answered that they did, if anything.
-                    if places.finished(worker, &some, &vec![Answer::Finished; some.len()]).is_ok() {
-                        possible.push(places);
-                    }
-                }
-                self.settle(possible).await
+        if let Ok(answers) = answers {
+            return self.places.finished(worker, endings, &answers);
+        }
+        // Each of them happened as a whole, or not at all.
+        let mut possible = Vec::new();
+        for chosen in 0..1_usize << endings.len() {
+            let some = endings.iter().enumerate().filter(|(at, _)| chosen & (1 << at) != 0);
+            let some: Vec<_> = some.map(|(_, ending)| ending.clone()).collect();
+            let mut places = self.places.clone();
+            if places.finished(worker, &some, &vec![Answer::Finished; some.len()]).is_ok() {
+                possible.push(places);
             }
         }
+        self.settle(possible).await
     }
 }
 

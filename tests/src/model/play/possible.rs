@@ -37,10 +37,30 @@ impl Play {
             Kind::Revive | Kind::Delete => !self.places.letters.is_empty(),
             Kind::Pause => self.places.paused.len() < QUEUES.len(),
             Kind::Resume => !self.places.paused.is_empty(),
-            Kind::PythonAck | Kind::PythonNack | Kind::PythonRequeue => self.python_holds(false),
-            Kind::PythonPromote => self.python_holds(true),
-            Kind::PythonFetch | Kind::PythonFetchDelayed | Kind::PythonMaintain | Kind::PythonDie | Kind::Watch => true,
-            Kind::Purge | Kind::Look | Kind::Tick | Kind::Ticks | Kind::Late | Kind::Minute | Kind::Week => true,
+            Kind::PythonAck | Kind::PythonNack | Kind::PythonRequeue => self.python_has_any(false),
+            Kind::PythonPromote => self.python_has_due() > 0,
+            Kind::Purge
+            | Kind::Look
+            | Kind::Tick
+            | Kind::Ticks
+            | Kind::Late
+            | Kind::Minute
+            | Kind::Week
+            | Kind::PythonFetch
+            | Kind::PythonFetchDelayed
+            | Kind::PythonMaintain
+            | Kind::PythonDie
+            | Kind::Watch => true,
+        }
+    }
+
+    /// Whether it could happen, and would leave something for another one of its kind.
+    #[must_use]
+    pub fn is_plenty(&self, kind: Kind) -> bool {
+        match kind {
+            Kind::Revive | Kind::Delete => self.places.letters.len() > 1,
+            Kind::PythonPromote => self.python_has_due() > 1,
+            _ => self.is_possible(kind),
         }
     }
 
@@ -50,7 +70,7 @@ impl Play {
         match kind {
             // Somebody should be left to do something.
             Kind::Crash | Kind::Leave | Kind::Sleep if self.crew() < 2 => Kind::Join,
-            _ if self.is_possible(kind) => kind,
+            _ if self.is_plenty(kind) => kind,
             Kind::EnqueueAgain | Kind::EnqueueTwin | Kind::Cancel => Kind::Enqueue,
             // There are too many workers, or messages.
             Kind::Join => Kind::Crash,
@@ -70,8 +90,8 @@ impl Play {
             Kind::Pause => Kind::Resume,
             Kind::PythonAck | Kind::PythonNack | Kind::PythonRequeue if self.has_listed(false) => Kind::PythonFetch,
             Kind::PythonAck | Kind::PythonNack | Kind::PythonRequeue => Kind::PythonSend,
-            Kind::PythonPromote if self.python_has_any(true) => Kind::Minute,
             Kind::PythonPromote if self.has_listed(true) => Kind::PythonFetchDelayed,
+            Kind::PythonPromote if self.python_has_any(true) && self.python_has_due() == 0 => Kind::Minute,
             Kind::PythonPromote => Kind::PythonSendDelayed,
             // What is left is ending something.
             _ if self.crew() == 0 => Kind::Join,

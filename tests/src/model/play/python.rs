@@ -25,14 +25,15 @@ impl Play {
         self.snakes.push(Snake { held: Vec::new() });
     }
 
-    pub(super) fn python_holds(&self, delayed: bool) -> bool {
-        let now = self.places.now;
-        let is_due = |bite: &Bite| !bite.delayed || bite.taken.message.eta(now).is_none_or(|eta| eta <= now);
-        self.snakes.last().is_some_and(|snake| snake.held.iter().any(|bite| bite.delayed == delayed && is_due(bite)))
-    }
-
     pub(super) fn python_has_any(&self, delayed: bool) -> bool {
         self.snakes.last().is_some_and(|snake| snake.held.iter().any(|bite| bite.delayed == delayed))
+    }
+
+    /// How many delayed messages Python's worker holds that have come due.
+    pub(super) fn python_has_due(&self) -> usize {
+        let now = self.places.now;
+        let is_due = |bite: &&Bite| bite.delayed && bite.taken.message.eta(now).is_none_or(|eta| eta <= now);
+        self.snakes.last().map_or(0, |snake| snake.held.iter().filter(is_due).count())
     }
 
     pub(super) async fn python(&mut self, operation: Operation) -> Result<(), Wrong> {
@@ -45,7 +46,7 @@ impl Play {
         let Some(script) = self.script.clone() else { return Ok(()) };
         match operation.kind {
             Kind::PythonSend | Kind::PythonSendDelayed => {
-                for _ in 0..1 + operation.pick(1, 2) {
+                for _ in 0..=operation.pick(1, 2) {
                     self.last += 1;
                     let eta = delayed.then(|| now + Self::delay(operation));
                     let (name, bytes) = written(&list, self.last, eta);

@@ -10,7 +10,7 @@ use std::time::Duration;
 /// Delays that are over with a beat, or two, or some; and one that outlasts all but the longest jumps.
 const DELAYS: [Duration; 5] = [
     Duration::from_millis(1_100),
-    Duration::from_millis(2_000),
+    Duration::from_secs(2),
     Duration::from_secs(5),
     Duration::from_secs(60),
     Duration::from_secs(3 * 86_400),
