@@ -3,6 +3,8 @@
 
 #[path = "support/experiment.rs"]
 mod experiment;
+#[path = "support/json_log.rs"]
+mod json_log;
 
 use experiment::{Experiment, write};
 use std::{

@@ -1,10 +1,6 @@
 //! `--log-format json`: what a program reads from a worker.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
-#[path = "support/experiment.rs"]
-mod experiment;
-
-use experiment::Experiment;
+use super::experiment::Experiment;
 use serde_json::Value;
 
 #[test]
