@@ -111,7 +111,8 @@ fn prepare(connection: &mut Connection, synchronous: Synchronous) -> rusqlite::R
     connection.pragma_update(None, "wal_autocheckpoint", 4_000)?;
     connection.set_prepared_statement_cache_capacity(64);
     let version = |connection: &Connection| connection.pragma_query_value(None, "user_version", |row| row.get(0));
-    if version(connection)? == schema::VERSION {
+    let owner: i32 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
+    if owner == APPLICATION_ID && version(connection)? == schema::VERSION {
         return Ok(Ok(()));
     }
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
