@@ -156,6 +156,7 @@ mod tests {
     #[test]
     fn a_time_inside_of_a_line_is_any_time() {
         assert_eq!(tidied("sent 07:31:00.250, 5 ms ago"), "sent 12:00:00.000, … ms ago");
+        assert_eq!(tidied("m1  07:31:00  default"), "m1  12:00:00  default");
         assert_eq!(tidied("due 2026-03-01 00:01:00.250"), "due 12:00:00.000");
     }
 

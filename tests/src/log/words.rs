@@ -65,7 +65,10 @@ fn point_in_time(words: &[&str]) -> Option<(String, usize)> {
         [] => return None,
     };
     let (bare, behind) = split_punctuation(time);
-    is_time(bare).then(|| (format!("12:00:00.000{behind}"), length))
+    // Tables leave out the milliseconds.
+    let is_short = bare.len() == "12:00:00".len() && is_time(&format!("{bare}.000"));
+    let stand_in = if is_short { "12:00:00" } else { "12:00:00.000" };
+    (is_short || is_time(bare)).then(|| (format!("{stand_in}{behind}"), length))
 }
 
 fn is_time(text: &str) -> bool {
