@@ -32,7 +32,7 @@ impl Lab {
         worker
     }
 
-    /// Sends a message, and waits until its sender has ended.
+    /// Sends a message, or does something else that ends by itself.
     fn send(&self, args: &[&str]) -> Process {
         let sender = self.start(args);
         assert!(sender.wait().success(), "{:?}", sender.lines());
@@ -60,10 +60,21 @@ fn the_notes_quote_how_errors_are_handled() {
     // The slot that failed is free, so the nap takes it; the retry finds it busy and takes the other one.
     worker.wait_for_line("slot 1 is free");
     lab.send(&["nap", "2.5"]);
+    let last = worker.wait_for("the last retry", |line| line.contains("retry 3 of 3"));
+    let id = last.split_whitespace().find(|word| word.len() == 8 && word.bytes().all(|byte| byte.is_ascii_hexdigit()));
+    let id = id.expect("the message's id");
+    let show = lab.send(&["show", id]);
     worker.wait_for_line("gave up after 4 attempts");
     stop(&worker);
+    let list = lab.send(&["dead", "list"]);
+    let requeue = lab.send(&["dead", "requeue", id]);
+    let cancel = lab.send(&["cancel", id]);
+
     let mut ids = Ids::new(&lab.url, &lab.namespace);
     log::pin(EXPERIMENT, "worker", &log::tidy(&worker.lines(), &mut ids));
+    for (name, done) in [("show", show), ("dead", list), ("requeue", requeue), ("cancel", cancel)] {
+        log::pin(EXPERIMENT, name, &log::tidy(&done.stdout(), &mut ids));
+    }
 }
 
 #[test]

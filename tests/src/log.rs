@@ -18,7 +18,9 @@
 //! | a message's id: after `slot N` and two spaces, or a whole one anywhere | eight hex digits, or a UUID | `m1`, `m2`, … by first sight |
 //! | a back-off, `in 1.37 s (1 to 2 s)` | inside its window | `in 1 to 2 s` |
 //! | a duration in ns, µs or ms | below a minute | `… ms` |
-//! | a run time or a lag in seconds: `done in 3.0 s`, `took 3.0 s`, `2.1 s after it was` | below a minute | `… s` |
+//! | a run time, a lag or a rest in seconds: `done in 3.0 s`, `took 3.0 s`, `2.1 s after it was`, `3 s ago`, `is due in 2.1 s` | below a minute | `… s` |
+//! | a time of day inside of a line | a time of day | `hh:mm:ss` |
+//! | a store's name for a message, `8f14e45f-…#0badcafe` | a UUID and eight hex digits | `m1#…` |
 //! | `redis://…` | the test's Redis | `redis://localhost:6379` |
 //! | a namespace that the kit made | the test's own | `dramatiq` |
 //! | `pid 4711` | a number | `pid …` |
@@ -150,6 +152,29 @@ mod tests {
             tidy(&["12:00:07.103  cancelled 8f14e45f, and 0badcafe"], &mut ids),
             " cancelled m1, and 0badcafe\n"
         );
+    }
+
+    #[test]
+    fn what_is_shown_of_a_message_becomes_stable() {
+        let id = "8f14e45f-ceea-467f-a8e1-4f9c0d4bb7f4";
+        let shown = [
+            format!("id         {id}"),
+            "sent       11:32:08.888, 7 s ago".to_owned(),
+            "due        11:32:19.302, in 3.4 s".to_owned(),
+            format!("stored as  {id}#0badcafe"),
+            "why        attempt 4 is due in 3.4 s".to_owned(),
+            "8f14e45f  11:32:19  default".to_owned(),
+        ];
+        let expected = [
+            "id         m1",
+            "sent       hh:mm:ss, … s ago",
+            "due        hh:mm:ss, in … s",
+            "stored as  m1#…",
+            "why        attempt 4 is due in … s",
+            "m1        hh:mm:ss  default",
+        ];
+        let tidy = tidy(&shown, &mut ids());
+        assert_eq!(tidy.lines().collect::<Vec<_>>(), expected);
     }
 
     #[test]

@@ -32,7 +32,7 @@ pub(super) fn tidy(line: &str, ids: &mut Ids) -> Result<String, String> {
             Some(window) => window,
             None => match duration(before, rest)? {
                 Some(duration) => (duration, 2),
-                None => (one(before, word, ids)?, 1),
+                None => (one(before, word, rest.len() > 1, ids)?, 1),
             },
         };
         tidied.push(stand_in);
@@ -61,6 +61,19 @@ fn without_time(line: &str) -> Result<&str, String> {
     } else {
         Err(format!("`{time}` is no time of day"))
     }
+}
+
+/// What follows a time of day inside of a line, `11:32:19` or `11:32:19.302`: at most a comma.
+fn time_of_day(word: &str) -> Option<&str> {
+    let (time, behind) = word.strip_suffix(',').map_or((word, ""), |time| (time, ","));
+    let (clock, millis) = time.split_once('.').unwrap_or((time, "000"));
+    let parts: Vec<&str> = clock.split(':').collect();
+    let below = |text: &str, length: usize, limit: u32| {
+        text.len() == length && text.parse().is_ok_and(|number: u32| number < limit)
+    };
+    let [hour, minute, second] = parts[..] else { return None };
+    let is_time = below(hour, 2, 24) && below(minute, 2, 60) && below(second, 2, 60) && below(millis, 3, 1000);
+    is_time.then_some(behind)
 }
 
 /// `in 1.37 s (1 to 2 s);` → `in 1 to 2 s;`, and how many words that was.
@@ -95,10 +108,13 @@ fn duration(before: &[&str], words: &[&str]) -> Result<Option<String>, String> {
         return Ok(None);
     };
     let stand_in = match unit {
-        // A run time or a lag. Other seconds are somebody's choice: a delay, a limit.
+        // A run time, a lag, or a time that is left. Other seconds are somebody's choice: a delay, a limit.
         "s" if before.ends_with(&["done", "in"])
             || before.ends_with(&["took"])
-            || after.starts_with(&["after", "it", "was"]) =>
+            || after.starts_with(&["after", "it", "was"])
+            || after.starts_with(&["ago"])
+            || before.ends_with(&["is", "due", "in"])
+            || matches!(before, [.., time, "in"] if time_of_day(time).is_some()) =>
         {
             "… s"
         }
@@ -112,7 +128,7 @@ fn duration(before: &[&str], words: &[&str]) -> Result<Option<String>, String> {
 }
 
 /// Everything that is one word.
-fn one(before: &[&str], word: &str, ids: &mut Ids) -> Result<String, String> {
+fn one(before: &[&str], word: &str, is_followed: bool, ids: &mut Ids) -> Result<String, String> {
     let (bare, behind) = split_punctuation(word);
     if let [.., "slot", number, ""] = before
         && number.parse::<u32>().is_ok()
@@ -122,7 +138,23 @@ fn one(before: &[&str], word: &str, ids: &mut Ids) -> Result<String, String> {
         return if is_id(word) { Ok(ids.number(word)) } else { Err(format!("`{word}` is no message id")) };
     }
     if is_uuid(bare) || ids.seen.iter().any(|seen| seen == bare) {
-        return Ok(format!("{}{behind}", ids.number(bare)));
+        let number = ids.number(bare);
+        // The first column of a table keeps its width.
+        let width = if before.is_empty() && behind.is_empty() && is_followed { bare.len() } else { 0 };
+        return Ok(format!("{number:width$}{behind}"));
+    }
+    if let Some((id, mark)) = bare.split_once('#')
+        && is_uuid(id)
+    {
+        // The name under which the store holds it.
+        return if is_id(mark) {
+            Ok(format!("{}#…{behind}", ids.number(id)))
+        } else {
+            Err(format!("`{bare}` is no name"))
+        };
+    }
+    if let Some(behind) = time_of_day(word) {
+        return Ok(format!("hh:mm:ss{behind}"));
     }
     if before.ends_with(&["pid"]) {
         let number = bare.parse::<u32>().map_err(|_| format!("`{bare}` is no process id"))?;
