@@ -5,6 +5,7 @@
 mod experiment;
 
 mod brokers;
+mod json_log;
 mod stops;
 mod typed;
 
