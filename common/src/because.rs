@@ -13,6 +13,7 @@ use std::fmt;
 use std::time::Duration;
 
 pub use self::claimed::{Heirs, Holder};
+#[cfg(feature = "lab")]
 pub(crate) use self::words::short;
 pub use self::words::{error_line, spell};
 use crate::clock::Timestamp;

@@ -32,27 +32,12 @@ impl Lab {
         worker
     }
 
-    /// Sends a message, and waits until its sender has ended.
+    /// Sends a message, or does something else that ends by itself.
     fn send(&self, args: &[&str]) -> Process {
         let sender = self.start(args);
         assert!(sender.wait().success(), "{:?}", sender.lines());
         sender
     }
-}
-
-impl Lab {
-    /// A command as it is typed, and what it prints.
-    fn look(&self, args: &[&str]) -> Vec<String> {
-        let command = self.send(args);
-        std::iter::once(format!("$ {}", args.join(" ")))
-            .chain(command.stdout().iter().map(|line| in_five_minutes(line)))
-            .collect()
-    }
-}
-
-/// What is due in five minutes was sent some seconds ago.
-fn in_five_minutes(line: &str) -> String {
-    (40..60).fold(line.to_owned(), |line, seconds| line.replace(&format!("4 min {seconds} s"), "5 min"))
 }
 
 fn stop(worker: &Process) {
@@ -75,30 +60,21 @@ fn the_notes_quote_how_errors_are_handled() {
     // The slot that failed is free, so the nap takes it; the retry finds it busy and takes the other one.
     worker.wait_for_line("slot 1 is free");
     lab.send(&["nap", "2.5"]);
+    let last = worker.wait_for("the last retry", |line| line.contains("retry 3 of 3"));
+    let id = last.split_whitespace().find(|word| word.len() == 8 && word.bytes().all(|byte| byte.is_ascii_hexdigit()));
+    let id = id.expect("the message's id");
+    let show = lab.send(&["show", id]);
     worker.wait_for_line("gave up after 4 attempts");
     stop(&worker);
+    let list = lab.send(&["dead", "list"]);
+    let requeue = lab.send(&["dead", "requeue", id]);
+    let cancel = lab.send(&["cancel", id]);
+
     let mut ids = Ids::new(&lab.url, &lab.namespace);
     log::pin(EXPERIMENT, "worker", &log::tidy(&worker.lines(), &mut ids));
-
-    // No worker is left, so what is sent waits.
-    let id = ids_in(&worker, "gave up after 4 attempts");
-    let mut inside = lab.look(&["dead", "list"]);
-    inside.extend(lab.look(&["dead", "requeue", &id]));
-    inside.extend(lab.look(&["show", &id]));
-    let delayed = lab.send(&["handled", "3", "--delay", "5m"]).stdout().remove(0);
-    inside.extend(lab.look(&["show", &delayed]));
-    inside.extend(lab.look(&["cancel", &delayed]));
-    log::pin(EXPERIMENT, "inside", &log::tidy(&inside, &mut ids));
-}
-
-/// The short id in the first line that says this.
-fn ids_in(worker: &Process, text: &str) -> String {
-    let lines = worker.lines();
-    let line = lines.iter().find(|line| line.contains(text)).expect(text);
-    line.split_whitespace()
-        .find(|word| word.len() == 8 && word.bytes().all(|byte| byte.is_ascii_hexdigit()))
-        .expect(line)
-        .to_owned()
+    for (name, done) in [("show", show), ("dead", list), ("requeue", requeue), ("cancel", cancel)] {
+        log::pin(EXPERIMENT, name, &log::tidy(&done.stdout(), &mut ids));
+    }
 }
 
 #[test]

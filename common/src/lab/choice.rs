@@ -163,9 +163,9 @@ fn explain(error: &ConnectError, who: &str, experiment: &Experiment) -> Failure 
     }
     Failure::Unreachable(format!(
         "{error} ({who})\n\n\
-         To start a Redis:        docker run --rm -p 6379:6379 redis     (or: redis-server)\n\
-         To use another broker:   --broker redis://HOST:PORT or sqlite:PATH, or BROKER_URL\n\
-         To do without, at first: cargo run -p {} -- demo",
+         To start a Redis:   redis-server, or: docker run --rm -p 6379:6379 redis\n\
+         To name another:    --broker redis://HOST:PORT or sqlite:PATH, or BROKER_URL\n\
+         To do without:      name none, and a file serves; or: cargo run -p {} -- demo",
         experiment.name
     ))
 }

@@ -82,10 +82,10 @@ pub(super) fn program(experiment: &Experiment) -> Command {
         .long(BROKER)
         .value_name("URL")
         .env(BROKER_URL)
-        .hide_env_values(true)
         .global(true)
         .display_order(LAST)
-        .help("Where messages wait; by default a Redis on localhost:6379, else a file");
+        .hide_env(true)
+        .help("Where messages wait; else BROKER_URL says where,\nelse a Redis on localhost:6379, else a file");
     let verbose = Arg::new(VERBOSE)
         .long(VERBOSE)
         .short('v')
@@ -102,7 +102,7 @@ pub(super) fn program(experiment: &Experiment) -> Command {
         .hide_possible_values(true)
         .global(true)
         .display_order(LAST)
-        .help("How the log is written: `text`, or `json`, an object a line");
+        .help("How the log is written: text, or json (a line each)");
     Command::new(experiment.name)
         .about(about(experiment))
         .help_template(template())
@@ -112,9 +112,7 @@ pub(super) fn program(experiment: &Experiment) -> Command {
         .args([broker, verbose, log_format])
         .subcommand(worker())
         .subcommands(experiment.actors.iter().map(|actor| sender(actor)))
-        .subcommand(
-            Command::new(DEMO).about("Shows the lesson: worker and messages in one process, without any broker"),
-        )
+        .subcommand(Command::new(DEMO).about("Shows the lesson: all in one process, no broker needed"))
         .subcommand(Command::new(NOTES).about("Prints the notes of this experiment"))
         .subcommands(inside::commands())
 }
@@ -272,13 +270,10 @@ fn about(experiment: &Experiment) -> String {
 
 fn examples(experiment: &Experiment) -> String {
     let name = experiment.name;
-    let mut lines = vec![
-        ("demo".to_owned(), "the lesson, without any broker"),
-        ("worker --watch .".to_owned(), "one terminal: runs messages, follows your edits"),
-    ];
+    let mut lines = vec![("demo".to_owned(), "the lesson"), ("worker --watch .".to_owned(), "one terminal")];
     let mut sent = experiment.demo.iter().map(|step| step.command);
     if let Some(first) = sent.next() {
-        lines.push((first.to_owned(), "another terminal: sends one"));
+        lines.push((first.to_owned(), "another terminal"));
     }
     if let Some(delayed) = sent.clone().find(|command| command.contains("--")).or_else(|| sent.next()) {
         lines.push((delayed.to_owned(), "sends another one"));

@@ -48,9 +48,9 @@ pub(super) async fn demonstrate(experiment: &Experiment, mut lines: Lines) -> Re
     let code = runner::code(ended);
     let name = experiment.name;
     tracing::info!(target: "common::demo", "that was all; what it means: cargo run -p {name} -- notes");
-    tracing::info!(target: "common::demo", "with a Redis, in two terminals: cargo run -p {name} -- worker --watch .");
+    tracing::info!(target: "common::demo", "in two terminals: cargo run -p {name} -- worker --watch .");
     if let Some(step) = experiment.demo.first() {
-        tracing::info!(target: "common::demo", "                           and: cargo run -p {name} -- {}", step.command);
+        tracing::info!(target: "common::demo", "             and: cargo run -p {name} -- {}", step.command);
     }
     Ok(code)
 }

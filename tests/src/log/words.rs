@@ -28,11 +28,11 @@ pub(super) fn tidy(line: &str, ids: &mut Ids) -> Result<String, String> {
     let mut rest = words.as_slice();
     while let [word, ..] = rest {
         let before = &words[..words.len() - rest.len()];
-        let (stand_in, length) = match back_off(rest)?.or_else(|| point_in_time(rest)) {
-            Some(replaced) => replaced,
+        let (stand_in, length) = match back_off(rest)? {
+            Some(window) => window,
             None => match duration(before, rest)? {
                 Some(duration) => (duration, 2),
-                None => (one(before, word, ids)?, 1),
+                None => (one(before, word, rest.len() > 1, ids)?, 1),
             },
         };
         tidied.push(stand_in);
@@ -48,40 +48,32 @@ fn without_time(line: &str) -> Result<&str, String> {
         // A line that isn't the log's own: an id on standard output, the second line of an error.
         return Ok(line);
     };
+    let below = |text: &str, limit: u32| digits(text) && text.parse().is_ok_and(|number: u32| number < limit);
+    let right = below(&time[..2], 24)
+        && below(&time[3..5], 60)
+        && below(&time[6..8], 60)
+        && below(&time[9..], 1000)
+        && &time[5..6] == ":"
+        && &time[8..9] == ".";
     let rest = &line[TIME..];
-    if is_time(time) && (rest.is_empty() || rest.starts_with(' ')) {
+    if right && (rest.is_empty() || rest.starts_with(' ')) {
         Ok(rest.strip_prefix(' ').unwrap_or(rest))
     } else {
         Err(format!("`{time}` is no time of day"))
     }
 }
 
-/// `07:31:00.250` further on in a line, with the date before it where it is another day → `12:00:00.000`.
-fn point_in_time(words: &[&str]) -> Option<(String, usize)> {
-    let is_date = |word: &str| word.len() == 10 && word.split('-').map(str::len).eq([4, 2, 2]);
-    let (time, length) = match words {
-        [date, time, ..] if is_date(date) => (time, 2),
-        [time, ..] => (time, 1),
-        [] => return None,
+/// What follows a time of day inside of a line, `11:32:19` or `11:32:19.302`: at most a comma.
+fn time_of_day(word: &str) -> Option<&str> {
+    let (time, behind) = word.strip_suffix(',').map_or((word, ""), |time| (time, ","));
+    let (clock, millis) = time.split_once('.').unwrap_or((time, "000"));
+    let parts: Vec<&str> = clock.split(':').collect();
+    let below = |text: &str, length: usize, limit: u32| {
+        text.len() == length && text.parse().is_ok_and(|number: u32| number < limit)
     };
-    let (bare, behind) = split_punctuation(time);
-    // Tables leave out the milliseconds.
-    let is_short = bare.len() == "12:00:00".len() && is_time(&format!("{bare}.000"));
-    let stand_in = if is_short { "12:00:00" } else { "12:00:00.000" };
-    (is_short || is_time(bare)).then(|| (format!("{stand_in}{behind}"), length))
-}
-
-fn is_time(text: &str) -> bool {
-    let below = |part: &str, limit: u32| {
-        part.bytes().all(|byte| byte.is_ascii_digit()) && part.parse().is_ok_and(|number: u32| number < limit)
-    };
-    text.len() == TIME
-        && text.is_ascii()
-        && below(&text[..2], 24)
-        && below(&text[3..5], 60)
-        && below(&text[6..8], 60)
-        && below(&text[9..], 1000)
-        && [&text[2..3], &text[5..6], &text[8..9]] == [":", ":", "."]
+    let [hour, minute, second] = parts[..] else { return None };
+    let is_time = below(hour, 2, 24) && below(minute, 2, 60) && below(second, 2, 60) && below(millis, 3, 1000);
+    is_time.then_some(behind)
 }
 
 /// `in 1.37 s (1 to 2 s);` → `in 1 to 2 s;`, and how many words that was.
@@ -116,10 +108,13 @@ fn duration(before: &[&str], words: &[&str]) -> Result<Option<String>, String> {
         return Ok(None);
     };
     let stand_in = match unit {
-        // A run time or a lag. Other seconds are somebody's choice: a delay, a limit.
+        // A run time, a lag, or a time that is left. Other seconds are somebody's choice: a delay, a limit.
         "s" if before.ends_with(&["done", "in"])
             || before.ends_with(&["took"])
-            || after.starts_with(&["after", "it", "was"]) =>
+            || after.starts_with(&["after", "it", "was"])
+            || after.starts_with(&["ago"])
+            || before.ends_with(&["is", "due", "in"])
+            || matches!(before, [.., time, "in"] if time_of_day(time).is_some()) =>
         {
             "… s"
         }
@@ -133,7 +128,7 @@ fn duration(before: &[&str], words: &[&str]) -> Result<Option<String>, String> {
 }
 
 /// Everything that is one word.
-fn one(before: &[&str], word: &str, ids: &mut Ids) -> Result<String, String> {
+fn one(before: &[&str], word: &str, is_followed: bool, ids: &mut Ids) -> Result<String, String> {
     let (bare, behind) = split_punctuation(word);
     if let [.., "slot", number, ""] = before
         && number.parse::<u32>().is_ok()
@@ -143,7 +138,23 @@ fn one(before: &[&str], word: &str, ids: &mut Ids) -> Result<String, String> {
         return if is_id(word) { Ok(ids.number(word)) } else { Err(format!("`{word}` is no message id")) };
     }
     if is_uuid(bare) || ids.seen.iter().any(|seen| seen == bare) {
-        return Ok(format!("{}{behind}", ids.number(bare)));
+        let number = ids.number(bare);
+        // The first column of a table keeps its width.
+        let width = if before.is_empty() && behind.is_empty() && is_followed { bare.len() } else { 0 };
+        return Ok(format!("{number:width$}{behind}"));
+    }
+    if let Some((id, mark)) = bare.split_once('#')
+        && is_uuid(id)
+    {
+        // The name under which the store holds it.
+        return if is_id(mark) {
+            Ok(format!("{}#…{behind}", ids.number(id)))
+        } else {
+            Err(format!("`{bare}` is no name"))
+        };
+    }
+    if let Some(behind) = time_of_day(word) {
+        return Ok(format!("hh:mm:ss{behind}"));
     }
     if before.ends_with(&["pid"]) {
         let number = bare.parse::<u32>().map_err(|_| format!("`{bare}` is no process id"))?;

@@ -220,10 +220,10 @@ impl Done {
         lines.push(match (deed, self.count) {
             (_, 0) => "Nothing was done.".to_owned(),
             (Deed::Requeue, 1) => {
-                format!("{letters} is ready again: the same id, a new name on the wire, and no retries yet.")
+                format!("{letters} is ready again: same id, new name on the wire, no retries yet.")
             }
             (Deed::Requeue, _) => {
-                format!("{letters} are ready again: the same ids, new names on the wire, and no retries yet.")
+                format!("{letters} are ready again: same ids, new names on the wire, no retries yet.")
             }
             (Deed::Delete, 1) => format!("{letters} is deleted."),
             (Deed::Delete, _) => format!("{letters} are deleted."),

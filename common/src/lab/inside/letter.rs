@@ -93,7 +93,8 @@ impl Letter {
         let error = self.error();
         if let Some(message) = &self.message {
             lines.push(("attempts", self.attempts(message)));
-            lines.push(("sent", local(message.message_timestamp)));
+            let sent = message.message_timestamp;
+            lines.push(("sent", format!("{}, {} ago", local(sent), spell(now.since(sent)))));
         } else {
             lines.push(("bytes", super::text::cut(&String::from_utf8_lossy(&self.found.bytes), CALL)));
         }
@@ -116,8 +117,7 @@ impl Letter {
         if self.found.crashes > 0 {
             lines.push(("crashes", format!("{} of its workers died with it", self.found.crashes)));
         }
-        // Names of ours begin with the id.
-        if !self.found.name.starts_with(self.id()) {
+        if self.found.name != self.id() {
             lines.push(("stored as", self.found.name.clone()));
         }
         lines

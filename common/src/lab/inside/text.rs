@@ -101,10 +101,27 @@ pub(super) fn cut(text: &str, width: usize) -> String {
     format!("{start}…")
 }
 
-/// A text of several lines, the further ones set off by `indent`, that commands no terminal.
-pub(super) fn block(text: &str, indent: usize) -> String {
-    let lines: Vec<String> = text.trim_end().lines().map(clean).collect();
+/// A text of several lines, the further ones set off by `indent`, that commands no terminal. There, long lines go on below.
+fn block(room: Room, text: &str, indent: usize) -> String {
+    let width = if room == Room::Terminal { TERMINAL - indent } else { usize::MAX };
+    let lines: Vec<String> = text.trim_end().lines().flat_map(|line| wrapped(&clean(line), width)).collect();
     lines.join(&format!("\n{}", " ".repeat(indent)))
+}
+
+/// A line as several that are no longer than that, if its words are not.
+fn wrapped(line: &str, width: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    let (mut last, mut used) = (0, 0);
+    for word in line.split_inclusive(' ') {
+        let length = word.chars().count();
+        if used > 0 && used + word.trim_end().chars().count() > width {
+            lines.push(String::new());
+            (last, used) = (last + 1, 0);
+        }
+        lines[last].push_str(word);
+        used += length;
+    }
+    lines.iter().map(|line| line.trim_end().to_owned()).collect()
 }
 
 fn clean(text: &str) -> String {
@@ -116,7 +133,8 @@ fn clean(text: &str) -> String {
 /// Lines with their names in a column.
 pub(super) fn aligned(lines: &[(&str, String)]) -> String {
     let width = lines.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
-    let line = |(name, value): &(&str, String)| format!("{name:width$}  {}\n", block(value, width + GAP));
+    let room = Room::of_stdout();
+    let line = |(name, value): &(&str, String)| format!("{name:width$}  {}\n", block(room, value, width + GAP));
     lines.iter().map(line).collect::<Vec<_>>().concat()
 }
 
@@ -172,7 +190,17 @@ mod tests {
         assert_eq!(cut("one\ntwo", 40), "one…");
         assert_eq!(cut("exact", 5), "exact");
         assert_eq!(cut("longer", 5), "long…");
-        assert_eq!(block("one\ntwo\r\n", 2), "one\n  two");
+        assert_eq!(block(Room::Pipe, "one\ntwo\r\n", 2), "one\n  two");
+    }
+
+    #[test]
+    fn a_long_line_goes_on_below() {
+        assert_eq!(wrapped("one two  three", 7), ["one two", "three"]);
+        assert_eq!(wrapped("  longer than that", 6), ["  longer", "than", "that"]);
+        assert_eq!(wrapped("", 6), [""]);
+        let text = "word ".repeat(30);
+        let lines = block(Room::Terminal, &text, 11);
+        assert!(lines.lines().count() == 3 && lines.lines().all(|line| line.len() <= TERMINAL), "{lines}");
     }
 
     #[test]

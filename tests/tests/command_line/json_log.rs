@@ -1,11 +1,11 @@
 //! `--log-format json`: what a program reads from a worker.
 
-use super::experiment::Experiment;
+use crate::{ERRORS, experiment::Experiment};
 use serde_json::Value;
 
 #[test]
 fn every_line_of_a_worker_is_an_object() {
-    let experiment = Experiment::of_the_lab("e02_error_handling");
+    let experiment = Experiment::of_the_lab(ERRORS);
     let worker = experiment.start(&["worker", "--log-format", "json"]);
     worker.wait_for_line("ready: ");
     let id = experiment.send(&["handled", "17"]);

@@ -1,0 +1,100 @@
+//! Python's workers and messages, on the Redis that they share.
+
+use crate::stage::{Stage, short};
+use serde_json::json;
+use tests::{
+    process::{PATIENCE, Process, eventually},
+    python,
+};
+
+/// The actors that hold messages, and fail; in a queue of their own, which no worker of ours takes from.
+const ACTORS: &str = "
+import os, time
+import dramatiq
+from kit_broker import broker
+
+@dramatiq.actor(queue_name='snakes', max_retries=3, min_backoff=3600000)
+def hold(gate):
+    while not os.path.exists(gate):
+        time.sleep(0.01)
+
+@dramatiq.actor(queue_name='snakes', max_retries=3, min_backoff=3600000, max_backoff=7200000)
+def fail(why):
+    raise ValueError(why)
+";
+
+fn worker(stage: &Stage) -> Process {
+    let worker = python::dramatiq(ACTORS, &tests::redis::url(), &stage.namespace);
+    worker.wait_for_line("Worker process is ready for action.");
+    worker
+}
+
+/// Sends a message as Python does, and returns its id.
+fn send(stage: &Stage, actor: &str, argument: &str) -> String {
+    let script = format!(
+        "from dramatiq import Message\n\
+         message = Message(queue_name='snakes', actor_name='{actor}', args=('{argument}',), kwargs={{}}, options={{}})\n\
+         kit_broker.broker.declare_queue('snakes')\n\
+         kit_broker.broker.enqueue(message)\n\
+         print(message.message_id)"
+    );
+    python::with_broker(&script, &tests::redis::url(), &stage.namespace).trim().to_owned()
+}
+
+#[test]
+fn a_worker_of_python_is_shown_with_what_it_holds() {
+    let stage = Stage::redis();
+    let python = worker(&stage);
+    let id = send(&stage, "hold", &stage.gate("gate"));
+    let seen = stage.wait_until(&id, "running");
+    let holder = seen["worker"].as_str().unwrap();
+    let text = format!("it does not wait: Python's worker {} runs it, or is about to", short(holder));
+    assert_eq!(seen["because"]["text"], json!(text));
+
+    let seen = stage.json(&["queues"]);
+    let workers = seen["workers"].as_array().unwrap();
+    let shown = workers.iter().find(|worker| worker["id"] == holder).unwrap();
+    assert_eq!((&shown["python"], &shown["queues"], &shown["alive"]), (&json!(true), &json!(null), &json!(true)));
+    assert_eq!((&shown["holds"][0]["message_id"], &shown["holds"][0]["actor"]), (&json!(id), &json!("hold")));
+    let said = stage.says(&["queues"]);
+    assert!(said.contains("(Python)") && said.contains(&format!("hold {}", short(&id))), "{said}");
+
+    let said = stage.says(&["cancel", &id]);
+    assert!(said.contains(&format!(" is with Python's worker {}, which cannot hear of this", short(holder))), "{said}");
+    let (kind, text) = stage.because(&id);
+    let expected = format!("it is cancelled, but Python's worker {} holds it, and cannot be told", short(holder));
+    assert_eq!((kind, text), ("cancelled".to_owned(), expected));
+    let said = stage.says(&["pause", "snakes"]);
+    assert!(said.contains("Python's workers know of no pause, and go on."), "{said}");
+    stage.open("gate");
+    let is_gone = || (stage.asks(&["show", &id]).1 == 1).then_some(());
+    assert!(eventually(PATIENCE, is_gone).is_some(), "{python}");
+}
+
+#[test]
+fn a_message_that_python_retries_is_found_by_its_id() {
+    let stage = Stage::redis();
+    let _python = worker(&stage);
+    let id = send(&stage, "fail", "17 is not allowed");
+    // It has another name by then.
+    let retried = || {
+        let (json, _) = stage.asks(&["show", short(&id)]);
+        Some(json["messages"][0].clone()).filter(|seen| seen["retries"] == 1)
+    };
+    let seen = eventually(PATIENCE, retried).expect("a retry");
+    assert_eq!((&seen["message_id"], &seen["queue"]), (&json!(id), &json!("snakes")));
+    assert!(seen["last_error"].as_str().unwrap().starts_with("Traceback (most recent call last):"), "{seen:#}");
+    // A worker of Python holds what is delayed.
+    let said = stage.says(&["show", &id]);
+    assert!(said.contains("ValueError: 17 is not allowed"), "{said}");
+}
+
+#[test]
+fn of_pythons_workers_nothing_is_claimed_that_they_do_not_show() {
+    let stage = Stage::redis();
+    let _python = worker(&stage);
+    let id = stage.send(&["mail", "1"]);
+    let (kind, text) = stage.because(&id);
+    let expected = "it waits because no worker of Rust takes from queue mail, and Python's do not tell";
+    assert_eq!((&*kind, &*text), ("no_worker", expected));
+}
