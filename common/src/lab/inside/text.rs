@@ -195,7 +195,7 @@ mod tests {
 
     #[test]
     fn a_long_line_goes_on_below() {
-        assert_eq!(wrapped("one two  three", 7), ["one two", "three"]);
+        assert_eq!(wrapped("one two three", 7), ["one two", "three"]);
         assert_eq!(wrapped("  longer than that", 6), ["  longer", "than", "that"]);
         assert_eq!(wrapped("", 6), [""]);
         let text = "word ".repeat(30);
