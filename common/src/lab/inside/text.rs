@@ -114,7 +114,8 @@ fn wrapped(line: &str, width: usize) -> Vec<String> {
     let (mut last, mut used) = (0, 0);
     for word in line.split_inclusive(' ') {
         let length = word.chars().count();
-        if used > 0 && used + word.trim_end().chars().count() > width {
+        // An indent stays before its word.
+        if !lines[last].trim().is_empty() && used + word.trim_end().chars().count() > width {
             lines.push(String::new());
             (last, used) = (last + 1, 0);
         }
