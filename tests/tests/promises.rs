@@ -8,8 +8,11 @@ use tests::workspace;
 const TABLE: &str = "common/PROMISES.rst";
 
 /// The stores, and the file that runs the suite on each.
-const STORES: [(&str, &str); 2] =
-    [("memory", "common/tests/memory_store.rs"), ("Redis", "tests/tests/redis_conformance.rs")];
+const STORES: [(&str, &str); 3] = [
+    ("memory", "common/tests/memory_store.rs"),
+    ("SQLite", "common/tests/sqlite_store.rs"),
+    ("Redis", "tests/tests/redis_conformance.rs"),
+];
 
 /// Where a promise is held by one store in some cases only: promise, store, and what the case is.
 const LIMITS: [(&str, &str, &str); 4] = [
