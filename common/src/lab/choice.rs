@@ -158,12 +158,16 @@ fn file(experiment: &Experiment) -> Result<PathBuf, Failure> {
 }
 
 fn explain(error: &ConnectError, who: &str, experiment: &Experiment) -> Failure {
-    if let ConnectError::Url { .. } = error {
-        return Failure::Usage(format!("{error} ({who})"));
-    }
+    let start = match error {
+        ConnectError::Url { .. } => return Failure::Usage(format!("{error} ({who})")),
+        // There is no server to start for a file.
+        ConnectError::Unreachable { url, .. } if url.starts_with(SQLITE) => "",
+        ConnectError::Unreachable { .. } => {
+            "To start a Redis:   redis-server, or: docker run --rm -p 6379:6379 redis\n"
+        }
+    };
     Failure::Unreachable(format!(
-        "{error} ({who})\n\n\
-         To start a Redis:   redis-server, or: docker run --rm -p 6379:6379 redis\n\
+        "{error} ({who})\n\n{start}\
          To name another:    --broker redis://HOST:PORT or sqlite:PATH, or BROKER_URL\n\
          To do without:      name none, and a file serves; or: cargo run -p {} -- demo",
         experiment.name

@@ -3,12 +3,13 @@
 //! Nothing that is there is ever overwritten: a file that is no database, is damaged, belongs to somebody else or to a newer
 //! version of this library is refused with the reason, and stays as it is.
 
-use std::fs;
+use std::fs::{self, OpenOptions};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
-use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
+use rusqlite::{Connection, ErrorCode, MAIN_DB, OpenFlags, TransactionBehavior};
 
 use super::schema;
 use super::trouble::told;
@@ -38,7 +39,13 @@ pub enum Synchronous {
 pub(super) fn open(path: &Path, synchronous: Synchronous) -> Result<Connection, StoreError> {
     check_place(path)?;
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let mut connection = Connection::open_with_flags(path, flags).map_err(|error| told(&error))?;
+    let mut connection = Connection::open_with_flags(path, flags).map_err(|error| refusal(&error, path))?;
+    // Where a file may only be read, SQLite opens it all the same.
+    if connection.is_readonly(MAIN_DB).map_err(|error| told(&error))? {
+        return Err(
+            closed_file(path).unwrap_or_else(|| StoreError::Refused(format!("{} is read-only", path.display())))
+        );
+    }
     prepare(&mut connection, synchronous).map_err(|error| refusal(&error, path))??;
     Ok(connection)
 }
@@ -170,8 +177,26 @@ fn refusal(error: &rusqlite::Error, path: &Path) -> StoreError {
         StoreError::Denied { command, cause, .. } => {
             StoreError::Denied { key: path.display().to_string(), command, cause }
         }
+        StoreError::Unreachable(cause) => closed_file(path).unwrap_or(StoreError::Unreachable(cause)),
         other => other,
     }
+}
+
+/// The file that does not open, and the system's reason: SQLite says only that it could not.
+fn closed_file(path: &Path) -> Option<StoreError> {
+    let mut open = OpenOptions::new();
+    open.read(true).write(true);
+    let closed = |path: PathBuf, reason| {
+        StoreError::Refused(format!("{} cannot be opened to read and write it: {reason}", path.display()))
+    };
+    // It may be that it cannot be made.
+    if let Err(reason) = open.clone().create(true).truncate(false).open(path) {
+        return Some(closed(path.to_owned(), reason));
+    }
+    ["-wal", "-shm"].into_iter().map(|ending| beside(path, ending)).find_map(|path| match open.open(&path) {
+        Err(reason) if reason.kind() != ErrorKind::NotFound => Some(closed(path, reason)),
+        _ => None,
+    })
 }
 
 #[cfg(test)]
