@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use tests::log::{self, Ids};
-use tests::process::Process;
+use tests::process::{self, Process};
 
 const EXPERIMENT: &str = "e02_error_handling";
 
@@ -38,11 +38,17 @@ impl Lab {
         assert!(sender.wait().success(), "{:?}", sender.lines());
         sender
     }
-}
 
-fn stop(worker: &Process) {
-    worker.interrupt();
-    assert!(worker.wait().success(), "{:?}", worker.lines());
+    /// Interrupts a worker of which nothing is awaited any more: a run is logged a moment before its end is stored.
+    fn stop(&self, worker: &Process) {
+        let idle = || {
+            let queues = self.send(&["queues", "--json"]).stdout().concat();
+            queues.contains("\"running\": 0").then_some(())
+        };
+        assert!(process::eventually(process::PATIENCE, idle).is_some(), "{worker}");
+        worker.interrupt();
+        assert!(worker.wait().success(), "{worker}");
+    }
 }
 
 #[test]
@@ -65,7 +71,7 @@ fn the_notes_quote_how_errors_are_handled() {
     let id = id.expect("the message's id");
     let show = lab.send(&["show", id]);
     worker.wait_for_line("gave up after 4 attempts");
-    stop(&worker);
+    lab.stop(&worker);
     let list = lab.send(&["dead", "list"]);
     let requeue = lab.send(&["dead", "requeue", id]);
     let cancel = lab.send(&["cancel", id]);
@@ -83,7 +89,7 @@ fn the_notes_quote_how_a_delayed_message_runs() {
     let worker = lab.worker();
     let sender = lab.send(&["handled", "3", "--delay", "2s"]);
     worker.wait_for_line("done in");
-    stop(&worker);
+    lab.stop(&worker);
     let mut ids = Ids::new(&lab.url, &lab.namespace);
     assert_eq!(log::tidy(&sender.stdout(), &mut ids), "m1\n");
     log::pin(EXPERIMENT, "delayed", &log::tidy(&worker.lines(), &mut ids));
