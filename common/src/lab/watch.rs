@@ -38,7 +38,9 @@ pub(super) async fn watch(experiment: &Experiment, given: &ArgMatches) -> Result
     let folder = given.get_one::<PathBuf>(commands::WATCH).expect("only then it is called");
     if Choice::of(given).in_memory().is_some() {
         return Err(Failure::Usage(
-            "`--watch` starts workers as processes of their own, and `memory:` is one process only".to_owned(),
+            "`--watch` starts workers as processes of their own, and `memory:` is one process only: use a Redis, or a file \
+             (sqlite:PATH)"
+                .to_owned(),
         ));
     }
     build::check_sources(experiment).await.map_err(Failure::Usage)?;
