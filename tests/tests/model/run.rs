@@ -1,7 +1,12 @@
 //! Runs many sequences on a store, and writes down what they reached.
 
 use common::clock::Stopwatch;
-use std::{fs, num::NonZero, thread};
+use std::{
+    fs,
+    io::{self, Write as _},
+    num::NonZero,
+    thread,
+};
 use tests::{
     model::{
         coverage::Coverage,
@@ -37,7 +42,8 @@ pub(crate) fn all(stage: &impl Stage, usual: u64, threads: usize) {
         let seeds: Vec<u64> = missing.into_iter().map(|pair| sequence::seed_for(&kinds, pair, round)).collect();
         coverage.merge(&played(stage, &seeds, threads));
     }
-    println!("{}, in {:?}: {coverage}", stage.name(), watch.elapsed());
+    // Past the test runner, which shows what a test prints only where it fails.
+    let _ = write!(io::stdout().lock(), "\n{}, in {:.1?}: {coverage}", stage.name(), watch.elapsed());
     let folder = workspace::target().join("model");
     fs::create_dir_all(&folder).unwrap();
     fs::write(folder.join(format!("{}.txt", stage.name())), coverage.to_string()).unwrap();
