@@ -122,8 +122,8 @@ fn dispatch(experiment: &Experiment, matches: &ArgMatches) -> Result<ExitCode, F
         output::print(experiment.notes);
         return Ok(ExitCode::SUCCESS);
     }
+    let is_json = commands::wants_json_log(given);
     // The demonstration reads its own log.
-    let is_json = command != commands::DEMO && commands::wants_json_log(given);
     let lines = log::install(experiment, given.get_flag(commands::VERBOSE), is_json, command == commands::DEMO)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -140,7 +140,14 @@ fn dispatch(experiment: &Experiment, matches: &ArgMatches) -> Result<ExitCode, F
     });
     // An actor that never ends must not hold up the exit.
     runtime.shutdown_background();
-    ended
+    ended.or_else(|failure| {
+        if !is_json {
+            return Err(failure);
+        }
+        // Whoever reads the log as JSON reads how it ends as JSON, too.
+        log::json_error("common::lab", &failure.to_string());
+        Ok(failure.code())
+    })
 }
 
 /// Why an experiment ends with an error.

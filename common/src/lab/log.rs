@@ -72,8 +72,13 @@ pub(super) fn install(experiment: &Experiment, verbose: bool, json: bool, listen
     };
     // Only a program that has a log already is refused, and that one keeps its own.
     let _ = tracing::subscriber::set_global_default(Registry::default().with(log));
-    panics::install();
+    panics::install(json);
     Ok(lines)
+}
+
+/// Writes an error to a log for programs, past all filters.
+pub(super) fn json_error(target: &str, message: &str) {
+    output::log(&json::error(Timestamp::now(), target, message));
 }
 
 fn filter(verbose: bool) -> Result<Targets, Failure> {

@@ -1,7 +1,15 @@
 //! `--log-format json`: what a program reads from a worker.
 
-use crate::{ERRORS, experiment::Experiment};
+use crate::{ERRORS, experiment::Experiment, nowhere, with_broker};
 use serde_json::Value;
+use tests::process::{self, Process};
+
+/// The lines of a log, of which each has to be an object with what every line has.
+fn objects(process: &Process) -> Vec<Value> {
+    let lines: Vec<Value> = process.stderr().iter().map(|line| serde_json::from_str(line).expect(line)).collect();
+    assert!(lines.iter().all(|line| line["time"].is_string() && line["level"].is_string()), "{lines:?}");
+    lines
+}
 
 #[test]
 fn every_line_of_a_worker_is_an_object() {
@@ -12,8 +20,7 @@ fn every_line_of_a_worker_is_an_object() {
     worker.wait_for_line("done in");
     worker.interrupt();
     assert!(worker.wait().success());
-    let lines: Vec<Value> = worker.stderr().iter().map(|line| serde_json::from_str(line).expect(line)).collect();
-    assert!(lines.iter().all(|line| line["time"].is_string() && line["level"].is_string()), "{lines:?}");
+    let lines = objects(&worker);
     let of_the_run: Vec<_> = lines.iter().filter(|line| line["slot"] == 1).collect();
     let texts: Vec<_> = of_the_run.iter().map(|line| line["message"].as_str().unwrap()).collect();
     assert_eq!(of_the_run.len(), 3, "{texts:?}");
@@ -26,4 +33,23 @@ fn every_line_of_a_worker_is_an_object() {
         let full = line["message_id"].as_str().unwrap();
         assert!(full.len() == 36 && full.starts_with(&id), "{full} is {id} in full");
     }
+}
+
+#[test]
+fn a_worker_that_cannot_start_says_why_in_an_object() {
+    let url = nowhere();
+    let worker = with_broker(&["worker", "--log-format", "json"], &url);
+    assert_eq!(worker.wait().code(), Some(3), "{worker}");
+    let lines = objects(&worker);
+    let last = lines.last().unwrap();
+    assert_eq!(last["level"], "error");
+    assert!(last["message"].as_str().unwrap().contains(&url), "{last}");
+}
+
+#[test]
+fn the_demonstration_is_logged_as_objects_too() {
+    let demo = Process::start(&process::binary(ERRORS), &["demo", "--log-format", "json"], &[]);
+    assert!(demo.wait().success(), "{demo}");
+    let lines = objects(&demo);
+    assert!(lines.iter().any(|line| line["call"] == "unhandled(17)" && line["attempt"] == 4), "{demo}");
 }

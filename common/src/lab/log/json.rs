@@ -46,6 +46,12 @@ pub(super) fn draw(time: Timestamp, run: Option<&Run>, event: &Event<'_>) -> Str
     format!("{}\n", Value::Object(line))
 }
 
+/// An error that is no event: a panic outside of runs, or why the program ends.
+pub(super) fn error(time: Timestamp, target: &str, message: &str) -> String {
+    let line = json!({ "time": format!("{time:.3}"), "level": "error", "target": target, "message": message });
+    format!("{line}\n")
+}
+
 /// An event's fields by name.
 #[derive(Default)]
 struct Fields(Map<String, Value>);
