@@ -47,8 +47,9 @@ pub(super) async fn watch(experiment: &Experiment, given: &ArgMatches) -> Result
     let broken = |error: std::io::Error| Failure::Broken(format!("cannot watch: {error}"));
     let mut signals = Signals::listen().map_err(broken)?;
     let notes = Path::new(experiment.folder).join("README.rst");
-    let mut changes = Changes::of(folder, &notes).map_err(Failure::Usage)?;
-    let first = Build::of(env::current_exe().map_err(broken)?).map_err(broken)?;
+    let program = env::current_exe().map_err(broken)?;
+    let mut changes = Changes::of(folder, &program, &notes).map_err(Failure::Usage)?;
+    let first = Build::of(program).map_err(broken)?;
     tracing::info!(target: "common::watch", "watching {}: when {} changes, its new build takes over", folder.display(), experiment.name);
 
     let (tell, mut events) = mpsc::unbounded_channel();
