@@ -3,6 +3,7 @@
 //! ```text
 //! peer send URL FIRST COUNT BATCH    sends `begin FIRST`, … in batches, and says `stored FROM` once a batch is acknowledged
 //! peer work URL                      runs them; each says `begins N`, and `ran N` a moment later
+//! peer lock PATH                     begins to write to a database, says `locked`, and never ends it
 //! ```
 #![expect(clippy::print_stdout, reason = "the test reads it")]
 
@@ -15,6 +16,7 @@ use common::actor::actors;
 use common::broker::Broker;
 use common::worker::Worker;
 use common::{actor, clock::Timestamp};
+use rusqlite::Connection;
 use tokio::runtime::Builder;
 
 /// Long enough for a kill to meet some in the middle.
@@ -36,7 +38,8 @@ fn main() -> Result<(), Box<dyn Error>> {
             runtime.block_on(send(url, first.parse()?, count.parse()?, batch.parse()?))
         }
         ["work", url] => runtime.block_on(work(url)),
-        _ => Err("peer send URL FIRST COUNT BATCH, or peer work URL".into()),
+        ["lock", path] => lock(path),
+        _ => Err("peer send URL FIRST COUNT BATCH, peer work URL, or peer lock PATH".into()),
     }
 }
 
@@ -57,4 +60,13 @@ async fn work(url: &str) -> Result<(), Box<dyn Error>> {
     let worker = Worker::new(Broker::connect(url).await?).threads(4).actors(actors![begin]);
     worker.on_ready(|| println!("ready")).run().await?;
     Ok(())
+}
+
+fn lock(path: &str) -> Result<(), Box<dyn Error>> {
+    let connection = Connection::open(path)?;
+    connection.execute_batch("BEGIN IMMEDIATE")?;
+    println!("locked");
+    loop {
+        thread::park();
+    }
 }

@@ -12,15 +12,14 @@ use crate::rig::{Rig, begin, instant, message, send};
 fn a_send_says_for_how_long_another_has_held_the_lock() {
     let rig = Rig::new();
     let broker = rig.open();
-    let stopped = rig.sqlite();
-    stopped.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let stopped = rig.stopped_writer();
     let started = instant();
     let error = send(&broker, begin(1)).unwrap_err();
     let took = started.elapsed();
     let EnqueueError::NotStored { stored: 0, cause: StoreError::Busy(cause) } = error else { panic!("{error:?}") };
     assert!(cause.contains("has held the write lock") && cause.contains(" for 5."), "{cause}");
     assert!((4..8).contains(&took.as_secs()), "{took:?}");
-    stopped.execute_batch("ROLLBACK").unwrap();
+    stopped.kill();
     send(&broker, begin(1)).unwrap();
     assert_eq!(rig.counts(&broker).ready, 1);
 }
@@ -32,12 +31,11 @@ fn a_worker_goes_on_once_the_lock_is_released() {
     let worker = rig.worker();
     send(&broker, message("nap", [Raw::from(1_u32)])).unwrap();
     worker.wait_for_line("attempt 1 starts");
-    let stopped = rig.sqlite();
-    stopped.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let stopped = rig.stopped_writer();
     worker.wait_for_line("done in");
     worker.wait_for_line("has held the write lock");
     assert_eq!(rig.counts(&broker).claimed, 1, "it cannot be acknowledged yet");
-    stopped.execute_batch("ROLLBACK").unwrap();
+    stopped.kill();
     rig.settle(&broker);
     send(&broker, message("nap", [Raw::from(0_u32)])).unwrap();
     rig.settle(&broker);

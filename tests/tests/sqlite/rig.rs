@@ -106,6 +106,15 @@ impl Rig {
         worker
     }
 
+    /// A process that was stopped while it wrote.
+    pub(crate) fn stopped_writer(&self) -> Process {
+        let path = self.path();
+        let writer = peer(&["lock", path.to_str().unwrap()]);
+        writer.wait_for_line("locked");
+        writer.suspend();
+        writer
+    }
+
     /// A sender of so many numbers.
     pub(crate) fn sender(&self, first: u32, count: u32, batch: u32) -> Process {
         let [first, count, batch] = [first, count, batch].map(|number| number.to_string());
