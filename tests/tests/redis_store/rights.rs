@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use common::error::{ConnectError, EnqueueError, StoreError};
-use common::store::{Answer, BEAT_INTERVAL, Body, DEAD_AFTER, Effect, Ending, MAX_CRASHES, Place, Store as _};
+use common::message::option;
+use common::queue_name::QueueName;
+use common::store::{Answer, BEAT_INTERVAL, Body, DEAD_AFTER, Effect, Ending, MAX_CRASHES, Place, Store as _, Want};
 use common::stores::redis::RedisStore;
 
 use tokio::time::timeout;
@@ -72,6 +74,33 @@ async fn a_forbidden_ending_leaves_the_message_with_its_worker() {
         let _: i64 = rig.redis(&["ACL", "DELUSER", &user]).await;
     }
     assert_eq!(rig.finish(&worker, &found.claim, Place::Gone).await, Answer::Finished);
+}
+
+#[tokio::test]
+async fn a_forbidden_fetch_leaves_everything_where_it_was() {
+    let rig = Rig::new().await;
+    let worker = rig.join(&["default"]).await;
+    let with = |argument, priority| with_option(message("default", argument), option::PRIORITY, priority);
+    for command in ["sadd", "srem", "zrem", "zadd", "lpop", "lpush", "hmget", "smismember", "hstrlen", "hset"] {
+        rig.enqueue(&[message("default", 2), with(1, -1), with(3, 1)]).await;
+        let (store, user) = without(&rig, command).await;
+        let wants = [Want { queue: QueueName::default(), count: 9 }];
+        let mut found = match store.fetch(&worker, &wants).await {
+            Ok(fetched) => fetched.deliveries,
+            Err(StoreError::Denied { command: named, .. }) => {
+                assert_eq!(named, command.to_uppercase());
+                Vec::new()
+            }
+            Err(error) => panic!("{command}: {error:?}"),
+        };
+        found.extend(rig.fetch(&worker, 9).await);
+        assert_eq!(arguments(&found), [1, 2, 3], "{command}");
+        for delivery in &found {
+            rig.finish(&worker, &delivery.claim, Place::Gone).await;
+        }
+        assert!(rig.keys().await.is_empty(), "{command}");
+        let _: i64 = rig.redis(&["ACL", "DELUSER", &user]).await;
+    }
 }
 
 #[tokio::test]

@@ -86,6 +86,8 @@ local function pop_held(queue, fleet, wanted, low, high)
   call('ZREM', held, unpack(ids))
   undo('ZADD', held, unpack(scores))
   if #taken > 0 then
+    -- Who may not claim could not take back a removal either: shown to be allowed by adding what is there.
+    call('SADD', theirs, unpack(taken))
     call('SREM', theirs, unpack(taken))
     undo('SADD', theirs, unpack(taken))
   end
