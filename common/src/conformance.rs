@@ -244,6 +244,7 @@ macro_rules! conformance_suite {
             workers_are_listed_with_what_they_hold
             a_message_is_found_wherever_it_is
             a_retried_message_is_found_by_the_start_of_its_id
+            an_id_that_looks_like_a_name_is_found
             dead_letters_are_read_a_page_at_a_time
             a_revived_dead_letter_is_a_ready_message_under_a_new_name
             a_deleted_dead_letter_is_gone

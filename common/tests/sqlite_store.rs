@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use common::clock::{Clock, Timestamp};
 use common::conformance::Fixture;
-use common::store::Inspect;
+use common::message::{Entries, Message, MessageId};
+use common::queue_name::QueueName;
+use common::store::{BEAT_INTERVAL, DEAD_AFTER, Inspect, Store as _, Want};
 use common::stores::sqlite::{SqliteStore, Synchronous};
 
 /// A file of its own; each opening is another connection, as another process would have it.
@@ -21,3 +23,35 @@ async fn fixture() -> Fixture {
 }
 
 common::conformance_suite!(fixture);
+
+#[tokio::test]
+async fn what_a_dead_worker_has_claimed_one_by_one_comes_back_in_order() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = Clock::manual(Timestamp::from_millis(1_800_000_000_000));
+    let store =
+        SqliteStore::open(&folder.path().join("tasks.db"), Synchronous::Normal, "dramatiq", clock.clone()).unwrap();
+    let queue = QueueName::default();
+    let message = |id: &str| Message {
+        queue_name: queue.clone(),
+        actor_name: "work".into(),
+        args: Vec::new(),
+        kwargs: Entries::default(),
+        options: Entries::default(),
+        message_id: MessageId::from(id),
+        message_timestamp: clock.now(),
+    };
+    let sent = ["one", "two", "three", "four"];
+    store.enqueue(&sent.map(message)).await.unwrap();
+    let dead = store.join(std::slice::from_ref(&queue)).await.unwrap();
+    for _ in sent {
+        store.fetch(&dead, &[Want { queue: queue.clone(), count: 1 }]).await.unwrap();
+    }
+    let heir = store.join(std::slice::from_ref(&queue)).await.unwrap();
+    for _ in 0..=DEAD_AFTER {
+        clock.advance(BEAT_INTERVAL);
+        store.beat(&heir, &[]).await.unwrap();
+    }
+    let fetched = store.fetch(&heir, &[Want { queue: queue.clone(), count: 9 }]).await.unwrap();
+    let ids: Vec<_> = fetched.deliveries.iter().map(|found| found.body.as_ref().unwrap().message_id.as_str()).collect();
+    assert_eq!(ids, sent);
+}

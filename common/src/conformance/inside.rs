@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{DEADLINE, Fixture, message, numbers};
 use crate::clock::Timestamp;
-use crate::message::{Message, Raw, option};
+use crate::message::{Message, MessageId, Raw, option};
 use crate::queue_name::QueueName;
 use crate::store::{Answer, Body, Cancelled, Location, Place, Sighting, Wake};
 
@@ -106,6 +106,18 @@ pub async fn a_retried_message_is_found_by_the_start_of_its_id(fixture: &Fixture
         worker.beat(&[]).await;
         let found = fixture.find(sent.message_id.as_str()).await;
         assert_eq!(found.location, Location::Ready { ahead: Some(0) });
+    }
+}
+
+/// Any text is an id, also one that looks like a name that the store might give.
+pub async fn an_id_that_looks_like_a_name_is_found(fixture: &Fixture) {
+    for id in ["ada@1", "ada@2", "ada#0badcafe", "@", "#"] {
+        let mut sent = fixture.message(1);
+        sent.message_id = MessageId::from(id);
+        fixture.enqueue(std::slice::from_ref(&sent)).await;
+        let found = fixture.find(id).await;
+        assert!(matches!(found.location, Location::Ready { .. }), "{found:?}");
+        assert_eq!(Message::decode(&found.bytes, fixture.clock.now()).expect("a message").message_id, sent.message_id);
     }
 }
 

@@ -94,7 +94,16 @@ impl SqliteStore {
         &self,
         work: impl FnMut(&Connection) -> Result<T, Trouble> + Send + 'static,
     ) -> Result<T, StoreError> {
-        self.writing.run(work).await
+        self.write_rows(1, work).await
+    }
+
+    /// The same for work that touches about so many rows.
+    async fn write_rows<T: Send + 'static>(
+        &self,
+        rows: usize,
+        work: impl FnMut(&Connection) -> Result<T, Trouble> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.writing.run(rows, work).await
     }
 
     /// Runs `look` on the connection that does not write.
@@ -102,7 +111,7 @@ impl SqliteStore {
         &self,
         look: impl FnMut(&Connection) -> Result<T, Trouble> + Send + 'static,
     ) -> Result<T, StoreError> {
-        self.looking.run(look).await
+        self.looking.run(0, look).await
     }
 
     fn upkeep(&self) -> MutexGuard<'_, HashMap<WorkerId, Upkeep>> {
@@ -169,6 +178,10 @@ impl Inspect for SqliteStore {
     fn find<'a>(&'a self, id: &'a str, _: usize) -> Boxed<'a, Result<Vec<Sighting>, StoreError>> {
         // Every message is known by its id here, so no body has to be looked into.
         Box::pin(self.find_messages(id))
+    }
+
+    fn sight<'a>(&'a self, claim: &'a Claim) -> Boxed<'a, Result<Option<Sighting>, StoreError>> {
+        Box::pin(self.see_claim(claim))
     }
 
     fn dead_letters<'a>(

@@ -47,7 +47,7 @@ fn a_file_that_may_not_be_written_is_told_of() {
     let rig = closed();
     set_mode(rig.folder(), 0o777);
     set_mode(&rig.path(), 0o444);
-    assert_is_told(&send_as_somebody(&rig), &rig.path(), "Permission denied");
+    assert_is_told(&send_as_somebody(&rig), &rig.path(), "cannot be opened to read and write it");
 }
 
 #[test]
@@ -55,14 +55,14 @@ fn a_file_that_may_not_be_read_is_told_of() {
     let rig = closed();
     set_mode(rig.folder(), 0o777);
     set_mode(&rig.path(), 0o000);
-    assert_is_told(&send_as_somebody(&rig), &rig.path(), "Permission denied");
+    assert_is_told(&send_as_somebody(&rig), &rig.path(), "cannot be opened to read and write it");
 }
 
 #[test]
 fn a_folder_that_may_not_be_written_is_told_of() {
     let rig = Rig::new();
     set_mode(rig.folder(), 0o555);
-    assert_is_told(&send_as_somebody(&rig), &rig.path(), "Permission denied");
+    assert_is_told(&send_as_somebody(&rig), &rig.path(), "cannot be opened to read and write it");
     set_mode(rig.folder(), 0o755);
 }
 
@@ -76,5 +76,5 @@ fn the_log_of_another_user_is_told_of() {
     for ending in ["-wal", "-shm"] {
         set_mode(&rig.beside(ending), 0o600);
     }
-    assert_is_told(&send_as_somebody(&rig), &rig.path(), "Permission denied");
+    assert_is_told(&send_as_somebody(&rig), &rig.path(), "cannot be opened to read and write it");
 }

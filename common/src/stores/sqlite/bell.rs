@@ -26,6 +26,7 @@ pub(super) struct Bell(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
+    database: PathBuf,
     path: PathBuf,
     news: watch::Sender<()>,
     /// A transaction that is under way has news.
@@ -46,15 +47,14 @@ struct Rope {
 
 impl Bell {
     pub(super) fn new(database: &Path) -> Self {
-        let bell = Self(Arc::new(Inner {
+        Self(Arc::new(Inner {
+            database: database.to_owned(),
             path: beside(database, ".bell"),
             news: watch::Sender::new(()),
             is_asked: AtomicBool::new(false),
             is_deaf: AtomicBool::new(false),
             rope: Mutex::default(),
-        }));
-        bell.mend();
-        bell
+        }))
     }
 
     /// Asks for a ring once the transaction that is under way is committed.
@@ -68,9 +68,9 @@ impl Bell {
             return;
         }
         self.0.news.send_replace(());
-        // A sender that never waits would ring a bell that was deleted for ever.
-        self.mend();
         let mut rope = self.0.rope.lock().unwrap_or_else(PoisonError::into_inner);
+        // A sender that never waits would ring a bell that was deleted for ever.
+        self.hang_anew(&mut rope);
         let Some(Rope { file, .. }) = rope.as_mut() else { return };
         // Whoever does not hear it looks before long.
         let rung =
@@ -88,6 +88,16 @@ impl Bell {
     /// Looks whether the file is still the one that was opened and, where somebody listens, that it is watched.
     pub(super) fn mend(&self) {
         let mut rope = self.0.rope.lock().unwrap_or_else(PoisonError::into_inner);
+        self.hang_anew(&mut rope);
+        if let Some(rope) = rope.as_mut().filter(|rope| rope.watcher.is_none())
+            && self.0.news.receiver_count() > 0
+        {
+            rope.watcher = self.hear(self.watch());
+        }
+    }
+
+    /// Opens the file that is there, unless it is the one that was opened.
+    fn hang_anew(&self, rope: &mut Option<Rope>) {
         let there = std::fs::metadata(&self.0.path).ok().map(|found| found.ino());
         if rope.as_ref().is_none_or(|rope| Some(rope.inode) != there) {
             let hung = self.hang();
@@ -96,15 +106,14 @@ impl Bell {
             }
             *rope = hung.ok();
         }
-        if let Some(rope) = rope.as_mut().filter(|rope| rope.watcher.is_none())
-            && self.0.news.receiver_count() > 0
-        {
-            rope.watcher = self.hear(self.watch());
-        }
     }
 
     fn hang(&self) -> std::io::Result<Rope> {
         let file = OpenOptions::new().create(true).append(true).open(&self.0.path)?;
+        // As SQLite does with its own files; only the owner may, and for everybody else it was done.
+        if let Ok(database) = std::fs::metadata(&self.0.database) {
+            let _ = file.set_permissions(database.permissions());
+        }
         let inode = file.metadata()?.ino();
         Ok(Rope { file, inode, watcher: None })
     }
@@ -201,6 +210,7 @@ mod tests {
     fn a_sender_rings_the_bell_that_has_taken_the_place_of_its_own() {
         let (_folder, path) = beside_a_database();
         let bell = Bell::new(&path);
+        bell.mend();
         std::fs::remove_file(beside(&path, ".bell")).unwrap();
         ring(&bell);
         assert_eq!(std::fs::read(beside(&path, ".bell")).unwrap(), b"!");
@@ -213,5 +223,17 @@ mod tests {
         std::fs::write(beside(&path, ".bell"), vec![b'!'; usize::try_from(LONG).unwrap()]).unwrap();
         ring(&bell);
         assert_eq!(std::fs::metadata(beside(&path, ".bell")).unwrap().len(), 0);
+    }
+
+    #[test]
+    fn whoever_may_write_the_database_may_ring() {
+        use std::os::unix::fs::PermissionsExt as _;
+
+        let (_folder, path) = beside_a_database();
+        std::fs::write(&path, "").unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o660)).unwrap();
+        ring(&Bell::new(&path));
+        let mode = std::fs::metadata(beside(&path, ".bell")).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o660);
     }
 }

@@ -3,8 +3,8 @@
 //! Nothing that is there is ever overwritten: a file that is no database, is damaged, belongs to somebody else or to a newer
 //! version of this library is refused with the reason, and stays as it is.
 
-use std::fs::{self, OpenOptions};
-use std::io::ErrorKind;
+use std::fs;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
@@ -42,9 +42,7 @@ pub(super) fn open(path: &Path, synchronous: Synchronous) -> Result<Connection, 
     let mut connection = Connection::open_with_flags(path, flags).map_err(|error| refusal(&error, path))?;
     // Where a file may only be read, SQLite opens it all the same.
     if connection.is_readonly(MAIN_DB).map_err(|error| told(&error))? {
-        return Err(
-            closed_file(path).unwrap_or_else(|| StoreError::Refused(format!("{} is read-only", path.display())))
-        );
+        return Err(closed_files(path, "it may only be read"));
     }
     prepare(&mut connection, synchronous).map_err(|error| refusal(&error, path))??;
     Ok(connection)
@@ -77,11 +75,12 @@ fn check_place(path: &Path) -> Result<(), StoreError> {
             folder.display()
         )));
     }
+    // The log first: it is written after the file, so that one which is just being made is not taken for one that was cut off.
+    let log = fs::metadata(beside(path, "-wal")).map_or(0, |log| log.len());
     let Ok(found) = fs::metadata(path) else { return Ok(()) };
     if !found.is_file() {
         return Err(StoreError::Refused(format!("{} is no file", path.display())));
     }
-    let log = fs::metadata(beside(path, "-wal")).map_or(0, |log| log.len());
     if found.len() == 0 && log > 0 {
         return Err(StoreError::Refused(format!(
             "{} is empty, but a log lies beside it: it was cut off; restore it, or move both away",
@@ -177,26 +176,30 @@ fn refusal(error: &rusqlite::Error, path: &Path) -> StoreError {
         StoreError::Denied { command, cause, .. } => {
             StoreError::Denied { key: path.display().to_string(), command, cause }
         }
-        StoreError::Unreachable(cause) => closed_file(path).unwrap_or(StoreError::Unreachable(cause)),
+        StoreError::Unreachable(cause) if error.sqlite_error_code() == Some(ErrorCode::CannotOpen) => {
+            closed_files(path, &cause)
+        }
         other => other,
     }
 }
 
-/// The file that does not open, and the system's reason: SQLite says only that it could not.
-fn closed_file(path: &Path) -> Option<StoreError> {
-    let mut open = OpenOptions::new();
-    open.read(true).write(true);
-    let closed = |path: PathBuf, reason| {
-        StoreError::Refused(format!("{} cannot be opened to read and write it: {reason}", path.display()))
-    };
-    // It may be that it cannot be made.
-    if let Err(reason) = open.clone().create(true).truncate(false).open(path) {
-        return Some(closed(path.to_owned(), reason));
-    }
-    ["-wal", "-shm"].into_iter().map(|ending| beside(path, ending)).find_map(|path| match open.open(&path) {
-        Err(reason) if reason.kind() != ErrorKind::NotFound => Some(closed(path, reason)),
-        _ => None,
-    })
+/// The files of which one does not open, and who may do what with them.
+///
+/// The system would tell which one and why, were it asked to open them. But a file that is closed again loses all locks that this
+/// process has on it, also those of another connection.
+fn closed_files(path: &Path, cause: &str) -> StoreError {
+    let folder = path.parent().map(Path::to_owned);
+    let files = [path.to_owned(), beside(path, "-wal"), beside(path, "-shm")].into_iter().chain(folder);
+    let rights = files.filter_map(|file| {
+        let found = fs::metadata(&file).ok()?;
+        let mode = found.permissions().mode() & 0o7777;
+        Some(format!("{} has mode {mode:03o} and belongs to user {}", file.display(), found.uid()))
+    });
+    StoreError::Refused(format!(
+        "{} cannot be opened to read and write it ({cause}); {}",
+        path.display(),
+        rights.collect::<Vec<_>>().join(", ")
+    ))
 }
 
 #[cfg(test)]

@@ -90,7 +90,10 @@ impl SqliteStore {
             let Some(queue) = Space::new(connection, &namespace).find_queue(&queue)? else { return Ok(0) };
             Ok(connection.execute(
                 "DELETE FROM messages WHERE seq IN (
-                     SELECT seq FROM messages WHERE queue = ? AND worker IS NULL LIMIT ?)",
+                     SELECT seq FROM (SELECT seq FROM messages WHERE queue = ?1 AND worker IS NULL AND due IS NULL LIMIT ?2)
+                     UNION ALL
+                     SELECT seq FROM (SELECT seq FROM messages WHERE queue = ?1 AND due IS NOT NULL LIMIT ?2)
+                     LIMIT ?2)",
                 params![queue, PURGE_LIMIT],
             )?)
         })

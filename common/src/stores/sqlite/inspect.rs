@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use rusqlite::{Connection, OptionalExtension as _, params};
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::SqliteStore;
 use super::moves::{Held, Space, name, parts};
@@ -26,7 +26,9 @@ impl SqliteStore {
         self.look(move |connection| {
             let mut queues = connection.prepare_cached(
                 "SELECT name, id, paused FROM queues WHERE namespace = ?1 AND name > ?2 AND (paused
-                     OR EXISTS (SELECT 1 FROM messages WHERE queue = queues.id)
+                     OR EXISTS (SELECT 1 FROM messages WHERE queue = queues.id AND worker IS NULL AND due IS NULL)
+                     OR EXISTS (SELECT 1 FROM messages WHERE queue = queues.id AND due IS NOT NULL)
+                     OR EXISTS (SELECT 1 FROM messages WHERE worker IS NOT NULL AND queue = queues.id)
                      OR EXISTS (SELECT 1 FROM dead WHERE queue = queues.id)
                      OR EXISTS (SELECT 1 FROM workers, json_each(workers.queues) AS each
                                 WHERE workers.namespace = ?1 AND each.value = queues.name))
@@ -83,10 +85,32 @@ impl SqliteStore {
     pub(super) async fn find_messages(&self, id: &str) -> Result<Vec<Sighting>, StoreError> {
         let (namespace, id) = (self.namespace.clone(), id.to_owned());
         self.look(move |connection| {
-            let mut found = living(connection, &namespace, &id)?;
-            found.extend(dead(connection, &namespace, &id)?);
-            found.truncate(PAGE);
-            Ok(found)
+            let all = |meant: &Meant| {
+                let mut found = living(connection, &namespace, meant)?;
+                found.extend(dead(connection, &namespace, meant)?);
+                found.truncate(PAGE);
+                Ok::<_, rusqlite::Error>(found)
+            };
+            if let Some(name) = Meant::name(&id) {
+                let found = all(&name)?;
+                // An id may look like a name.
+                if !found.is_empty() {
+                    return Ok(found);
+                }
+            }
+            Ok(all(&Meant::start(&id))?)
+        })
+        .await
+    }
+
+    /// What lies under the name of a claim.
+    pub(super) async fn see_claim(&self, claim: &Claim) -> Result<Option<Sighting>, StoreError> {
+        let (namespace, claim) = (self.namespace.clone(), claim.clone());
+        self.look(move |connection| {
+            let space = Space::new(connection, &namespace);
+            let Some(queue) = space.find_queue(&claim.queue)? else { return Ok(None) };
+            let Some(held) = space.held(queue, &claim.id)? else { return Ok(None) };
+            Ok(Some(sighting(connection, &claim.queue, held)?))
         })
         .await
     }
@@ -130,7 +154,7 @@ impl SqliteStore {
 /// A worker that has been silent for so long is about to be found dead.
 const SILENCE: Duration = BEAT_INTERVAL.saturating_mul(DEAD_AFTER);
 
-/// Each is a walk through an index that holds nothing else.
+/// Each is a walk through an index, of which that of what is claimed holds all queues: as much as workers have slots.
 fn counts(connection: &Connection, queue: i64) -> rusqlite::Result<Counts> {
     let mut counts = connection.prepare_cached(
         "SELECT (SELECT count(*) FROM messages WHERE queue = ?1 AND worker IS NULL AND due IS NULL),
@@ -155,27 +179,45 @@ fn holds(connection: &Connection, worker: i64) -> rusqlite::Result<Vec<Claim>> {
     found?.collect()
 }
 
-/// The ids that are meant: from the first one to what lies behind the last one, and which row, if a whole name was given.
-fn meant(id: &str) -> (&str, String, Option<i64>) {
-    match parts(id) {
-        Some((id, seq)) => (id, id.to_owned(), Some(seq)),
-        None => (id, format!("{id}{}", char::MAX), None),
+/// Which messages are meant.
+enum Meant {
+    /// The one of this id in this row.
+    Name { id: String, seq: i64 },
+    /// All whose id lies between these two.
+    Start { first: String, last: String },
+}
+
+impl Meant {
+    fn name(text: &str) -> Option<Self> {
+        parts(text).map(|(id, seq)| Self::Name { id: id.to_owned(), seq })
+    }
+
+    fn start(text: &str) -> Self {
+        Self::Start { first: text.to_owned(), last: format!("{text}{}", char::MAX) }
     }
 }
 
-fn living(connection: &Connection, namespace: &str, id: &str) -> rusqlite::Result<Vec<Sighting>> {
-    let (first, last, seq) = meant(id);
-    // By the index alone, which holds no bodies.
-    let mut found = connection.prepare_cached(
-        "SELECT messages.*, queues.name AS queue_name FROM messages JOIN queues ON queues.id = queue
-         WHERE namespace = ?1 AND messages.seq IN (
-             SELECT seq FROM messages INDEXED BY ids WHERE id BETWEEN ?2 AND ?3 AND (?4 IS NULL OR seq = ?4))
-         ORDER BY messages.id, messages.seq LIMIT ?5",
-    )?;
-    let found = found.query_map(params![namespace, first, last, seq, PAGE], |row| {
-        Ok((QueueName::canonical(&row.get::<_, String>("queue_name")?), Held::read(row)?))
-    });
-    let found: Vec<(QueueName, Held)> = found?.collect::<Result<_, _>>()?;
+fn living(connection: &Connection, namespace: &str, meant: &Meant) -> rusqlite::Result<Vec<Sighting>> {
+    let read = |row: &Row<'_>| Ok((QueueName::canonical(&row.get::<_, String>("queue_name")?), Held::read(row)?));
+    let found: Vec<(QueueName, Held)> = match meant {
+        Meant::Name { id, seq } => connection
+            .prepare_cached(
+                "SELECT messages.*, queues.name AS queue_name FROM messages JOIN queues ON queues.id = queue
+                 WHERE namespace = ? AND messages.seq = ? AND messages.id = ?",
+            )?
+            .query_map(params![namespace, seq, id], read)?
+            .collect::<Result<_, _>>()?,
+        // By the index alone, which holds no bodies.
+        Meant::Start { first, last } => connection
+            .prepare_cached(
+                "SELECT messages.*, queues.name AS queue_name FROM messages JOIN queues ON queues.id = queue
+                 WHERE namespace = ? AND messages.seq IN (
+                     SELECT seq FROM messages INDEXED BY ids WHERE id BETWEEN ? AND ?)
+                 ORDER BY messages.id, messages.seq LIMIT ?",
+            )?
+            .query_map(params![namespace, first, last, PAGE], read)?
+            .collect::<Result<_, _>>()?,
+    };
     found.into_iter().map(|(queue, message)| sighting(connection, &queue, message)).collect()
 }
 
@@ -202,14 +244,8 @@ fn sighting(connection: &Connection, queue: &QueueName, message: Held) -> rusqli
     })
 }
 
-fn dead(connection: &Connection, namespace: &str, id: &str) -> rusqlite::Result<Vec<Sighting>> {
-    let (first, last, seq) = meant(id);
-    let mut found = connection.prepare_cached(
-        "SELECT queues.name, dead.id, seq, body, reason, died FROM dead JOIN queues ON queues.id = queue
-         WHERE namespace = ?1 AND dead.id BETWEEN ?2 AND ?3 AND (?4 IS NULL OR seq = ?4)
-         ORDER BY dead.id, seq LIMIT ?5",
-    )?;
-    let found = found.query_map(params![namespace, first, last, seq, PAGE], |row| {
+fn dead(connection: &Connection, namespace: &str, meant: &Meant) -> rusqlite::Result<Vec<Sighting>> {
+    let read = |row: &Row<'_>| {
         Ok(Sighting {
             queue: QueueName::canonical(&row.get::<_, String>(0)?),
             name: name(&row.get::<_, String>(1)?, row.get(2)?),
@@ -217,6 +253,22 @@ fn dead(connection: &Connection, namespace: &str, id: &str) -> rusqlite::Result<
             crashes: 0,
             location: Location::Dead { reason: Some(row.get(4)?), died: Timestamp::from_millis(row.get(5)?) },
         })
-    });
-    found?.collect()
+    };
+    match meant {
+        Meant::Name { id, seq } => connection
+            .prepare_cached(
+                "SELECT queues.name, dead.id, seq, body, reason, died FROM dead JOIN queues ON queues.id = queue
+                 WHERE namespace = ? AND seq = ? AND dead.id = ?",
+            )?
+            .query_map(params![namespace, seq, id], read)?
+            .collect(),
+        Meant::Start { first, last } => connection
+            .prepare_cached(
+                "SELECT queues.name, dead.id, seq, body, reason, died
+                 FROM dead INDEXED BY dead_ids JOIN queues ON queues.id = queue
+                 WHERE namespace = ? AND dead.id BETWEEN ? AND ? ORDER BY dead.id, seq LIMIT ?",
+            )?
+            .query_map(params![namespace, first, last, PAGE], read)?
+            .collect(),
+    }
 }

@@ -15,7 +15,7 @@ pub(super) struct Record {
     queue: QueueName,
     id: String,
     built: i64,
-    body: Vec<u8>,
+    pub(super) body: Vec<u8>,
     priority: i32,
     due: Option<i64>,
 }

@@ -32,12 +32,23 @@ impl From<Trouble> for StoreError {
     }
 }
 
+impl Trouble {
+    /// Whether the file is damaged.
+    pub(super) fn is_damage(&self) -> bool {
+        let Self::Sqlite(error) = self else { return false };
+        matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
+    }
+}
+
 /// The error in our words.
 pub(super) fn told(error: &Error) -> StoreError {
     let cause = error.to_string();
     match error.sqlite_error_code() {
         Some(ErrorCode::DiskFull) => StoreError::Full(cause),
-        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => StoreError::Busy(cause),
+        // The last of these: too many began at once.
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::FileLockingProtocolFailed) => {
+            StoreError::Busy(cause)
+        }
         Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::AuthorizationForStatementDenied) => {
             StoreError::Denied { key: String::new(), command: "write".to_owned(), cause }
         }

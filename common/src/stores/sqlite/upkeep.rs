@@ -84,14 +84,14 @@ impl SqliteStore {
             }
             (upkeep.looks.offset(), is_time)
         });
-        let seen = self.look_after(lease, now, offset, is_expiring).await?;
+        let seen = self.look_after(lease, offset, is_expiring).await?;
         let mut moved = seen.moved;
         let mut has_more = seen.has_more;
         for _ in 1..MAX_ROUNDS {
             if !has_more {
                 break;
             }
-            let again = self.look_after(lease, now, offset, is_expiring).await?;
+            let again = self.look_after(lease, offset, is_expiring).await?;
             moved += again.moved;
             has_more = again.has_more;
         }
@@ -119,13 +119,9 @@ impl SqliteStore {
     }
 
     /// Shows that the worker lives, and moves what is due.
-    async fn look_after(
-        &self,
-        lease: &Lease,
-        now: Timestamp,
-        offset: usize,
-        is_expiring: bool,
-    ) -> Result<Seen, StoreError> {
+    async fn look_after(&self, lease: &Lease, offset: usize, is_expiring: bool) -> Result<Seen, StoreError> {
+        // Each is a sign of life of its own: a beat may take longer than others wait for one.
+        let now = self.clock.now();
         let (namespace, lease, bell) = (self.namespace.clone(), lease.clone(), self.bell.clone());
         self.write(move |connection| {
             register(connection, &namespace, &lease, now)?;
@@ -265,9 +261,10 @@ fn recover(connection: &Connection, namespace: &str, dead: &Peer, now: Timestamp
     if beat.to_string() != dead.score {
         return Ok((0, false));
     }
+    // The last one first, as each goes to the head.
     let held: Vec<Held> = {
         let mut held = connection
-            .prepare_cached("SELECT * FROM messages WHERE worker = ? ORDER BY queue, priority, rank DESC LIMIT ?")?;
+            .prepare_cached("SELECT * FROM messages WHERE worker = ? ORDER BY queue, priority, seq DESC LIMIT ?")?;
         held.query_map(params![worker, CHUNK], Held::read)?.collect::<Result<_, _>>()?
     };
     let space = Space::new(connection, namespace);

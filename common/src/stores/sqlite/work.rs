@@ -12,16 +12,27 @@ use crate::message::Message;
 use crate::queue_name::QueueName;
 use crate::store::{Answer, Body, Claim, Delivery, Effect, Ending, Fetched, Lease, Place, Undecodable, Wake, Want};
 
-/// Messages that one transaction stores at most, so that nobody waits long for it.
+/// How many messages one transaction stores at most, and after how many bytes it ends, so that nobody waits long for it.
 const CHUNK: usize = 1_000;
+const CHUNK_BYTES: usize = 4 << 20;
 
 impl SqliteStore {
     pub(super) async fn enqueue_all(&self, messages: &[Message]) -> Result<(), EnqueueError> {
         let now = self.clock.now();
-        for (chunk, messages) in messages.chunks(CHUNK).enumerate() {
-            let records: Vec<_> = messages.iter().map(|message| Record::new(message, now)).collect();
+        let mut stored = 0;
+        while stored < messages.len() {
+            let (mut records, mut bytes) = (Vec::new(), 0);
+            for message in messages[stored..].iter().take(CHUNK) {
+                if bytes > CHUNK_BYTES {
+                    break;
+                }
+                let record = Record::new(message, now);
+                bytes += record.body.len();
+                records.push(record);
+            }
+            let count = records.len();
             let (namespace, bell) = (self.namespace.clone(), self.bell.clone());
-            let stored = self.write(move |connection| {
+            let chunk = self.write_rows(count, move |connection| {
                 let mut space = Space::new(connection, &namespace);
                 for record in &records {
                     space.put(record)?;
@@ -29,7 +40,8 @@ impl SqliteStore {
                 bell.ask();
                 Ok(())
             });
-            stored.await.map_err(|cause| EnqueueError::NotStored { stored: chunk * CHUNK, cause })?;
+            chunk.await.map_err(|cause| EnqueueError::NotStored { stored, cause })?;
+            stored += count;
         }
         Ok(())
     }
@@ -37,7 +49,8 @@ impl SqliteStore {
     pub(super) async fn fetch_wanted(&self, lease: &Lease, wants: &[Want]) -> Result<Fetched, StoreError> {
         let now = self.clock.now();
         let (namespace, lease, wants) = (self.namespace.clone(), lease.clone(), wants.to_vec());
-        self.write(move |connection| {
+        let wanted = wants.iter().map(|want| want.count).sum();
+        self.write_rows(wanted, move |connection| {
             let space = Space::new(connection, &namespace);
             let worker = worker_number(connection, &namespace, lease.worker.as_str())?;
             let worker = worker.ok_or(StoreError::Stranger)?;
@@ -84,7 +97,7 @@ impl SqliteStore {
         self.with_upkeep(&lease.worker, |upkeep| upkeep.surplus.remember(endings));
         let (namespace, lease, endings, bell) =
             (self.namespace.clone(), lease.clone(), endings.to_vec(), self.bell.clone());
-        self.write(move |connection| {
+        self.write_rows(endings.len(), move |connection| {
             let mut space = Space::new(connection, &namespace);
             let Some(worker) = worker_number(connection, &namespace, lease.worker.as_str())? else {
                 return Ok(vec![Answer::Unknown; endings.len()]);

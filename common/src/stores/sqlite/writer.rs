@@ -19,8 +19,9 @@ use super::trouble::{Trouble, told};
 use crate::clock::Stopwatch;
 use crate::error::StoreError;
 
-/// How many calls one commit serves at most.
+/// How many calls one commit serves at most, and how many rows these may touch together: others wait for the lock meanwhile.
 const MOST_TOGETHER: usize = 256;
+const MOST_ROWS: usize = 1_000;
 
 /// After so long without a call, a long log is worked into the database.
 const IDLE: Duration = Duration::from_millis(300);
@@ -33,12 +34,15 @@ const TOO_LONG_LOG: u64 = 64 << 20;
 
 /// What runs inside of a transaction.
 trait Work: Send {
+    /// About how many rows it touches.
+    fn rows(&self) -> usize;
     fn run(&mut self, connection: &Connection) -> Result<(), Trouble>;
     /// The transaction is over.
     fn end(self: Box<Self>, committed: Result<(), StoreError>);
 }
 
 struct Call<T, F> {
+    rows: usize,
     work: F,
     /// What the work came to, until it is committed.
     done: Option<T>,
@@ -46,6 +50,10 @@ struct Call<T, F> {
 }
 
 impl<T: Send, F: FnMut(&Connection) -> Result<T, Trouble> + Send> Work for Call<T, F> {
+    fn rows(&self) -> usize {
+        self.rows
+    }
+
     fn run(&mut self, connection: &Connection) -> Result<(), Trouble> {
         self.done = Some((self.work)(connection)?);
         Ok(())
@@ -89,15 +97,16 @@ impl Desk {
         Ok(Self(calls))
     }
 
-    /// Runs `work` there and waits for it. It may run more than once, but only one run is committed.
-    pub(super) async fn run<T, F>(&self, work: F) -> Result<T, StoreError>
+    /// Runs `work`, which touches about so many rows, there and waits for it. It may run more than once, but only one run is
+    /// committed.
+    pub(super) async fn run<T, F>(&self, rows: usize, work: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
         F: FnMut(&Connection) -> Result<T, Trouble> + Send + 'static,
     {
         let (answer, done) = oneshot::channel();
         let gone = || StoreError::Refused("the thread of the database has ended".to_owned());
-        self.0.send(Box::new(Call { work, done: None, answer })).map_err(|_| gone())?;
+        self.0.send(Box::new(Call { rows, work, done: None, answer })).map_err(|_| gone())?;
         done.await.map_err(|_| gone())?
     }
 }
@@ -124,8 +133,12 @@ impl Writer {
             };
             match first {
                 Ok(first) => {
-                    let mut calls = vec![first];
-                    calls.extend(self.queue.try_iter().take(MOST_TOGETHER - 1));
+                    let (mut rows, mut calls) = (first.rows(), vec![first]);
+                    while rows < MOST_ROWS && calls.len() < MOST_TOGETHER {
+                        let Ok(next) = self.queue.try_recv() else { break };
+                        rows += next.rows();
+                        calls.push(next);
+                    }
                     self.commit(calls);
                     self.watch_log();
                     is_tidy = false;
@@ -152,8 +165,10 @@ impl Writer {
         let alone = calls.len() == 1;
         match self.transact(calls) {
             Ok(()) => {}
-            // Where the file is locked, each by itself would wait as long once more.
-            Err((calls, error)) if alone || matches!(error, StoreError::Busy(_)) => refuse(calls, &error),
+            // Where the file is locked, each by itself would wait as long once more; where it is damaged, none may try.
+            Err((calls, error)) if alone || matches!(error, StoreError::Busy(_)) || self.files.lost.is_some() => {
+                refuse(calls, &error);
+            }
             Err((calls, _)) => {
                 for call in calls {
                     if let Err((call, error)) = self.transact(vec![call]) {
@@ -188,6 +203,14 @@ impl Writer {
                 Err(trouble) if self.connection.is_autocommit() => {
                     ran.push(call);
                     broken = Some(StoreError::from(trouble));
+                    break;
+                }
+                // Nothing more is written to a file that is damaged.
+                Err(trouble) if trouble.is_damage() => {
+                    let error = StoreError::from(trouble);
+                    self.files.lost = Some(error.clone());
+                    ran.push(call);
+                    broken = Some(error);
                     break;
                 }
                 Err(trouble) => refused.push((call, StoreError::from(trouble))),

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use rusqlite::params;
+use rusqlite::{ffi, params};
 use tempfile::TempDir;
 
 use super::*;
@@ -33,6 +33,11 @@ impl Rig {
         // No calls come by the channel here.
         let (_, queue) = channel();
         Writer { connection, queue, files, bell: self.bell.clone(), warned: false, patience: TOO_LONG_LOG }
+    }
+
+    fn writing(&self) -> Desk {
+        let connection = database::open(&self.path(), Synchronous::Normal).unwrap();
+        Desk::writing(connection, &self.path(), self.bell.clone()).unwrap()
     }
 
     fn looking(&self) -> Desk {
@@ -83,6 +88,21 @@ fn other_writers_are_waited_for_after_the_log_was_cut_off() {
 }
 
 #[tokio::test]
+async fn nothing_more_is_written_to_a_database_that_was_found_damaged() {
+    let rig = Rig::new();
+    let desk = rig.writing();
+    let damage = || Trouble::Sqlite(rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_CORRUPT), None));
+    let found = desk.run(1, move |_| Err::<(), _>(damage())).await;
+    assert!(matches!(&found, Err(StoreError::Refused(why)) if why.contains("is damaged")), "{found:?}");
+    let later = desk.run(1, |connection| {
+        store(connection, "later", 1);
+        Ok(())
+    });
+    assert_eq!(later.await, found);
+    assert_eq!(count(&rig.other).unwrap(), 0);
+}
+
+#[tokio::test]
 async fn a_look_sees_one_moment() {
     let rig = Rig::new();
     let desk = rig.looking();
@@ -92,9 +112,9 @@ async fn a_look_sees_one_moment() {
         store(&other, "meanwhile", 1);
         Ok((before, count(connection)?))
     };
-    assert_eq!(desk.run(look).await, Ok((0, 0)));
+    assert_eq!(desk.run(0, look).await, Ok((0, 0)));
     let look = |connection: &Connection| Ok(count(connection)?);
-    assert_eq!(desk.run(look).await, Ok(1), "the next one sees what has come");
+    assert_eq!(desk.run(0, look).await, Ok(1), "the next one sees what has come");
 }
 
 #[tokio::test]
@@ -102,6 +122,6 @@ async fn nothing_is_read_from_a_database_that_was_moved_away() {
     let rig = Rig::new();
     let desk = rig.looking();
     fs::rename(rig.path(), rig.folder.path().join("elsewhere.db")).unwrap();
-    let looked = desk.run(|connection| Ok(count(connection)?)).await;
+    let looked = desk.run(0, |connection| Ok(count(connection)?)).await;
     assert!(matches!(&looked, Err(StoreError::Refused(why)) if why.contains("was moved")), "{looked:?}");
 }
