@@ -29,8 +29,12 @@
 
 mod words;
 
-use crate::{notes, workspace};
-use std::{fmt::Write, fs};
+use crate::{
+    notes,
+    process::{self, PATIENCE, Process},
+    workspace,
+};
+use std::{fmt::Write, fs, path::Path};
 
 /// What varies in one test: its Redis, its namespace, and the ids of its messages, numbered by first sight.
 ///
@@ -75,6 +79,22 @@ pub fn tidy<L: AsRef<str>>(lines: &[L], known_ids: &mut Ids) -> String {
         let _: std::fmt::Result = writeln!(text, "{tidied}");
         text
     })
+}
+
+/// Interrupts an experiment's worker once nothing runs any more, so that its log ends the same way every time: a run is logged a
+/// moment before its end is stored.
+///
+/// # Panics
+/// When something goes on running, or the worker ends with an error.
+pub fn stop(worker: &Process, program: &Path, broker: &str) {
+    let idle = || {
+        let queues = Process::start(program, &["queues", "--json", "--broker", broker], &[]);
+        queues.wait();
+        queues.stdout().concat().contains("\"running\": 0").then_some(())
+    };
+    assert!(process::eventually(PATIENCE, idle).is_some(), "{worker}");
+    worker.interrupt();
+    assert!(worker.wait().success(), "{worker}");
 }
 
 /// Holds a tidy log against the snapshot `tests/snapshots/NAME.snap` of an experiment, and against the excerpt of that name

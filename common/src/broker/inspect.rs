@@ -92,17 +92,20 @@ impl Broker {
         self.look(async move |store| store.pause(&queue, false).await).await
     }
 
-    /// Deletes all that is ready or delayed; what is claimed or dead stays. Tells how many that were.
+    /// Deletes all that is ready or delayed, and about as many messages at most as there are when it begins, should somebody send
+    /// meanwhile; what is claimed or dead stays. Tells how many that were.
     pub async fn purge(&self, queue: &QueueName) -> Result<usize, StoreError> {
         let queue = queue.clone();
         self.look(async move |store| {
+            let Counts { ready, delayed, .. } = store.counts(&queue).await?;
             let mut purged = 0;
-            loop {
+            while purged < ready + delayed {
                 match store.purge(&queue).await? {
-                    0 => return Ok(purged),
+                    0 => break,
                     some => purged += some,
                 }
             }
+            Ok(purged)
         })
         .await
     }

@@ -1,7 +1,7 @@
 //! The second contract: looking inside, and moving by hand what lies there.
 
 use super::claims::Claim;
-use super::sights::{Cancelled, Counts, DeadLetter, Location, QueueSight, Sighting, WorkerSight};
+use super::sights::{Cancelled, Counts, DeadLetter, QueueSight, Sighting, WorkerSight};
 use super::{Boxed, Store};
 use crate::error::StoreError;
 use crate::message::Message;
@@ -9,8 +9,9 @@ use crate::queue_name::QueueName;
 
 /// Looks inside a store, and moves by hand what lies there, while workers run.
 ///
-/// No call costs more than its page: what may be long is read a page at a time, and only [`Inspect::find`] with a `depth`
-/// goes through bodies. Each move is one step, like those of the workers.
+/// No call costs more than its page: what may be long is read a page at a time. Only [`Inspect::find`] goes through more: the
+/// names of all messages, where it is given less than a whole id, and with a `depth` bodies. It does so a page at a time as well.
+/// Each move is one step, like those of the workers.
 ///
 /// # Errors
 ///
@@ -35,17 +36,14 @@ pub trait Inspect: Store {
     /// [`PAGE`](super::PAGE).
     ///
     /// Those that lie under their id (all that were never retried), or under a name that this library gave them, are found at
-    /// once. Others have to be looked for in the bodies; that goes through at most `depth` of each queue.
+    /// once. Others have to be looked for in the bodies; that goes through at most `depth` of each queue. A whole UUID under
+    /// which a live message lies may end the search.
     fn find<'a>(&'a self, id: &'a str, depth: usize) -> Boxed<'a, Result<Vec<Sighting>, StoreError>>;
 
     /// The message that lies in this queue under this name; `None` where nothing does, or a dead letter.
     fn sight<'a>(&'a self, claim: &'a Claim) -> Boxed<'a, Result<Option<Sighting>, StoreError>> {
         Box::pin(async move {
-            let is_it = |found: &Sighting| {
-                found.queue == claim.queue
-                    && *found.name == *claim.id
-                    && !matches!(found.location, Location::Dead { .. })
-            };
+            let is_it = |found: &Sighting| found.queue == claim.queue && *found.name == *claim.id && found.is_live();
             Ok(self.find(&claim.id, 0).await?.into_iter().find(is_it))
         })
     }
@@ -72,7 +70,8 @@ pub trait Inspect: Store {
     /// its worker hears with its next beat ([`Beat::cancelled`](super::Beat::cancelled)). `None` where nothing lies there, or
     /// a dead letter.
     ///
-    /// However the run of a cancelled message ends, it is not run again: done, or dead with this reason.
+    /// However the run of a cancelled message ends, it is not run again: done, or dead with this reason. Python's workers hear
+    /// of nothing: what they run, or hold until its time, they finish, and retry under another name.
     fn cancel<'a>(
         &'a self,
         queue: &'a QueueName,

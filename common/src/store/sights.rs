@@ -77,6 +77,14 @@ pub struct Sighting {
     pub location: Location,
 }
 
+impl Sighting {
+    /// Whether the message has not ended: it is no dead letter.
+    #[must_use]
+    pub fn is_live(&self) -> bool {
+        !matches!(self.location, Location::Dead { .. })
+    }
+}
+
 /// The place that a message was found in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Location {
@@ -85,7 +93,7 @@ pub enum Location {
         /// How many go before it; `None` for more than [`AHEAD_LIMIT`](super::AHEAD_LIMIT).
         ahead: Option<usize>,
     },
-    /// Held until its time.
+    /// Held until its time; on Redis maybe in the memory of one of Python's workers.
     Delayed {
         /// When it is due.
         due: Timestamp,

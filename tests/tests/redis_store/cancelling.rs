@@ -148,7 +148,10 @@ async fn what_a_python_worker_holds_is_not_run_again_by_rust() {
     let told = Cancelled::Claimed { worker: python.id.clone() };
     for taken in &held {
         assert_eq!(rig.cancel(&taken.id).await, Some(told.clone()));
-        let location = Location::Claimed { worker: python.id.clone(), cancelled: true };
+        let location = match &*taken.queue {
+            "default.DQ" => Location::Delayed { due: rig.later(1) },
+            _ => Location::Claimed { worker: python.id.clone(), cancelled: true },
+        };
         assert_eq!(rig.find(&taken.id).await.location, location);
     }
     // One ends, one is given back, and with the other two the worker dies.

@@ -83,7 +83,8 @@ async fn what_python_sends_is_found_by_its_name_and_by_its_body() {
     rig.python_sends("default.DQ", "3333-inbox", body("3333-inbox", NOON + 9_000).as_bytes()).await;
 
     assert_eq!(rig.find("1111-plain").await.location, Location::Ready { ahead: Some(0) });
-    let taken = Location::Claimed { worker: "python".to_owned(), cancelled: false };
+    // In Python's memory, and not to be run before its time.
+    let taken = Location::Delayed { due: common::clock::Timestamp::from_millis(NOON + 7_000) };
     assert_eq!(rig.find("2222").await.location, taken);
     let due = common::clock::Timestamp::from_millis(NOON + 9_000);
     assert_eq!(rig.find("3333").await.location, Location::Delayed { due });

@@ -262,3 +262,12 @@ async fn a_pause_of_the_whole_fleet_kills_nobody() {
         }
     }
 }
+
+#[tokio::test]
+async fn reasons_whose_letters_python_has_deleted_go_as_well() {
+    let rig = Rig::new().await;
+    let worker = rig.join(&["default"]).await;
+    let _: i64 = rig.redis(&["HSET", ":default.XQ@why", "deleted", "17 is not allowed"]).await;
+    rig.beats(&worker, &[], 90).await;
+    assert!(rig.keys().await.is_empty(), "{:?}", rig.keys().await);
+}

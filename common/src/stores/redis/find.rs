@@ -1,12 +1,13 @@
 //! Finding a message: by its name, by the start of its name, and, if asked to, by what its body says.
 //!
 //! The hashes of bodies have no order, so to find the start of a name means to pass over all names of a queue. The client drives
-//! that, a page at a time, so that no other call waits long. While it goes on messages move; one that was seen and is gone by
-//! the time of a closer look is looked for once more.
+//! that, a page at a time, so that no other call waits long. While it goes on messages move, and a retry moves against the
+//! search: what was seen and is gone by the time of a closer look is looked for once more, and so is what was not seen at all.
 
 use std::collections::HashSet;
 
 use redis::Value;
+use uuid::Uuid;
 
 use super::RedisStore;
 use super::inspect::millis;
@@ -18,9 +19,11 @@ use crate::message::Message;
 use crate::queue_name::QueueName;
 use crate::store::{AHEAD_LIMIT, Claim, Location, PAGE, Sighting};
 
-/// The hashes of bodies of each queue, by their endings. In the order in which messages go through them, so that one that moves
-/// meanwhile is seen at least once.
-const HASHES: [&str; 3] = [".DQ", "", DEAD];
+/// The hashes of bodies of each queue, by their endings. In the order in which most messages go through them.
+const HASHES: [&str; 3] = [HELD, "", DEAD];
+
+/// The ending of the hash of delayed messages.
+const HELD: &str = ".DQ";
 
 /// The ending of the hash of dead letters.
 const DEAD: &str = ".XQ";
@@ -53,10 +56,10 @@ enum Seen {
 
 impl RedisStore {
     pub(super) async fn find_messages(&self, id: &str, depth: usize) -> Result<Vec<Sighting>, StoreError> {
-        for _ in 0..MAX_ROUNDS {
+        for round in 0..MAX_ROUNDS {
             let mut search = Search { id, seen: HashSet::new(), found: Vec::new(), has_missed: false };
             self.search(&mut search, depth).await?;
-            if !search.found.is_empty() || !search.has_missed {
+            if !search.found.is_empty() || (round > 0 && !search.has_missed) {
                 return Ok(search.found);
             }
         }
@@ -80,6 +83,10 @@ impl RedisStore {
         // What lies under the id itself comes first: most do.
         for (queue, which) in all() {
             self.look_closer(search, (queue.clone(), which, id.to_owned()), false).await?;
+        }
+        // No other id begins with a whole one, and this one has not ended.
+        if Uuid::try_parse(id).is_ok() && search.found.iter().any(Sighting::is_live) {
+            return Ok(());
         }
         let pattern = format!("{}*", escape(id));
         for (queue, which) in all() {
@@ -157,7 +164,10 @@ impl RedisStore {
                 Seen::Elsewhere { sighting, is_far_back } => (sighting, is_far_back),
             };
             if let Some((worker, cancelled)) = self.holder(queue, which, name).await? {
-                sighting.location = Location::Claimed { worker, cancelled };
+                // What Python claims from a delay queue it keeps in its memory until its time.
+                if which != &HELD {
+                    sighting.location = Location::Claimed { worker, cancelled };
+                }
                 return Ok(Some(sighting));
             }
             if is_far_back {
@@ -182,7 +192,7 @@ impl RedisStore {
                 let reason: String = read(next())?;
                 Location::Dead { died: time(), reason: (!reason.is_empty()).then_some(reason) }
             }
-            _ if which == ".DQ" => Location::Delayed { due: time() },
+            _ if which == HELD => Location::Delayed { due: time() },
             _ => Location::Ready { ahead: first.parse().ok() },
         };
         let sighting = Sighting { queue: queue.clone(), name: name.to_owned(), bytes, crashes, location };

@@ -16,7 +16,8 @@ const MAX_ROUNDS: usize = 5;
 const REMEMBER_CANCELLATIONS_SECONDS: usize = 7 * 24 * 60 * 60;
 
 impl RedisStore {
-    /// Python's workers cannot hear of a cancellation: what they hold runs to its end, and is not run again by Rust.
+    /// Python's workers cannot hear of a cancellation. What they run goes to its end; what they hold until its time, or retry, comes
+    /// back under another name, and is run. What others take over from them under the old one is not run again.
     pub(super) async fn cancel_message(
         &self,
         queue: &QueueName,

@@ -132,11 +132,14 @@ impl Places {
                 let beside = self.items.iter().filter_map(place).filter(|other| *other == (*band, *rank)).count();
                 (before..before + beside).contains(told)
             }
-            (Place::Held { due, .. }, Location::Delayed { due: told }) => due == told,
+            // What Python has taken from the inbox lies in its memory until its time.
+            (Place::Held { due, .. } | Place::Taken { due: Some(due), .. }, Location::Delayed { due: told }) => {
+                due == told
+            }
             (Place::Claimed { by }, Location::Claimed { worker, cancelled }) => {
                 self.workers[*by].id == *worker && item.cancelled.is_some() == *cancelled
             }
-            (Place::Taken { by, .. }, Location::Claimed { worker, cancelled }) => {
+            (Place::Taken { by, due: None }, Location::Claimed { worker, cancelled }) => {
                 self.pythons[*by].id == *worker && item.cancelled.is_some() == *cancelled
             }
             _ => false,

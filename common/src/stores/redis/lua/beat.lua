@@ -131,10 +131,18 @@ end
 
 local function expire(queue)
   local dead = queue .. '.XQ'
+  -- Python deletes letters without their reasons.
+  local reasons, orphans = key(dead .. '@why'), {}
+  if call('HLEN', reasons) > call('ZCARD', key(dead)) then
+    for _, id in ipairs(call('HRANDFIELD', reasons, CHUNK)) do
+      if not call('ZSCORE', key(dead), id) then orphans[#orphans + 1] = id end
+    end
+    if #orphans > 0 then call('HDEL', reasons, unpack(orphans)) end
+  end
   local ids = call('ZRANGEBYSCORE', key(dead), '-inf', now - keep, 'LIMIT', 0, CHUNK)
   if #ids == 0 then return end
   call('HDEL', bodies(dead), unpack(ids))
-  call('HDEL', key(dead .. '@why'), unpack(ids))
+  call('HDEL', reasons, unpack(ids))
   call('ZREM', key(dead), unpack(ids))
   if #ids == CHUNK then more = 1 end
 end
