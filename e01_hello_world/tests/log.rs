@@ -25,8 +25,7 @@ fn the_notes_quote_what_worker_and_sender_log() {
     let sender = Process::start(program, &["count_to", "3", "--broker", &broker], &[]);
     assert!(sender.wait().success());
     worker.wait_for_line("done in");
-    worker.interrupt();
-    assert!(worker.wait().success());
+    log::stop(&worker, program, &broker);
 
     let mut ids = Ids::new(&url, &namespace);
     // What was printed comes after what was logged, as in a terminal.

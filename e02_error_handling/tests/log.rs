@@ -3,9 +3,13 @@
 use std::path::Path;
 
 use tests::log::{self, Ids};
-use tests::process::{self, Process};
+use tests::process::Process;
 
 const EXPERIMENT: &str = "e02_error_handling";
+
+fn program() -> &'static Path {
+    Path::new(env!("CARGO_BIN_EXE_e02_error_handling"))
+}
 
 /// The experiment on a Redis, in a namespace of its own.
 struct Lab {
@@ -22,8 +26,7 @@ impl Lab {
     }
 
     fn start(&self, args: &[&str]) -> Process {
-        let program = Path::new(env!("CARGO_BIN_EXE_e02_error_handling"));
-        Process::start(program, &[args, &["--broker", &self.broker]].concat(), &[])
+        Process::start(program(), &[args, &["--broker", &self.broker]].concat(), &[])
     }
 
     fn worker(&self) -> Process {
@@ -37,17 +40,6 @@ impl Lab {
         let sender = self.start(args);
         assert!(sender.wait().success(), "{:?}", sender.lines());
         sender
-    }
-
-    /// Interrupts a worker of which nothing is awaited any more: a run is logged a moment before its end is stored.
-    fn stop(&self, worker: &Process) {
-        let idle = || {
-            let queues = self.send(&["queues", "--json"]).stdout().concat();
-            queues.contains("\"running\": 0").then_some(())
-        };
-        assert!(process::eventually(process::PATIENCE, idle).is_some(), "{worker}");
-        worker.interrupt();
-        assert!(worker.wait().success(), "{worker}");
     }
 }
 
@@ -71,7 +63,7 @@ fn the_notes_quote_how_errors_are_handled() {
     let id = id.expect("the message's id");
     let show = lab.send(&["show", id]);
     worker.wait_for_line("gave up after 4 attempts");
-    lab.stop(&worker);
+    log::stop(&worker, program(), &lab.broker);
     let list = lab.send(&["dead", "list"]);
     let requeue = lab.send(&["dead", "requeue", id]);
     let cancel = lab.send(&["cancel", id]);
@@ -89,7 +81,7 @@ fn the_notes_quote_how_a_delayed_message_runs() {
     let worker = lab.worker();
     let sender = lab.send(&["handled", "3", "--delay", "2s"]);
     worker.wait_for_line("done in");
-    lab.stop(&worker);
+    log::stop(&worker, program(), &lab.broker);
     let mut ids = Ids::new(&lab.url, &lab.namespace);
     assert_eq!(log::tidy(&sender.stdout(), &mut ids), "m1\n");
     log::pin(EXPERIMENT, "delayed", &log::tidy(&worker.lines(), &mut ids));
