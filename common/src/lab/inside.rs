@@ -24,6 +24,7 @@ use clap::ArgMatches;
 use serde_json::{Value, json};
 
 use self::letter::{Letter, overview};
+use self::text::harmless;
 use super::choice::Choice;
 use super::commands::inside::{self as words, Given};
 use super::{Experiment, Failure, output};
@@ -93,7 +94,7 @@ fn answer(typed: Given<'_>, people: &str, programs: &Value) {
     if typed.json() {
         output::print(&format!("{programs:#}\n"));
     } else {
-        output::print(people);
+        output::print(&harmless(people));
     }
 }
 
@@ -102,14 +103,19 @@ fn nothing(typed: Given<'_>, key: &str, why: &str) -> ExitCode {
     if typed.json() {
         output::print(&format!("{:#}\n", json!({ key: [] })));
     }
-    output::error(why);
+    output::error(&harmless(why));
     ExitCode::FAILURE
+}
+
+/// How many there are whose id starts so.
+fn number_of(id: &str, letters: &[Letter]) -> String {
+    format!("{} messages have an id that starts with {id}", letters.len())
 }
 
 /// Several messages have an id that starts so, and only one can be meant.
 fn several(id: &str, letters: &[Letter]) -> Failure {
-    let number = letters.len();
-    Failure::Usage(format!("{number} messages have an id that starts with {id}; which one?\n\n{}", overview(letters)))
+    let several = number_of(id, letters);
+    Failure::Usage(harmless(&format!("{several}; which one?\n\n{}", overview(letters))))
 }
 
 /// Cuts off what goes beyond the limit, and tells whether there was something.

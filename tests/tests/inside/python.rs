@@ -89,6 +89,78 @@ fn a_message_that_python_retries_is_found_by_its_id() {
     assert!(said.contains("ValueError: 17 is not allowed"), "{said}");
 }
 
+/// Puts messages with these ids, which belong to nobody, into a queue that nobody takes from.
+fn send_ids(stage: &Stage, ids: &str) {
+    let script = format!(
+        "from dramatiq import Message\n\
+         kit_broker.broker.declare_queue('ids')\n\
+         for id in {ids}:\n    \
+             kit_broker.broker.enqueue(Message(queue_name='ids', actor_name='any', args=(), kwargs={{}}, options={{}}, message_id=id))"
+    );
+    let _ = python::with_broker(&script, &tests::redis::url(), &stage.namespace);
+}
+
+#[test]
+fn what_python_keeps_until_its_time_is_delayed_and_cannot_be_cancelled() {
+    let stage = Stage::redis();
+    let python = worker(&stage);
+    let script = "from dramatiq import Message\n\
+         import time\n\
+         message = Message(queue_name='snakes', actor_name='hold', args=('gate',), kwargs={}, options={})\n\
+         kit_broker.broker.declare_queue('snakes')\n\
+         print(kit_broker.broker.enqueue(message, delay=3600000).message_id)";
+    let id = python::with_broker(script, &tests::redis::url(), &stage.namespace).trim().to_owned();
+    let holds = || {
+        let queues = stage.json(&["queues"]);
+        queues["workers"].as_array().unwrap().iter().find(|worker| !worker["holds"][0].is_null()).cloned()
+    };
+    let holder = eventually(PATIENCE, holds).unwrap_or_else(|| panic!("nobody takes it\n{python}"));
+    let seen = stage.show(&id);
+    assert_eq!((&seen["place"], &seen["because"]["kind"]), (&json!("delayed"), &json!("not_due")));
+    assert_eq!(stage.json(&["queues"])["queues"][0]["delayed"], 1);
+    let json = stage.json(&["cancel", &id]);
+    let cancelled = &json["cancelled"][0];
+    assert_eq!((&cancelled["was"], &cancelled["python"]), (&json!("delayed"), &json!(true)));
+    assert_eq!(cancelled["worker"], holder["id"]);
+    let said = stage.says(&["cancel", &id]);
+    assert!(said.contains("which cannot hear of this: it is run then"), "{said}");
+    let said = stage.says(&["purge", "snakes", "--yes"]);
+    let kept = "0 messages of queue snakes deleted; what runs or is dead stays. So do 1 delayed message that";
+    assert!(said.starts_with(kept), "{said}");
+}
+
+#[test]
+fn an_id_that_is_the_start_of_another_one_is_meant_as_a_whole() {
+    let stage = Stage::redis();
+    send_ids(&stage, "['1', '10', '11', '2']");
+    assert_eq!(stage.show("1")["message_id"], "1");
+    let said = stage.says(&["cancel", "1"]);
+    assert!(said.contains("any() was ready"), "{said}");
+    stage.says(&["cancel", "10"]);
+    stage.says(&["cancel", "11"]);
+    stage.says(&["cancel", "2"]);
+    // What is not clear keeps nothing else from being done, and is told.
+    stage.says(&["dead", "requeue", "1"]);
+    let requeue = stage.run(&["dead", "requeue", "1", "2"]);
+    assert_eq!(requeue.wait().code(), Some(1), "{requeue}");
+    requeue.wait_for_line("2 messages have an id that starts with 1; `dead show` tells which");
+    requeue.wait_for_line("1 dead letter is ready again");
+    assert_eq!(stage.show("2")["place"], "ready");
+}
+
+#[test]
+fn an_id_commands_no_terminal() {
+    let stage = Stage::redis();
+    send_ids(&stage, r"['\x1b[2J', '\x1b[2K']");
+    for command in [&["show", "\u{1b}[2"][..], &["cancel", "\u{1b}[2J"], &["dead", "list"]] {
+        let process = stage.run(command);
+        process.wait();
+        let lines = process.lines();
+        assert!(lines.iter().any(|line| line.contains("\\u{1b}[2")), "{process}");
+        assert!(lines.iter().all(|line| !line.contains('\u{1b}')), "{process}");
+    }
+}
+
 #[test]
 fn of_pythons_workers_nothing_is_claimed_that_they_do_not_show() {
     let stage = Stage::redis();

@@ -1,6 +1,7 @@
 //! What is typed wrong, or asks where nobody answers.
 
 use crate::stage::Stage;
+use serde_json::json;
 use std::net::TcpListener;
 
 #[test]
@@ -42,4 +43,17 @@ fn what_is_typed_wrong_is_refused() {
         assert_eq!(process.wait().code(), Some(2), "{process}");
         assert!(process.stdout().is_empty(), "{process}");
     }
+}
+
+#[test]
+fn who_names_the_dead_letters_of_a_queue_deletes_nothing_beside_them() {
+    let stage = Stage::sqlite();
+    stage.send(&["mail", "1"]);
+    for command in [&["purge", "mail.XQ", "--yes"][..], &["purge", "mail.DQ", "--yes"], &["pause", "mail.XQ"]] {
+        let process = stage.run(command);
+        assert_eq!(process.wait().code(), Some(2), "{process}");
+        process.wait_for_line("that is a part of queue mail");
+    }
+    let queue = &stage.json(&["queues"])["queues"][0];
+    assert_eq!((&queue["ready"], &queue["paused"]), (&json!(1), &json!(false)));
 }

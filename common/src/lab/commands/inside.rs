@@ -55,7 +55,7 @@ pub(super) fn commands() -> [Command; 7] {
             .action(ArgAction::SetTrue)
             .help("Looks into every message: Python's retries have other names")
     };
-    let queue = || Arg::new(QUEUE).value_name("QUEUE").required(true).value_parser(|text: &str| QueueName::new(text));
+    let queue = || Arg::new(QUEUE).value_name("QUEUE").required(true).value_parser(plain_queue);
     let yes = || Arg::new(YES).long(YES).short('y').action(ArgAction::SetTrue).help("Does not ask");
     let limit = |default: &'static str| {
         Arg::new(LIMIT)
@@ -76,6 +76,17 @@ pub(super) fn commands() -> [Command; 7] {
         command(RESUME, "Lets messages be fetched from a queue again").arg(queue()),
         command(PURGE, "Deletes what waits in a queue; asks first").args([queue(), yes()]),
     ]
+}
+
+/// A queue by its own name: who writes that of its dead letters does not mean what waits beside them.
+fn plain_queue(text: &str) -> Result<QueueName, String> {
+    let queue = QueueName::new(text).map_err(|error| error.to_string())?;
+    if queue.as_str() == text {
+        return Ok(queue);
+    }
+    Err(format!(
+        "that is a part of queue {queue}; `dead` works on dead letters, everything else on queue {queue} as a whole"
+    ))
 }
 
 fn dead(

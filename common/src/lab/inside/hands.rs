@@ -6,14 +6,14 @@ use serde_json::{Value, json};
 
 use super::super::commands::inside::Given;
 use super::super::{Experiment, Failure};
-use super::letter::{Letter, are_several};
+use super::letter::{Letter, are_several, meant};
 use super::show::not_found;
-use super::text::some;
+use super::text::{harmless, some};
 use super::{all_queues, all_workers, answer, is_wanted, nothing, several};
-use crate::because::short;
+use crate::because::{error_line, short};
 use crate::broker::Broker;
 use crate::queue_name::QueueName;
-use crate::store::Cancelled;
+use crate::store::{Cancelled, Location};
 
 /// The reason of a dead letter that was cancelled.
 const BY_HAND: &str = "cancelled by hand";
@@ -26,9 +26,9 @@ pub(super) async fn cancel(broker: &Broker, typed: Given<'_>) -> Result<ExitCode
     for _ in 0..TRIES {
         let now = broker.clock().now();
         let found = broker.find(typed.id(), typed.depth()).await?;
-        let letters = found.into_iter().map(|found| Letter::new(found, now));
+        let letters = meant(typed.id(), found.into_iter().map(|found| Letter::new(found, now)).collect());
         // What is dead already stands beside what was sent again.
-        let (dead, letters): (Vec<_>, Vec<_>) = letters.partition(|letter| letter.death().is_some());
+        let (dead, letters): (Vec<_>, Vec<_>) = letters.into_iter().partition(|letter| !letter.found.is_live());
         if are_several(&letters) {
             return Err(several(typed.id(), &letters));
         }
@@ -59,7 +59,8 @@ pub(super) async fn cancel(broker: &Broker, typed: Given<'_>) -> Result<ExitCode
 fn nothing_to_cancel(typed: Given<'_>, dead: &[Letter], moved_on: Option<&Letter>) -> String {
     match (dead.last(), moved_on) {
         (Some(letter), _) => {
-            let reason = letter.death().and_then(|(_, reason)| reason).unwrap_or("nobody knows why");
+            let reason = letter.death().and_then(|(_, reason)| reason).map(error_line);
+            let reason = reason.unwrap_or_else(|| "nobody knows why".to_owned());
             format!("{} is a dead letter already: {reason}", letter.short_call())
         }
         (None, Some(letter)) => format!("{} has ended before it could be cancelled", letter.short_call()),
@@ -87,12 +88,21 @@ async fn outcome(broker: &Broker, letter: &Letter, was: &Cancelled) -> Result<(S
             return Ok((format!("was delayed; {dead}"), program));
         }
     };
-    let python = all_workers(broker).await?.iter().any(|known| known.id == *worker && known.queues.is_none());
+    let workers = all_workers(broker).await?;
+    let known = workers.iter().find(|known| known.id == *worker);
+    let python = known.is_some_and(|known| known.queues.is_none());
     program["worker"] = json!(worker);
     program["python"] = json!(python);
     let worker = short(worker);
-    let sentence = if python {
-        format!("is with Python's worker {worker}, which cannot hear of this: it runs to its end there")
+    let sentence = if python && matches!(letter.found.location, Location::Delayed { .. }) {
+        program["was"] = json!("delayed");
+        format!("is kept until its time by Python's worker {worker}, which cannot hear of this: it is run then")
+    } else if python {
+        format!(
+            "is with Python's worker {worker}, which cannot hear of this: it runs to its end, and is retried if it fails"
+        )
+    } else if known.is_none_or(|known| known.is_silent) {
+        format!("is with worker {worker}, which gives no sign of life: it is a dead letter once another one takes over")
     } else {
         format!("is with worker {worker}, which hears of it within about a second; it is not run again")
     };
@@ -107,7 +117,7 @@ pub(super) async fn pause(experiment: &Experiment, broker: &Broker, typed: Given
     } else {
         format!("Queue {queue} was paused already.\n")
     };
-    let has_python = all_workers(broker).await?.iter().any(|worker| worker.queues.is_none() && !worker.is_silent);
+    let has_python = has_python(broker).await?;
     if has_python {
         text.push_str("Python's workers know of no pause, and go on.\n");
     }
@@ -144,8 +154,19 @@ pub(super) async fn purge(experiment: &Experiment, broker: &Broker, typed: Given
         return Ok(ExitCode::FAILURE);
     }
     let deleted = broker.purge(queue).await?;
-    tell(&format!("{} of queue {queue} deleted; what runs or is dead stays.", some(deleted, "message")), deleted);
+    let left = broker.counts(queue).await?.delayed;
+    let mut text = format!("{} of queue {queue} deleted; what runs or is dead stays.", some(deleted, "message"));
+    if left > 0 && has_python(broker).await? {
+        let left = some(left, "delayed message");
+        text += &[" So do ", &left, " that came since, or that workers of Python keep until their time."].concat();
+    }
+    tell(&text, deleted);
     Ok(ExitCode::SUCCESS)
+}
+
+/// Whether workers of Python are alive.
+async fn has_python(broker: &Broker) -> Result<bool, Failure> {
+    Ok(all_workers(broker).await?.iter().any(|worker| worker.queues.is_none() && !worker.is_silent))
 }
 
 /// The queue that was named, if anybody knows it: a typing error would be paused without a sound.
@@ -160,5 +181,5 @@ async fn known<'a>(experiment: &Experiment, broker: &Broker, typed: Given<'a>) -
         return Ok(queue);
     }
     let names: Vec<&str> = names.iter().map(QueueName::as_str).collect();
-    Err(Failure::Usage(format!("nobody here knows a queue {queue}; there are: {}", names.join(", "))))
+    Err(Failure::Usage(harmless(&format!("nobody here knows a queue {queue}; there are: {}", names.join(", ")))))
 }

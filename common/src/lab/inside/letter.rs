@@ -12,6 +12,9 @@ use crate::store::{DEAD_LETTER_TTL, DeadLetter, Location, Sighting};
 /// How much of a call is shown.
 const CALL: usize = 1_000;
 
+/// How many columns of a terminal an id gets: those of a UUID.
+const ID: usize = 36;
+
 /// A message, and where it was found.
 pub(super) struct Letter {
     pub(super) found: Sighting,
@@ -187,12 +190,20 @@ pub(super) fn are_several(letters: &[Letter]) -> bool {
     letters.windows(2).any(|pair| pair[0].id() != pair[1].id())
 }
 
+/// Those that are meant by an id, or by its start: where it is the whole id of a message, that one alone.
+pub(super) fn meant(id: &str, mut letters: Vec<Letter>) -> Vec<Letter> {
+    if letters.iter().any(|letter| letter.id() == id) {
+        letters.retain(|letter| letter.id() == id);
+    }
+    letters
+}
+
 /// A line for each.
 pub(super) fn overview(letters: &[Letter]) -> String {
     let mut table = Table::new(Room::of_stdout(), &["ID", "PLACE", "QUEUE", "CALL"]);
     for letter in letters {
         let queue = Room::of_stdout().cell(letter.queue().as_str(), 20);
-        table.row(vec![letter.id().to_owned(), letter.place().to_owned(), queue, letter.call()]);
+        table.row(vec![Room::of_stdout().cell(letter.id(), ID), letter.place().to_owned(), queue, letter.call()]);
     }
     table.to_string()
 }

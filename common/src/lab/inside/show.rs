@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::super::Failure;
 use super::super::commands::inside::Given;
-use super::letter::{Letter, are_several, overview};
+use super::letter::{Letter, are_several, meant, overview};
 use super::text::aligned;
 use super::{all_queues, all_workers, answer, nothing};
 use crate::because::{Because, Facts};
@@ -18,18 +18,17 @@ pub(super) async fn show(broker: &Broker, typed: Given<'_>) -> Result<ExitCode, 
         return Ok(nothing(typed, "messages", &not_found(typed)));
     }
     let (queues, workers, now) = (all_queues(broker).await?, all_workers(broker).await?, broker.clock().now());
-    let (mut letters, mut texts, mut programs) = (Vec::new(), Vec::new(), Vec::new());
-    for found in found {
-        let queue = queues.iter().find(|queue| queue.name == found.queue);
-        let because = Because::of(Facts { found: &found, queue, workers: &workers, now });
-        let letter = Letter::new(found, now);
+    let letters = meant(typed.id(), found.into_iter().map(|found| Letter::new(found, now)).collect());
+    let (mut texts, mut programs) = (Vec::new(), Vec::new());
+    for letter in &letters {
+        let queue = queues.iter().find(|queue| queue.name == letter.found.queue);
+        let because = Because::of(Facts { found: &letter.found, queue, workers: &workers, now });
         let mut lines = letter.lines(now);
         lines.push(("why", because.to_string()));
         texts.push(aligned(&lines));
         let mut fields = letter.json();
         fields.insert("because".to_owned(), json!({ "kind": because.kind(), "text": because.to_string() }));
         programs.push(Value::Object(fields));
-        letters.push(letter);
     }
     let text = if are_several(&letters) {
         format!(
