@@ -181,7 +181,7 @@ impl Worker {
     }
 
     /// Runs what is ready, and what comes meanwhile, and ends by itself once nothing is ready or runs. What is delayed stays
-    /// where it is. For scripts and tests.
+    /// where it is, and what other workers hold or lies in a paused queue is not waited for. For scripts and tests.
     ///
     /// # Errors
     ///
@@ -191,7 +191,8 @@ impl Worker {
     }
 
     /// Runs everything, retries and what is delayed too, and ends by itself once nothing is left. A manual clock is moved on
-    /// to each next due time, so that years of delays take no time; with a real one, they are waited for.
+    /// to each next due time, so that years of delays take no time; with a real one, they are waited for. What other workers
+    /// hold or lies in a paused queue is not waited for.
     ///
     /// # Errors
     ///

@@ -4,9 +4,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use common::broker::Broker;
+use common::store::Cancelled;
 use common::testing::TestBroker;
-use common::worker::Stopped;
+use common::worker::{Stopped, Worker};
 use common::{actor, actors};
+use tokio::time::timeout;
+
+const PATIENCE: Duration = Duration::from_secs(20);
 
 const DAY: Duration = Duration::from_secs(86_400);
 
@@ -85,6 +90,29 @@ async fn a_worker_that_runs_until_done_lets_the_clock_fly() {
     let letter = broker.dead_letters("default").await.remove(0);
     assert_eq!(letter.reason.as_deref(), Some("no luck"));
     assert!(letter.died.since(begun) > 380 * DAY, "a year, and twenty retries with their growing waits");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_worker_that_runs_until_done_ends_when_what_it_waits_for_is_cancelled() {
+    let broker = Broker::connect("memory:").await.unwrap();
+    let sent = tick::message().delay(DAY).send(&broker).await.unwrap();
+    let run = tokio::spawn(Worker::new(broker.clone()).actors(actors![tick]).run_until_done());
+    // Some beats later it has asked, and waits for its time.
+    timeout(PATIENCE, async {
+        let (mut beats, mut before) = (0, Duration::ZERO);
+        while beats < 3 {
+            let silent_for = broker.workers(None, 1).await.unwrap().pop().map_or(before, |worker| worker.silent_for);
+            beats += u32::from(silent_for < before);
+            before = silent_for;
+            tokio::task::yield_now().await;
+        }
+    })
+    .await
+    .expect("it beats");
+    assert!(!run.is_finished());
+    let found = broker.find(sent.message_id.as_str(), 0).await.unwrap();
+    assert_eq!(broker.cancel(&found[0], "not wanted any more").await.unwrap(), Some(Cancelled::Delayed));
+    assert_eq!(timeout(PATIENCE, run).await.expect("it ends").unwrap().unwrap(), Stopped::Clean);
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@
 //! an effect of the last run, something that has come due.
 
 use super::Keeper;
+use crate::clock::Timestamp;
 use crate::store::Beat;
 use crate::worker::stop::Stage;
 
@@ -24,8 +25,8 @@ pub(super) enum Question {
     Open,
     /// A beat is under way that was begun with nothing to do.
     Asked,
-    /// Nothing is left but what is delayed; until something happens, that stays so.
-    Answered,
+    /// Nothing is left but what is delayed until then; until something happens, that stays so.
+    Answered(Timestamp),
 }
 
 impl Keeper {
@@ -40,16 +41,21 @@ impl Keeper {
 
     /// Takes in the store's answer.
     pub(super) fn hear_whether_more(&mut self, beat: &Beat) {
-        if self.question != Question::Asked {
-            return;
+        match self.question {
+            Question::Asked => self.question = Question::Open,
+            // What was waited for is put off or gone: somebody has cancelled it, or another worker has run it.
+            Question::Answered(due) if beat.next_due != Some(due) => {
+                self.question = Question::Open;
+                return;
+            }
+            _ => return,
         }
-        self.question = Question::Open;
         if beat.moved > 0 || beat.ready || !self.has_nothing_to_do() {
             return;
         }
         match beat.next_due {
             Some(due) if self.until == Until::Done => {
-                self.question = Question::Answered;
+                self.question = Question::Answered(due);
                 let clock = self.broker.clock();
                 if clock.is_manual() {
                     clock.advance(due.since(clock.now()));
