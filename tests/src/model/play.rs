@@ -29,7 +29,7 @@ use std::{fmt, sync::Arc};
 use tempfile::TempDir;
 
 /// When every sequence begins.
-pub const NOON: Timestamp = Timestamp::from_millis(1_795_485_700_000);
+pub const START: Timestamp = Timestamp::from_millis(1_795_485_700_000);
 
 /// The queues of every sequence.
 const QUEUES: [&str; 2] = ["a", "b"];
@@ -88,7 +88,7 @@ impl fmt::Debug for Play {
 }
 
 impl Play {
-    /// An empty store under a manual clock that stands at [`NOON`]. With `tells`, the story is kept for whoever has to find out why.
+    /// An empty store under a manual clock that stands at [`START`]. With `tells`, the story is kept for whoever has to find out why.
     #[must_use]
     pub fn new(scene: Scene, clock: Clock, freedom: Freedom, tells: bool) -> Self {
         let mut play = Self {
@@ -97,7 +97,7 @@ impl Play {
             snakes: Vec::new(),
             clock,
             queues: QUEUES.map(QueueName::canonical).to_vec(),
-            places: Places::new(NOON, freedom),
+            places: Places::new(START, freedom),
             hands: Vec::new(),
             sent: Vec::new(),
             last: 0,
@@ -197,7 +197,7 @@ impl Play {
             kwargs: Entries::default(),
             options: Entries::default(),
             message_id: MessageId::from(&*format!("{:06}", self.last)),
-            message_timestamp: NOON,
+            message_timestamp: START,
         }
     }
 

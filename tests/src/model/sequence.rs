@@ -5,7 +5,7 @@ use super::{
     freedom::Freedom,
     operation::{Kind, Operation},
     places::{Move, Wrong},
-    play::{NOON, Play},
+    play::{Play, START},
     python::Script,
     random::Random,
 };
@@ -96,9 +96,14 @@ pub struct Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { seed, stage, wrong, story } = self;
-        writeln!(f, "{wrong}\n\nThe story so far:\n{story}\n\nTo play it again:")?;
-        writeln!(f, "    MODEL_SEED={seed} cargo test -p tests --test model {stage} -- --nocapture")
+        writeln!(f, "{wrong}\n\nThe story so far:\n{story}\n\n{}", again(stage, *seed))
     }
+}
+
+/// How to play a sequence once more. Names are random, so what depends on their order may take some tries.
+#[must_use]
+pub fn again(stage: &str, seed: u64) -> String {
+    format!("To play it again:\n    MODEL_SEED={seed} cargo test -p tests --test model {stage} -- --nocapture")
 }
 
 /// Plays the sequence of one seed.
@@ -107,7 +112,7 @@ impl fmt::Display for Failure {
 ///
 /// Where the store does not do what the model says.
 pub async fn play(stage: &impl Stage, seed: u64, coverage: &mut Coverage) -> Result<(), Failure> {
-    let clock = Clock::manual(NOON);
+    let clock = Clock::manual(START);
     let scene = stage.open(clock.clone()).await;
     let mut play = Play::new(scene, clock, stage.freedom(), false);
     let mut drawn = Vec::new();
@@ -249,7 +254,7 @@ async fn shorten(stage: &impl Stage, seed: u64, mut operations: Vec<Operation>, 
 
 /// Plays operations; what goes wrong, and the story up to there.
 async fn replay(stage: &impl Stage, operations: &[Operation]) -> Option<(Wrong, String)> {
-    let clock = Clock::manual(NOON);
+    let clock = Clock::manual(START);
     let scene = stage.open(clock.clone()).await;
     let mut play = Play::new(scene, clock, stage.freedom(), true);
     let mut wrong = None;

@@ -52,7 +52,10 @@ async fn first_failure(weakness: Option<Weakness>) -> Option<Failure> {
 /// The weakness is found, and what is said of it says these words.
 async fn is_caught(weakness: Weakness, words: &[&str]) {
     let failure = first_failure(Some(weakness)).await;
-    let failure = failure.unwrap_or_else(|| panic!("{weakness:?} is not found by {SEQUENCES} sequences"));
+    let failure = failure.unwrap_or_else(|| match workspace::seed() {
+        Some(seed) => panic!("{weakness:?} is not found by sequence {seed}"),
+        None => panic!("{weakness:?} is not found by {SEQUENCES} sequences"),
+    });
     let wrong = failure.wrong.to_string();
     assert!(words.iter().all(|word| wrong.contains(word)), "{wrong}");
 }

@@ -35,11 +35,15 @@ pub(crate) fn all(stage: &impl Stage, usual: u64, threads: usize) {
     // Beyond all seeds that were played.
     let first = seeds.len() as u64 / (kinds.len() * kinds.len()) as u64 + 1;
     for round in first..first + ROUNDS {
-        let missing = coverage.missing(&kinds);
-        if !is_whole || missing.is_empty() {
+        let (missing, moves) = (coverage.missing(&kinds), coverage.missing_moves(&stage.moves()));
+        if !is_whole || missing.is_empty() && moves.is_empty() {
             break;
         }
-        let seeds: Vec<u64> = missing.into_iter().map(|pair| sequence::seed_for(&kinds, pair, round)).collect();
+        let mut seeds: Vec<u64> = missing.into_iter().map(|pair| sequence::seed_for(&kinds, pair, round)).collect();
+        if !moves.is_empty() {
+            // They happen of themselves, so nothing can reach out for them.
+            seeds.extend(kinds.iter().map(|kind| sequence::seed_for(&kinds, (*kind, *kind), round)));
+        }
         coverage.merge(&played(stage, &seeds, threads));
     }
     // Past the test runner, which shows what a test prints only where it fails.
@@ -77,7 +81,19 @@ fn played(stage: &impl Stage, seeds: &[u64], threads: usize) -> Coverage {
 async fn some(stage: &impl Stage, seeds: impl Iterator<Item = u64>) -> Result<Coverage, Failure> {
     let mut coverage = Coverage::default();
     for seed in seeds {
+        let _playing = Playing(stage.name(), seed);
         sequence::play(stage, seed, &mut coverage).await?;
     }
     Ok(coverage)
+}
+
+/// A sequence that is played: where it panics, it is named as one that fails.
+struct Playing(&'static str, u64);
+
+impl Drop for Playing {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            println!("It panicked. {}", sequence::again(self.0, self.1));
+        }
+    }
 }

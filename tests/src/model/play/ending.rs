@@ -54,7 +54,13 @@ impl Play {
             .map(|(form, held)| self.ending(form, held, operation))
             .collect();
         self.end(worker, &endings).await?;
-        if matches!(kind, Kind::FinishTwice | Kind::FinishUnanswered) {
+        if kind == Kind::FinishUnanswered {
+            // It does not know that they have ended, so its next beat names them still.
+            self.hands[worker].held.extend(held);
+            self.beat(worker).await?;
+            return self.end(worker, &endings).await;
+        }
+        if kind == Kind::FinishTwice {
             self.end(worker, &endings).await?;
         }
         if kind != Kind::FinishLost {

@@ -98,7 +98,7 @@ impl Play {
         let (id, Some(script)) = (self.places.pythons[python].id.clone(), self.script.clone()) else { return };
         if promotes {
             // A copy is stored, whoever holds the original by now: dramatiq does not ask.
-            let copy = Message { message_id: bite.message.message_id.clone(), ..without_eta(bite.message.clone()) };
+            let copy = without_eta(bite.message.clone());
             let name = MessageId::random();
             let mut named = copy.clone();
             named.options.set(option::REDIS_MESSAGE_ID, Raw::from(name.as_str()));

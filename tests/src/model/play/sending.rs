@@ -92,8 +92,8 @@ impl Play {
 pub(super) fn shown(messages: &[Message]) -> String {
     let one = |message: &Message| {
         let delay = message
-            .eta(super::NOON)
-            .map_or(String::new(), |eta| format!(" due +{} ms", eta.since(super::NOON).as_millis()));
+            .eta(super::START)
+            .map_or(String::new(), |eta| format!(" due +{} ms", eta.since(super::START).as_millis()));
         let priority = match message.priority() {
             0 => String::new(),
             priority => format!(" at priority {priority}"),

@@ -116,9 +116,8 @@ impl Broken {
                 let now = self.clock.now();
                 let is_due = |seen: &Sighting| matches!(seen.location, Location::Delayed { due } if due <= now);
                 if found.iter().any(is_due) && self.fails() {
-                    let copy = Message { queue_name: message.queue_name.clone(), ..message };
                     self.store
-                        .enqueue(&[without_eta(copy)])
+                        .enqueue(&[without_eta(message)])
                         .await
                         .map_err(|error| StoreError::Refused(error.to_string()))?;
                     return Err(crash());
