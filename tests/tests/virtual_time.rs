@@ -26,8 +26,9 @@ const DEADLINE: Duration = Duration::from_secs(20);
 /// How long the real world is given before the clock goes on by one more beat.
 const MOMENT: Duration = Duration::from_millis(5);
 
-/// For what takes less than a tenth of a second where nothing else runs.
-const LIMIT: Duration = Duration::from_secs(5);
+/// For what takes less than a tenth of that where nothing else runs; on a busy machine, it may take some tries.
+const LIMIT: Duration = Duration::from_secs(1);
+const TRIES: usize = 5;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -107,15 +108,28 @@ impl Scene {
         panic!("the actor runs: not after {DEADLINE:?}");
     }
 
-    async fn stop(self, what: &str) {
+    /// How long it took, in the real world.
+    async fn stop(self) -> Duration {
         let took = self.watch.elapsed();
-        assert!(took < LIMIT, "{what} took {took:?} on {}", self.broker.address());
         self.stopper.stop();
         assert_eq!(self.run.await.expect("no panic"), Stopped::Clean);
+        took
     }
 }
 
-async fn twenty_retries(url: &str, namespace: &str) {
+/// The story takes no longer than the limit.
+async fn is_quick(story: impl AsyncFn(&str, &str) -> Duration, url: &str) {
+    let mut took = Vec::new();
+    for _ in 0..TRIES {
+        took.push(story(url, &tests::redis::fresh_namespace()).await);
+        if took.last().is_some_and(|took| *took < LIMIT) {
+            return;
+        }
+    }
+    panic!("{took:?} on {url}");
+}
+
+async fn twenty_retries(url: &str, namespace: &str) -> Duration {
     let scene = Scene::new(url, namespace, actors![fail]).await;
     fail::send(&scene.broker).await.unwrap();
     for retry in 0..=RETRIES {
@@ -126,10 +140,10 @@ async fn twenty_retries(url: &str, namespace: &str) {
         }
     }
     scene.settle("the message is dead", |counts| counts.dead == 1 && counts.delayed == 0).await;
-    scene.stop("21 attempts").await;
+    scene.stop().await
 }
 
-async fn a_delay_of_a_year(url: &str, namespace: &str) {
+async fn a_delay_of_a_year(url: &str, namespace: &str) -> Duration {
     let scene = Scene::new(url, namespace, actors![work]).await;
     let (clock, year) = (scene.broker.clock().clone(), DAY * 365);
     let due = clock.now() + year;
@@ -141,19 +155,22 @@ async fn a_delay_of_a_year(url: &str, namespace: &str) {
     clock.advance(DAY * 2);
     assert!(scene.next() >= due);
     scene.settle("it is done", |counts| counts == Counts::default()).await;
-    scene.stop("a year").await;
+    scene.stop().await
 }
 
-async fn an_expired_dead_letter(url: &str, namespace: &str) {
+async fn an_expired_dead_letter(url: &str, namespace: &str) -> Duration {
     let scene = Scene::new(url, namespace, actors![fail]).await;
     fail::message().max_retries(0).send(&scene.broker).await.unwrap();
     scene.next();
     scene.settle("the message is dead", |counts| counts.dead == 1).await;
+    // Six days later a beat looks after everything, for another one is due then, and dies.
+    fail::message().max_retries(0).delay(DAY * 6).send(&scene.broker).await.unwrap();
     scene.broker.clock().advance(DAY * 6);
-    scene.settle("it is kept", |counts| counts.dead == 1).await;
+    scene.next();
+    scene.settle("both are kept", |counts| counts.claimed == 0 && counts.dead == 2).await;
     scene.broker.clock().advance(DAY * 2);
-    scene.settle("it is gone", |counts| counts == Counts::default()).await;
-    scene.stop("the time of a dead letter").await;
+    scene.settle("the older one is gone", |counts| counts.dead == 1).await;
+    scene.stop().await
 }
 
 macro_rules! on {
@@ -162,17 +179,17 @@ macro_rules! on {
             mod $store {
                 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
                 async fn twenty_retries_with_their_days_of_back_off_need_no_sleep() {
-                    super::twenty_retries(AsRef::<str>::as_ref(&$url), &tests::redis::fresh_namespace()).await;
+                    super::is_quick(super::twenty_retries, AsRef::<str>::as_ref(&$url)).await;
                 }
 
                 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
                 async fn a_delay_of_a_year_needs_no_sleep() {
-                    super::a_delay_of_a_year(AsRef::<str>::as_ref(&$url), &tests::redis::fresh_namespace()).await;
+                    super::is_quick(super::a_delay_of_a_year, AsRef::<str>::as_ref(&$url)).await;
                 }
 
                 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
                 async fn a_dead_letter_expires_without_a_sleep() {
-                    super::an_expired_dead_letter(AsRef::<str>::as_ref(&$url), &tests::redis::fresh_namespace()).await;
+                    super::is_quick(super::an_expired_dead_letter, AsRef::<str>::as_ref(&$url)).await;
                 }
             }
         )*
