@@ -38,7 +38,8 @@ impl Broker {
         Ok(open(url, None, Clock::system()).await?.with_defaults())
     }
 
-    /// Connects to the broker at a URL without any middleware, with a namespace and a clock of your own.
+    /// Connects to the broker at a URL without any middleware, with a namespace and a clock of your own. This namespace goes
+    /// before one that the URL names.
     ///
     /// # Errors
     ///

@@ -106,6 +106,12 @@ impl Context {
         self.cancellation.is_cancelled()
     }
 
+    /// Why this run should end early, so that it leaves alone what another one will do, or cleans up; `None` while it should not.
+    #[must_use]
+    pub fn cause(&self) -> Option<Cause> {
+        self.cancellation.cause()
+    }
+
     /// Waits until this run should end early. Cancel safe.
     pub async fn cancelled(&self) {
         self.cancellation.cancelled().await;

@@ -67,6 +67,11 @@ impl MemoryStore {
         self.world.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Nobody beats for this worker any more.
+    fn forget(&self, worker: &str) {
+        self.upkeep.lock().unwrap_or_else(PoisonError::into_inner).retain(|known, _| known.as_str() != worker);
+    }
+
     fn with_upkeep<T>(&self, worker: &WorkerId, see: impl FnOnce(&mut Upkeep) -> T) -> T {
         let mut all = self.upkeep.lock().unwrap_or_else(PoisonError::into_inner);
         see(all.entry(worker.clone()).or_default())
@@ -157,7 +162,10 @@ impl Store for MemoryStore {
         for claim in forgotten {
             world.finish(&lease.worker, &Ending { claim, place: Place::Head, also: Vec::new() }, now);
         }
-        moved += dead.iter().map(|peer| world.recover(&peer.id, now)).sum::<usize>();
+        for peer in &dead {
+            moved += world.recover(&peer.id, now);
+            self.forget(&peer.id);
+        }
         let lost = world.not_held(&lease.worker, held);
         let cancelled = world.cancelled(&lease.worker);
         let next_due = world.next_due(&lease.queues);
@@ -170,7 +178,7 @@ impl Store for MemoryStore {
     }
 
     fn leave<'a>(&'a self, lease: &'a Lease) -> Boxed<'a, Result<(), StoreError>> {
-        self.upkeep.lock().unwrap_or_else(PoisonError::into_inner).remove(&lease.worker);
+        self.forget(lease.worker.as_str());
         self.world().leave(&lease.worker);
         ready(Ok(()))
     }

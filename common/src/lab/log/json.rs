@@ -6,7 +6,7 @@
 //! | `level` | `error`, `warn`, `info`, `debug`, `trace` |
 //! | `target` | the module that speaks |
 //! | `message` | the text of the line; not always there |
-//! | `slot`, `message_id`, `actor`, `attempt`, `call` | inside of a run: the slot from 1, the id in full, the actor's name, the attempt from 1, and the start of the call |
+//! | `slot`, `message_id`, `actor`, `attempt`, `call` | inside of a run: the slot from 1, the id, the actor's name, the attempt from 1, and the start of the call; of each text up to 60 characters, and `…` where it is longer |
 //! | `fields` | the event's other fields by name; not there where there are none |
 //!
 //! These keys stay; others may come beside them.
