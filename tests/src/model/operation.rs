@@ -81,6 +81,7 @@ kinds! {
     Look 1 "look"
     PythonSend 4 "Python: enqueue"
     PythonSendDelayed 4 "Python: enqueue delayed"
+    PythonSendBytes 3 "Python: enqueue what is no message"
     PythonFetch 12 "Python: fetch"
     PythonFetchDelayed 8 "Python: fetch what is delayed"
     PythonAck 5 "Python: ack"

@@ -16,10 +16,12 @@ mod beat;
 mod check;
 mod endings;
 mod hands;
+mod item;
 mod look;
 mod python;
 
 pub use self::check::{Wrong, differ};
+pub use self::item::{Item, Letter, Place};
 pub use self::look::Found;
 pub use self::python::{Python, PythonEnd};
 use super::freedom::{Freedom, KEPT};
@@ -60,69 +62,6 @@ pub struct Places {
     /// The ranks given last.
     head: i64,
     tail: i64,
-}
-
-/// A message that has not ended.
-#[derive(Clone, Debug)]
-pub struct Item {
-    /// The queue that it lies in.
-    pub queue: QueueName,
-    /// What it says.
-    pub message: Message,
-    /// The name that it lies under, once that is known: its id at first, a fresh one whenever a new body is written.
-    pub name: Option<Arc<str>>,
-    /// How many workers died with it.
-    pub crashes: u32,
-    /// The reason of who cancelled it while somebody held it.
-    pub cancelled: Option<String>,
-    /// Where it is.
-    pub place: Place,
-}
-
-/// Where a message is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Place {
-    /// In its queue.
-    Ready {
-        /// Its priority.
-        band: i32,
-        /// Its place among those of the same priority.
-        rank: i64,
-    },
-    /// Held until its time.
-    Held {
-        /// When that is.
-        due: Timestamp,
-        /// Its place in the inbox, where nobody has looked at it yet, so that it counts as due; only where a queue has a fleet.
-        inbox: Option<i64>,
-    },
-    /// Held by a worker.
-    Claimed {
-        /// Which.
-        by: usize,
-    },
-    /// Held by one of Python's workers.
-    Taken {
-        /// Which.
-        by: usize,
-        /// When it is due, where it was fetched from the inbox.
-        due: Option<Timestamp>,
-    },
-}
-
-/// A dead letter.
-#[derive(Clone, Debug)]
-pub struct Letter {
-    /// The queue that it lies in.
-    pub queue: QueueName,
-    /// The name that it lies under, once that is known: the one it had, where that is free.
-    pub name: Option<Arc<str>>,
-    /// What is kept of it.
-    pub body: Body,
-    /// Why it died; Python does not note it.
-    pub reason: Option<String>,
-    /// When it died.
-    pub died: Timestamp,
 }
 
 /// A worker: what the store knows of it, and what it knows itself.
@@ -220,11 +159,11 @@ impl Places {
         let name = if self.freedom.names_are_ids {
             // Only what lies under the id itself can be known again.
             match of_queue().find(|item| item.name.as_deref() == Some(id)) {
-                Some(item) if item.message == *message => return,
+                Some(item) if item.says(message) => return,
                 Some(_) => None,
                 None => Some(id.into()),
             }
-        } else if of_queue().any(|item| item.message == *message) {
+        } else if of_queue().any(|item| item.says(message)) {
             return;
         } else {
             None
@@ -238,7 +177,7 @@ impl Places {
         let queue = message.queue_name.clone();
         let inbox = (!self.is_fresh(&queue)).then_some(rank);
         let place = due.map_or_else(|| self.ready(&queue, &message, rank), |due| Place::Held { due, inbox });
-        self.items.push(Item { queue, message, name, crashes: 0, cancelled: None, place });
+        self.items.push(Item { queue, message, raw: None, name, crashes: 0, cancelled: None, place });
     }
 
     /// Ready, in the band of its priority, while its queue's order is kept up.
@@ -315,8 +254,8 @@ impl Places {
     /// What is cancelled, and was put back by somebody who cannot know of it, dies where it is fetched; the fetch may bring one less.
     fn stop(&mut self, at: usize) -> bool {
         let Some(reason) = self.items[at].cancelled.clone() else { return false };
-        let Item { queue, name, message, .. } = self.items.swap_remove(at);
-        self.die(&queue, name, Body::Message(message), reason);
+        let item = self.items.swap_remove(at);
+        self.die(&item.queue, item.name.clone(), item.body(), reason);
         self.happened(Move::Stopped, 1);
         true
     }

@@ -91,14 +91,23 @@ impl Script {
         self.call(at, worker, "enqueue", queue, false, &[name.as_bytes(), bytes]).await;
     }
 
-    /// Takes messages from the head of a list.
+    /// Takes messages from the head of a list; of what is none, the bytes.
     ///
     /// # Panics
-    /// When one of them is none.
-    pub async fn fetch(&self, at: Timestamp, worker: &str, queue: &str, count: usize, maintains: bool) -> Vec<Taken> {
+    /// When a message has no name in it.
+    pub async fn fetch(
+        &self,
+        at: Timestamp,
+        worker: &str,
+        queue: &str,
+        count: usize,
+        maintains: bool,
+    ) -> Vec<Result<Taken, Vec<u8>>> {
         let answer = self.call(at, worker, "fetch", queue, maintains, &[count.to_string().as_bytes()]).await;
         let found = Vec::<Option<Vec<u8>>>::from_redis_value(answer).expect("bodies");
-        found.into_iter().flatten().map(|bytes| taken(&bytes)).collect()
+        let is_message = |bytes: &[u8]| Message::decode(bytes, Timestamp::EPOCH).is_ok();
+        let one = |bytes: Vec<u8>| if is_message(&bytes) { Ok(taken(&bytes)) } else { Err(bytes) };
+        found.into_iter().flatten().map(one).collect()
     }
 
     /// `ack`, `nack` or `requeue`.

@@ -5,12 +5,14 @@ mod weakness;
 
 use self::store::Broken;
 use self::weakness::Weakness;
-use common::{clock::Clock, stores::memory::MemoryStore};
+use crate::{memory, redis};
+use common::clock::Clock;
 use std::sync::Arc;
 use tests::{
     model::{
         coverage::Coverage,
         freedom::Freedom,
+        operation::Kind,
         sequence::{self, Failure, Scene, Stage},
     },
     workspace,
@@ -21,18 +23,33 @@ const SEQUENCES: u64 = 1_000;
 
 struct Variant(Option<Weakness>);
 
+impl Variant {
+    /// Whether the weakness shows only on Redis.
+    fn is_on_redis(&self) -> bool {
+        self.0 == Some(Weakness::ForgottenBatch)
+    }
+}
+
 impl Stage for Variant {
     fn name(&self) -> &'static str {
         "broken"
     }
 
     fn freedom(&self) -> Freedom {
-        Freedom::MEMORY
+        if self.is_on_redis() { Freedom::REDIS } else { Freedom::MEMORY }
+    }
+
+    fn kinds(&self) -> Vec<Kind> {
+        if self.is_on_redis() { Kind::ALL.to_vec() } else { Kind::without_python() }
     }
 
     async fn open(&self, clock: Clock) -> Scene {
-        let store = Broken::new(MemoryStore::new(clock.clone()), clock, self.0);
-        Scene { store: Arc::new(store), results: "result-".to_owned(), script: None, folder: None }
+        let scene = if self.is_on_redis() {
+            redis::scene(&tests::redis::url(), clock.clone()).await
+        } else {
+            memory::scene(clock.clone())
+        };
+        Scene { store: Arc::new(Broken::new(scene.store, clock, self.0)), ..scene }
     }
 }
 

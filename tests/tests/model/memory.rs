@@ -23,8 +23,12 @@ impl Stage for Memory {
     }
 
     async fn open(&self, clock: Clock) -> Scene {
-        Scene { store: Arc::new(MemoryStore::new(clock)), results: "result-".to_owned(), script: None, folder: None }
+        scene(clock)
     }
+}
+
+pub(crate) fn scene(clock: Clock) -> Scene {
+    Scene { store: Arc::new(MemoryStore::new(clock)), results: "result-".to_owned(), script: None, folder: None }
 }
 
 #[test]

@@ -39,11 +39,15 @@ impl Stage for Redis {
     }
 
     async fn open(&self, clock: Clock) -> Scene {
-        let namespace = tests::redis::fresh_namespace();
-        let store = RedisStore::connect(&self.url, &namespace, clock).await.unwrap();
-        let script = Script::load(&self.url, &namespace).await;
-        Scene { store: Arc::new(store), results: format!("{namespace}-result-"), script: Some(script), folder: None }
+        scene(&self.url, clock).await
     }
+}
+
+pub(crate) async fn scene(url: &str, clock: Clock) -> Scene {
+    let namespace = tests::redis::fresh_namespace();
+    let store = RedisStore::connect(url, &namespace, clock).await.unwrap();
+    let script = Script::load(url, &namespace).await;
+    Scene { store: Arc::new(store), results: format!("{namespace}-result-"), script: Some(script), folder: None }
 }
 
 #[test]

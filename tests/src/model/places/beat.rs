@@ -8,7 +8,7 @@ use common::{
     clock::Timestamp,
     message::Message,
     queue_name::QueueName,
-    store::{Beat, Body, Claim, MAX_CRASHES},
+    store::{Beat, Claim, MAX_CRASHES},
 };
 use std::collections::BTreeMap;
 
@@ -176,7 +176,7 @@ impl Places {
             if self.items[at].crashes >= MAX_CRASHES && !is_cancelled {
                 let item = self.items.swap_remove(at);
                 let reason = format!("its worker died {MAX_CRASHES} times");
-                self.die(&item.queue, item.name, Body::Message(item.message), reason);
+                self.die(&item.queue, item.name.clone(), item.body(), reason);
                 self.happened(Move::DiedOfDeaths, 1);
             } else {
                 let is_back = self.return_to_head(at, rank);
@@ -199,7 +199,7 @@ impl Places {
             }
             if let Some(reason) = self.items[at].cancelled.clone() {
                 let item = self.items.swap_remove(at);
-                self.die(&item.queue, item.name, Body::Message(item.message), reason);
+                self.die(&item.queue, item.name.clone(), item.body(), reason);
                 self.happened(Move::Stopped, 1);
                 continue;
             }
@@ -211,7 +211,7 @@ impl Places {
             if self.items[at].crashes >= MAX_CRASHES {
                 let item = self.items.swap_remove(at);
                 let reason = format!("its worker died {MAX_CRASHES} times");
-                self.die(&item.queue, item.name, Body::Message(item.message), reason);
+                self.die(&item.queue, item.name.clone(), item.body(), reason);
             } else {
                 self.items[at].place = Place::Ready { band: 0, rank };
                 moved += 1;
@@ -222,14 +222,14 @@ impl Places {
 
     /// A claim is given back, unless it is cancelled: then the message dies. Answers which.
     fn return_to_head(&mut self, at: usize, rank: i64) -> bool {
-        let Item { queue, message, name, cancelled, .. } = self.items[at].clone();
-        if let Some(reason) = cancelled {
+        let item = self.items[at].clone();
+        if let Some(reason) = &item.cancelled {
             self.items.swap_remove(at);
             self.happened(Move::Stopped, 1);
-            self.die(&queue, name, Body::Message(message), reason);
+            self.die(&item.queue, item.name.clone(), item.body(), reason.clone());
             return false;
         }
-        self.items[at].place = self.ready_at_head(&queue, &message, rank);
+        self.items[at].place = self.ready_at_head(&item.queue, &item.message, rank);
         true
     }
 

@@ -32,7 +32,11 @@ pub(super) fn is_delivered(item: &Item, delivery: &Delivery) -> bool {
     has_name
         && item.queue == delivery.claim.queue
         && item.crashes == delivery.crashes
-        && delivery.body.as_ref().is_ok_and(|body| is_same(&item.message, body))
+        && match (&delivery.body, &item.raw) {
+            (Ok(body), None) => is_same(&item.message, body),
+            (Err(unreadable), Some(raw)) => unreadable.bytes == *raw,
+            _ => false,
+        }
 }
 
 /// Whether a message is the expected one; the name that Redis writes into it is its own affair.

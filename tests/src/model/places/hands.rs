@@ -5,7 +5,7 @@ use common::{
     clock::Timestamp,
     message::Message,
     queue_name::QueueName,
-    store::{BEAT_INTERVAL, Body, Cancelled, DEAD_AFTER},
+    store::{BEAT_INTERVAL, Cancelled, DEAD_AFTER},
 };
 use std::{collections::BTreeMap, time::Duration};
 
@@ -78,7 +78,7 @@ impl Places {
         let was =
             if matches!(self.items[at].place, Place::Held { .. }) { Cancelled::Delayed } else { Cancelled::Ready };
         let item = self.items.swap_remove(at);
-        self.die(&item.queue, item.name, Body::Message(item.message), reason);
+        self.die(&item.queue, item.name.clone(), item.body(), reason);
         was
     }
 

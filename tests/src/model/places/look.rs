@@ -115,7 +115,7 @@ impl Places {
                     && item.name.as_ref().is_none_or(|name| **name == *told.name)
                     && item.crashes == told.crashes
                     && self.is_there(item, location)
-                    && check::is_body(&Body::Message(item.message.clone()), &told.bytes, self.now)
+                    && check::is_body(&item.body(), &told.bytes, self.now)
             }
             _ => false,
         }

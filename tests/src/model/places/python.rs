@@ -3,9 +3,9 @@
 //! They know two lists for each queue: what is ready, which is what Rust has in band 0, and the inbox of what is delayed. All else
 //! is claimed by the queue's fleet, and comes into the lists once the fleet was silent for a minute.
 
-use super::{Item, Letter, Move, Place, Places, Wrong, check, differ};
+use super::{Item, Letter, Move, Place, Places, Wrong, check};
 use crate::model::python::Taken;
-use common::{clock::Timestamp, message::Message, queue_name::QueueName, store::Body};
+use common::{clock::Timestamp, message::Message, queue_name::QueueName};
 use std::time::Duration;
 
 /// For how long anybody may be silent.
@@ -45,7 +45,17 @@ impl Places {
             None => Place::Ready { band: 0, rank },
         };
         let queue = message.queue_name.clone();
-        self.items.push(Item { queue, message, name: Some(name.into()), crashes: 0, cancelled: None, place });
+        let name = Some(name.into());
+        self.items.push(Item { queue, message, raw: None, name, crashes: 0, cancelled: None, place });
+    }
+
+    /// Bytes that are no message come to the end of the list of what is ready, under the id of their stand-in.
+    pub fn bytes_are_sent(&mut self, bytes: Vec<u8>, stand_in: Message) {
+        let name = stand_in.message_id.as_str().to_owned();
+        self.python_sends(&name, stand_in, None);
+        if let Some(item) = self.items.last_mut() {
+            item.raw = Some(bytes);
+        }
     }
 
     /// Takes what a fetch of Python's has brought: from the head of one of the lists, paused or not.
@@ -59,7 +69,7 @@ impl Places {
         queue: &QueueName,
         delayed: bool,
         count: usize,
-        told: &[Taken],
+        told: &[Result<Taken, Vec<u8>>],
     ) -> Result<(), Wrong> {
         let mut told = told.iter();
         for _ in 0..count {
@@ -68,20 +78,29 @@ impl Places {
             let told = told.next();
             let fits = |item: &&mut Item| {
                 listed_at(item, queue, delayed, first)
-                    && told.is_some_and(|told| {
-                        item.name.as_ref().is_none_or(|name| **name == *told.name)
-                            && check::is_same(&item.message, &told.message)
+                    && told.is_some_and(|told| match told {
+                        Ok(told) => {
+                            item.raw.is_none()
+                                && item.name.as_ref().is_none_or(|name| **name == *told.name)
+                                && check::is_same(&item.message, &told.message)
+                        }
+                        Err(bytes) => item.raw.as_ref() == Some(bytes),
                     })
             };
             let Some(item) = self.items.iter_mut().find(fits) else {
                 let expected = self.items.iter().find(|item| listed_at(item, queue, delayed, first));
                 return Err(Wrong(format!("Python should have fetched {expected:?}, but {told:?}")));
             };
-            item.name = told.map(|told| told.name.as_str().into());
+            if let Some(Ok(told)) = told {
+                item.name = Some(told.name.as_str().into());
+            }
             let due = if let Place::Held { due, .. } = item.place { Some(due) } else { None };
             item.place = Place::Taken { by: python, due };
         }
-        differ("what more Python should have fetched", &None, &told.next().map(|told| &told.name))
+        match told.next() {
+            None => Ok(()),
+            Some(more) => Err(Wrong(format!("Python should have fetched nothing more, but {more:?}"))),
+        }
     }
 
     /// A Python worker ends what it holds; where it doesn't hold it any more, nothing happens. Answers whether it did.
@@ -95,12 +114,13 @@ impl Places {
                 self.items.swap_remove(at);
             }
             PythonEnd::Nack => {
-                let Item { queue, name, message, .. } = self.items.swap_remove(at);
+                let item = self.items.swap_remove(at);
+                let (body, Item { queue, name, .. }) = (item.body(), item);
                 // Whatever lies there under the same name is overwritten; only Rust's note of the reason stays.
                 let is_same = |letter: &Letter| letter.queue == queue && letter.name == name;
                 let before = self.letters.iter().position(is_same).map(|at| self.letters.remove(at));
                 let reason = before.and_then(|letter| letter.reason);
-                self.letters.push(Letter { queue, name, body: Body::Message(message), reason, died: self.now });
+                self.letters.push(Letter { queue, name, body, reason, died: self.now });
             }
             PythonEnd::Requeue => {
                 let rank = self.next_tail();

@@ -15,6 +15,7 @@ impl Play {
             | Kind::EnqueueOverdue
             | Kind::EnqueueUnanswered
             | Kind::PythonSend
+            | Kind::PythonSendBytes
             | Kind::PythonSendDelayed => self.places.items.len() < MANY,
             Kind::EnqueueAgain | Kind::EnqueueTwin => !self.sent.is_empty() && self.places.items.len() < MANY,
             Kind::Join => self.hands.iter().filter(|hand| hand.is_alive).count() < CREW,
@@ -81,6 +82,7 @@ impl Play {
             | Kind::EnqueueOverdue
             | Kind::EnqueueUnanswered
             | Kind::PythonSend
+            | Kind::PythonSendBytes
             | Kind::PythonSendDelayed => Kind::Purge,
             Kind::Fetch | Kind::FetchUnanswered => Kind::Join,
             Kind::Wake => self.towards(Kind::Sleep),

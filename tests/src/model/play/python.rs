@@ -57,6 +57,14 @@ impl Play {
                     self.places.python_sends(&name, message, eta);
                 }
             }
+            Kind::PythonSendBytes => {
+                let stand_in = self.message(operation.pick(0, self.queues.len()));
+                let bytes = format!("no message: {}", self.last).into_bytes();
+                self.tell(|| format!("Python sends {:?} to {list}", String::from_utf8_lossy(&bytes)));
+                script.enqueue(now, &id, &list, stand_in.message_id.as_str(), &bytes).await;
+                self.sent.push(stand_in.clone());
+                self.places.bytes_are_sent(bytes, stand_in);
+            }
             Kind::PythonFetch | Kind::PythonFetchDelayed | Kind::PythonMaintain => {
                 let maintains = operation.kind == Kind::PythonMaintain;
                 let count = if maintains { 0 } else { 1 + operation.pick(1, 4) };
@@ -64,14 +72,20 @@ impl Play {
                 self.places.python_lives(python);
                 let found = script.fetch(now, &id, &list, count, maintains).await;
                 self.tell(|| {
-                    let names: Vec<_> = found.iter().map(|taken| taken.message.to_string()).collect();
-                    format!("Python fetches {names:?} from {list}, maintains: {maintains}")
+                    let shown = |taken: &Result<Taken, Vec<u8>>| match taken {
+                        Ok(taken) => taken.message.to_string(),
+                        Err(bytes) => String::from_utf8_lossy(bytes).into_owned(),
+                    };
+                    let shown: Vec<_> = found.iter().map(shown).collect();
+                    format!("Python fetches {shown:?} from {list}, maintains: {maintains}")
                 });
                 if maintains {
                     self.places.python_maintained(&queue, delayed);
                 }
                 self.places.python_took(python, &queue, delayed, count, &found)?;
-                self.snakes[python].held.extend(found.into_iter().map(|taken| Bite { taken, delayed }));
+                // One that cannot be read makes dramatiq forget all that came with it, for as long as it lives.
+                let readable: Vec<_> = found.into_iter().collect::<Result<_, _>>().unwrap_or_default();
+                self.snakes[python].held.extend(readable.into_iter().map(|taken| Bite { taken, delayed }));
             }
             Kind::PythonDie => {
                 self.tell(|| "Python dies".to_owned());

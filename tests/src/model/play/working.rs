@@ -1,7 +1,7 @@
 //! Workers: joining, fetching, beating, and what else becomes of them.
 
 use super::{Hand, Held, Kind, Operation, Play, Wrong, refused};
-use crate::model::places::Move;
+use crate::model::places::{Item, Move};
 use common::{
     error::StoreError,
     store::{Claim, Delivery, Want},
@@ -50,10 +50,19 @@ impl Play {
         }
         self.places.fetched(worker, &wants, &fetched)?;
         if !is_lost {
-            let readable = |delivery: Delivery| Some(Held { claim: delivery.claim, message: delivery.body.ok()? });
-            self.hands[worker].held.extend(fetched.deliveries.into_iter().filter_map(readable));
+            let held: Vec<Held> = fetched.deliveries.into_iter().filter_map(|delivery| self.hold(delivery)).collect();
+            self.hands[worker].held.extend(held);
         }
         Ok(())
+    }
+
+    /// What a worker holds; where it cannot be read, with what stands for it.
+    fn hold(&self, delivery: Delivery) -> Option<Held> {
+        let Delivery { claim, body, .. } = delivery;
+        let is_it = |item: &&Item| item.queue == claim.queue && item.name.as_ref() == Some(&claim.id);
+        let stand_in = || self.places.items.iter().find(is_it).map(|item| item.message.clone());
+        let message = body.ok().or_else(stand_in)?;
+        Some(Held { claim, message })
     }
 
     pub(super) async fn beat(&mut self, worker: usize) -> Result<(), Wrong> {

@@ -1,4 +1,4 @@
-//! The store in memory, with one weakness.
+//! A store with one weakness.
 
 use super::weakness::{ONCE_IN, Weakness};
 use common::{
@@ -10,13 +10,14 @@ use common::{
         Answer, Beat, Boxed, Cancelled, Claim, Counts, DeadLetter, Ending, Fetched, Inspect, Lease, Location, Place,
         QueueSight, Sighting, Store, Wake, Want, WorkerSight,
     },
-    stores::memory::MemoryStore,
 };
-use std::sync::{Mutex, MutexGuard};
+use std::{
+    fmt,
+    sync::{Arc, Mutex, MutexGuard},
+};
 
-#[derive(Debug)]
 pub(crate) struct Broken {
-    store: MemoryStore,
+    store: Arc<dyn Inspect>,
     clock: Clock,
     weakness: Option<Weakness>,
     memory: Mutex<Memory>,
@@ -34,7 +35,7 @@ struct Memory {
 }
 
 impl Broken {
-    pub(crate) fn new(store: MemoryStore, clock: Clock, weakness: Option<Weakness>) -> Self {
+    pub(crate) fn new(store: Arc<dyn Inspect>, clock: Clock, weakness: Option<Weakness>) -> Self {
         Self { store, clock, weakness, memory: Mutex::default() }
     }
 
@@ -98,10 +99,7 @@ impl Broken {
 
     async fn fetch_or_fail(&self, lease: &Lease, wants: &[Want]) -> Result<Fetched, StoreError> {
         let fetched = self.store.fetch(lease, wants).await?;
-        // A retry stands for what cannot be read.
-        let unreadable =
-            fetched.deliveries.iter().any(|delivery| delivery.body.as_ref().is_ok_and(|body| body.retries() > 0));
-        if self.is(Weakness::ForgottenBatch) && unreadable {
+        if self.is(Weakness::ForgottenBatch) && fetched.deliveries.iter().any(|delivery| delivery.body.is_err()) {
             self.memory().forgotten.extend(fetched.deliveries.into_iter().map(|delivery| delivery.claim));
             return Err(StoreError::Refused("not a message".to_owned()));
         }
@@ -129,6 +127,12 @@ impl Broken {
         let mut beat = self.store.beat(lease, &held).await?;
         beat.lost.retain(|claim| !forgotten.contains(claim));
         Ok(beat)
+    }
+}
+
+impl fmt::Debug for Broken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Broken").field("weakness", &self.weakness).finish_non_exhaustive()
     }
 }
 

@@ -11,8 +11,7 @@ pub(crate) enum Weakness {
     /// W-008: a delayed message that comes due is enqueued as a copy, and then acknowledged. A crash in between leaves both.
     CopiedPromotion,
     /// W-015: a message that cannot be read ends the consumer that fetched it. The rest of the batch stays claimed by a worker
-    /// that lives and does not know of it. The model sends nothing that cannot be read, so a retry stands for it here; what real
-    /// stores make of such bytes is held by the conformance suite.
+    /// that lives and does not know of it. Only to Redis can anybody send such bytes.
     ForgottenBatch,
     /// W-017: delayed messages come in the order of their sending, so one waits for those before it, even if they are due later.
     DelaysInLine,
