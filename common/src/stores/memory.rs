@@ -139,9 +139,13 @@ impl Store for MemoryStore {
         // Whoever tries to finish a message has not forgotten it.
         self.with_upkeep(&lease.worker, |upkeep| upkeep.surplus.remember(endings));
         let mut world = self.world();
-        // Each goes to the head, so the last one has to go first for the first one to lie first.
-        let mut answers: Vec<_> = endings.iter().rev().map(|ending| world.finish(&lease.worker, ending, now)).collect();
-        answers.reverse();
+        // Each goes before the one that was given back before it, so the first one has to come last.
+        let (heads, others): (Vec<_>, Vec<_>) =
+            (0..endings.len()).partition(|place| endings[*place].place == Place::Head);
+        let mut answers = vec![Answer::Unknown; endings.len()];
+        for place in others.into_iter().chain(heads.into_iter().rev()) {
+            answers[place] = world.finish(&lease.worker, &endings[place], now);
+        }
         drop(world);
         self.news.send_replace(());
         ready(Ok(answers))

@@ -51,7 +51,10 @@ impl Play {
         self.places.fetched(worker, &wants, &fetched)?;
         if !is_lost {
             let held: Vec<Held> = fetched.deliveries.into_iter().filter_map(|delivery| self.hold(delivery)).collect();
-            self.hands[worker].held.extend(held);
+            // What it had back to the head may be in its hands still, as it believes, and is no second one.
+            let hand = &mut self.hands[worker];
+            hand.held.retain(|known| held.iter().all(|new| new.claim != known.claim));
+            hand.held.extend(held);
         }
         Ok(())
     }
