@@ -61,23 +61,14 @@ impl Handle<'_> {
         quote_spanned! {Span::mixed_site()=>
             #(#cfg)*
             #[doc = #about]
-            #[allow(
-                non_camel_case_types,
-                missing_debug_implementations,
-                reason = "it has the name of its function, and no values"
-            )]
+            #[allow(non_camel_case_types, missing_debug_implementations, reason = "it has its function's name, and no values")]
             #visibility struct #name {}
 
             #(#cfg)*
-            #[allow(
-                dead_code,
-                non_snake_case,
-                clippy::must_use_candidate,
-                clippy::needless_pass_by_value,
-                clippy::too_many_arguments,
-                clippy::used_underscore_binding,
-                reason = "every actor gets all of these, as its signature wants them"
-            )]
+            #[allow(dead_code, reason = "a binary may use some of these only, and every actor gets all of them")]
+            #[allow(non_snake_case, reason = "parameters are named as those of its function")]
+            #[allow(clippy::must_use_candidate, clippy::needless_pass_by_value, reason = "as its function's signature wants it")]
+            #[allow(clippy::too_many_arguments, clippy::used_underscore_binding, reason = "as its function has them")]
             impl #name {
                 #methods
             }
