@@ -4,7 +4,7 @@ use crate::scene::{Scene, message, times};
 use common::{
     clock::Timestamp,
     message::{Message, Raw},
-    store::MAX_CRASHES,
+    store::{MAX_CRASHES, SUSPECT_AFTER},
 };
 use std::time::Duration;
 use tests::process::{Process, eventually};
@@ -15,13 +15,17 @@ const PATIENCE: Duration = Duration::from_secs(60);
 #[test]
 fn a_message_that_kills_its_workers_dies_alone() {
     let scene = Scene::new();
-    let poison = message("abort", []);
-    let innocent = |number: u32| message("linger", [Raw::from(number)]);
+    let poison = message("abort", [Raw::from(7_u32), scene.gate_argument("gate")]);
+    let innocent = |number: u32| message("linger", [Raw::from(number), scene.gate_argument("gate")]);
     scene.send((1..=3).map(innocent).chain([poison.clone()]).chain((4..=7).map(innocent)));
     // As a supervisor does: whenever it dies, the next one is started.
     let mut workers: Vec<Process> = Vec::new();
     let is_over = |worker: &Process| worker.ended().is_some() || scene.dead_letters().len() == 1;
     while scene.dead_letters().is_empty() {
+        // From then on each runs alone, and need not wait for its neighbours.
+        if workers.len() == usize::try_from(SUSPECT_AFTER).unwrap() {
+            scene.open("gate");
+        }
         let worker = scene.worker(8);
         assert!(eventually(PATIENCE, || is_over(&worker).then_some(())).is_some(), "{worker}");
         workers.push(worker);

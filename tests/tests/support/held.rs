@@ -1,10 +1,21 @@
 //! Actors that a test holds up and lets go: files are gates. They are a program of their own, because workers are killed here.
 
-use std::{path::Path, thread, time::Duration};
+use std::{
+    path::Path,
+    sync::atomic::{AtomicU32, Ordering},
+    thread,
+    time::Duration,
+};
 
 use common::actor::Context;
 use common::{actor, actors};
 use tracing::{info, warn};
+
+/// Between two looks at what is waited for.
+const PAUSE: Duration = Duration::from_millis(5);
+
+/// How many linger, or have lingered, in this process.
+static LINGERING: AtomicU32 = AtomicU32::new(0);
 
 /// Runs until the file `gate` is there, or until it is told to stop.
 #[actor]
@@ -14,7 +25,7 @@ fn hold(context: &Context, gate: String) {
             warn!("told to stop");
             return;
         }
-        thread::sleep(Duration::from_millis(5));
+        thread::sleep(PAUSE);
     }
     info!("let go");
 }
@@ -25,17 +36,22 @@ fn note(n: u32) {
     info!("noted {n}");
 }
 
-/// Is still running when what began beside it aborts.
+/// Runs until the file `gate` is there, whatever aborts meanwhile.
 #[actor]
-fn linger(n: u32) {
-    thread::sleep(Duration::from_millis(800));
+fn linger(n: u32, gate: String) {
+    LINGERING.fetch_add(1, Ordering::Relaxed);
+    while !Path::new(&gate).exists() {
+        thread::sleep(PAUSE);
+    }
     info!("lingered {n}");
 }
 
-/// Ends its worker, once its neighbours have begun.
+/// Ends its worker, once so many linger beside it, or the file `gate` is there.
 #[actor]
-fn abort() {
-    thread::sleep(Duration::from_millis(300));
+fn abort(neighbours: u32, gate: String) {
+    while LINGERING.load(Ordering::Relaxed) < neighbours && !Path::new(&gate).exists() {
+        thread::sleep(PAUSE);
+    }
     std::process::abort();
 }
 

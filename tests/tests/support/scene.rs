@@ -76,7 +76,12 @@ impl Scene {
 
     /// A message that runs until [`open`](Self::open) is called.
     pub(crate) fn hold(&self, gate: &str) -> Message {
-        message("hold", [Raw::from(self.gate(gate).display().to_string().as_str())])
+        message("hold", [self.gate_argument(gate)])
+    }
+
+    /// The path of a gate, as an actor takes it.
+    pub(crate) fn gate_argument(&self, gate: &str) -> Raw {
+        Raw::from(self.gate(gate).display().to_string().as_str())
     }
 
     /// Lets end what waits at a gate.
