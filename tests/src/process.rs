@@ -7,6 +7,7 @@
 
 mod build;
 mod output;
+mod signals;
 mod warden;
 
 use self::output::{Output, Stream};
@@ -33,8 +34,21 @@ const PAUSE: Duration = Duration::from_millis(5);
 /// How long what a process printed may still be under way once it has ended.
 const LAST_WORDS: Duration = Duration::from_secs(5);
 
-/// Variables of a person's shell that would change what an experiment prints or where it connects.
-const NOT_INHERITED: [&str; 4] = ["BROKER_URL", "CLICOLOR_FORCE", "NO_COLOR", "RUST_LOG"];
+/// Variables of a person's shell that would change what an experiment, or Python, prints, or where it connects.
+const NOT_INHERITED: [&str; 9] = [
+    "BROKER_URL",
+    "CLICOLOR_FORCE",
+    "NO_COLOR",
+    "PYTHONHOME",
+    "PYTHONPATH",
+    "PYTHONWARNINGS",
+    "RUST_BACKTRACE",
+    "RUST_LIB_BACKTRACE",
+    "RUST_LOG",
+];
+
+/// Neither a person's language nor their place changes what a program prints.
+const ALWAYS: [(&str, &str); 2] = [("LC_ALL", "C.UTF-8"), ("TZ", "UTC")];
 
 /// The shell waits for a word, then becomes the program: whoever reads the word has been reported to the warden.
 /// When the test process dies before, `read` fails and nothing is started.
@@ -68,12 +82,13 @@ impl Process {
     /// As [`start`](Self::start) does.
     #[must_use]
     pub fn start_in(folder: &Path, program: &Path, args: &[&str], envs: &[(&str, &str)]) -> Self {
+        signals::restore();
         let mut shell = Command::new("sh");
         shell.args(["-c", WHEN_TOLD, "sh"]).arg(program).args(args).current_dir(folder);
         for name in NOT_INHERITED {
             shell.env_remove(name);
         }
-        shell.envs(envs.iter().copied()).process_group(0);
+        shell.envs(ALWAYS).envs(envs.iter().copied()).process_group(0);
         shell.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = shell.spawn().unwrap_or_else(|error| panic!("`sh` can't be started: {error}"));
 

@@ -1,6 +1,6 @@
 //! The kit keeps what it promises.
 
-use std::{env, fs, path::Path, process::Command, time::Duration};
+use std::{env, fs, os::unix::process::ExitStatusExt as _, path::Path, process::Command, time::Duration};
 use tests::{
     log, notes,
     process::{self, Process, eventually},
@@ -11,6 +11,9 @@ use tests::{
 
 /// Set for a copy of this test program, whose one test is then killed.
 const VICTIM: &str = "KIT_VICTIM";
+
+/// Set for a copy of this test program, whose one test then starts a child and interrupts it.
+const DEAF: &str = "KIT_DEAF";
 
 /// Set, to an experiment's folder, for a copy of this test program, whose one test then pins a log there.
 const PINS: &str = "KIT_PINS";
@@ -120,6 +123,26 @@ fn a_process_is_read_signalled_and_waited_for() {
     let process = Process::start(Path::new("sleep"), &["1000"], &[]);
     process.kill();
     assert_eq!(process.wait().code(), None);
+}
+
+/// Not a test of its own: what the next one runs in a process that was started with Ctrl-C ignored.
+#[test]
+fn a_deaf_one() {
+    if env::var_os(DEAF).is_none() {
+        return;
+    }
+    let process = Process::start(Path::new("sleep"), &["1000"], &[]);
+    process.interrupt();
+    assert_eq!(process.wait().signal(), Some(2), "{process}");
+    println!("it ended");
+}
+
+#[test]
+fn ctrl_c_ends_a_child_even_where_the_tests_were_started_to_ignore_it() {
+    let test = format!("trap '' INT HUP; '{}' --exact a_deaf_one --nocapture", env::current_exe().unwrap().display());
+    let tests = Process::start(Path::new("sh"), &["-c", &test], &[(DEAF, "1")]);
+    tests.wait_for_line("it ended");
+    assert!(tests.wait().success(), "{tests}");
 }
 
 #[test]
