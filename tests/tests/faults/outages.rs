@@ -119,7 +119,9 @@ async fn workers_go_on_after_a_server_that_comes_back_empty() {
     rig.board.hear("after").await;
     assert!(back.elapsed() < BACK_WITHIN, "{:?}", back.elapsed());
     rig.settle(0).await;
-    assert_eq!(rig.board.times("lost"), 0);
+    // It may have been fetched before the server died, and run before the loss is known; nobody else can run it.
+    let lost = rig.board.times("lost");
+    assert!(lost <= 1, "it ran {lost} times");
     worker.stop().await;
 }
 
