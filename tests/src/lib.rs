@@ -7,6 +7,7 @@
 //! python     a real dramatiq beside us, out of requirements-dev.txt
 //! log        what varies in a log is checked, then replaced, then pinned as a snapshot
 //! model      an executable model of a queue, held against stores under random sequences
+//! evidence   tables of what has to hold, with the tests that show it
 //! notes      the log excerpts in an experiment's README.rst, held against the pinned logs
 //! workspace  where things lie, and the environment variables that steer the kit
 //! ```
@@ -18,6 +19,7 @@
 //! started outside watches for the end of its test process by itself: child processes through [`process`]'s warden, the
 //! container through a named connection ([`redis`]).
 
+pub mod evidence;
 pub mod log;
 pub mod model;
 pub mod notes;

@@ -1,0 +1,236 @@
+//! Every fault that was found here or collected elsewhere, and the test that shows that it is mended.
+
+use tests::evidence::{self, Row};
+
+/// Where the table is.
+const TABLE: &str = "tests/FAULTS.rst";
+
+const ABOUT: &str = "
+Faults of queues, collected from what their users report, from reading this library end to end, and from killing it at random; each stands
+for its kind. Beside it stands what shows that it is mended, or *open*. This file is written from
+``tests/tests/tables/faults`` (``UPDATE_NOTES=1 cargo test -p tests --test tables``), and a test that is named here and gone fails the build.
+";
+
+#[test]
+fn every_fault_has_its_evidence() {
+    let rows: Vec<Row> = PARTS.iter().flat_map(|(_, rows)| *rows).copied().collect();
+    assert_eq!(evidence::problems(&rows), [""; 0]);
+    evidence::hold(TABLE, &evidence::table("Faults", ABOUT, &PARTS));
+}
+
+#[test]
+fn no_fault_is_left_out() {
+    let numbered = |prefix: &'static str, last: u32| (1..=last).map(move |number| format!("{prefix}{number}"));
+    let expected = [numbered("A", 39), numbered("B", 10), numbered("C", 15), numbered("", 120)];
+    for ((part, rows), expected) in PARTS.iter().zip(expected) {
+        let ids: Vec<_> = rows.iter().map(|row| row.id).collect();
+        assert_eq!(ids, expected.collect::<Vec<_>>(), "{part}");
+    }
+}
+
+const PARTS: [(&str, &[Row]); 4] = [
+    ("Messages lost, doubled, stuck", LOST),
+    ("Wrong or unclear words", WORDS),
+    ("Right already, to stay so", RIGHT),
+    ("Faults of the world around", CATALOGUE),
+];
+
+#[rustfmt::skip]
+const LOST: &[Row] = &[
+    Row { id: "A1", what: "The end of a run whose claim was lost counts, when its worker has fetched the message again", shown: &[], open: "all of it" },
+    Row { id: "A2", what: "What follows in Python's pipeline or group is gone when its first member runs in Rust", shown: &[], open: "all of it" },
+    Row { id: "A3", what: "max_age and time_limit from Python are ignored", shown: &[], open: "all of it" },
+    Row { id: "A4", what: "A transfer that takes longer than a call's limit is cut and repeated for ever", shown: &[], open: "all of it" },
+    Row { id: "A5", what: "A worker whose run() is dropped goes on for ever", shown: &[], open: "all of it" },
+    Row { id: "A6", what: "A hook that panics takes its slot for ever", shown: &[], open: "all of it" },
+    Row { id: "A7", what: "An error that is its own source spins a slot for ever", shown: &[], open: "all of it" },
+    Row { id: "A8", what: "A huge error text makes the retry too large, and goes to the log whole", shown: &[], open: "all of it" },
+    Row { id: "A9", what: "max_retries that is no small whole number is ignored in silence", shown: &[], open: "all of it" },
+    Row { id: "A10", what: "A result without a JSON form fails the actor and repeats its work", shown: &[], open: "all of it" },
+    Row { id: "A11", what: "NaN and infinity inside of an argument travel as null", shown: &[], open: "all of it" },
+    Row { id: "A12", what: "Infinity in a message kills the callback about it; a NaN result cannot be read", shown: &[], open: "all of it" },
+    Row { id: "A13", what: "A result's time to live beyond the server's range spoils every batch", shown: &[], open: "all of it" },
+    Row { id: "A14", what: "More than a thousand messages given back at once lose their order", shown: &[], open: "all of it" },
+    Row { id: "A15", what: "A dead worker is found late while many others are silent; virtual workers never go", shown: &[], open: "all of it" },
+    Row { id: "A16", what: "A suspect stops its whole worker; messages that never ran are blamed", shown: &[], open: "all of it" },
+    Row { id: "A17", what: "A promoted message is delayed again by Python", shown: &[], open: "all of it" },
+    Row { id: "A18", what: "A log that nobody reads hangs the slots and the stop", shown: &[], open: "all of it" },
+    Row { id: "A19", what: "A closed terminal kills a worker", shown: &[], open: "all of it" },
+    Row { id: "A20", what: "A prefetched low message runs before a high one sent later", shown: &[], open: "all of it" },
+    Row { id: "A21", what: "Guards against damage look beside a linked database file", shown: &[], open: "all of it" },
+    Row { id: "A22", what: "A queue's name may be a key of the layout", shown: &[], open: "all of it" },
+    Row { id: "A23", what: "After a fork the child's send hangs", shown: &[], open: "all of it" },
+    Row { id: "A24", what: "The last Rust worker that leaves keeps what is delayed from Python", shown: &[], open: "all of it" },
+    Row { id: "A25", what: "A rolling deploy kills messages of an actor that old workers do not know", shown: &[], open: "all of it" },
+    Row { id: "A26", what: "A message whose workers died too often is dead without a word; the limit cannot be set", shown: &[], open: "all of it" },
+    Row { id: "A27", what: "Memory is quadratic in kept results and dead letters", shown: &[], open: "all of it" },
+    Row { id: "A28", what: "Options of Python that are not honoured are dropped without a word", shown: &[], open: "all of it" },
+    Row { id: "A29", what: "Every message wakes every idle worker", shown: &[], open: "all of it" },
+    Row { id: "A30", what: "Upkeep and fetch of many queues hold the server", shown: &[], open: "all of it" },
+    Row { id: "A31", what: "Many processes on one file starve beats, and rob the living", shown: &[], open: "all of it" },
+    Row { id: "A32", what: "A clock that steps after connecting shifts all delays", shown: &[], open: "all of it" },
+    Row { id: "A33", what: "A stop gives up its last calls after a moment; an early signal ends the process", shown: &[], open: "all of it" },
+    Row { id: "A34", what: "After an outage, ends with large bodies go in one call that never gets through", shown: &[], open: "all of it" },
+    Row { id: "A35", what: "Connections killed under load let a few messages run twice", shown: &[], open: "all of it" },
+    Row { id: "A36", what: "A Python worker whose clock is ahead robs Rust's, unnamed", shown: &[], open: "all of it" },
+    Row { id: "A37", what: "A fetch brings one message of each queue, whatever their sizes", shown: &[], open: "all of it" },
+    Row { id: "A38", what: "Far away, a dead worker's messages are never taken over", shown: &[], open: "all of it" },
+    Row { id: "A39", what: "After a full disk, messages of a file wait for a minute and more", shown: &[], open: "all of it" },
+];
+
+#[rustfmt::skip]
+const WORDS: &[Row] = &[
+    Row { id: "B1", what: "A password with special signs is half printed", shown: &[], open: "all of it" },
+    Row { id: "B2", what: "A broker's URL with a line break makes another database in silence", shown: &[], open: "all of it" },
+    Row { id: "B3", what: "A time zone that is unknown counts as UTC in silence", shown: &[], open: "all of it" },
+    Row { id: "B4", what: "Some calls of a broker panic outside of tokio", shown: &[], open: "all of it" },
+    Row { id: "B5", what: "--watch is deaf after its folder was replaced, and misnames the system's limit", shown: &[], open: "all of it" },
+    Row { id: "B6", what: "Wrong words about read-only file systems, the environment, and IPv6 addresses", shown: &[], open: "all of it" },
+    Row { id: "B7", what: "One warning is repeated with every beat; an expected error is a warning", shown: &[], open: "all of it" },
+    Row { id: "B8", what: "No line says that messages are polled for", shown: &[], open: "all of it" },
+    Row { id: "B9", what: "At INFO a failure names neither actor nor message", shown: &[], open: "all of it" },
+    Row { id: "B10", what: "Words about a second Ctrl-C and about one delayed message", shown: &[], open: "all of it" },
+];
+
+#[rustfmt::skip]
+const RIGHT: &[Row] = &[
+    Row { id: "C1", what: "Kills, stops, forgotten scripts, pauses, restarts, a full server, mixed fleets: nothing is lost", shown: &[], open: "all of it" },
+    Row { id: "C2", what: "Rolling stops run each message exactly once", shown: &[], open: "all of it" },
+    Row { id: "C3", what: "A million queued messages are drained in flat memory", shown: &[], open: "all of it" },
+    Row { id: "C4", what: "Very many messages due at once are moved in steps", shown: &[], open: "all of it" },
+    Row { id: "C5", what: "Thousands of async slots run side by side", shown: &[], open: "all of it" },
+    Row { id: "C6", what: "Hundreds of messages of 10 MB are run in little memory", shown: &[], open: "all of it" },
+    Row { id: "C7", what: "Odd priorities and delays from Python", shown: &[], open: "all of it" },
+    Row { id: "C8", what: "Batches of none, of very many, and of large messages", shown: &[], open: "all of it" },
+    Row { id: "C9", what: "Ids that are no UUIDs", shown: &[], open: "all of it" },
+    Row { id: "C10", what: "VACUUM, backup and journal mode by hand", shown: &[], open: "all of it" },
+    Row { id: "C11", what: "Any locale, and bytes that are no text", shown: &[], open: "all of it" },
+    Row { id: "C12", what: "Closed file descriptors", shown: &[], open: "all of it" },
+    Row { id: "C13", what: "A worker as process 1", shown: &[], open: "all of it" },
+    Row { id: "C14", what: "Editors that save by renaming", shown: &[], open: "all of it" },
+    Row { id: "C15", what: "A delay beyond all bounds", shown: &[], open: "all of it" },
+];
+
+#[rustfmt::skip]
+const CATALOGUE: &[Row] = &[
+    Row { id: "1", what: "kill -9 while an actor runs", shown: &["tests/tests/death/killed.rs::a_worker_that_is_there_takes_over_within_five_seconds", "tests/tests/sqlite/killed.rs::the_message_of_a_killed_worker_runs_on_another_within_five_seconds"], open: "" },
+    Row { id: "2", what: "kill -9 of the only worker, and a new one at once", shown: &["tests/tests/death/killed.rs::the_first_worker_after_it_takes_over_within_five_seconds"], open: "" },
+    Row { id: "3", what: "kill -9 after an actor's work, before its acknowledgement", shown: &["promise::a_dead_workers_messages_come_back_to_the_head"], open: "" },
+    Row { id: "4", what: "kill -9 between a retry and its acknowledgement", shown: &["tests/tests/model/broken.rs::a_retry_that_is_a_copy_and_then_an_acknowledgement_is_caught", "tests/tests/model/broken.rs::a_retry_whose_enqueueing_fails_and_that_is_acknowledged_all_the_same_is_caught"], open: "" },
+    Row { id: "5", what: "kill -9 between a result and its acknowledgement", shown: &["promise::a_result_is_stored_with_the_end"], open: "" },
+    Row { id: "6", what: "kill -9 between what follows a message and its acknowledgement", shown: &["promise::effects_happen_with_the_end", "tests/tests/redis_store/endings.rs::effects_happen_with_the_ending_or_not_at_all"], open: "" },
+    Row { id: "7", what: "kill -9 while a delayed message becomes ready", shown: &["tests/tests/model/broken.rs::a_promotion_that_is_a_copy_and_then_an_acknowledgement_is_caught"], open: "" },
+    Row { id: "8", what: "kill -9 during a graceful stop", shown: &[], open: "a kill in the middle of giving back" },
+    Row { id: "9", what: "SIGTERM while busy", shown: &["tests/tests/command_line/stops.rs::sigterm_lets_what_runs_end", "tests/tests/outage/stops.rs::a_signal_gives_back_what_waits_in_order_before_what_runs_has_ended"], open: "" },
+    Row { id: "10", what: "several signals, of several kinds", shown: &["tests/tests/outage/stops.rs::a_second_signal_gives_back_everything", "tests/tests/outage/stops.rs::a_third_signal_waits_for_nobody"], open: "" },
+    Row { id: "11", what: "a signal during the start, or while the broker is away", shown: &["tests/tests/outage/stops.rs::a_signal_during_the_start_leaves_nothing_behind", "tests/tests/command_line/stops.rs::a_worker_that_has_no_broker_yet_ends_soon_after_ctrl_c", "tests/tests/command_line/stops.rs::a_worker_whose_redis_has_gone_ends_soon_after_ctrl_c"], open: "" },
+    Row { id: "12", what: "stopped for longer than its time, then woken", shown: &["tests/tests/death/paused.rs::a_worker_paused_for_too_long_drops_what_it_ran_and_goes_on"], open: "" },
+    Row { id: "13", what: "stopped for less", shown: &["tests/tests/death/paused.rs::a_worker_paused_for_less_is_not_robbed"], open: "" },
+    Row { id: "14", what: "an actor panics", shown: &["common/tests/worker/runs.rs::a_panic_is_a_failure_and_the_slot_lives_on"], open: "" },
+    Row { id: "15", what: "a panic inside of a panic, or where panics abort", shown: &[], open: "a test with a program of its own" },
+    Row { id: "16", what: "a panic without words, or in a hook", shown: &[], open: "see A6" },
+    Row { id: "17", what: "a stack overflow in an actor", shown: &[], open: "a test with a real overflow" },
+    Row { id: "18", what: "the system kills a worker for its memory", shown: &[], open: "a test with a limited container" },
+    Row { id: "19", what: "an allocation fails", shown: &[], open: "a test with a limited process" },
+    Row { id: "20", what: "a message kills every worker that takes it", shown: &["tests/tests/death/poison.rs::a_message_that_kills_its_workers_dies_alone"], open: "" },
+    Row { id: "21", what: "an async actor that never yields", shown: &["tests/tests/worker.rs::nothing_that_an_actor_does_stops_the_beat"], open: "the time limit that says so and replaces the slot" },
+    Row { id: "22", what: "an actor that ignores the end", shown: &["common/tests/worker/stops.rs::a_second_stop_gives_back_what_runs_and_waits_for_nothing", "common/tests/worker/stops.rs::the_shutdown_timeout_ends_the_waiting"], open: "" },
+    Row { id: "23", what: "an actor that runs for longer than a silent worker is given", shown: &["tests/tests/death/paused.rs::a_worker_whose_slots_all_spin_is_not_robbed", "tests/tests/wire/statements/workers.rs::a_rust_worker_that_is_busy_for_long_is_not_robbed_by_python"], open: "" },
+    Row { id: "24", what: "an actor ends the process", shown: &[], open: "a test of its own" },
+    Row { id: "25", what: "file descriptors run out", shown: &[], open: "a test with a limited process" },
+    Row { id: "26", what: "a thread cannot be started", shown: &[], open: "a test with a limited process" },
+    Row { id: "27", what: "an actor's child processes outlive its worker", shown: &[], open: "a sentence in the docs" },
+    Row { id: "28", what: "two workers of one id", shown: &["docs::common/src/store/claims.rs::random, new at each start, never configured"], open: "" },
+    Row { id: "29", what: "a fork after the start", shown: &[], open: "see A23" },
+    Row { id: "30", what: "nobody reads the log, or its pipe is closed", shown: &[], open: "see A18" },
+    Row { id: "31", what: "Redis killed and restarted, all kept", shown: &["tests/tests/faults/outages.rs::a_server_that_keeps_everything_may_be_killed_while_a_message_runs", "tests/tests/outage/restarts.rs::a_hundred_kills_lose_nothing_that_was_acknowledged"], open: "" },
+    Row { id: "32", what: "Redis restarted, some or all lost", shown: &["tests/tests/faults/outages.rs::workers_go_on_after_a_server_that_comes_back_empty"], open: "with the newest seconds lost" },
+    Row { id: "33", what: "Redis restarted with messages that had ended", shown: &[], open: "a restart from an old dump" },
+    Row { id: "34", what: "an append-only file without its end", shown: &[], open: "a test of its own" },
+    Row { id: "35", what: "FLUSHALL under running workers", shown: &["tests/tests/faults/outages.rs::workers_outlive_a_flushall_and_go_on", "tests/tests/wire/restart.rs::workers_of_both_sides_go_on_after_a_restart_and_after_everything_was_deleted"], open: "" },
+    Row { id: "36", what: "the server forgets scripts", shown: &["tests/tests/faults/outages.rs::scripts_that_are_forgotten_again_and_again_are_learnt_again"], open: "" },
+    Row { id: "37", what: "the server is full", shown: &["tests/tests/faults/full.rs::a_full_redis_refuses_whole_batches_and_is_drained_by_every_ending", "tests/tests/faults/full.rs::a_worker_can_start_on_a_full_redis_and_drain_it"], open: "" },
+    Row { id: "38", what: "the server evicts bodies", shown: &["tests/tests/faults/ghosts.rs::ids_without_bodies_go_and_bodies_without_ids_stay"], open: "a warning about the policy at start" },
+    Row { id: "39", what: "the server cannot write to its disk", shown: &[], open: "a container with a small disk" },
+    Row { id: "40", what: "the master became a replica", shown: &["tests/tests/faults/outages.rs::a_server_that_became_a_replica_is_left_and_work_goes_on_when_it_is_a_master_again"], open: "" },
+    Row { id: "41", what: "a failover by Sentinel", shown: &[], open: "Sentinel" },
+    Row { id: "42", what: "a split in which the old master takes writes", shown: &[], open: "Sentinel" },
+    Row { id: "43", what: "a server that loads, lacks replicas or its master", shown: &[], open: "a test of each answer" },
+    Row { id: "44", what: "somebody's script holds the server", shown: &["tests/tests/faults/outages.rs::a_server_that_is_held_up_by_somebodys_script_is_waited_for"], open: "" },
+    Row { id: "45", what: "our script is killed", shown: &[], open: "a test of its own" },
+    Row { id: "46", what: "a slow server", shown: &["tests/tests/redis_store/upkeep.rs::a_pause_of_the_whole_fleet_kills_nobody"], open: "" },
+    Row { id: "47", what: "a wrong password, a command that is not allowed", shown: &["tests/tests/redis_store/rights.rs::a_wrong_password_is_no_outage_and_is_not_shown", "tests/tests/faults/rights.rs::a_command_that_is_taken_away_is_named_with_its_key_and_nothing_is_lost"], open: "" },
+    Row { id: "48", what: "the server takes nobody in", shown: &["tests/tests/faults/outages.rs::a_server_that_takes_nobody_in_serves_who_is_there_and_is_tried_again"], open: "" },
+    Row { id: "49", what: "a foreign key where ours should be", shown: &["tests/tests/faults/foreign.rs::a_foreign_key_is_named_and_stops_only_what_needs_it_until_it_is_gone"], open: "" },
+    Row { id: "50", what: "an unknown server or version", shown: &[], open: "a check at start" },
+    Row { id: "51", what: "a cluster", shown: &[], open: "clusters" },
+    Row { id: "52", what: "a connection is closed by the server", shown: &["tests/tests/faults/outages.rs::connections_may_be_killed_at_any_moment"], open: "" },
+    Row { id: "53", what: "news are lost together with their connection", shown: &["tests/tests/redis_store/waiting.rs::killed_connections_end_a_wait_and_are_made_anew", "promise::a_beat_tells_that_something_is_ready"], open: "" },
+    Row { id: "54", what: "a half-open connection", shown: &["tests/tests/outage/outages.rs::a_connection_that_died_silently_is_given_up", "tests/tests/outage/outages.rs::a_worker_that_only_waits_notices_that_its_connections_died_silently"], open: "" },
+    Row { id: "55", what: "the answer of a fetch is lost", shown: &["promise::what_a_lost_answer_has_claimed_comes_back", "tests/tests/faults/late.rs::a_fetch_that_arrives_while_its_worker_lives_is_given_back_by_a_beat"], open: "" },
+    Row { id: "56", what: "the answer of an enqueue is lost", shown: &["promise::the_same_message_sent_twice_is_stored_once", "tests/tests/faults/late.rs::a_message_that_was_sent_again_is_stored_once_when_the_first_arrives_late"], open: "" },
+    Row { id: "57", what: "the answer of an end is lost", shown: &["promise::an_end_that_is_repeated_is_unknown"], open: "" },
+    Row { id: "58", what: "a connection is cut in the middle of a request", shown: &[], open: "a cut after each number of bytes" },
+    Row { id: "59", what: "corrupt bytes in an answer", shown: &[], open: "a test of its own" },
+    Row { id: "60", what: "the server's address changes", shown: &["tests/tests/outage/outages.rs::a_redis_at_a_new_address_is_found_behind_the_old_one"], open: "a name that resolves anew" },
+    Row { id: "61", what: "all workers come back at once", shown: &[], open: "connections counted after an outage" },
+    Row { id: "62", what: "TLS with wrong certificates", shown: &[], open: "TLS" },
+    Row { id: "63", what: "a worker is cut off while its actors run on", shown: &["tests/tests/faults/late.rs::an_end_that_arrives_after_a_take_over_changes_nothing"], open: "" },
+    Row { id: "64", what: "requests arrive, answers come late", shown: &["tests/tests/outage/outages.rs::what_was_held_up_on_the_way_does_no_harm_when_it_arrives_after_all"], open: "" },
+    Row { id: "65", what: "localhost by two protocols, a missing socket", shown: &[], open: "a test of its own" },
+    Row { id: "66", what: "a worker's clock jumps by a day", shown: &["tests/tests/death/paused.rs::workers_with_wrong_clocks_rob_nobody_and_are_not_robbed"], open: "" },
+    Row { id: "67", what: "clocks that differ from the start", shown: &["tests/tests/death/paused.rs::workers_with_wrong_clocks_rob_nobody_and_are_not_robbed", "tests/tests/wire/interleavings/upkeep.rs::a_python_whose_clock_is_behind_is_not_taken_for_dead_and_robs_nobody"], open: "" },
+    Row { id: "68", what: "the server's clock jumps", shown: &["promise::looks_that_come_late_bury_nobody", "common/src/stores/looks.rs::late_looks_add_nothing_and_do_not_start_anew"], open: "" },
+    Row { id: "69", what: "a machine is suspended and woken", shown: &["tests/tests/death/paused.rs::an_idle_worker_paused_for_too_long_wakes_to_what_came_meanwhile"], open: "" },
+    Row { id: "70", what: "summer time, leap days, impossible dates in schedules", shown: &[], open: "schedules" },
+    Row { id: "71", what: "a schedule on two hosts", shown: &[], open: "schedules" },
+    Row { id: "72", what: "delays and etas of any form", shown: &["common/src/message/raw.rs::milliseconds_are_read_from_whatever_number_it_is", "common/src/message/wire.rs::a_bad_eta_is_the_present", "promise::a_delay_that_is_over_is_none"], open: "" },
+    Row { id: "73", what: "a message's age limit passes while it waits", shown: &[], open: "age limits" },
+    Row { id: "74", what: "bytes that are no JSON", shown: &["tests/tests/faults/input.rs::bytes_that_are_no_message_die_one_by_one_with_their_reasons", "common/tests/message_properties.rs::no_bytes_are_too_strange_to_be_looked_at"], open: "" },
+    Row { id: "75", what: "JSON of another shape", shown: &["tests/tests/wire/corpus.rs::what_python_reads_is_read_or_refused_with_a_reason"], open: "" },
+    Row { id: "76", what: "an id without a body", shown: &["tests/tests/faults/ghosts.rs::ids_without_bodies_go_and_bodies_without_ids_stay", "tests/tests/wire/statements/places.rs::an_id_without_a_body_holds_nobody_up_and_is_forgotten"], open: "" },
+    Row { id: "77", what: "a body without an id", shown: &["tests/tests/faults/ghosts.rs::ids_without_bodies_go_and_bodies_without_ids_stay"], open: "a command that finds it" },
+    Row { id: "78", what: "an id twice in a list", shown: &["tests/tests/faults/ghosts.rs::an_id_that_is_listed_twice_runs_once_in_one_worker", "tests/tests/faults/ghosts.rs::of_an_id_in_two_workers_only_the_first_end_has_effects"], open: "" },
+    Row { id: "79", what: "two messages of one id", shown: &["promise::another_message_of_the_same_id_is_kept_beside_it"], open: "the report of it" },
+    Row { id: "80", what: "an actor that nobody knows", shown: &[], open: "see A25" },
+    Row { id: "81", what: "arguments that do not fit", shown: &["tests/tests/faults/input.rs::a_message_with_wrong_arguments_dies_alone", "common/src/actor/arguments.rs::what_does_not_fit_is_named"], open: "" },
+    Row { id: "82", what: "numbers at the edge", shown: &["tests/tests/wire/statements/bodies.rs::numbers_and_texts_that_rust_has_no_type_for_run_or_die_with_a_reason", "common/src/message/raw.rs::bare_words_reach_floats_only"], open: "" },
+    Row { id: "83", what: "strange signs in names and arguments", shown: &["common/src/queue_name.rs::dramatiqs_rule_decides", "tests/tests/inside/python.rs::an_id_commands_no_terminal"], open: "" },
+    Row { id: "84", what: "messages of 100 MB", shown: &["tests/tests/faults/input.rs::a_message_of_100_megabytes_dies_unread_and_large_ones_run_without_holding_up_anything"], open: "" },
+    Row { id: "85", what: "JSON nested beyond reason", shown: &["tests/tests/faults/input.rs::an_argument_nested_beyond_reason_dies_alone"], open: "" },
+    Row { id: "86", what: "a million small items in one message", shown: &[], open: "a bound of memory" },
+    Row { id: "87", what: "options that only Python knows", shown: &["tests/tests/wire/statements/bodies.rs::options_that_only_python_understands_outlive_a_retry_by_rust"], open: "" },
+    Row { id: "88", what: "a message of another encoder", shown: &["tests/tests/faults/input.rs::bytes_that_are_no_message_die_one_by_one_with_their_reasons"], open: "a hint at the encoder" },
+    Row { id: "89", what: "a number of retries that is none", shown: &[], open: "see A9" },
+    Row { id: "90", what: "secrets in arguments", shown: &[], open: "a log without them" },
+    Row { id: "91", what: "millions of queued messages", shown: &[], open: "see C3" },
+    Row { id: "92", what: "a million delayed messages", shown: &[], open: "a bound of memory as a test; the benchmark `delayed` measures 100,000" },
+    Row { id: "93", what: "10,000 queues, 1,000 silent workers", shown: &[], open: "see A15 and A30" },
+    Row { id: "94", what: "a dead worker with very many claims", shown: &["tests/tests/redis_store/upkeep.rs::more_than_fits_one_call_is_moved_in_one_beat"], open: "" },
+    Row { id: "95", what: "all fail at once", shown: &["common/src/backoff.rs::every_wait_lies_inside_its_window"], open: "" },
+    Row { id: "96", what: "senders that are faster than workers", shown: &[], open: "a limit that refuses" },
+    Row { id: "97", what: "more than a script can unpack", shown: &["tests/tests/redis_store/places.rs::a_thousand_and_some_messages_go_in_chunks"], open: "" },
+    Row { id: "98", what: "an idle fleet's commands", shown: &["tests/tests/worker.rs::an_idle_worker_hardly_calls_and_is_woken_at_once"], open: "" },
+    Row { id: "99", what: "one noisy queue", shown: &[], open: "weights" },
+    Row { id: "100", what: "beats while all cores are busy", shown: &["tests/tests/death/paused.rs::a_worker_whose_slots_all_spin_is_not_robbed"], open: "" },
+    Row { id: "101", what: "SQLite: kill -9 in a transaction", shown: &["tests/tests/sqlite/killed.rs::kills_lose_no_acknowledged_message_and_leave_no_half_batch"], open: "" },
+    Row { id: "102", what: "SQLite: a full disk", shown: &["tests/tests/sqlite/full.rs::a_send_without_room_is_refused_and_works_once_there_is_some", "tests/tests/sqlite/full.rs::a_worker_keeps_what_it_finished_without_room_and_runs_nothing_twice"], open: "" },
+    Row { id: "103", what: "SQLite: a damaged or cut file", shown: &["tests/tests/sqlite/damaged.rs::a_garbled_header_is_refused", "tests/tests/sqlite/damaged.rs::a_garbled_page_is_refused", "tests/tests/sqlite/damaged.rs::a_file_that_was_cut_off_is_refused", "tests/tests/sqlite/damaged.rs::an_empty_file_beside_a_log_is_refused"], open: "" },
+    Row { id: "104", what: "SQLite: files deleted, moved or replaced while open", shown: &["tests/tests/sqlite/moved.rs::nothing_is_written_once_the_log_is_deleted", "tests/tests/sqlite/moved.rs::nothing_is_written_to_a_database_that_has_taken_the_place"], open: "" },
+    Row { id: "105", what: "SQLite: files of somebody else, or read-only", shown: &["tests/tests/sqlite/rights.rs::a_file_that_may_not_be_written_is_told_of", "tests/tests/sqlite/rights.rs::the_log_of_another_user_is_told_of"], open: "" },
+    Row { id: "106", what: "SQLite: a stopped process holds the lock", shown: &["tests/tests/sqlite/locked.rs::a_send_says_for_how_long_another_has_held_the_lock", "tests/tests/sqlite/locked.rs::a_worker_goes_on_once_the_lock_is_released"], open: "" },
+    Row { id: "107", what: "SQLite: a reader lets the log grow", shown: &["tests/tests/sqlite/locked.rs::a_reader_that_lets_the_log_grow_is_told_of"], open: "" },
+    Row { id: "108", what: "SQLite: the bell is lost", shown: &["tests/tests/sqlite/bell.rs::a_deleted_bell_delays_one_message_and_is_hung_up_again", "common/src/stores/sqlite/bell.rs::who_cannot_watch_can_still_ring"], open: "" },
+    Row { id: "109", what: "SQLite: a network file system", shown: &[], open: "a sentence in the docs" },
+    Row { id: "110", what: "SQLite: other versions of the file", shown: &["tests/tests/sqlite/versions.rs::a_newer_version_is_refused", "tests/tests/sqlite/versions.rs::processes_that_make_the_same_file_at_once_all_succeed"], open: "" },
+    Row { id: "111", what: "SQLite: a power cut", shown: &["tests/tests/sqlite/power.rs::files_copied_at_any_moment_hold_all_that_was_acknowledged", "tests/tests/sqlite/power.rs::a_log_without_its_end_holds_a_prefix"], open: "" },
+    Row { id: "112", what: "a wrong URL or option", shown: &["tests/tests/command_line/brokers.rs::a_url_of_no_broker_is_refused_by_the_part_that_is_wrong", "common/src/stores/url.rs::what_is_wrong_is_named"], open: "" },
+    Row { id: "113", what: "settings out of bounds", shown: &["common/tests/worker/runs.rs::mistakes_are_found_before_the_first_message"], open: "" },
+    Row { id: "114", what: "a queue without a worker", shown: &["tests/tests/inside/sent.rs::where_all_workers_tell_their_queues_one_of_the_right_queue_is_missed"], open: "" },
+    Row { id: "115", what: "keys deleted by hand", shown: &["tests/tests/wire/interleavings/upkeep.rs::everything_is_deleted_while_both_hold_something_and_both_go_on", "tests/tests/redis_store/interleavings.rs::a_lost_index_is_rebuilt_from_the_claims"], open: "" },
+    Row { id: "116", what: "a rolling deploy", shown: &[], open: "see A25" },
+    Row { id: "117", what: "two languages on one queue, one of them dies", shown: &["tests/tests/death/python.rs::a_python_worker_alone_takes_over_everything_of_a_killed_rust_worker", "tests/tests/death/python.rs::a_rust_worker_takes_over_from_a_killed_python_worker_after_its_minute"], open: "" },
+    Row { id: "118", what: "dead letters are moved while workers run", shown: &["promise::a_revived_dead_letter_is_a_ready_message_under_a_new_name", "promise::a_purge_deletes_what_waits_and_nothing_else"], open: "" },
+    Row { id: "119", what: "where results or metrics are kept is away", shown: &[], open: "a place of their own for results" },
+    Row { id: "120", what: "a hook that takes half a minute", shown: &[], open: "a bound" },
+];

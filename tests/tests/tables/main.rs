@@ -1,0 +1,3 @@
+//! Tables of what has to hold, generated from what the tests show.
+
+mod faults;
