@@ -3,7 +3,6 @@
 mod looks;
 pub mod memory;
 pub mod redis;
-mod shares;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 mod surplus;

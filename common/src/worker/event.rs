@@ -3,16 +3,17 @@
 use super::keeper::Call;
 use super::stop::Stage;
 use crate::error::StoreError;
-use crate::store::{Answer, Beat, Ending, Fetched, Wake};
+use crate::store::{Answer, Beat, Fetched, Wake};
 
 /// What the loop at home reacts to.
 #[derive(Debug)]
 pub(super) enum Event {
     /// Slots have left endings.
     Ended,
-    /// What a fetch brought.
-    Fetched(Result<Fetched, StoreError>),
-    Finished(Vec<Ending>, Result<Vec<Answer>, StoreError>),
+    /// What a fetch of at most so many of each queue brought.
+    Fetched(usize, Result<Fetched, StoreError>),
+    /// What became of the endings that were being stored.
+    Finished(Result<Vec<Answer>, StoreError>),
     /// Time for a beat, as planned by the timer of this number.
     BeatDue(u64),
     Beaten(Result<Beat, StoreError>),

@@ -6,6 +6,7 @@
 mod beating;
 mod fetching;
 mod finishing;
+mod holds;
 mod idling;
 mod outage;
 mod stopping;
@@ -18,6 +19,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::AbortHandle;
 use tracing::warn;
 
+use self::holds::Holds;
 use self::idling::Question;
 pub(super) use self::idling::Until;
 pub(super) use self::outage::Call;
@@ -48,6 +50,10 @@ pub(super) struct Keeper {
     beating: bool,
     /// A beat is wanted as soon as the one under way is over.
     beat_again: bool,
+    /// What this worker has claimed.
+    holds: Holds,
+    /// The last delivery that the beat under way can know of.
+    beaten_at: u64,
     /// The last fetch brought less than was wanted: the queues are empty as far as we know.
     drained: bool,
     waiting: Option<AbortHandle>,
@@ -57,6 +63,9 @@ pub(super) struct Keeper {
     next_beat: Timestamp,
     /// Numbers the beat timers, so that an old one is known by its number.
     timer: u64,
+    /// The endings that are being stored, and the last delivery that the call can know of.
+    sent: Arc<Vec<Ending>>,
+    sent_at: u64,
     /// Endings that the store could not take yet.
     unfinished: Vec<Ending>,
     /// Whether some of them may have been stored already.
@@ -95,11 +104,15 @@ impl Keeper {
             finishing: false,
             beating: false,
             beat_again: false,
+            holds: Holds::default(),
+            beaten_at: 0,
             drained: false,
             waiting: None,
             next_due: None,
             next_beat: Timestamp::EPOCH,
             timer: 0,
+            sent: Arc::default(),
+            sent_at: 0,
             unfinished: Vec::new(),
             repeated: false,
             refused: Vec::new(),
@@ -152,8 +165,8 @@ impl Keeper {
 
     fn react(&mut self, event: Event) {
         match event {
-            Event::Fetched(fetched) => self.fetched(fetched),
-            Event::Finished(endings, answers) => self.finished(endings, answers),
+            Event::Fetched(share, fetched) => self.fetched(share, fetched),
+            Event::Finished(answers) => self.finished(answers),
             Event::BeatDue(timer) if timer == self.timer => self.start_beat(),
             // An old timer, or nothing but a reason to go on.
             Event::BeatDue(_) | Event::Ended => {}

@@ -5,13 +5,14 @@
 //! lowest number, so that a quiet log shows the same numbers every time.
 
 use std::cmp::{Ordering, Reverse};
-use std::collections::{BTreeSet, BinaryHeap};
+use std::collections::{BTreeSet, BinaryHeap, HashSet};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tracing::warn;
 
 use super::event::Event;
 use super::prefetch::Prefetch;
@@ -49,12 +50,34 @@ struct State {
     arrivals: u64,
     /// Slots with nothing to do, from 0.
     idle: BTreeSet<usize>,
-    /// What each slot runs.
-    running: Vec<Option<Running>>,
+    slots: Vec<Slot>,
     endings: Vec<Ending>,
     prefetch: Prefetch,
     /// Whether slots may take more.
     open: bool,
+}
+
+/// What a slot does.
+enum Slot {
+    Free,
+    Runs(Running),
+    /// An actor goes on whose claim was lost or given back: its end counts for nothing.
+    RunsForNothing,
+}
+
+impl Slot {
+    fn running(&self) -> Option<&Running> {
+        if let Self::Runs(running) = self { Some(running) } else { None }
+    }
+
+    /// Takes the claim away from what runs, and tells it to stop.
+    fn take_claim(&mut self) -> Option<Claim> {
+        let Self::Runs(Running { claim, cancellation, .. }) = self else { return None };
+        cancellation.cancel(Cause::Lost);
+        let claim = claim.clone();
+        *self = Self::RunsForNothing;
+        Some(claim)
+    }
 }
 
 struct Running {
@@ -102,7 +125,7 @@ impl Pool {
             waiting: BinaryHeap::new(),
             arrivals: 0,
             idle: (0..threads).collect(),
-            running: std::iter::repeat_with(|| None).take(threads).collect(),
+            slots: std::iter::repeat_with(|| Slot::Free).take(threads).collect(),
             endings: Vec::new(),
             prefetch: Prefetch::new(threads),
             open: true,
@@ -139,22 +162,30 @@ impl Pool {
     /// A slot's visit: leaves the ending of its last run, and takes the next message.
     pub(super) fn visit(&self, slot: usize, ending: Option<Ending>) -> Option<Job> {
         let mut state = self.lock();
-        let mut news = false;
-        // What was abandoned has its end already, and this one must not overtake it: an actor that is told to stop may end
-        // well, and is not done for all that.
-        if let Some(run) = state.running[slot].take() {
-            state.prefetch.ran(run.since.elapsed());
-            if let Some(ending) = ending {
-                news = state.endings.is_empty();
-                state.endings.push(ending);
+        let (mut news, mut is_late) = (false, false);
+        match std::mem::replace(&mut state.slots[slot], Slot::Free) {
+            Slot::Runs(run) => {
+                state.prefetch.ran(run.since.elapsed());
+                if let Some(ending) = ending {
+                    news = state.endings.is_empty();
+                    state.endings.push(ending);
+                }
             }
+            // This claim has its end already, or belongs to others, or to a later run. An actor that is told to stop may end well,
+            // and is not done for all that.
+            Slot::RunsForNothing => is_late = true,
+            Slot::Free => {}
         }
         let next = state.take(slot);
         if next.is_none() {
             state.idle.insert(slot);
         }
+        let is_open = state.open;
         drop(state);
-        if news {
+        if is_late && is_open {
+            warn!(target: "common::worker", "1 ended without effect: it was given to others meanwhile, which took this worker for dead");
+        }
+        if news || is_late {
             self.tell(Event::Ended);
         }
         next
@@ -163,7 +194,7 @@ impl Pool {
     /// Frees a slot that could not run its message, without giving it the next one at once.
     pub(super) fn free(&self, slot: usize, ending: Ending) {
         let mut state = self.lock();
-        if state.running[slot].take().is_some() {
+        if let Slot::Runs(_) = std::mem::replace(&mut state.slots[slot], Slot::Free) {
             state.endings.push(ending);
         }
         state.idle.insert(slot);
@@ -190,28 +221,30 @@ impl Pool {
     /// Whether nothing runs, and no ending is left.
     pub(super) fn is_quiet(&self) -> bool {
         let state = self.lock();
-        state.endings.is_empty() && state.running.iter().all(Option::is_none)
+        state.endings.is_empty() && state.busy() == 0
     }
 
     /// How many messages run.
     pub(super) fn running(&self) -> usize {
-        self.lock().running.iter().flatten().count()
+        self.lock().running().count()
     }
 
-    /// All claims whose end was not tried yet.
-    pub(super) fn held(&self) -> Vec<Claim> {
-        let state = self.lock();
-        let waiting = state.waiting.iter().map(|Reverse(waiting)| &waiting.job.claim);
-        let running = state.running.iter().flatten().map(|run| &run.claim);
-        waiting.chain(running).cloned().collect()
+    /// How many slots have something to do: what runs, and what goes on although its claim is lost.
+    pub(super) fn busy(&self) -> usize {
+        self.lock().busy()
     }
 
-    /// Drops what others hold now: what waits is forgotten, what runs is cancelled. Returns how many run.
-    pub(super) fn lose(&self, lost: &[Claim]) -> usize {
+    /// Drops what others hold now: what waits is forgotten, what runs is told to stop, and neither its end nor one that lies
+    /// here counts. Returns how many run, and how many had ended.
+    pub(super) fn lose(&self, lost: &HashSet<&Claim>) -> (usize, usize) {
         let mut state = self.lock();
         state.waiting.retain(|Reverse(waiting)| !lost.contains(&waiting.job.claim));
-        let running = state.running.iter().flatten().filter(|run| lost.contains(&run.claim));
-        running.map(|run| run.cancellation.cancel(Cause::Lost)).count()
+        let before = state.endings.len();
+        state.endings.retain(|ending| !lost.contains(&ending.claim));
+        let ended = before - state.endings.len();
+        let is_lost = |slot: &&mut Slot| slot.running().is_some_and(|run| lost.contains(&run.claim));
+        let running = state.slots.iter_mut().filter(is_lost).filter_map(Slot::take_claim).count();
+        (running, ended)
     }
 
     /// Ends what somebody has cancelled: what waits is given back, and the store lets it die; what runs is told. Returns how
@@ -223,7 +256,7 @@ impl Pool {
             .partition(|Reverse(waiting)| cancelled.contains(&waiting.job.claim));
         state.waiting = rest;
         state.endings.extend(gone.into_iter().map(|Reverse(waiting)| head(waiting.job.claim)));
-        let running = state.running.iter().flatten().filter(|run| cancelled.contains(&run.claim));
+        let running = state.running().filter(|run| cancelled.contains(&run.claim));
         let first_told = |run: &&Running| {
             let is_first = !run.cancellation.is_cancelled();
             run.cancellation.cancel(Cause::Cancelled);
@@ -235,7 +268,7 @@ impl Pool {
     /// Gives back what waits beyond the present target: runs have become long since it was fetched.
     pub(super) fn give_back_surplus(&self, longest: Duration) {
         let mut state = self.lock();
-        if state.running.iter().flatten().any(|run| run.since.elapsed() > longest) {
+        if state.running().any(|run| run.since.elapsed() > longest) {
             state.prefetch.long_run_seen();
         }
         let target = state.prefetch.target();
@@ -261,16 +294,12 @@ impl Pool {
         state.give_back();
     }
 
-    /// Gives back even what runs; whatever it does from now on counts for nothing.
+    /// Gives back even what runs; whatever it does from now on counts for nothing. Returns how many slots that leaves at work.
     pub(super) fn abandon(&self) -> usize {
         let mut state = self.lock();
-        let running: Vec<_> = state.running.iter_mut().filter_map(Option::take).collect();
-        for run in &running {
-            run.cancellation.cancel(Cause::Lost);
-        }
-        let abandoned = running.len();
-        state.endings.extend(running.into_iter().map(|run| head(run.claim)));
-        abandoned
+        let claims: Vec<_> = state.slots.iter_mut().filter_map(Slot::take_claim).collect();
+        state.endings.extend(claims.into_iter().map(head));
+        state.busy()
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -280,6 +309,14 @@ impl Pool {
 }
 
 impl State {
+    fn running(&self) -> impl Iterator<Item = &Running> {
+        self.slots.iter().filter_map(Slot::running)
+    }
+
+    fn busy(&self) -> usize {
+        self.slots.len() - self.idle.len()
+    }
+
     /// Gives the first message to a slot.
     fn take(&mut self, slot: usize) -> Option<Job> {
         if !self.open {
@@ -288,7 +325,7 @@ impl State {
         let Reverse(Waiting { job, .. }) = self.waiting.pop()?;
         self.idle.remove(&slot);
         let (claim, cancellation) = (job.claim.clone(), job.cancellation.clone());
-        self.running[slot] = Some(Running { claim, cancellation, since: Stopwatch::start() });
+        self.slots[slot] = Slot::Runs(Running { claim, cancellation, since: Stopwatch::start() });
         Some(job)
     }
 

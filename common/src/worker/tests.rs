@@ -1,7 +1,9 @@
-//! What needs a hand on the store beside a worker: deaths, and a worker that sleeps through its own.
+//! What needs a hand on the store beside a worker: deaths, and a worker that sleeps through its own, or fetches what it lost.
 
 mod sleepy;
+mod twice;
 
+use std::collections::HashSet;
 use std::pin::pin;
 use std::sync::{Arc, Condvar, Mutex};
 use std::task::{Context as Task, Poll, Waker};
@@ -33,6 +35,12 @@ const DEADLINE: Duration = Duration::from_secs(30);
 /// Messages from this number on wait for the gate.
 const WAITING: i64 = 10;
 
+/// Messages from this number on wait for the gate as well, but end when they are told to stop.
+const OBEDIENT: i64 = 100;
+
+/// Between two looks of an actor that waits.
+const PAUSE: Duration = Duration::from_millis(1);
+
 /// One run: which message, how many were claimed in the queue when it began, whether it was told to stop.
 type Seen = (i64, usize, bool);
 
@@ -47,6 +55,15 @@ impl Scene {
     fn open_gate(&self) {
         *self.gate.0.lock().unwrap() = true;
         self.gate.1.notify_all();
+    }
+
+    fn close_gate(&self) {
+        *self.gate.0.lock().unwrap() = false;
+    }
+
+    /// Which messages were run so far, and whether each was told to stop.
+    fn told(&self) -> Vec<(i64, bool)> {
+        self.seen.lock().unwrap().iter().map(|(number, _, told)| (*number, *told)).collect()
     }
 
     fn started(&self) -> Vec<(i64, usize)> {
@@ -72,14 +89,17 @@ fn run(context: &Context) -> Outcome {
     let scene: &Arc<Scene> = context.lend();
     let number: i64 = context.message().args[0].read().unwrap();
     let claimed = at_once(scene.store.counts(&QueueName::default())).unwrap().claimed;
-    scene.seen.lock().unwrap().push((number, claimed, false));
-    if number >= WAITING {
-        let (open, changed) = &scene.gate;
-        drop(changed.wait_while(open.lock().unwrap(), |open| !*open).unwrap());
-    }
     let mut seen = scene.seen.lock().unwrap();
-    let own = seen.iter_mut().find(|(other, ..)| *other == number).unwrap();
-    own.2 = context.is_cancelled();
+    seen.push((number, claimed, false));
+    let own = seen.len() - 1;
+    drop(seen);
+    let (open, changed) = &scene.gate;
+    let mut is_open = open.lock().unwrap();
+    while number >= WAITING && !*is_open && !(number >= OBEDIENT && context.is_cancelled()) {
+        (is_open, _) = changed.wait_timeout(is_open, PAUSE).unwrap();
+    }
+    drop(is_open);
+    scene.seen.lock().unwrap()[own].2 = context.is_cancelled();
     Outcome::Value(Raw::NULL)
 }
 
@@ -115,8 +135,7 @@ impl Stage {
     fn new() -> Self {
         let clock = Clock::manual(Timestamp::from_millis(1_800_000_000_000));
         let store = MemoryStore::new(clock.clone());
-        let sleepy =
-            Sleepy { store: store.clone(), asleep: watch::Sender::new(false), strangers: watch::Sender::new(0) };
+        let sleepy = Sleepy::on(store.clone());
         let broker = Broker::new(Arc::new(sleepy.clone()), "dramatiq", clock, Home::start().unwrap());
         let peer = at_once(store.join(&[QueueName::default()])).unwrap();
         let scene = Scene { store, seen: Mutex::default(), gate: (Mutex::new(false), Condvar::new()) };
@@ -130,7 +149,7 @@ impl Stage {
 
     fn fetch(&self, lease: &Lease, count: usize) -> Vec<Delivery> {
         let wants = [Want { queue: QueueName::default(), count }];
-        at_once(self.scene.store.fetch(lease, &wants, usize::MAX)).unwrap().deliveries
+        at_once(self.scene.store.fetch(lease, &wants)).unwrap().deliveries
     }
 
     /// Whoever does not beat meanwhile is dead after this.
@@ -251,6 +270,26 @@ async fn a_worker_that_was_taken_for_dead_may_wake_with_a_fetch() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_late_end_of_what_was_given_back_counts_for_nothing() {
+    a_late_end_counts_for_nothing(|pool, claim| {
+        pool.close();
+        assert_eq!(pool.abandon(), 1);
+        assert_eq!(pool.take_endings(), [head(claim.clone())]);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_late_end_of_what_was_lost_counts_for_nothing() {
+    a_late_end_counts_for_nothing(|pool, claim| {
+        let lost = HashSet::from([claim]);
+        assert_eq!(pool.lose(&lost), (1, 0));
+        assert_eq!(pool.lose(&lost), (0, 0), "it is taken out at once");
+        assert_eq!((pool.running(), pool.busy()), (0, 1), "its actor goes on");
+    })
+    .await;
+}
+
+async fn a_late_end_counts_for_nothing(take_away: impl FnOnce(&Pool, &Claim)) {
     let stage = Stage::new();
     let mut lendings = Lendings::default();
     lendings.add(stage.scene.clone()).unwrap();
@@ -262,9 +301,7 @@ async fn the_late_end_of_what_was_given_back_counts_for_nothing() {
     let (message, cancellation) = (Arc::new(message(10)), Cancellation::new());
     pool.deliver([Job { claim: claim.clone(), message, actor: &ACTOR, cancellation, priority: 0, crashes: 0 }]);
     let wanted = pool.wanted();
-    pool.close();
-    assert_eq!(pool.abandon(), 1);
-    assert_eq!(pool.take_endings(), [head(claim)]);
+    take_away(&pool, &claim);
     stage.scene.open_gate();
     // Its slot is free once more.
     let watch = Stopwatch::start();

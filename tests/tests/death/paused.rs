@@ -11,7 +11,7 @@ use common::{
     stores::redis::RedisStore,
 };
 use std::{thread, time::Duration};
-use tests::process::{PATIENCE, eventually};
+use tests::process::{PATIENCE, Process, eventually};
 
 #[test]
 fn a_worker_paused_for_too_long_drops_what_it_ran_and_goes_on() {
@@ -39,6 +39,66 @@ fn a_worker_paused_for_too_long_drops_what_it_ran_and_goes_on() {
     wait_for_end_of_line(&sleeper, "noted 1");
     sleeper.terminate();
     ends_well(&sleeper);
+}
+
+/// A worker whose slot and whose prefetch are taken, so that it fetches nothing more.
+fn too_busy_to_fetch(scene: &Scene) -> Process {
+    let busy = scene.worker(1);
+    scene.send([scene.hold("peer")]);
+    busy.wait_for_line("attempt 1 starts");
+    scene.send([note(9)]);
+    scene.settle("the peer has enough", |counts| (counts.ready, counts.claimed) == (0, 2));
+    busy
+}
+
+/// A worker that was paused while it ran a message, until the peer has put that back. It goes on, and has fetched the message
+/// once more, into its second slot.
+fn runs_it_twice(scene: &Scene) -> Process {
+    let sleeper = scene.worker(2);
+    scene.send([scene.hold("gate")]);
+    sleeper.wait_for_line("attempt 1 starts");
+    sleeper.suspend();
+    scene.settle("it is back in its queue", |counts| (counts.ready, counts.claimed) == (1, 2));
+    sleeper.resume();
+    wait_for_end_of_line(&sleeper, "told to stop");
+    sleeper.wait_for_line("1 ended without effect");
+    let starts = || sleeper.lines().iter().filter(|line| line.contains("attempt 1 starts")).count();
+    assert!(eventually(PATIENCE, || (starts() == 2).then_some(())).is_some(), "{sleeper}");
+    sleeper
+}
+
+#[test]
+fn the_end_of_a_run_that_was_lost_leaves_alone_the_second_one_of_the_same_worker() {
+    let scene = Scene::new();
+    let peer = too_busy_to_fetch(&scene);
+    let sleeper = runs_it_twice(&scene);
+    // Its first slot is free, so this one runs there, and is stored after whatever the first run left.
+    scene.send([note(1)]);
+    wait_for_end_of_line(&sleeper, "noted 1");
+    scene.settle("the second run holds it", |counts| (counts.ready, counts.claimed) == (0, 3));
+    let of_losses = sleeper.lines().iter().filter(|line| line.contains("took this one for dead")).count();
+    assert_eq!(of_losses, 1, "said once\n{sleeper}");
+    scene.open("gate");
+    wait_for_end_of_line(&sleeper, "let go");
+    scene.open("peer");
+    scene.settle_empty();
+    assert_eq!((times(&sleeper, "let go"), times(&peer, "let go")), (1, 1), "{sleeper}{peer}");
+    sleeper.terminate();
+    ends_well(&sleeper);
+}
+
+#[test]
+fn what_a_worker_lost_and_fetched_again_survives_its_death() {
+    let scene = Scene::new();
+    let peer = too_busy_to_fetch(&scene);
+    let sleeper = runs_it_twice(&scene);
+    scene.send([note(1)]);
+    wait_for_end_of_line(&sleeper, "noted 1");
+    sleeper.kill();
+    scene.open("gate");
+    scene.open("peer");
+    wait_for_times(&peer, "let go", 2);
+    scene.settle_empty();
 }
 
 #[test]
@@ -130,7 +190,7 @@ impl Peer {
 
     async fn fetch_one(&self) -> Claim {
         let wants = [Want { queue: QueueName::default(), count: 1 }];
-        self.store.fetch(&self.lease, &wants, usize::MAX).await.unwrap().deliveries.remove(0).claim
+        self.store.fetch(&self.lease, &wants).await.unwrap().deliveries.remove(0).claim
     }
 
     /// Lets one interval pass, and beats; answers what moved.

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use tracing::{info, warn};
+use tracing::info;
 
 use super::idling::Question;
 use super::{Call, Keeper};
 use crate::clock::Timestamp;
 use crate::error::StoreError;
-use crate::store::{BEAT_INTERVAL, Beat, Claim};
+use crate::store::{BEAT_INTERVAL, Beat};
 use crate::worker::event::Event;
 
 /// A run that takes longer is a long one; seen at the next beat.
@@ -22,18 +22,12 @@ impl Keeper {
         }
         self.beating = true;
         self.beat_again = false;
+        self.beaten_at = self.holds.last();
         let (store, lease, pool) = (self.broker.store().clone(), self.lease.clone(), self.pool.clone());
         let held = self.held();
         tokio::spawn(async move {
             pool.tell(Event::Beaten(store.beat(&lease, &held).await));
         });
-    }
-
-    pub(super) fn held(&self) -> Vec<Claim> {
-        let mut held = self.pool.held();
-        held.extend(self.suspect.claim().cloned());
-        held.extend(self.unfinished.iter().chain(&self.refused).map(|ending| ending.claim.clone()));
-        held
     }
 
     pub(super) fn beaten(&mut self, beat: Result<Beat, StoreError>) {
@@ -43,13 +37,10 @@ impl Keeper {
         match beat {
             Ok(beat) => {
                 self.outage.answered(Call::Beat);
-                if !beat.lost.is_empty() {
-                    self.lose_suspect(&beat.lost);
-                    let running = self.pool.lose(&beat.lost);
-                    if running > 0 {
-                        warn!(target: "common::worker", "{running} running were given to other workers, which took this one for dead; they are told to stop");
-                    }
-                }
+                let beaten_at = self.beaten_at;
+                let lost: Vec<_> =
+                    beat.lost.iter().filter(|claim| self.holds.remove(claim, beaten_at)).cloned().collect();
+                self.lose(&lost);
                 if !beat.cancelled.is_empty() {
                     self.give_up_suspect(&beat.cancelled);
                     let told = self.pool.cancel(&beat.cancelled);

@@ -9,6 +9,7 @@ use crate::actor::Cancellation;
 use crate::clock::Timestamp;
 use crate::error::{StoreError, UnknownActor};
 use crate::message::option;
+use crate::queue_name::QueueName;
 use crate::store::{Body, Claim, Delivery, Ending, Fetched, Place, Want};
 use crate::worker::event::Event;
 use crate::worker::pool::{Job, head};
@@ -19,19 +20,22 @@ impl Keeper {
         self.fetching = true;
         self.stop_waiting();
         let (store, lease, pool) = (self.broker.store().clone(), self.lease.clone(), self.pool.clone());
+        // What is wanted is wanted of all queues together, and any of them may have it all.
+        let share = wanted.div_ceil(lease.queues.len());
         tokio::spawn(async move {
-            // What is wanted is wanted of all queues together, and any of them may have it all.
-            let wants: Vec<_> = lease.queues.iter().map(|queue| Want { queue: queue.clone(), count: wanted }).collect();
-            pool.tell(Event::Fetched(store.fetch(&lease, &wants, wanted).await));
+            let wants: Vec<_> = lease.queues.iter().map(|queue| Want { queue: queue.clone(), count: share }).collect();
+            pool.tell(Event::Fetched(share, store.fetch(&lease, &wants).await));
         });
     }
 
-    pub(super) fn fetched(&mut self, fetched: Result<Fetched, StoreError>) {
+    pub(super) fn fetched(&mut self, share: usize, fetched: Result<Fetched, StoreError>) {
         self.fetching = false;
         match fetched {
-            Ok(Fetched { now, deliveries, next_due, more }) => {
+            Ok(Fetched { now, deliveries, next_due }) => {
                 self.outage.answered(Call::Fetch);
-                self.drained = !more;
+                let brought =
+                    |queue: &QueueName| deliveries.iter().filter(|delivery| delivery.claim.queue == *queue).count();
+                self.drained = self.lease.queues.iter().all(|queue| brought(queue) < share);
                 self.plan_due(next_due, now);
                 self.accept(deliveries, now);
             }
@@ -46,6 +50,7 @@ impl Keeper {
 
     /// Hands messages to the slots; what cannot be run ends here.
     fn accept(&mut self, deliveries: Vec<Delivery>, now: Timestamp) {
+        self.hold(deliveries.iter().map(|delivery| &delivery.claim));
         if self.stage != Stage::Running {
             self.pool.end(deliveries.into_iter().map(|delivery| head(delivery.claim)));
             return;

@@ -1,11 +1,13 @@
 //! Storing the ends of runs, a batch at a time.
 
+use std::sync::Arc;
+
 use tracing::warn;
 
 use super::idling::Question;
 use super::{Call, Keeper};
 use crate::error::StoreError;
-use crate::store::{Answer, Ending, Place};
+use crate::store::{Answer, Place};
 use crate::worker::event::Event;
 
 impl Keeper {
@@ -14,22 +16,31 @@ impl Keeper {
             return;
         }
         self.finishing = true;
-        let endings = std::mem::take(&mut self.unfinished);
+        self.sent = Arc::new(std::mem::take(&mut self.unfinished));
+        self.sent_at = self.holds.last();
         let (store, lease, pool) = (self.broker.store().clone(), self.lease.clone(), self.pool.clone());
+        let endings = self.sent.clone();
         tokio::spawn(async move {
             let answers = store.finish(&lease, &endings).await;
-            pool.tell(Event::Finished(endings, answers));
+            drop(endings);
+            pool.tell(Event::Finished(answers));
         });
     }
 
-    pub(super) fn finished(&mut self, mut endings: Vec<Ending>, answers: Result<Vec<Answer>, StoreError>) {
+    pub(super) fn finished(&mut self, answers: Result<Vec<Answer>, StoreError>) {
         self.finishing = false;
+        let (endings, sent_at) = (Arc::unwrap_or_clone(std::mem::take(&mut self.sent)), self.sent_at);
         let answers = match answers {
             Ok(answers) => answers,
             Err(error) => {
-                // One that went back to the head may be held by others already; if it did not, a beat finds it.
-                endings.retain(|ending| ending.place != Place::Head);
-                self.unfinished = endings;
+                for ending in endings {
+                    if ending.place == Place::Head {
+                        // It may be held by others already; if it did not go back, a beat finds it.
+                        self.holds.remove(&ending.claim, sent_at);
+                    } else if !self.holds.is_newer(&ending.claim, sent_at) {
+                        self.unfinished.push(ending);
+                    }
+                }
                 self.repeated = true;
                 self.failed(Call::Finish, &error);
                 return;
@@ -38,18 +49,29 @@ impl Keeper {
         self.outage.answered(Call::Finish);
         self.question = Question::Open;
         let (mut unknown, mut refused) = (0, None);
+        let mut overtaken = Vec::new();
         for (ending, answer) in endings.into_iter().zip(answers) {
+            let claim = &ending.claim;
             match answer {
-                Answer::Finished => {}
-                Answer::Unknown => unknown += 1,
+                Answer::Failed(_) if self.holds.is_newer(claim, sent_at) => {}
                 Answer::Failed(error) => {
                     self.refused.push(ending);
                     refused = Some(error);
                 }
+                _ if self.holds.remove(claim, sent_at) => unknown += usize::from(answer == Answer::Unknown),
+                // Fetched once more meanwhile: what went back to the head may be; of anything else, this is the end.
+                Answer::Finished if ending.place != Place::Head && self.holds.is_newer(claim, sent_at) => {
+                    overtaken.push(ending.claim);
+                }
+                _ => {}
             }
         }
+        for claim in &overtaken {
+            self.holds.remove(claim, u64::MAX);
+        }
+        self.lose(&overtaken);
         if unknown > 0 && !self.repeated {
-            warn!(target: "common::worker", "{unknown} ended without effect: others took this worker for dead and hold them now");
+            warn!(target: "common::worker", "{unknown} ended without effect: they were given to other workers, which took this one for dead");
         }
         self.repeated = false;
         match refused {

@@ -74,6 +74,6 @@ impl Keeper {
             && self.unfinished.is_empty()
             && self.refused.is_empty()
             && self.pool.is_quiet()
-            && self.pool.held().is_empty()
+            && self.holds.is_empty()
     }
 }

@@ -31,7 +31,7 @@ impl Keeper {
             }
             return;
         }
-        let running = self.pool.running();
+        let running = self.pool.busy();
         if running > 0 {
             info!(target: "common::worker", "stopping: waiting for what runs ({running})");
         }
@@ -44,7 +44,7 @@ impl Keeper {
 
     /// Once nothing runs any more, the last calls get a moment: a store that does not answer must not hold up the exit.
     pub(super) fn limit_last_calls(&mut self) {
-        if self.stage == Stage::Running || self.is_hurrying || self.pool.running() > 0 {
+        if self.stage == Stage::Running || self.is_hurrying || self.is_running() {
             return;
         }
         self.is_hurrying = true;
@@ -56,9 +56,16 @@ impl Keeper {
         });
     }
 
+    /// Whether anything runs that is waited for.
+    fn is_running(&self) -> bool {
+        // A run that has lost its claim may still clean up, until nobody wants to wait any more.
+        let waits_for_all = self.stage < Stage::Forced;
+        if waits_for_all { self.pool.busy() > 0 } else { self.pool.running() > 0 }
+    }
+
     /// Whether all is given back and stored, or cannot be.
     pub(super) fn is_over(&mut self) -> bool {
-        if self.stage == Stage::Running || self.pool.running() > 0 {
+        if self.stage == Stage::Running || self.is_running() {
             return false;
         }
         let is_calling = self.fetching || self.finishing;

@@ -27,7 +27,7 @@ impl Suspect {
     }
 
     /// The claim that no slot knows of yet.
-    pub(super) fn claim(&self) -> Option<&Claim> {
+    fn claim(&self) -> Option<&Claim> {
         match self {
             Self::Apart(job) => Some(&job.claim),
             Self::None | Self::Alone => None,

@@ -13,13 +13,64 @@ use crate::store::{
 };
 use crate::stores::memory::MemoryStore;
 
-/// A store whose beats can be held up, as if their worker slept.
+/// A store whose calls can be held up, as if their worker slept, or the way to the store were slow.
 #[derive(Clone, Debug)]
 pub(super) struct Sleepy {
     pub(super) store: MemoryStore,
+    /// Beats are held up on their way.
     pub(super) asleep: watch::Sender<bool>,
+    /// What becomes of a beat's answer.
+    pub(super) answers: watch::Sender<Answers>,
+    /// News are held up.
+    pub(super) deaf: watch::Sender<bool>,
+    /// What becomes of the ends of runs.
+    pub(super) ends: watch::Sender<Ends>,
     /// How many fetches came as a stranger's.
     pub(super) strangers: watch::Sender<usize>,
+    /// How many beats the store has answered.
+    pub(super) beats: watch::Sender<usize>,
+    /// How many calls were to store ends.
+    pub(super) tries: watch::Sender<usize>,
+    /// What the store has answered to ends.
+    pub(super) finished: watch::Sender<Vec<Answer>>,
+}
+
+/// What becomes of an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Answers {
+    Come,
+    AreHeldUp,
+    AreLost,
+}
+
+/// What becomes of the ends of runs on their way to the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ends {
+    Pass,
+    AreHeldUp,
+    /// The store is not reached, and nothing happens.
+    Fail,
+}
+
+impl Sleepy {
+    pub(super) fn on(store: MemoryStore) -> Self {
+        Self {
+            store,
+            asleep: watch::Sender::new(false),
+            answers: watch::Sender::new(Answers::Come),
+            deaf: watch::Sender::new(false),
+            ends: watch::Sender::new(Ends::Pass),
+            strangers: watch::Sender::new(0),
+            beats: watch::Sender::new(0),
+            tries: watch::Sender::new(0),
+            finished: watch::Sender::default(),
+        }
+    }
+}
+
+async fn until<T>(value: &watch::Sender<T>, is_so: impl FnMut(&T) -> bool) {
+    // The sender outlives the wait.
+    let _ = value.subscribe().wait_for(is_so).await;
 }
 
 impl Store for Sleepy {
@@ -31,13 +82,8 @@ impl Store for Sleepy {
         self.store.join(queues)
     }
 
-    fn fetch<'a>(
-        &'a self,
-        lease: &'a Lease,
-        wants: &'a [Want],
-        limit: usize,
-    ) -> Boxed<'a, Result<Fetched, StoreError>> {
-        let fetched = at_once(self.store.fetch(lease, wants, limit));
+    fn fetch<'a>(&'a self, lease: &'a Lease, wants: &'a [Want]) -> Boxed<'a, Result<Fetched, StoreError>> {
+        let fetched = at_once(self.store.fetch(lease, wants));
         if fetched == Err(StoreError::Stranger) {
             self.strangers.send_modify(|strangers| *strangers += 1);
         }
@@ -45,17 +91,36 @@ impl Store for Sleepy {
     }
 
     fn wait<'a>(&'a self, queues: &'a [QueueName], due: Option<Timestamp>) -> Boxed<'a, Wake> {
-        self.store.wait(queues, due)
+        Box::pin(async move {
+            let wake = self.store.wait(queues, due).await;
+            until(&self.deaf, |deaf| !deaf).await;
+            wake
+        })
     }
 
     fn finish<'a>(&'a self, lease: &'a Lease, endings: &'a [Ending]) -> Boxed<'a, Result<Vec<Answer>, StoreError>> {
-        self.store.finish(lease, endings)
+        Box::pin(async move {
+            self.tries.send_modify(|tries| *tries += 1);
+            if *self.ends.borrow() == Ends::Fail {
+                return Err(StoreError::Unreachable("as the test wants it".to_owned()));
+            }
+            until(&self.ends, |ends| *ends == Ends::Pass).await;
+            let answers = self.store.finish(lease, endings).await?;
+            self.finished.send_modify(|all| all.extend(answers.iter().cloned()));
+            Ok(answers)
+        })
     }
 
     fn beat<'a>(&'a self, lease: &'a Lease, held: &'a [Claim]) -> Boxed<'a, Result<Beat, StoreError>> {
         Box::pin(async move {
-            let _ = self.asleep.subscribe().wait_for(|asleep| !asleep).await;
-            self.store.beat(lease, held).await
+            until(&self.asleep, |asleep| !asleep).await;
+            let beat = self.store.beat(lease, held).await;
+            self.beats.send_modify(|beats| *beats += 1);
+            until(&self.answers, |answers| *answers != Answers::AreHeldUp).await;
+            match *self.answers.borrow() {
+                Answers::AreLost => Err(StoreError::Unreachable("as the test wants it".to_owned())),
+                _ => beat,
+            }
         })
     }
 
