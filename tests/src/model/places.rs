@@ -102,6 +102,8 @@ pub enum Move {
     Lost,
     /// A worker was taken for dead and fetched nothing.
     Strange,
+    /// A run ended that had lost its claim, while its worker held the same message for another run.
+    HeldTwice,
     /// A message joined the others because nobody kept up the order of its queue.
     Unordered,
     /// Python took over what others had claimed.
@@ -121,6 +123,7 @@ impl Move {
         Self::Expired,
         Self::Lost,
         Self::Strange,
+        Self::HeldTwice,
         Self::Unordered,
         Self::TakenOver,
         Self::RecoveredFromPython,

@@ -13,11 +13,10 @@ mod working;
 
 use self::python::Snake;
 use super::{
-    freedom::Freedom,
     operation::{Kind, Operation},
     places::{Found, Places, Wrong},
     python::Script,
-    sequence::Scene,
+    sequence::{Scene, Stage},
 };
 use common::{
     clock::{Clock, Timestamp},
@@ -59,6 +58,8 @@ pub struct Play {
     last: u32,
     results: String,
     steps: usize,
+    /// Whether workers make nothing of it that they have lost a claim, and end the next run's with the first one's.
+    late_ends_count: bool,
     /// The folder that the store lies in.
     _folder: Option<TempDir>,
     story: Option<Vec<String>>,
@@ -73,12 +74,18 @@ struct Hand {
     past: Vec<Held>,
     is_alive: bool,
     is_asleep: bool,
+    /// How many runs it has begun.
+    runs: u32,
 }
 
+/// What one run of a message holds. A worker may have two of one message: its first one, whose claim it lost while it stood
+/// still, and one that it fetched since.
 #[derive(Clone)]
 struct Held {
     claim: Claim,
     message: Message,
+    /// Which of its worker's runs it is.
+    run: u32,
 }
 
 impl fmt::Debug for Play {
@@ -90,19 +97,20 @@ impl fmt::Debug for Play {
 impl Play {
     /// An empty store under a manual clock that stands at [`START`]. With `tells`, the story is kept for whoever has to find out why.
     #[must_use]
-    pub fn new(scene: Scene, clock: Clock, freedom: Freedom, tells: bool) -> Self {
+    pub fn new(scene: Scene, clock: Clock, stage: &impl Stage, tells: bool) -> Self {
         let mut play = Self {
             store: scene.store,
             script: scene.script.map(Arc::new),
             snakes: Vec::new(),
             clock,
             queues: QUEUES.map(QueueName::canonical).to_vec(),
-            places: Places::new(START, freedom),
+            places: Places::new(START, stage.freedom()),
             hands: Vec::new(),
             sent: Vec::new(),
             last: 0,
             results: scene.results,
             steps: 0,
+            late_ends_count: stage.late_ends_count(),
             _folder: scene.folder,
             story: tells.then(Vec::new),
         };

@@ -63,6 +63,11 @@ pub trait Stage: Sync {
         Move::ALL.iter().copied().filter(|what| !only_redis.contains(what)).collect()
     }
 
+    /// Whether the workers on it are broken: a run whose claim was lost ends the claim of the next run of the same message.
+    fn late_ends_count(&self) -> bool {
+        false
+    }
+
     /// An empty store under this clock.
     fn open(&self, clock: Clock) -> impl Future<Output = Scene> + Send;
 }
@@ -114,7 +119,7 @@ pub fn again(stage: &str, seed: u64) -> String {
 pub async fn play(stage: &impl Stage, seed: u64, coverage: &mut Coverage) -> Result<(), Failure> {
     let clock = Clock::manual(START);
     let scene = stage.open(clock.clone()).await;
-    let mut play = Play::new(scene, clock, stage.freedom(), false);
+    let mut play = Play::new(scene, clock, stage, false);
     let mut drawn = Vec::new();
     let mut happened = Vec::new();
     let mut draw = Draw::new(stage, seed);
@@ -256,7 +261,7 @@ async fn shorten(stage: &impl Stage, seed: u64, mut operations: Vec<Operation>, 
 async fn replay(stage: &impl Stage, operations: &[Operation]) -> Option<(Wrong, String)> {
     let clock = Clock::manual(START);
     let scene = stage.open(clock.clone()).await;
-    let mut play = Play::new(scene, clock, stage.freedom(), true);
+    let mut play = Play::new(scene, clock, stage, true);
     let mut wrong = None;
     for operation in operations {
         wrong = play.step(*operation).await.err();

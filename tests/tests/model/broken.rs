@@ -1,4 +1,5 @@
-//! Stores that are broken on purpose, each by one weakness that dramatiq has, and that the model has to find.
+//! Stores, or their workers, that are broken on purpose, each by one weakness that dramatiq has, or this project had, and that the
+//! model has to find.
 
 mod store;
 mod weakness;
@@ -41,6 +42,10 @@ impl Stage for Variant {
 
     fn kinds(&self) -> Vec<Kind> {
         if self.is_on_redis() { Kind::ALL.to_vec() } else { Kind::without_python() }
+    }
+
+    fn late_ends_count(&self) -> bool {
+        self.0 == Some(Weakness::LateEnd)
     }
 
     async fn open(&self, clock: Clock) -> Scene {
@@ -106,4 +111,9 @@ async fn a_batch_that_is_forgotten_because_of_one_unreadable_message_is_caught()
 #[tokio::test]
 async fn delayed_messages_that_wait_for_each_other_are_caught() {
     is_caught(Weakness::DelaysInLine, &["due"]).await;
+}
+
+#[tokio::test]
+async fn a_run_whose_claim_was_lost_and_that_ends_the_next_one_is_caught() {
+    is_caught(Weakness::LateEnd, &["the late end of run", "has ended a later run"]).await;
 }

@@ -1,6 +1,7 @@
 //! Finishing, in all its forms.
 
 use super::{Held, Kind, Operation, Play, Wrong};
+use crate::model::places::Move;
 use common::{
     message::{Message, Raw, option},
     store::{Answer, Body, Effect, Ending, Place},
@@ -37,6 +38,9 @@ impl Play {
             Kind::FinishSeveral => hand.held.split_off(hand.held.len().saturating_sub(3)),
             _ => vec![hand.held.remove(operation.pick(1, hand.held.len()))],
         };
+        if kind == Kind::FinishLost && self.is_held_again(worker, &held[0]) {
+            return self.end_late(worker, &held[0], operation).await;
+        }
         let forms = held.iter().enumerate().map(|(at, _)| match kind {
             // What went to the head may be in the same hands again, so that end can't be repeated.
             Kind::FinishTwice | Kind::FinishUnanswered if FORMS[operation.pick(2, FORMS.len())] == Kind::GiveBack => {
@@ -67,6 +71,27 @@ impl Play {
             self.hands[worker].past.extend(held);
         }
         Ok(())
+    }
+
+    /// Whether the worker has fetched the message of a past run once more, and holds it.
+    fn is_held_again(&self, worker: usize, past: &Held) -> bool {
+        let is_again = |held: &Held| held.claim == past.claim && held.run != past.run;
+        self.hands[worker].held.iter().any(is_again) && self.places.holds(worker, &past.claim)
+    }
+
+    /// A run ends whose claim is another one's by now. To the store both are the same, so the worker must not tell it.
+    async fn end_late(&mut self, worker: usize, past: &Held, operation: Operation) -> Result<(), Wrong> {
+        self.places.happened(Move::HeldTwice, 1);
+        let Held { claim, run, .. } = past;
+        self.tell(|| format!("run {run} of worker {worker} on {} ends, and counts for nothing", claim.id));
+        if self.late_ends_count {
+            let ending = self.ending(FORMS[operation.pick(2, FORMS.len())], past, operation);
+            self.end(worker, &[ending]).await?;
+        }
+        if self.places.holds(worker, claim) {
+            return Ok(());
+        }
+        Err(Wrong(format!("the late end of run {run} of worker {worker} has ended a later run of {}", claim.id)))
     }
 
     fn ending(&mut self, form: Kind, held: &Held, operation: Operation) -> Ending {

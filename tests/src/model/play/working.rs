@@ -16,7 +16,7 @@ impl Play {
         };
         let lease = self.store.join(&queues).await.map_err(refused)?;
         let worker = self.places.join(lease.worker.as_str(), &queues);
-        self.hands.push(Hand { lease, held: Vec::new(), past: Vec::new(), is_alive: true, is_asleep: false });
+        self.hands.push(Hand { lease, held: Vec::new(), past: Vec::new(), is_alive: true, is_asleep: false, runs: 0 });
         self.tell(|| format!("worker {worker} joins {queues:?}"));
         Ok(())
     }
@@ -26,7 +26,7 @@ impl Play {
         let lease = self.hands[worker].lease.clone();
         let count = 1 + operation.pick(1, 4);
         let wants: Vec<Want> = lease.queues.iter().map(|queue| Want { queue: queue.clone(), count }).collect();
-        let fetched = match self.store.fetch(&lease, &wants, usize::MAX).await {
+        let fetched = match self.store.fetch(&lease, &wants).await {
             Ok(fetched) => fetched,
             Err(StoreError::Stranger) if !self.places.workers[worker].is_registered => {
                 self.places.happened(Move::Strange, 1);
@@ -50,10 +50,16 @@ impl Play {
         }
         self.places.fetched(worker, &wants, &fetched)?;
         if !is_lost {
-            let held: Vec<Held> = fetched.deliveries.into_iter().filter_map(|delivery| self.hold(delivery)).collect();
-            // What it had back to the head may be in its hands still, as it believes, and is no second one.
+            let mut held: Vec<Held> =
+                fetched.deliveries.into_iter().filter_map(|delivery| self.hold(delivery)).collect();
             let hand = &mut self.hands[worker];
-            hand.held.retain(|known| held.iter().all(|new| new.claim != known.claim));
+            for held in &mut held {
+                hand.runs += 1;
+                held.run = hand.runs;
+            }
+            // What it has still, as it believes, it had given back, or lost without a word: that was an earlier run.
+            let is_again = |known: &mut Held| held.iter().any(|new| new.claim == known.claim);
+            hand.past.extend(hand.held.extract_if(.., is_again));
             hand.held.extend(held);
         }
         Ok(())
@@ -65,7 +71,7 @@ impl Play {
         let is_it = |item: &&Item| item.queue == claim.queue && item.name.as_ref() == Some(&claim.id);
         let stand_in = || self.places.items.iter().find(is_it).map(|item| item.message.clone());
         let message = body.ok().or_else(stand_in)?;
-        Some(Held { claim, message })
+        Some(Held { claim, message, run: 0 })
     }
 
     pub(super) async fn beat(&mut self, worker: usize) -> Result<(), Wrong> {

@@ -1,6 +1,6 @@
-//! The weaknesses, by what dramatiq does.
+//! The weaknesses, by what dramatiq does, or this project once did.
 
-/// One weakness of dramatiq's.
+/// One weakness.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Weakness {
     /// W-001: a retry is enqueued in a hook after the run. Where that fails, the error is logged, and the message acknowledged
@@ -15,6 +15,9 @@ pub(crate) enum Weakness {
     ForgottenBatch,
     /// W-017: delayed messages come in the order of their sending, so one waits for those before it, even if they are due later.
     DelaysInLine,
+    /// A1, of workers and no store: a worker stood still and lost a claim, fetched the message once more, and takes the end of the
+    /// first run for the end of the second.
+    LateEnd,
 }
 
 /// A command fails, or a process ends between two commands, once in so many times.
