@@ -1,6 +1,6 @@
 //! What can go wrong, and what to do about it.
 
-use crate::queue_name::QueueName;
+use crate::queue_name::{InvalidQueueName, QueueName};
 
 /// Bytes that are no message.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -11,9 +11,6 @@ pub enum DecodeError {
     /// They are no JSON, or an object of another shape.
     #[error("not a message: {0}")]
     NotAMessage(String),
-    /// Python's `NaN` or `Infinity` inside of a list or object: no typed value can be read from there.
-    #[error("{0} inside of an argument: it can travel as a whole argument only")]
-    BareWord(&'static str),
 }
 
 /// What a store could not do.
@@ -79,6 +76,24 @@ pub enum EnqueueError {
         /// The argument's name.
         argument: &'static str,
         /// What the encoder says.
+        cause: String,
+    },
+    /// No queue may have the name that the message names. Nothing was stored.
+    #[error("`{actor}` cannot be sent: {cause}")]
+    Queue {
+        /// The actor that was called.
+        actor: String,
+        /// What is wrong with the name.
+        cause: InvalidQueueName,
+    },
+    /// A hook of the broker's middleware panicked. Nothing was stored.
+    #[error("`{actor}` cannot be sent: the hook `before_enqueue` of `{middleware}` {cause}")]
+    Hook {
+        /// The actor that was called.
+        actor: String,
+        /// The middleware.
+        middleware: &'static str,
+        /// What the panic said.
         cause: String,
     },
     /// The message is larger than a broker takes. Nothing was stored.
@@ -166,7 +181,7 @@ pub enum WorkerError {
         /// The actor.
         actor: &'static str,
         /// What is wrong with the name.
-        cause: crate::queue_name::InvalidQueueName,
+        cause: InvalidQueueName,
     },
     /// The store refused, and waiting will not help.
     #[error(transparent)]

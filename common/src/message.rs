@@ -8,7 +8,10 @@
 //! This module knows neither actors nor stores, and no clock.
 
 mod entries;
+mod floats;
 mod json;
+mod loose;
+mod number;
 mod raw;
 mod unusual;
 mod wire;
@@ -121,19 +124,41 @@ pub mod option {
     pub const REDIS_MESSAGE_ID: &str = "redis_message_id";
     /// Lower runs first, 0 is the usual one. Ours: dramatiq passes it on and does not look at it.
     pub const PRIORITY: &str = "priority";
+    /// The message that comes next, and gets the result: a pipeline of dramatiq's. Not carried out here yet.
+    pub const PIPE_TARGET: &str = "pipe_target";
+    /// The counter of a group's members, whose last one sends the callbacks. Not carried out here yet.
+    pub const GROUP_COMPLETION_UUID: &str = "group_completion_uuid";
+    /// The messages that are sent once all members of a group are done. Not carried out here yet.
+    pub const GROUP_COMPLETION_CALLBACKS: &str = "group_completion_callbacks";
+    /// How old a message may be when it is run, in milliseconds. Not honoured here yet.
+    pub const MAX_AGE: &str = "max_age";
+    /// How long a run may take, in milliseconds. Not honoured here yet.
+    pub const TIME_LIMIT: &str = "time_limit";
+    /// Whether a run wants to hear that its worker stops. Not honoured here yet.
+    pub const NOTIFY_SHUTDOWN: &str = "notify_shutdown";
+    /// Errors that are not retried; of a message, no encoder can write them. Not honoured here: an actor's are.
+    pub const THROWS: &str = "throws";
 }
 
 impl Message {
-    /// How many retries there were; what cannot be read counts as none.
+    /// How many retries there were; what is no number counts as none.
     #[must_use]
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "both ends are cut off")]
     pub fn retries(&self) -> u32 {
-        self.options.read(option::RETRIES).unwrap_or(0)
+        self.options.get(option::RETRIES).and_then(Raw::number).map_or(0, |retries| retries as u32)
     }
 
-    /// Lower runs first; what cannot be read counts as 0.
+    /// Lower runs first; what is no number counts as 0.
     #[must_use]
     pub fn priority(&self) -> i32 {
-        self.options.read(option::PRIORITY).unwrap_or(0)
+        self.own_priority().unwrap_or(0)
+    }
+
+    /// The priority that the message itself names, if it names one.
+    #[must_use]
+    #[expect(clippy::cast_possible_truncation, reason = "both ends are cut off")]
+    pub fn own_priority(&self) -> Option<i32> {
+        self.options.get(option::PRIORITY).and_then(Raw::number).map(|priority| priority as i32)
     }
 
     /// Roughly how many bytes it takes: those of its arguments and options.

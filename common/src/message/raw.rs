@@ -6,10 +6,11 @@ use std::fmt;
 use std::io;
 
 use serde::Serialize;
-use serde::de::value::{Error as ValueError, F64Deserializer};
-use serde::de::{DeserializeOwned, IntoDeserializer as _};
+use serde::de::DeserializeOwned;
 use serde_json::ser::Formatter;
 use serde_json::value::RawValue;
+
+use super::unusual::Replaced;
 
 /// One JSON value as text; besides JSON it may be a bare `NaN`, `Infinity` or `-Infinity`, as Python writes them.
 #[derive(Clone, PartialEq, Eq)]
@@ -27,12 +28,12 @@ impl Raw {
     /// JSON's `true`.
     pub const TRUE: Self = Self(Cow::Borrowed("true"));
 
-    /// Encodes a value as Python would: compact, pure ASCII, floats that are no number as `NaN` and `Infinity`.
+    /// Encodes a value as Python would: compact, pure ASCII, a float that is no number as `NaN` or `Infinity`.
     ///
     /// # Errors
     ///
     /// When the value has no JSON form, for example a map whose keys are lists. A float that is no number travels as a
-    /// whole argument only; inside a list or struct it is refused by name.
+    /// whole argument only; inside of a list, struct or option it is refused, with the place where it stands.
     pub fn encode<T: Serialize + 'static>(value: &T) -> Result<Self, ParseError> {
         let any: &dyn Any = value;
         let float = any.downcast_ref::<f64>().copied().or_else(|| any.downcast_ref::<f32>().map(|&float| float.into()));
@@ -40,8 +41,13 @@ impl Raw {
             return Ok(Self(Cow::Borrowed(text)));
         }
         let mut text = Vec::with_capacity(32);
-        let mut serializer = serde_json::Serializer::with_formatter(&mut text, Ascii);
+        let mut nulls = false;
+        let mut serializer = serde_json::Serializer::with_formatter(&mut text, Ascii { nulls: &mut nulls });
         value.serialize(&mut serializer).map_err(|error| ParseError(error.to_string()))?;
+        // Such a float is written as `null`: only where there is one has the value to be looked through.
+        if nulls && let Some(found) = super::floats::find_in(value) {
+            return Err(ParseError(found.to_string()));
+        }
         String::from_utf8(text).map(|text| Self(Cow::Owned(text))).map_err(|error| ParseError(error.to_string()))
     }
 
@@ -67,12 +73,10 @@ impl Raw {
     ///
     /// [`ParseError`] when it is no `T`; the text names what was found and what was expected.
     pub fn read<T: DeserializeOwned>(&self) -> Result<T, ParseError> {
-        match self.0.as_ref() {
-            "NaN" => read_float(f64::NAN),
-            "Infinity" => read_float(f64::INFINITY),
-            "-Infinity" => read_float(f64::NEG_INFINITY),
-            json => serde_json::from_str(json).map_err(|error| ParseError(reason(&error))),
-        }
+        serde_json::from_str(&self.0).or_else(|error| match Replaced::new(&self.0) {
+            None => Err(ParseError(reason(&error))),
+            Some(replaced) => super::loose::read(&replaced).map_err(ParseError),
+        })
     }
 
     /// The text as it travels.
@@ -87,14 +91,13 @@ impl Raw {
         self.0 == "null"
     }
 
-    /// The value as whole milliseconds: an integer, or a float cut off; `None` for everything else.
+    /// Takes over text that is one JSON value, as Python has JSON; `None` where it is something else.
     #[must_use]
-    #[expect(clippy::cast_possible_truncation, reason = "a float beyond the end of time becomes the end of time")]
-    pub fn millis(&self) -> Option<i64> {
-        self.read::<i64>().ok().or_else(|| {
-            let millis = self.read::<f64>().ok()?;
-            (!millis.is_nan()).then_some(millis.floor() as i64)
-        })
+    pub fn parse(text: &str) -> Option<Self> {
+        let text = text.trim();
+        let is_json = |text: &str| serde_json::from_str::<&RawValue>(text).is_ok();
+        let is_sound = is_json(text) || Replaced::new(text).is_some_and(|replaced| is_json(&replaced.body));
+        is_sound.then(|| Self(Cow::Owned(text.to_owned())))
     }
 
     /// Takes over text that is known to be one JSON value or one of Python's three bare words.
@@ -142,18 +145,13 @@ impl fmt::Debug for Raw {
     }
 }
 
-fn not_a_number(float: f64) -> Option<&'static str> {
+pub(super) fn not_a_number(float: f64) -> Option<&'static str> {
     match float {
         _ if float.is_nan() => Some("NaN"),
         f64::INFINITY => Some("Infinity"),
         f64::NEG_INFINITY => Some("-Infinity"),
         _ => None,
     }
-}
-
-fn read_float<T: DeserializeOwned>(float: f64) -> Result<T, ParseError> {
-    let deserializer: F64Deserializer<ValueError> = float.into_deserializer();
-    T::deserialize(deserializer).map_err(|error| ParseError(error.to_string()))
 }
 
 /// Positions count from the start of one argument; nobody who sees a whole message can use them.
@@ -170,9 +168,17 @@ fn reason(error: &serde_json::Error) -> String {
 const HALF_A_PAIR: &str = "half of a surrogate pair in a string: Python can send that, no text of Rust's can hold it";
 
 /// Writes pure ASCII, as Python does.
-struct Ascii;
+struct Ascii<'a> {
+    /// Whether it has written a `null`.
+    nulls: &'a mut bool,
+}
 
-impl Formatter for Ascii {
+impl Formatter for Ascii<'_> {
+    fn write_null<W: ?Sized + io::Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        *self.nulls = true;
+        writer.write_all(b"null")
+    }
+
     fn write_string_fragment<W: ?Sized + io::Write>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()> {
         if fragment.bytes().all(|byte| byte.is_ascii() && byte != super::json::DELETE) {
             return writer.write_all(fragment.as_bytes());
@@ -202,6 +208,16 @@ mod tests {
         assert_eq!(Raw::encode(&f64::NAN).unwrap().as_str(), "NaN");
         assert_eq!(Raw::encode(&f32::NEG_INFINITY).unwrap().as_str(), "-Infinity");
         assert_eq!(Raw::encode(&()).unwrap(), Raw::NULL);
+        assert_eq!(Raw::encode(&(None::<u8>, "null")).unwrap().as_str(), r#"[null,"null"]"#);
+    }
+
+    #[test]
+    fn a_float_that_is_no_number_never_becomes_null() {
+        let nan = "NaN is no number that JSON knows: it can travel as a whole argument only";
+        assert_eq!(Raw::encode(&Some(f64::NAN)).unwrap_err().to_string(), nan);
+        let lists = BTreeMap::from([("a", vec![Some(1.0)]), ("b", vec![None, Some(f64::INFINITY)])]);
+        let error = Raw::encode(&lists).unwrap_err().to_string();
+        assert!(error.starts_with("Infinity at [1][1] is no number"), "{error}");
     }
 
     #[test]
@@ -226,16 +242,8 @@ mod tests {
     fn bare_words_reach_floats_only() {
         assert!(Raw::trusted("NaN").read::<f64>().unwrap().is_nan());
         assert!(Raw::trusted("Infinity").read::<f32>().unwrap().is_infinite());
+        assert!(Raw::trusted("NaN").read::<Option<f64>>().unwrap().unwrap().is_nan());
         assert!(Raw::trusted("NaN").read::<u32>().is_err());
         assert!(Raw::trusted("NaN").read::<String>().is_err());
-    }
-
-    #[test]
-    fn milliseconds_are_read_from_whatever_number_it_is() {
-        assert_eq!(Raw::trusted("1795485760331").millis(), Some(1_795_485_760_331));
-        assert_eq!(Raw::trusted("1795485760331.5").millis(), Some(1_795_485_760_331));
-        assert_eq!(Raw::trusted("Infinity").millis(), Some(i64::MAX));
-        assert_eq!(Raw::trusted("NaN").millis(), None);
-        assert_eq!(Raw::trusted("\"soon\"").millis(), None);
     }
 }

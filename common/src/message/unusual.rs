@@ -2,10 +2,7 @@
 //!
 //! Python writes and reads `NaN`, `Infinity` and `-Infinity`, which JSON does not know. Only when a body could not be
 //! read is it scanned for them: each is replaced by a string that occurs nowhere else in it, so that the ordinary reader
-//! can go over it, and put back: in an argument where it is the whole of it, as nothing typed can be read from around it; in
-//! an option, which may be only passed on, wherever it stands.
-
-use std::borrow::Cow;
+//! can go over it, and put back where it stood.
 
 use super::raw::Raw;
 
@@ -46,29 +43,28 @@ impl Replaced {
         found.then_some(Self { body: replaced, stand_ins })
     }
 
-    /// Puts the word back where a stand-in is a whole value.
-    ///
-    /// # Errors
-    ///
-    /// The word, where it lies inside of a list or object.
-    pub(super) fn restore(&self, value: &mut Raw) -> Result<(), &'static str> {
-        for (word, stand_in) in WORDS.iter().zip(&self.stand_ins) {
-            if value.as_str() == stand_in {
-                *value = Raw::trusted(Cow::Borrowed(*word));
-            } else if value.as_str().contains(stand_in.as_str()) {
-                return Err(word);
-            }
-        }
-        Ok(())
+    /// The word that a text stands for.
+    pub(super) fn word(&self, text: &str) -> Option<&'static str> {
+        let stands_for = |stand_in: &String| stand_in[1..stand_in.len() - 1] == *text;
+        self.stand_ins.iter().position(stands_for).map(|word| WORDS[word])
     }
 
     /// Puts the words back wherever they stand in a value.
-    pub(super) fn restore_all(&self, value: &mut Raw) {
+    pub(super) fn restore(&self, value: &mut Raw) {
         for (word, stand_in) in WORDS.iter().zip(&self.stand_ins) {
             if value.as_str().contains(stand_in.as_str()) {
                 *value = Raw::trusted(value.as_str().replace(stand_in.as_str(), word));
             }
         }
+    }
+}
+
+/// The float that a bare word names.
+pub(super) fn word_of(word: &str) -> f64 {
+    match word {
+        "Infinity" => f64::INFINITY,
+        "-Infinity" => f64::NEG_INFINITY,
+        _ => f64::NAN,
     }
 }
 
@@ -124,7 +120,7 @@ mod tests {
     fn all_words_of_a_value_come_back() {
         let replaced = Replaced::new(r#"{"a":[NaN,{"b":-Infinity}],"c":"NaN"}"#).unwrap();
         let mut value = Raw::trusted(replaced.body.clone());
-        replaced.restore_all(&mut value);
+        replaced.restore(&mut value);
         assert_eq!(value.as_str(), r#"{"a":[NaN,{"b":-Infinity}],"c":"NaN"}"#);
     }
 
