@@ -14,6 +14,7 @@ use crate::clock::{Clock, Stopwatch};
 use crate::error::{EnqueueError, ResultError, StoreError};
 use crate::message::Message;
 use crate::middleware::Middleware;
+use crate::outcome::catch;
 use crate::results::{self, Stored};
 use crate::store::Inspect;
 
@@ -159,8 +160,17 @@ impl Broker {
     fn prepare(&self, mut messages: Vec<Message>) -> Result<Vec<Message>, EnqueueError> {
         for message in &mut messages {
             for middleware in self.middleware() {
-                middleware.before_enqueue(message);
+                catch(|| middleware.before_enqueue(message)).map_err(|panic| EnqueueError::Hook {
+                    actor: message.actor_name.to_string(),
+                    middleware: middleware.name(),
+                    cause: panic.text,
+                })?;
             }
+            // After the hooks, which may change it.
+            message
+                .queue_name
+                .check()
+                .map_err(|cause| EnqueueError::Queue { actor: message.actor_name.to_string(), cause })?;
             let size = message.size();
             if size > MAX_MESSAGE_SIZE {
                 let actor = message.actor_name.to_string();

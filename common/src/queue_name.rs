@@ -11,13 +11,19 @@ use std::sync::Arc;
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct QueueName(Arc<str>);
 
-/// A queue name that breaks the rule.
+/// A queue name that breaks the rule, or that is taken.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "`{name}` is no queue name: it has to start with a letter or an underscore, and go on with letters, digits, `.`, `_` or `-` (all ASCII)"
-)]
-pub struct InvalidQueueName {
-    name: String,
+pub enum InvalidQueueName {
+    /// It breaks dramatiq's rule.
+    #[error(
+        "`{0}` is no queue name: it has to start with a letter or an underscore, and go on with letters, digits, `.`, `_` or `-` (all ASCII)"
+    )]
+    Rule(String),
+    /// What belongs to a queue, or to all of them, lies under this name.
+    #[error(
+        "`{0}` cannot be a queue: dramatiq keeps other things under this name (`__heartbeats__`, `__acks__`, names ending in `.DQ`, `.XQ` or `.msgs`)"
+    )]
+    Taken(String),
 }
 
 impl QueueName {
@@ -28,9 +34,25 @@ impl QueueName {
     ///
     /// # Errors
     ///
-    /// [`InvalidQueueName`] when it breaks dramatiq's rule.
+    /// [`InvalidQueueName`] when it breaks dramatiq's rule, or is taken.
     pub fn new(name: &str) -> Result<Self, InvalidQueueName> {
-        if is_valid(name) { Ok(Self::canonical(name)) } else { Err(InvalidQueueName { name: name.to_owned() }) }
+        let name = Self::canonical(name);
+        name.check().map(|()| name)
+    }
+
+    /// Whether a queue may have this name; [`QueueName::canonical`] takes any.
+    ///
+    /// # Errors
+    ///
+    /// As [`QueueName::new`].
+    pub fn check(&self) -> Result<(), InvalidQueueName> {
+        if !is_valid(&self.0) {
+            return Err(InvalidQueueName::Rule(self.0.to_string()));
+        }
+        if is_taken(&self.0) {
+            return Err(InvalidQueueName::Taken(self.0.to_string()));
+        }
+        Ok(())
     }
 
     /// The queue that a received `name` belongs to, unchecked: dramatiq checks names at declaration only.
@@ -76,6 +98,24 @@ pub const fn is_valid(name: &str) -> bool {
     true
 }
 
+/// Whether something else lies under the name than what is ready in a queue. A store on dramatiq's layout has these keys in
+/// its namespace, and `.` is all that sets them apart from queues:
+///
+/// | key | holds | a queue of this name would be |
+/// | --- | --- | --- |
+/// | `q` | what is ready in queue `q` | |
+/// | `q.DQ`, `q.XQ` | what is delayed, what is dead | `q.DQ`, `q.XQ` |
+/// | `q.msgs`, `q.DQ.msgs`, `q.XQ.msgs` | the bodies | `q.msgs`, … |
+/// | `__acks__.W.q`, `__acks__.W.q.DQ` | what worker `W` has claimed | `__acks__.…`; of `__acks__`, the bodies look like that |
+/// | `__heartbeats__` | when each worker was last seen | `__heartbeats__` |
+///
+/// This library's own keys have an `@`, which no name has.
+#[must_use]
+pub fn is_taken(name: &str) -> bool {
+    let is_kept_for_all = matches!(name, "__heartbeats__" | "__acks__") || name.starts_with("__acks__.");
+    is_kept_for_all || [".DQ", ".XQ", ".msgs"].iter().any(|end| name.ends_with(end))
+}
+
 impl fmt::Display for QueueName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
@@ -106,6 +146,28 @@ mod tests {
         for bad in ["", "9a", "a b", "a:b", "é", "a\n", "$2@!@#", "-a", ".a"] {
             assert!(!is_valid(bad), "{bad:?}");
             assert!(QueueName::new(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn names_that_make_keys_of_the_layout_are_refused() {
+        let layout =
+            ["__heartbeats__", "__acks__", "__acks__.w.mail", "mail.msgs", "mail.DQ.DQ", "mail.XQ.DQ", "mail.msgs.DQ"];
+        for taken in layout.into_iter().chain(["__heartbeats__.DQ", "__acks__.XQ"]) {
+            assert!(matches!(QueueName::new(taken), Err(InvalidQueueName::Taken(_))), "{taken}");
+        }
+        for free in [
+            "heartbeats",
+            "__heartbeats__x",
+            "__heartbeats__.x",
+            "__acks__x",
+            "msgs",
+            "DQ",
+            "mail.dq",
+            "a.msgs.b",
+            "XQ.a",
+        ] {
+            assert!(QueueName::new(free).is_ok(), "{free}");
         }
     }
 

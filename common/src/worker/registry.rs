@@ -20,14 +20,20 @@ impl Registry {
     pub(super) fn new(list: &[&'static Declaration], elsewhere: &[&'static Declaration]) -> Result<Self, WorkerError> {
         let mut actors: HashMap<&'static str, &'static Declaration> = HashMap::new();
         let mut queues = Vec::new();
+        let queue_of = |actor: &Declaration| {
+            QueueName::new(actor.queue).map_err(|cause| WorkerError::Queue { actor: actor.name, cause })
+        };
         for actor in list {
             if let Some(first) = actors.insert(actor.name, actor) {
                 return Err(WorkerError::NameTaken { name: actor.name, first: first.place, second: actor.place });
             }
-            let queue = QueueName::new(actor.queue).map_err(|cause| WorkerError::Queue { actor: actor.name, cause })?;
+            let queue = queue_of(actor)?;
             if !queues.contains(&queue) {
                 queues.push(queue);
             }
+        }
+        for actor in elsewhere {
+            queue_of(actor)?;
         }
         let elsewhere = elsewhere.iter().map(|actor| (actor.name, *actor)).collect();
         if queues.is_empty() { Err(WorkerError::NoActors) } else { Ok(Self { actors, elsewhere, queues }) }

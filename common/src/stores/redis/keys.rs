@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use crate::queue_name::QueueName;
+use crate::queue_name::{QueueName, is_taken};
 
 /// How the hash of bodies of a queue ends.
 const BODIES: &str = ".msgs";
@@ -52,10 +52,12 @@ impl Keys {
         format!("{}:*{BODIES}", escape(&self.namespace))
     }
 
-    /// The queue that a hash of bodies belongs to; none for a key of somebody whose namespace starts with ours.
+    /// The queue that a hash of bodies belongs to; none for a key of somebody whose namespace starts with ours, nor for a queue
+    /// of a name that no queue may have: what Python may have put there is not touched.
     pub(super) fn queue_of(&self, key: &str) -> Option<QueueName> {
         let name = key.strip_prefix(&self.namespace)?.strip_prefix(':')?.strip_suffix(BODIES)?;
-        (!name.contains(':')).then(|| QueueName::canonical(name))
+        let queue = QueueName::canonical(name);
+        (!name.contains(':') && !is_taken(queue.as_str())).then_some(queue)
     }
 
     /// A pattern for all sets of claims.
@@ -119,7 +121,8 @@ mod tests {
         for key in ["n:mail.msgs", "n:mail.DQ.msgs", "n:mail.XQ.msgs"] {
             assert_eq!(keys.queue_of(key), Some(QueueName::canonical("mail")));
         }
-        for key in ["n:other:mail.msgs", "nn:mail.msgs", "n:mail"] {
+        let taken = ["n:__heartbeats__.msgs", "n:mail.msgs.msgs", "n:mail.DQ.DQ.msgs", "n:__acks__.w.mail.msgs"];
+        for key in ["n:other:mail.msgs", "nn:mail.msgs", "n:mail"].into_iter().chain(taken) {
             assert_eq!(keys.queue_of(key), None, "{key}");
         }
         assert_eq!(keys.claimed_from("n:__acks__.w.mail.DQ", "w"), Some("mail.DQ"));
