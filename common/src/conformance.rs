@@ -211,6 +211,7 @@ macro_rules! conformance_suite {
             a_delayed_message_is_not_ready_before_its_time
             delayed_messages_become_ready_in_the_order_of_their_times
             a_delay_of_a_year_is_kept
+            a_delay_beyond_all_time_is_kept_and_disturbs_nobody
             a_delay_that_is_over_is_none
             a_repeated_delayed_message_is_known_after_its_promotion
             the_next_due_time_is_told
@@ -223,6 +224,7 @@ macro_rules! conformance_suite {
             raw_bytes_can_die
             effects_happen_with_the_end
             a_result_is_stored_with_the_end
+            a_result_is_kept_for_as_long_as_a_store_can
             an_end_without_a_claim_has_no_effect
             each_ending_of_a_batch_is_judged_alone
             a_dead_workers_messages_come_back_to_the_head

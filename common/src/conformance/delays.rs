@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::{Fixture, numbers};
+use crate::message::{Raw, option};
 use crate::store::{Answer, Place};
 
 /// Never early, and ready with the first beat after its time.
@@ -42,6 +43,27 @@ pub async fn a_delay_of_a_year_is_kept(fixture: &Fixture) {
     fixture.clock.advance(Duration::from_secs(1));
     worker.beat(&[]).await;
     assert_eq!(numbers(&worker.fetch(9).await), [1]);
+}
+
+/// Python knows no end of time either.
+pub async fn a_delay_beyond_all_time_is_kept_and_disturbs_nobody(fixture: &Fixture) {
+    let worker = fixture.worker().await;
+    let mut endless = fixture.message(2);
+    endless.options.set(option::ETA, Raw::from(i64::MAX));
+    fixture.enqueue(&[fixture.delayed(1, Duration::MAX), endless, fixture.message(3)]).await;
+    let delivery = worker.fetch_one().await;
+    assert_eq!(numbers(std::slice::from_ref(&delivery)), [3]);
+    let again = Place::Until(fixture.clock.now() + Duration::MAX, fixture.message(3));
+    assert_eq!(worker.finish(&delivery.claim, again).await, Answer::Finished);
+    fixture.clock.advance(Duration::from_secs(1_000 * 365 * 86_400));
+    let beat = worker.beat(&[]).await;
+    assert_eq!((beat.moved, fixture.counts().await), (0, (0, 3, 0, 0)));
+    let far = fixture.clock.now() + Duration::from_secs(1_000 * 365 * 86_400);
+    assert!(beat.next_due.is_some_and(|due| due > far), "{beat:?}");
+    fixture.enqueue(&[fixture.delayed(4, Duration::from_secs(1))]).await;
+    fixture.clock.advance(Duration::from_secs(1));
+    worker.beat(&[]).await;
+    assert_eq!(numbers(&worker.fetch(9).await), [4]);
 }
 
 /// A time that is past is the present.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{Fixture, message, numbers};
 use crate::message::{Raw, option};
-use crate::store::{Answer, Body, Effect, Ending, Place};
+use crate::store::{Answer, Body, Delivery, Effect, Ending, Place};
 
 /// Nothing is left of it.
 pub async fn an_acknowledged_message_is_gone(fixture: &Fixture) {
@@ -134,6 +134,22 @@ pub async fn a_result_is_stored_with_the_end(fixture: &Fixture) {
         assert_eq!(fixture.store.stored(&key).await, Ok(Some(value)));
     }
     assert_eq!(fixture.store.stored("nothing").await, Ok(None));
+}
+
+/// A time that no calendar reaches is cut, and spoils nothing that ends beside it.
+pub async fn a_result_is_kept_for_as_long_as_a_store_can(fixture: &Fixture) {
+    fixture.enqueue(&[fixture.message(1), fixture.message(2)]).await;
+    let worker = fixture.worker().await;
+    let deliveries = worker.fetch(2).await;
+    let key = crate::message::MessageId::random().to_string();
+    let endless = Effect::Store { key: key.clone(), value: b"3".to_vec(), ttl: Duration::MAX };
+    let ending = |delivery: &Delivery, also| Ending { claim: delivery.claim.clone(), place: Place::Gone, also };
+    let endings = [ending(&deliveries[0], vec![endless]), ending(&deliveries[1], Vec::new())];
+    let answers = worker.store.finish(&worker.lease, &endings).await.expect("finish");
+    assert_eq!(answers, [Answer::Finished, Answer::Finished]);
+    fixture.clock.advance(Duration::from_secs(365 * 86_400));
+    worker.beat(&[]).await;
+    assert_eq!(fixture.store.stored(&key).await, Ok(Some(b"3".to_vec())));
 }
 
 /// Somebody else's message cannot be ended, nor can its end bring anything about.

@@ -77,6 +77,33 @@ async fn a_forbidden_ending_leaves_the_message_with_its_worker() {
 }
 
 #[tokio::test]
+async fn a_result_that_is_refused_leaves_the_one_before_it() {
+    let rig = Rig::new().await;
+    let worker = rig.join(&["default"]).await;
+    let key = format!("{}-result", rig.namespace);
+    let keep = |value: &str| {
+        vec![Effect::Store { key: key.clone(), value: value.as_bytes().to_vec(), ttl: Duration::from_secs(60) }]
+    };
+    rig.enqueue(&[message("default", 1), message("default", 2)]).await;
+    let found = rig.fetch(&worker, 2).await;
+    let first = Ending { also: keep("first"), ..ending(&found[0].claim, Place::Gone) };
+    assert_eq!(rig.store.finish(&worker, &[first]).await.unwrap(), [Answer::Finished]);
+    let second = Ending { also: keep("second"), ..ending(&found[1].claim, Place::Gone) };
+    for command in ["pexpire", "lpush", "del"] {
+        let (store, user) = without(&rig, command).await;
+        let answers = store.finish(&worker, std::slice::from_ref(&second)).await.unwrap();
+        assert!(matches!(&answers[..], [Answer::Failed(StoreError::Denied { .. })]), "{command}: {answers:?}");
+        assert_eq!(rig.list(&key).await, ["first"], "{command}");
+        let left: i64 = rig.redis(&["PTTL", &key]).await;
+        assert!(left > 0, "{command}: {left}");
+        let _: i64 = rig.redis(&["ACL", "DELUSER", &user]).await;
+    }
+    assert_eq!(rig.store.finish(&worker, &[second]).await.unwrap(), [Answer::Finished]);
+    assert_eq!(rig.list(&key).await, ["second"]);
+    let _: i64 = rig.redis(&["DEL", &key]).await;
+}
+
+#[tokio::test]
 async fn a_forbidden_fetch_leaves_everything_where_it_was() {
     let rig = Rig::new().await;
     let worker = rig.join(&["default"]).await;

@@ -82,6 +82,10 @@ impl Scripts {
     }
 }
 
+/// The longest time that the server is told of: it refuses what, counted from now, lies beyond the end of its calendar. A
+/// thousand years.
+const LONGEST: Duration = Duration::from_secs(1_000 * 365 * 24 * 60 * 60);
+
 /// One call of a script, with arguments still to come.
 #[derive(Debug)]
 pub(super) struct Call<'a> {
@@ -112,9 +116,9 @@ impl<'a> Call<'a> {
         self
     }
 
-    /// In milliseconds.
+    /// In milliseconds, up to [`LONGEST`].
     pub(super) fn duration(&mut self, duration: Duration) -> &mut Self {
-        self.command.arg(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX));
+        self.command.arg(u64::try_from(duration.min(LONGEST).as_millis()).unwrap_or(u64::MAX));
         self
     }
 

@@ -26,8 +26,9 @@ local function read(body)
   if type(options) ~= 'table' then return due, priority end
   local eta, wish = options.eta, options.priority
   if type(eta) == 'number' and eta == eta then due = math.max(math.min(math.floor(eta), 2 ^ 53), -2 ^ 53) end
-  if type(wish) == 'number' and wish == math.floor(wish) and math.abs(wish) < 2 ^ 31 then
+  if type(wish) == 'number' and wish == wish then
     priority = math.max(math.min(wish, MAX_PRIORITY), -MAX_PRIORITY)
+    priority = priority < 0 and math.ceil(priority) or math.floor(priority)
   end
   return due, priority
 end
