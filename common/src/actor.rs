@@ -62,13 +62,22 @@ pub struct Declaration {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RetryOptions {
     /// How many retries at most.
-    pub max_retries: Option<u32>,
+    pub max_retries: Option<MaxRetries>,
     /// The first retry's least wait.
     pub min_backoff: Option<Duration>,
     /// The longest wait.
     pub max_backoff: Option<Duration>,
     /// Hears about the last failure.
     pub on_retry_exhausted: Option<Target>,
+}
+
+/// How many retries an actor allows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MaxRetries {
+    /// So many.
+    AtMost(u32),
+    /// As many as it takes.
+    Unlimited,
 }
 
 /// Who hears how an actor's runs end.

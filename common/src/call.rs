@@ -87,6 +87,12 @@ impl Call {
         self.option(option::MAX_RETRIES, Raw::from(retries))
     }
 
+    /// Retries it as often as it takes, whatever the actor says.
+    #[must_use]
+    pub fn unlimited_retries(self) -> Self {
+        self.option(option::MAX_RETRIES, Raw::NULL)
+    }
+
     /// The first retry's least wait, whatever the actor says.
     #[must_use]
     pub fn min_backoff(self, wait: Duration) -> Self {

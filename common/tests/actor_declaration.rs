@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use common::actor;
-use common::actor::{Actor, Declaration, RetryOptions, Target, actors};
+use common::actor::{Actor, Declaration, MaxRetries, RetryOptions, Target, actors};
 
 /// Adds two numbers,
 /// one to the other.
@@ -46,7 +46,7 @@ fn options_are_declared() {
     assert_eq!(
         *retries,
         RetryOptions {
-            max_retries: Some(5),
+            max_retries: Some(MaxRetries::AtMost(5)),
             min_backoff: Some(Duration::ZERO),
             max_backoff: Some(Duration::from_secs(120)),
             on_retry_exhausted: Some(Target { name: "tell", queue: "admin.high" }),

@@ -7,7 +7,7 @@ use syn::spanned::Spanned as _;
 use syn::{Attribute, Path, Type};
 
 use crate::mistakes::Mistakes;
-use crate::options::Options;
+use crate::options::{MaxRetries, Options};
 use crate::runner;
 use crate::signature::{self, Function, Parameter, Place, Takes};
 use crate::spell::{first_paragraph, spell};
@@ -262,7 +262,10 @@ fn parameter((ident, ty): (&Ident, &Type)) -> TokenStream {
 
 fn retries(options: &Options) -> TokenStream {
     let site = Span::mixed_site();
-    let max_retries = option(options.max_retries.map(|number| quote_spanned!(site=> #number)));
+    let max_retries = option(options.max_retries.map(|limit| match limit {
+        MaxRetries::AtMost(number) => quote_spanned!(site=> ::common::actor::MaxRetries::AtMost(#number)),
+        MaxRetries::Unlimited => quote_spanned!(site=> ::common::actor::MaxRetries::Unlimited),
+    }));
     let min_backoff = option(options.min_backoff.map(millis));
     let max_backoff = option(options.max_backoff.map(millis));
     let on_retry_exhausted = target(options.on_retry_exhausted.as_ref());

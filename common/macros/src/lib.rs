@@ -33,9 +33,9 @@ use proc_macro::TokenStream;
 /// | option | value | default |
 /// | --- | --- | --- |
 /// | `name` | a text: its name on the wire | the function's name |
-/// | `queue` | a text: a letter or `_`, then letters, digits, `.`, `_`, `-` | `"default"` |
+/// | `queue` | a text: a letter or `_`, then letters, digits, `.`, `_`, `-`; not `__heartbeats__`, `__acks__` or `__acks__.…`, nor ending in `.DQ`, `.XQ` or `.msgs` | `"default"` |
 /// | `priority` | from -4000 to 4000; lower runs first | 0 |
-/// | `max_retries` | how many retries at most; 0 for none | the worker's: 20 |
+/// | `max_retries` | how many retries at most; 0 for none, `"unlimited"` for as many as it takes | the worker's: 20 |
 /// | `min_backoff` | the first retry's least wait, a time | the worker's: `"15s"` |
 /// | `max_backoff` | the longest wait, a time; more than a week counts as a week | the worker's: `"7d"` |
 /// | `throws` | a pattern of errors that are expected: no retry | none is expected |

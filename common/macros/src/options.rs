@@ -28,13 +28,23 @@ const KNOWN: [(&str, &str); 13] = [
 /// The bound of a priority, in both directions.
 const PRIORITY: i32 = 4000;
 
+/// How the limit of retries is spelt that is none.
+const UNLIMITED: &str = "unlimited";
+
+/// How many retries an attribute allows.
+#[derive(Clone, Copy)]
+pub(crate) enum MaxRetries {
+    AtMost(u32),
+    Unlimited,
+}
+
 /// What an attribute says.
 #[derive(Default)]
 pub(crate) struct Options {
     pub(crate) name: Option<String>,
     pub(crate) queue: Option<String>,
     pub(crate) priority: i32,
-    pub(crate) max_retries: Option<u32>,
+    pub(crate) max_retries: Option<MaxRetries>,
     /// In milliseconds.
     pub(crate) min_backoff: Option<u64>,
     /// In milliseconds.
@@ -196,6 +206,16 @@ fn queue_name(input: ParseStream) -> syn::Result<String> {
             "a queue's name starts with a letter or an underscore, and goes on with letters, digits, `.`, `_` or `-` (all ASCII)",
         ));
     }
+    // The same rule as in `common::queue_name`, which says why.
+    if ["__heartbeats__", "__acks__"].contains(&&*name)
+        || name.starts_with("__acks__.")
+        || [".DQ", ".XQ", ".msgs"].iter().any(|end| name.ends_with(end))
+    {
+        return Err(Error::new(
+            text.span(),
+            "this name is taken: dramatiq keeps other things of a queue under it (`__heartbeats__`, `__acks__`, names ending in `.DQ`, `.XQ` or `.msgs`)",
+        ));
+    }
     Ok(name)
 }
 
@@ -211,10 +231,18 @@ fn priority(input: ParseStream) -> syn::Result<i32> {
     Ok(value)
 }
 
-fn number_of_retries(input: ParseStream) -> syn::Result<u32> {
-    let message = "a number of retries is a whole number, 0 for none: `max_retries = 5`";
+fn number_of_retries(input: ParseStream) -> syn::Result<MaxRetries> {
+    let message = "a number of retries is a whole number, 0 for none: `max_retries = 5`; or `\"unlimited\"`";
+    if input.peek(LitStr) {
+        let text: LitStr = input.parse()?;
+        return if text.value() == UNLIMITED {
+            Ok(MaxRetries::Unlimited)
+        } else {
+            Err(Error::new(text.span(), message))
+        };
+    }
     let number: LitInt = otherwise(input.parse(), message)?;
-    otherwise(number.base10_parse(), message)
+    otherwise(number.base10_parse(), message).map(MaxRetries::AtMost)
 }
 
 fn time(input: ParseStream) -> syn::Result<u64> {

@@ -93,7 +93,7 @@ fn outcome(handle: &Handle<'_>) -> TokenStream {
         }
     });
     let mutable = (throws.is_some() || retry_when.is_some()).then(|| quote_spanned!(site=> mut));
-    let value = quote_spanned!(value_at=> ::common::actor::returned::value(&done));
+    let value = quote_spanned!(value_at=> ::common::actor::returned::value(&done, context.wants_result()));
     let described = quote_spanned!(site=> (&&&::common::actor::returned::Described(&error)).described_as());
     let describe = quote_spanned!(error_at=> #described.describe(&error));
     quote_spanned! {site=>

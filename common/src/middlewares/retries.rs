@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tracing::{debug, error, info};
 
+use crate::actor::MaxRetries;
 use crate::backoff::{Backoff, MAX_BACKOFF};
 use crate::message::{Raw, option};
 use crate::middleware::{Middleware, Run};
@@ -17,7 +18,7 @@ use crate::store::{Body, Effect, Ending, Place};
 ///
 /// | option | default | where it can be set |
 /// | --- | --- | --- |
-/// | `max_retries` | 20 | message, actor, here; a message's `null` is without end |
+/// | `max_retries` | 20 | message, actor, here; a message's `null`, or a number beyond counting, is without end |
 /// | `min_backoff` | 15 s | message, actor, here |
 /// | `max_backoff` | 7 days | message, actor, here |
 /// | `retry_when` | | actor; decides alone, `max_retries` does not count then |
@@ -54,11 +55,12 @@ impl Retries {
     /// The message's word counts before the actor's, and that before the broker's.
     fn policy(&self, run: &Run<'_>) -> Policy {
         let (options, actor) = (&run.message.options, &run.actor.retries);
-        let max_retries = match options.get(option::MAX_RETRIES) {
-            Some(value) if value.is_null() => None,
-            Some(value) => value.read().ok().or(actor.max_retries).or(self.max_retries),
-            None => actor.max_retries.or(self.max_retries),
+        let of_actor = match actor.max_retries {
+            Some(MaxRetries::AtMost(max)) => Some(max),
+            Some(MaxRetries::Unlimited) => None,
+            None => self.max_retries,
         };
+        let max_retries = options.get(option::MAX_RETRIES).and_then(limit).unwrap_or(of_actor);
         let wait = |name: &str| {
             options.get(name)?.millis().map(|millis| Duration::from_millis(millis.try_into().unwrap_or(0)))
         };
@@ -66,6 +68,17 @@ impl Retries {
         let max = wait(option::MAX_BACKOFF).or(actor.max_backoff).unwrap_or(self.max_backoff);
         Policy { max_retries, backoff: Backoff::new(min, max) }
     }
+}
+
+/// The limit that a message names, if it names one: `None` inside is without end. It is a number of any size, and compared
+/// as one: 2.5 lets a third retry pass, a negative one none.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "both ends are cut off")]
+fn limit(value: &Raw) -> Option<Option<u32>> {
+    if value.is_null() {
+        return Some(None);
+    }
+    let max = value.number()?.ceil().max(0.0);
+    Some((max < f64::from(u32::MAX)).then_some(max as u32))
 }
 
 impl Middleware for Retries {
@@ -88,6 +101,7 @@ impl Middleware for Retries {
         let policy = self.policy(run);
         let retries = run.message.retries();
         let exhausted = match failure.retry_when {
+            _ if failure.is_final => true,
             Some(again) => !again,
             None => policy.max_retries.is_some_and(|max| retries >= max),
         };
@@ -126,6 +140,7 @@ fn try_again(run: &Run<'_>, failure: &Failure, policy: &Policy, ending: &mut End
 fn give_up(run: &Run<'_>, failure: &Failure, policy: &Policy, ending: &mut Ending) {
     let retries = run.message.retries();
     let limit = match (failure.retry_when, policy.max_retries) {
+        _ if failure.is_final => "a retry would repeat the work".to_owned(),
         (None, Some(max)) => format!("max_retries {max}"),
         _ => "retry_when says no".to_owned(),
     };
@@ -184,6 +199,24 @@ fn short(duration: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_limit_is_compared_as_a_number() {
+        let limit = |text: &str| limit(&Raw::parse(text).unwrap());
+        assert_eq!(limit("3"), Some(Some(3)));
+        assert_eq!(limit("3.0"), Some(Some(3)));
+        assert_eq!(limit("2.5"), Some(Some(3)));
+        assert_eq!(limit("false"), Some(Some(0)));
+        for none in ["-1", "-1e400", "-Infinity", "0"] {
+            assert_eq!(limit(none), Some(Some(0)), "{none}");
+        }
+        for endless in ["null", "Infinity", "1e400", "1000000000000"] {
+            assert_eq!(limit(endless), Some(None), "{endless}");
+        }
+        for no_number in ["\"3\"", "NaN", "[3]", "{}"] {
+            assert_eq!(limit(no_number), None, "{no_number}");
+        }
+    }
 
     #[test]
     fn waits_are_shown_in_the_unit_that_fits() {

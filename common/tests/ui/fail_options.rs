@@ -16,6 +16,12 @@ fn twice() {}
 #[actor(queue = "9 lives")]
 fn bad_queue() {}
 
+#[actor(queue = "__heartbeats__")]
+fn taken_queue() {}
+
+#[actor(queue = "mail.msgs", max_retries = "many")]
+fn taken_queue_and_many_retries() {}
+
 #[actor(name = "")]
 fn no_name() {}
 
