@@ -32,7 +32,7 @@ use tracing_subscriber::registry::{LookupSpan, Registry};
 use self::line::{Line, Run, Source, Style};
 use super::{Experiment, Failure, output, when};
 
-/// What is logged when `RUST_LOG` says nothing: runs are at DEBUG, so that a service does not log each.
+/// What is logged when `RUST_LOG` says nothing: the lines of runs are at DEBUG, so that a service does not log each.
 const DEFAULT_FILTER: &str = "info,common::run=debug";
 
 /// What `-v` logs.
@@ -118,7 +118,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Log {
     fn max_level_hint(&self) -> Option<LevelFilter> {
         let most = self.filter.iter().map(|(_, level)| level).max();
         let most = most.max(self.filter.default_level()).unwrap_or(LevelFilter::OFF);
-        Some(most.max(LevelFilter::DEBUG))
+        Some(most.max(LevelFilter::INFO))
     }
 
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
@@ -225,12 +225,13 @@ mod tests {
     }
 
     fn a_run() {
-        let run = tracing::debug_span!(
+        let run = tracing::info_span!(
             target: "common::run",
             "run",
             slot = 2_u64,
-            id = "8f14e45f-ceea-467f-a8ba-6e3f1f0d2d9a",
+            message_id = "8f14e45f-ceea-467f-a8ba-6e3f1f0d2d9a",
             actor = "handled",
+            queue = "default",
             attempt = 1_u64,
             call = tracing::field::Empty,
         );
@@ -242,6 +243,7 @@ mod tests {
                 tracing::warn!(target: "e02_error_handling", n = 17, who = "x", "17 is not allowed");
             });
             tracing::info!(target: "e02_error_handling", i = 3);
+            tracing::debug!(target: "common::run", outcome = "done", milliseconds = 0.3, "done in 0.3 ms");
         });
         assert!(!inside_of_a_run());
     }
@@ -254,6 +256,7 @@ mod tests {
                 "        slot 2  8f14e45f  handled(17)    attempt 1 starts, 2 ms after it was sent\n",
                 "  WARN  slot 2  8f14e45f  handled(17)      17 is not allowed n=17 who=\"x\"\n",
                 "        slot 2  8f14e45f  handled(17)      i=3\n",
+                "        slot 2  8f14e45f  handled(17)    done in 0.3 ms\n",
             ]
         );
     }
@@ -284,6 +287,7 @@ mod tests {
             object["slot"] = 2.into();
             object["message_id"] = "8f14e45f-ceea-467f-a8ba-6e3f1f0d2d9a".into();
             object["actor"] = "handled".into();
+            object["queue"] = "default".into();
             object["attempt"] = 1.into();
             object["call"] = "handled(17)".into();
             object
@@ -304,6 +308,10 @@ mod tests {
                 "fields": { "n": 17, "who": "x" },
             })),
             run(serde_json::json!({ "level": "info", "target": "e02_error_handling", "fields": { "i": 3 } })),
+            run(serde_json::json!({
+                "level": "debug", "target": "common::run", "message": "done in 0.3 ms",
+                "fields": { "outcome": "done", "milliseconds": 0.3 },
+            })),
             serde_json::json!({ "level": "error", "target": "common::broker", "message": "two\nlines" }),
         ];
         assert_eq!(read, expected);

@@ -27,12 +27,36 @@ fn every_line_of_a_worker_is_an_object() {
     assert!(texts[0].starts_with("attempt 1 starts"), "{texts:?}");
     assert_eq!((texts[1], &of_the_run[1]["level"]), ("17 is not allowed; dropping the message", &Value::from("warn")));
     assert!(texts[2].starts_with("done in"), "{texts:?}");
+    let fields = &of_the_run[2]["fields"];
+    assert!(fields["outcome"] == "done" && fields["milliseconds"].is_f64(), "{fields}");
     for line in of_the_run {
+        assert_eq!(line["queue"], "default");
         assert_eq!((&line["actor"], &line["attempt"]), (&Value::from("handled"), &Value::from(1)));
         assert_eq!(line["call"], "handled(17)");
         let full = line["message_id"].as_str().unwrap();
         assert!(full.len() == 36 && full.starts_with(&id), "{full} is {id} in full");
     }
+}
+
+#[test]
+fn a_failure_names_its_actor_and_its_message_where_runs_are_not_logged() {
+    let experiment = Experiment::of_the_lab(ERRORS);
+    let worker = experiment.start_with(&["worker", "--log-format", "json"], &[("RUST_LOG", "info")]);
+    worker.wait_for_line("ready: ");
+    experiment.send(&["handled", "3"]);
+    let id = experiment.send(&["unhandled", "17"]);
+    worker.wait_for_line("attempt 1 failed");
+    worker.interrupt();
+    assert!(worker.wait().success());
+    let lines = objects(&worker);
+    let failure = lines.iter().find(|line| line["level"] == "warn").unwrap();
+    assert_eq!((&failure["actor"], &failure["queue"]), (&Value::from("unhandled"), &Value::from("default")));
+    assert_eq!((&failure["attempt"], &failure["call"]), (&Value::from(1), &Value::from("unhandled(17)")));
+    assert!(failure["message_id"].as_str().unwrap().starts_with(&id), "{failure}");
+    let fields = &failure["fields"];
+    assert_eq!((&fields["outcome"], &fields["error"]), (&Value::from("failed"), &Value::from("17 is not allowed")));
+    assert!(fields["milliseconds"].as_f64().unwrap() < 60_000.0, "{fields}");
+    assert!(!lines.iter().any(|line| line["level"] == "debug"), "{worker}");
 }
 
 #[test]

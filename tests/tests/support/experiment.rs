@@ -43,9 +43,14 @@ impl Experiment {
 
     /// Starts it with these arguments, and its broker.
     pub(crate) fn start(&self, args: &[&str]) -> Process {
+        self.start_with(args, &[])
+    }
+
+    /// The same with more in its environment.
+    pub(crate) fn start_with(&self, args: &[&str], envs: &[(&str, &str)]) -> Process {
         let broker = self.broker();
         let args = [args, &["--broker", &broker]].concat();
-        Process::start_in(&self.folder, &self.program, &args, &environment())
+        Process::start_in(&self.folder, &self.program, &args, &[&environment(), envs].concat())
     }
 
     /// Starts a worker, with further arguments, and waits until it is ready.

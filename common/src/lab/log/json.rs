@@ -6,8 +6,8 @@
 //! | `level` | `error`, `warn`, `info`, `debug`, `trace` |
 //! | `target` | the module that speaks |
 //! | `message` | the text of the line; not always there |
-//! | `slot`, `message_id`, `actor`, `attempt`, `call` | inside of a run: the slot from 1, the id, the actor's name, the attempt from 1, and the start of the call; of each text up to 60 characters, and `…` where it is longer |
-//! | `fields` | the event's other fields by name; not there where there are none |
+//! | `slot`, `message_id`, `actor`, `queue`, `attempt`, `call` | inside of a run: the slot from 1, the id, the actor's name, its queue, the attempt from 1, and the start of the call; of each text up to 60 characters, and `…` where it is longer |
+//! | `fields` | the event's other fields by name; not there where there are none. The line that ends a run has `outcome` (`done`, `failed`, `panicked`, `expected`, `retry`, `refused`), `milliseconds`, and `error` where there is one |
 //!
 //! These keys stay; others may come beside them.
 
@@ -32,6 +32,7 @@ pub(super) fn draw(time: Timestamp, run: Option<&Run>, event: &Event<'_>) -> Str
         set("slot", json!(run.slot()));
         set("message_id", json!(run.id()));
         set("actor", json!(run.actor()));
+        set("queue", json!(run.queue()));
         set("attempt", json!(run.attempt()));
         set("call", json!(run.call()));
     }

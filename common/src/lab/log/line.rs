@@ -53,6 +53,7 @@ pub(super) struct Run {
     id: String,
     call: String,
     actor: String,
+    queue: String,
     attempt: u64,
     /// Slot, id and call, ready to be written.
     columns: String,
@@ -64,7 +65,7 @@ impl Run {
         fields(self);
         let id_end = self.id.char_indices().nth(SHORT_ID).filter(|_| !style.full_ids);
         let id = id_end.map_or(&*self.id, |(end, _)| &self.id[..end]);
-        let columns = format!("slot {}  {id}  {:width$}", self.slot, self.call, width = style.call_width);
+        let columns = format!("slot {}  {id}  {:width$}", self.slot, self.call(), width = style.call_width);
         self.columns.clear();
         escape(&mut self.columns, &columns, 0);
     }
@@ -77,12 +78,17 @@ impl Run {
         &self.id
     }
 
+    /// The call with its arguments, or the actor's name where these are not to be seen.
     pub(super) fn call(&self) -> &str {
-        &self.call
+        if self.call.is_empty() { &self.actor } else { &self.call }
     }
 
     pub(super) fn actor(&self) -> &str {
         &self.actor
+    }
+
+    pub(super) fn queue(&self) -> &str {
+        &self.queue
     }
 
     pub(super) fn attempt(&self) -> u64 {
@@ -129,7 +135,10 @@ impl Line<'_> {
         };
         let mut fields = EventFields::default();
         self.event.record(&mut fields);
-        escape(&mut line, fields.text().trim_end(), TEXT_INDENT);
+        // The library's lines of a run say all in their text; their fields are for programs.
+        let says_all = matches!(self.source, Source::Run { is_librarys: true, .. });
+        let text = if says_all { fields.message } else { fields.text() };
+        escape(&mut line, text.trim_end(), TEXT_INDENT);
         line.push('\n');
         line
     }
@@ -146,7 +155,8 @@ impl Visit for Run {
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         let (text, limit) = match field.name() {
-            "id" => (&mut self.id, ID_LIMIT),
+            "message_id" => (&mut self.id, ID_LIMIT),
+            "queue" => (&mut self.queue, CALL_LIMIT),
             "call" => (&mut self.call, CALL_LIMIT),
             "actor" => (&mut self.actor, CALL_LIMIT),
             _ => return,
