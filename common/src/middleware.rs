@@ -17,12 +17,27 @@ use crate::store::{Effect, Ending};
 /// | hook | when | where |
 /// | --- | --- | --- |
 /// | [`before_enqueue`](Middleware::before_enqueue) | before a message is stored, retries excepted | the sender's thread |
+/// | [`wants_result`](Middleware::wants_result) | before an actor is called | the slot |
 /// | [`before_run`](Middleware::before_run) | before an actor is called | the slot |
 /// | [`ending`](Middleware::ending) | after it has returned, before its end is stored | the slot |
+///
+/// A hook that panics fails its message, as a panic of the actor does: the sender gets an error, and nothing is stored; a run
+/// counts as failed, and the hooks of the others decide what becomes of it.
 pub trait Middleware: Send + Sync + 'static {
+    /// What it is called in the log: the name of its type, unless it says otherwise.
+    fn name(&self) -> &'static str {
+        std::any::type_name::<Self>()
+    }
+
     /// May change a message before it is stored.
     fn before_enqueue(&self, message: &mut Message) {
         let _ = message;
+    }
+
+    /// Whether it will look at what this run returns. What nobody wants is not encoded, and seen as `null`.
+    fn wants_result(&self, message: &Message, actor: &Declaration) -> bool {
+        let _ = (message, actor);
+        false
     }
 
     /// May refuse to run a message: it is dead-lettered with the reason.

@@ -1,13 +1,20 @@
 //! How a run of an actor ended, as data.
 
+mod panics;
+mod text;
+
 use std::time::Duration;
 
+pub(crate) use self::panics::{catch, catch_async};
+pub(crate) use self::text::Bounded;
+pub use self::text::{MAX_TEXT, bounded};
 use crate::message::Raw;
 
 /// How a run of an actor ended.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Outcome {
-    /// It returned; a unit is [`Raw::NULL`].
+    /// It returned this; a unit is [`Raw::NULL`], and so is what nobody wants
+    /// ([`Middleware::wants_result`](crate::middleware::Middleware::wants_result)).
     Value(Raw),
     /// It returned an error or panicked.
     Failed(Failure),
@@ -15,10 +22,21 @@ pub enum Outcome {
     Refused(String),
 }
 
+impl Outcome {
+    /// The same with texts of bounded length: one that was not made by `#[actor]` may have any.
+    pub(crate) fn bounded(mut self) -> Self {
+        let (Self::Failed(Failure { text, .. }) | Self::Refused(text)) = &mut self else { return self };
+        if text.len() > MAX_TEXT {
+            *text = bounded(&*text);
+        }
+        self
+    }
+}
+
 /// What is known about a failure once its type is gone.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Failure {
-    /// The error and its sources, separated by `: `.
+    /// The error and its sources, separated by `: `; at most [`MAX_TEXT`] bytes.
     pub text: String,
     /// The name of the error's type, without its modules; for people, who should not rely on it.
     pub kind: String,
@@ -30,6 +48,8 @@ pub struct Failure {
     pub asked: Option<Retry>,
     /// It did not return: it panicked.
     pub panicked: bool,
+    /// The work is done, and a retry would only repeat it: what was returned cannot be kept.
+    pub is_final: bool,
 }
 
 /// An error that asks for another attempt, without being an error to worry about.

@@ -14,6 +14,7 @@
 //! * `keeper`: the loop at home. It reacts to one event after the other and never waits inside of one.
 //! * `pool`: the queue that slots pull from, under one lock.
 //! * `slot`: how one message is run, step by step.
+//! * `unsupported`: what a message asks for that is not done here.
 //! * `threads`: where a slot's runs happen.
 //! * `stop`: how a worker is told to end.
 
@@ -25,6 +26,7 @@ mod registry;
 mod slot;
 mod stop;
 mod threads;
+mod unsupported;
 
 #[cfg(test)]
 mod tests;
@@ -35,15 +37,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::runtime::Handle;
+use tracing::error;
 
 use self::keeper::{Keeper, Until};
 use self::pool::Pool;
 use self::registry::Registry;
 use self::slot::Runner;
 pub use self::stop::Stopper;
+use self::unsupported::Warnings;
 use crate::actor::{Declaration, Lendings};
 use crate::broker::Broker;
 use crate::error::WorkerError;
+use crate::outcome::catch;
 
 /// The slots of a worker that is told nothing else.
 pub const DEFAULT_THREADS: usize = 8;
@@ -222,13 +227,14 @@ impl Worker {
             registry: registry.clone(),
             lendings: Arc::new(self.lendings),
             show_arguments: self.show_arguments,
+            warnings: Warnings::default(),
         };
         let (pool, events) = Pool::new(self.threads, Arc::new(runner), Handle::current());
         let (broker, stopper, on_ready) = (self.broker.clone(), self.stopper, self.on_ready);
         let work = async move {
             let keeper = Keeper::join(broker, registry, pool, self.shutdown_timeout, until).await?;
-            if let Some(ready) = on_ready {
-                ready();
+            if let Some(Err(panic)) = on_ready.map(catch) {
+                error!(target: "common::worker", "`on_ready` {}; the worker goes on", panic.text);
             }
             Ok(keeper.run(events, stopper).await)
         };

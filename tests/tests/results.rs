@@ -1,6 +1,7 @@
 //! Results and callbacks across the two languages, on one Redis.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
+use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::mpsc::{Sender, channel};
 use std::time::Duration;
@@ -8,7 +9,9 @@ use std::time::Duration;
 use common::actor;
 use common::actor::actors;
 use common::broker::Broker;
-use common::message::Raw;
+use common::clock::Stopwatch;
+use common::message::{MessageId, Raw};
+use common::queue_name::QueueName;
 use common::results::Stored;
 use common::worker::Worker;
 use tests::{python, redis};
@@ -21,6 +24,11 @@ fn halve(n: u32) -> Result<u32, String> {
     if n.is_multiple_of(2) { Ok(n / 2) } else { Err(format!("{n} is odd, \u{e9}")) }
 }
 
+#[actor(store_results = true)]
+fn divide(a: f64, b: f64) -> f64 {
+    a / b
+}
+
 #[actor]
 fn hear(told: &Mutex<Sender<String>>, message: serde_json::Value, about: serde_json::Value) {
     let line = format!("{}{} {about}", message["actor_name"].as_str().unwrap(), message["args"]);
@@ -31,7 +39,7 @@ fn hear(told: &Mutex<Sender<String>>, message: serde_json::Value, about: serde_j
 async fn python_reads_what_a_rust_worker_stored() {
     let (url, namespace) = (redis::url(), redis::namespace());
     let broker = Broker::connect(&format!("{url}?namespace={namespace}")).await.unwrap();
-    let worker = Worker::new(broker.clone()).actors(actors![halve]);
+    let worker = Worker::new(broker.clone()).actors(actors![halve, divide]);
     let stopper = worker.stopper();
     let running = tokio::spawn(worker.run());
     let script = "
@@ -45,14 +53,18 @@ dramatiq.get_broker().add_middleware(Results(backend=backend))
 @dramatiq.actor(store_results=True)
 def halve(n): ...
 
+@dramatiq.actor(store_results=True)
+def divide(a, b): ...
+
 print(halve.send(10).get_result(block=True, timeout=30_000))
+print(divide.send(-1.0, 0.0).get_result(block=True, timeout=30_000), divide.send(0, 0).get_result(block=True, timeout=30_000))
 try:
     print(halve.send(7).get_result(block=True, timeout=30_000))
 except ResultFailure as failure:
     print(failure.orig_exc_type, failure.orig_exc_msg)
 ";
     let said = tokio::task::spawn_blocking(move || python::with_broker(script, &url, &namespace)).await.unwrap();
-    assert_eq!(said, "5\nString 7 is odd, \u{e9}\n");
+    assert_eq!(said, "5\n-inf nan\nString 7 is odd, \u{e9}\n");
     stopper.stop();
     running.await.unwrap().unwrap();
 }
@@ -145,4 +157,147 @@ def shout(text):
     });
     stopper.stop();
     running.await.unwrap().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn infinity_travels_through_options_arguments_and_callbacks() {
+    let (url, namespace) = (redis::url(), redis::namespace());
+    let broker = Broker::connect(&format!("{url}?namespace={namespace}")).await.unwrap();
+    let (told, heard) = channel::<String>();
+    let worker = Worker::new(broker.clone()).actors(actors![halve, largest, hear_of_limit]).lend(Mutex::new(told));
+    let stopper = worker.stopper();
+    let running = tokio::spawn(worker.run());
+    let script = "
+import dramatiq
+
+@dramatiq.actor
+def halve(n): ...
+
+@dramatiq.actor
+def largest(numbers): ...
+
+inf = float('inf')
+halve.send_with_options(args=(7,), time_limit=inf, on_failure='hear_of_limit')
+largest.send_with_options(args=({'a': [1, -inf], 'b': [inf]},), on_success='hear_of_limit', time_limit=inf, mine=[float('nan')])
+";
+    let _ = tokio::task::spawn_blocking(move || python::with_broker(script, &url, &namespace)).await.unwrap();
+    let mut lines = [(); 3].map(|()| tokio::task::block_in_place(|| heard.recv_timeout(DEADLINE)).expect("a line"));
+    lines.sort();
+    assert_eq!(lines, ["halve: limit inf, 0 of its own", "inf in b", "largest: limit inf, 1 of its own"]);
+    stopper.stop();
+    running.await.unwrap().unwrap();
+}
+
+#[actor]
+fn largest(told: &Mutex<Sender<String>>, numbers: BTreeMap<String, Vec<f64>>) {
+    let all = numbers.iter().flat_map(|(name, numbers)| numbers.iter().map(move |number| (number, name)));
+    let (number, name) = all.max_by(|one, other| one.0.total_cmp(other.0)).unwrap();
+    told.lock().unwrap().send(format!("{number} in {name}")).unwrap();
+}
+
+/// A message, as far as its callback reads it.
+#[derive(serde::Serialize, serde::Deserialize)]
+struct Told {
+    actor_name: String,
+    options: Options,
+}
+
+#[derive(serde::Serialize, serde::Deserialize)]
+struct Options {
+    time_limit: f64,
+    mine: Option<Vec<f64>>,
+}
+
+#[actor]
+fn hear_of_limit(told: &Mutex<Sender<String>>, message: Told, _about: serde_json::Value) {
+    let own = message.options.mine.unwrap_or_default();
+    assert!(own.iter().all(|number| number.is_nan()));
+    let line = format!("{}: limit {}, {} of its own", message.actor_name, message.options.time_limit, own.len());
+    told.lock().unwrap().send(line).unwrap();
+}
+
+/// Both languages know these; `halve` runs in whichever takes the message.
+const COMPOSED: &str = "
+import os, dramatiq
+from dramatiq import group, pipeline, Message
+from dramatiq.middleware import GroupCallbacks
+from dramatiq.rate_limits.backends import RedisBackend
+
+broker = dramatiq.get_broker()
+broker.add_middleware(GroupCallbacks(RedisBackend(url=os.environ['KIT_REDIS_URL'])))
+
+@dramatiq.actor
+def halve(n):
+    return n // 2
+
+@dramatiq.actor(queue_name='python')
+def shout(*what):
+    print('python shouts', *what, flush=True)
+";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_dramatiq_would_go_on_with_is_kept_unrun_for_it() {
+    let (url, namespace) = (redis::url(), redis::namespace());
+    let broker = Broker::connect(&format!("{url}?namespace={namespace}")).await.unwrap();
+    let worker = Worker::new(broker.clone()).actors(actors![halve]);
+    let stopper = worker.stopper();
+    let running = tokio::spawn(worker.run());
+    let python = {
+        let (url, namespace) = (url.clone(), namespace.clone());
+        async move |script: &str| {
+            let (script, url, namespace) = (format!("{COMPOSED}{script}"), url.clone(), namespace.clone());
+            tokio::task::spawn_blocking(move || python::with_broker(&script, &url, &namespace)).await.unwrap()
+        }
+    };
+    let sent = python(
+        "
+pipeline([halve.message(10), shout.message('from the pipeline')]).run()
+members = group([halve.message(4), halve.message(6)])
+members.add_completion_callback(shout.message('from the group'))
+members.run()
+# By themselves, none of these asks for more than a run.
+options = [dict(pipe_ignore=True), dict(pipe_target=None), dict(group_completion_uuid='x'), dict(max_age=3_600_000)]
+for option in options:
+    print(halve.send_with_options(args=(8,), store_results=True, **option).message_id)
+",
+    )
+    .await;
+    let queue = QueueName::default();
+    let watch = Stopwatch::start();
+    let letters = loop {
+        let letters = broker.dead_letters(&queue, 0, 9).await.unwrap();
+        let counts = broker.counts(&queue).await.unwrap();
+        if letters.len() == 3 && counts.ready + counts.claimed == 0 {
+            break letters;
+        }
+        assert!(watch.elapsed() < DEADLINE, "{counts:?} {letters:?}");
+        tokio::task::yield_now().await;
+    };
+    let reasons: Vec<_> = letters.iter().map(|letter| letter.reason.as_deref().unwrap_or_default()).collect();
+    assert!(reasons[0].starts_with("it is a step of a pipeline (`pipe_target`)"), "{reasons:?}");
+    assert!(reasons[1..].iter().all(|reason| reason.contains("a group with callbacks")), "{reasons:?}");
+    for id in sent.lines() {
+        let mut message = halve::message(8).message(broker.clock().now()).unwrap();
+        message.message_id = MessageId::from(id);
+        let stored = broker.wait_for_result(&message, DEADLINE).await.unwrap();
+        assert_eq!(stored, Stored::Value(Raw::from(4_u32)));
+    }
+    stopper.stop();
+    running.await.unwrap().unwrap();
+
+    // dramatiq takes them as they are, and goes on.
+    let (there, name) = (url.clone(), namespace.clone());
+    let worker = tokio::task::spawn_blocking(move || python::dramatiq(COMPOSED, &there, &name)).await.unwrap();
+    python(
+        "
+dead = f'{broker.namespace}:default.XQ.msgs'
+for body in broker.client.hvals(dead):
+    broker.enqueue(Message.decode(body))
+",
+    )
+    .await;
+    tokio::task::block_in_place(|| {
+        worker.wait_for_line("python shouts from the pipeline 5");
+        worker.wait_for_line("python shouts from the group");
+    });
 }

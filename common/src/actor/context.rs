@@ -17,6 +17,7 @@ pub struct Context {
     message: Arc<Message>,
     lendings: Arc<Lendings>,
     cancellation: Cancellation,
+    wants_result: bool,
 }
 
 /// Why a run should end early.
@@ -78,7 +79,19 @@ impl Context {
     /// The context of one run.
     #[must_use]
     pub fn new(message: Arc<Message>, lendings: Arc<Lendings>, cancellation: Cancellation) -> Self {
-        Self { message, lendings, cancellation }
+        Self { message, lendings, cancellation, wants_result: true }
+    }
+
+    /// The same, of a run whose result somebody wants, or nobody does: then it is not encoded.
+    #[must_use]
+    pub fn wanting_result(self, wants_result: bool) -> Self {
+        Self { wants_result, ..self }
+    }
+
+    /// Whether somebody wants what this run returns: it is kept, or another actor hears of it.
+    #[must_use]
+    pub fn wants_result(&self) -> bool {
+        self.wants_result
     }
 
     /// The message that is run.

@@ -14,7 +14,10 @@ use serde::Serialize;
 
 use super::lendings::short;
 use crate::message::Raw;
-use crate::outcome::{Failure, Outcome, Retry};
+use crate::outcome::{Bounded, Failure, Outcome, Retry, bounded};
+
+/// How many sources of an error are looked at: one that is its own source has no end of them.
+const MAX_SOURCES: usize = 32;
 
 /// Splits a `Result`: chosen by method lookup before [`AnyValue`], which needs one more reference.
 ///
@@ -80,13 +83,18 @@ pub trait Storable: Serialize + 'static {}
 #[diagnostic::do_not_recommend]
 impl<T: Serialize + 'static> Storable for T {}
 
-/// The outcome of a run that returned `value`; a value without a JSON form is a failure.
-pub fn value<T: Storable>(value: &T) -> Outcome {
+/// The outcome of a run that returned `value`, which is encoded only where somebody wants it. Has it no JSON form then,
+/// that is a failure which no retry repeats: the work was done.
+pub fn value<T: Storable>(value: &T, is_wanted: bool) -> Outcome {
+    if !is_wanted {
+        return Outcome::Value(Raw::NULL);
+    }
     match Raw::encode(value) {
         Ok(raw) => Outcome::Value(raw),
         Err(error) => Outcome::Failed(Failure {
-            text: format!("the result has no JSON form: {error}"),
+            text: bounded(format_args!("the work is done, but its result has no JSON form: {error}")),
             kind: kind::<T>(),
+            is_final: true,
             ..Failure::default()
         }),
     }
@@ -166,7 +174,7 @@ pub struct TextKind;
 impl TextKind {
     /// Its text; the bound stands here and not at the choice, so that the compiler tells it in its own words.
     pub fn describe<E: Telling>(self, error: &E) -> Failure {
-        Failure { text: format!("{error:#}"), kind: kind::<E>(), ..Failure::default() }
+        Failure { text: bounded(format_args!("{error:#}")), kind: kind::<E>(), ..Failure::default() }
     }
 }
 
@@ -180,19 +188,21 @@ pub fn decide<E>(retry_when: impl FnOnce(u32, &E) -> bool, retries: u32, error: 
 }
 
 fn failure(error: &(dyn Error + 'static)) -> Failure {
-    let mut text = format!("{error:#}");
+    let mut text = Bounded::default();
+    text.add(format_args!("{error:#}"));
     let mut asked = error.downcast_ref::<Retry>().copied();
     let mut source = error.source();
-    while let Some(error) = source {
-        let more = error.to_string();
+    for _ in 0..MAX_SOURCES {
+        let Some(error) = source else { break };
+        let more = bounded(error);
         // Some errors write their sources into their own text.
-        if !text.contains(&more) {
-            text = format!("{text}: {more}");
+        if !text.as_str().contains(&more) {
+            text.add(format_args!(": {more}"));
         }
         asked = asked.or_else(|| error.downcast_ref::<Retry>().copied());
         source = error.source();
     }
-    Failure { text, asked, ..Failure::default() }
+    Failure { text: text.finish(), asked, ..Failure::default() }
 }
 
 #[cfg(test)]
@@ -205,7 +215,7 @@ mod tests {
         ($returned:expr) => {{
             let returned = $returned;
             match (&returned).returned_as().split(returned) {
-                Ok(done) => value(&done),
+                Ok(done) => value(&done, true),
                 Err(error) => Outcome::Failed((&&&Described(&error)).described_as().describe(&error)),
             }
         }};
@@ -237,6 +247,59 @@ mod tests {
         assert!(text(&outcome!(Err::<(), _>(Mail(std::fmt::Error)))).starts_with("cannot mail: an error"));
         let boxed: Result<(), Box<dyn Error + Send + Sync>> = Err("boxed".into());
         assert_eq!(text(&outcome!(boxed)), "boxed");
+    }
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("round {0}")]
+    struct Round(u32);
+
+    /// Its source is itself.
+    #[derive(Debug)]
+    struct Endless;
+
+    impl Display for Endless {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("endless")
+        }
+    }
+
+    impl Error for Endless {
+        fn source(&self) -> Option<&(dyn Error + 'static)> {
+            Some(self)
+        }
+    }
+
+    /// One source after the other, each with a text of its own.
+    #[derive(Debug)]
+    struct Chain(Round, Option<Box<Chain>>);
+
+    impl Display for Chain {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            self.0.fmt(f)
+        }
+    }
+
+    impl Error for Chain {
+        fn source(&self) -> Option<&(dyn Error + 'static)> {
+            self.1.as_deref().map(|source| source as &dyn Error)
+        }
+    }
+
+    #[test]
+    fn an_error_without_end_is_told_all_the_same() {
+        assert_eq!(text(&outcome!(Err::<(), _>(Endless))), "endless");
+        let chain = (0..1_000).fold(None, |source, round| Some(Box::new(Chain(Round(round), source)))).unwrap();
+        let text = text(&outcome!(Err::<(), Chain>(*chain))).to_owned();
+        assert!(text.starts_with("round 999: round 998: ") && text.ends_with(&format!("round {}", 999 - MAX_SOURCES)));
+    }
+
+    #[test]
+    fn what_nobody_wants_is_not_encoded() {
+        let pairs = std::collections::BTreeMap::from([((1, 2), 3)]);
+        assert_eq!(value(&pairs, false), Outcome::Value(Raw::NULL));
+        let Outcome::Failed(failure) = value(&pairs, true) else { panic!("it has no JSON form") };
+        assert!(failure.is_final);
+        assert_eq!(failure.text, "the work is done, but its result has no JSON form: key must be a string");
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::Broker;
 use crate::error::StoreError;
 use crate::message::{Message, option};
+use crate::outcome::bounded;
 use crate::queue_name::QueueName;
 use crate::store::{Cancelled, Claim, Counts, DeadLetter, Inspect, QueueSight, Sighting, WorkerSight};
 
@@ -75,7 +76,7 @@ impl Broker {
     /// Cancels what was found: a ready or delayed message becomes a dead letter with this reason; a running one is told, and
     /// not run again. `None` where it has moved on.
     pub async fn cancel(&self, found: &Sighting, reason: &str) -> Result<Option<Cancelled>, StoreError> {
-        let (queue, name, reason) = (found.queue.clone(), found.name.clone(), reason.to_owned());
+        let (queue, name, reason) = (found.queue.clone(), found.name.clone(), bounded(reason));
         self.look(async move |store| store.cancel(&queue, &name, &reason).await).await
     }
 

@@ -2,7 +2,8 @@
 //!
 //! The call is sent in the same step as the run ends: it cannot be lost, nor sent for a run whose end had no effect.
 
-use crate::message::{Raw, option};
+use crate::actor::Declaration;
+use crate::message::{Message, Raw, option};
 use crate::middleware::{Middleware, Run};
 use crate::outcome::Outcome;
 use crate::store::Ending;
@@ -23,6 +24,10 @@ use crate::store::Ending;
 pub struct Callbacks;
 
 impl Middleware for Callbacks {
+    fn wants_result(&self, message: &Message, actor: &Declaration) -> bool {
+        actor.callbacks.on_success.is_some() || message.options.get(option::ON_SUCCESS).is_some_and(Raw::is_truthy)
+    }
+
     fn ending(&self, run: &Run<'_>, ending: &mut Ending) {
         match run.outcome {
             Outcome::Value(result) => {

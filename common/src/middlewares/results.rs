@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use crate::message::{Raw, option};
+use crate::actor::Declaration;
+use crate::message::{Message, Raw, option};
 use crate::middleware::{Middleware, Run};
 use crate::outcome::Outcome;
 use crate::results::{Stored, key};
@@ -20,7 +21,8 @@ use crate::store::{Effect, Ending, Place};
 ///
 /// # Source
 ///
-/// dramatiq 2.2, `Results`. Differs: a result without a JSON form is a failure of the message, and never silently missing.
+/// dramatiq 2.2, `Results`. Differs: a result without a JSON form is a failure of the message that no retry repeats, and
+/// never silently missing.
 #[derive(Clone, Copy, Debug)]
 pub struct Results {
     /// Whether results are stored where neither message nor actor says.
@@ -36,12 +38,16 @@ impl Default for Results {
 }
 
 impl Middleware for Results {
+    fn wants_result(&self, message: &Message, actor: &Declaration) -> bool {
+        let option = message.options.get(option::STORE_RESULTS).map(Raw::is_truthy);
+        option.or(actor.results.store_results).unwrap_or(self.store_results)
+    }
+
     fn ending(&self, run: &Run<'_>, ending: &mut Ending) {
-        let (options, actor) = (&run.message.options, &run.actor.results);
-        let wanted = options.read(option::STORE_RESULTS).or(actor.store_results).unwrap_or(self.store_results);
-        if !wanted {
+        if !self.wants_result(run.message, run.actor) {
             return;
         }
+        let (options, actor) = (&run.message.options, &run.actor.results);
         let is_dead = matches!(ending.place, Place::Dead(..));
         let stored = match run.outcome {
             Outcome::Value(value) => Stored::Value(value.clone()),

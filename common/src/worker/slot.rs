@@ -3,23 +3,21 @@
 //! Decode its arguments, call its actor, and turn what comes back into an [`Ending`], all inside of one span that gives
 //! every line its slot, message and actor.
 
-use std::any::Any;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::Duration;
 
-use tracing::{Instrument, Span, debug, debug_span, warn};
+use tracing::{Instrument, Span, debug, error, info, info_span, warn};
 
 use super::pool::Job;
 use super::registry::Registry;
-use crate::actor::{Cause, Context, Lendings, Run as Kind, Running};
+use super::unsupported::{Warnings, refusal};
+use crate::actor::{Cause, Context, Lendings, Run as Kind};
 use crate::broker::Broker;
-use crate::clock::Stopwatch;
+use crate::clock::{Stopwatch, Timestamp};
 use crate::message::{Message, option};
-use crate::middleware::Run;
-use crate::outcome::{Failure, Outcome};
-use crate::store::{Body, Ending, Place};
+use crate::middleware::{Middleware, Run};
+use crate::outcome::{Failure, Outcome, bounded, catch, catch_async};
+use crate::store::{Body, Claim, Ending, Place};
 
 /// Runs messages; the same for all slots.
 #[derive(Debug)]
@@ -28,6 +26,7 @@ pub(super) struct Runner {
     pub(super) registry: Arc<Registry>,
     pub(super) lendings: Arc<Lendings>,
     pub(super) show_arguments: bool,
+    pub(super) warnings: Warnings,
 }
 
 impl Runner {
@@ -43,7 +42,7 @@ impl Runner {
                     (watch.elapsed(), outcome)
                 }
             };
-            self.after(slot, job, &outcome, took)
+            self.after(slot, job, outcome, took)
         })
     }
 
@@ -59,79 +58,143 @@ impl Runner {
                     (watch.elapsed(), outcome)
                 }
             };
-            self.after(slot, job, &outcome, took)
+            self.after(slot, job, outcome, took)
         }
         .instrument(span)
         .await
     }
 
     fn span(&self, slot: usize, job: &Job) -> Span {
-        let Job { message, actor, .. } = job;
-        let span = debug_span!(
+        let Job { claim, message, actor, .. } = job;
+        let span = info_span!(
             target: "common::run",
             "run",
             slot = slot + 1,
-            id = %message.message_id,
+            message_id = %message.message_id,
             actor = actor.name,
+            queue = %claim.queue,
             attempt = u64::from(message.retries()) + 1,
             call = tracing::field::Empty,
         );
-        if !span.is_disabled() {
-            if self.show_arguments {
-                span.record("call", tracing::field::display(message));
-            } else {
-                span.record("call", actor.name);
-            }
+        if self.show_arguments && !span.is_disabled() {
+            span.record("call", tracing::field::display(message));
         }
         span
     }
 
     fn before(&self, job: &Job) -> Result<Context, Outcome> {
         let Job { message, actor, .. } = job;
+        if let Some(reason) = refusal(message) {
+            return Err(Outcome::Refused(reason));
+        }
+        self.warnings.look_at(message, actor);
         let now = self.broker.clock().now();
+        let mut wants_result = false;
         for middleware in self.broker.middleware() {
-            middleware.before_run(message, actor, now).map_err(Outcome::Refused)?;
+            let failed = |hook, panic| Outcome::Failed(of_hook(hook, &**middleware, panic));
+            wants_result |=
+                catch(|| middleware.wants_result(message, actor)).map_err(|panic| failed("wants_result", panic))?;
+            let may_run = catch(|| middleware.before_run(message, actor, now));
+            may_run.map_err(|panic| failed("before_run", panic))?.map_err(Outcome::Refused)?;
         }
         let context = Context::new(message.clone(), self.lendings.clone(), job.cancellation.clone());
         debug!(target: "common::run", "attempt {} starts{}", context.attempt(), since(message, now));
-        Ok(context)
+        Ok(context.wanting_result(wants_result))
     }
 
-    fn after(&self, slot: usize, job: Job, outcome: &Outcome, took: Duration) -> Ending {
+    fn after(&self, slot: usize, job: Job, outcome: Outcome, took: Duration) -> Ending {
         let Job { claim, message, actor, cancellation, .. } = job;
-        let attempt = message.retries().saturating_add(1);
-        let place = match outcome {
-            Outcome::Value(_) => {
-                debug!(target: "common::run", "done in {}", Took(took));
-                Place::Gone
-            }
-            Outcome::Refused(reason) => {
-                warn!(target: "common::run", "not run: {reason}; kept 7 days in {}", claim.queue.dead_letter());
-                Place::Dead(Body::Message(Message::clone(&message)), reason.clone())
-            }
-            Outcome::Failed(failure) => {
-                if failure.asked.is_some() {
-                    debug!(target: "common::run", "attempt {attempt} asks for another one, after {}", Took(took));
-                } else {
-                    warn!(target: "common::run", "attempt {attempt} failed after {}: {}", Took(took), failure.text);
-                }
-                Place::Dead(Body::Message(Message::clone(&message)), failure.text.clone())
-            }
-        };
-        let mut ending = Ending { claim, place, also: Vec::new() };
+        let outcome = outcome.bounded();
+        tell(&claim, &message, &outcome, took);
         let now = self.broker.clock().now();
         let find = |name: &str| self.registry.find(name);
         let cancelled = cancellation.cause() == Some(Cause::Cancelled);
-        let run = Run { actor, message: &message, outcome, cancelled, slot: slot + 1, now, find: &find };
-        for middleware in self.broker.middleware().iter().rev() {
-            middleware.ending(&run, &mut ending);
+        let run = Run { actor, message: &message, outcome: &outcome, cancelled, slot: slot + 1, now, find: &find };
+        let mut middleware: Vec<_> = self.broker.middleware().iter().rev().map(|middleware| &**middleware).collect();
+        let mut ending = match ending(&claim, &run, &mut middleware) {
+            Ok(ending) => ending,
+            Err(failure) => failed_ending(&claim, &run, &mut middleware, failure),
+        };
+        if let Place::Dead(_, reason) = &mut ending.place {
+            *reason = bounded(&*reason);
         }
         ending
     }
 }
 
+/// What the hooks make of a run's end, the last one first. One that panics is taken off the list, and what it failed with
+/// is the error.
+fn ending(claim: &Claim, run: &Run<'_>, middleware: &mut Vec<&dyn Middleware>) -> Result<Ending, Failure> {
+    let mut ending = Ending { claim: claim.clone(), place: place(run), also: Vec::new() };
+    for (at, hook) in middleware.iter().enumerate() {
+        if let Err(panic) = catch(|| hook.ending(run, &mut ending)) {
+            let failure = of_hook("ending", *hook, panic);
+            error!(target: "common::run", "{}", failure.text);
+            middleware.remove(at);
+            return Err(failure);
+        }
+    }
+    Ok(ending)
+}
+
+/// The end of a run whose hook has panicked: a failure like any panic, of which the other hooks hear. What had failed by
+/// itself, or was never run, stays what it was.
+fn failed_ending(claim: &Claim, run: &Run<'_>, middleware: &mut Vec<&dyn Middleware>, failure: Failure) -> Ending {
+    let failed = match run.outcome {
+        Outcome::Value(_) => Outcome::Failed(failure),
+        outcome => outcome.clone(),
+    };
+    loop {
+        // Each round has one hook less.
+        if let Ok(ending) = ending(claim, &Run { outcome: &failed, ..*run }, middleware) {
+            return ending;
+        }
+    }
+}
+
+/// Where the message goes as long as no hook says otherwise.
+fn place(run: &Run<'_>) -> Place {
+    let reason = match run.outcome {
+        Outcome::Value(_) => return Place::Gone,
+        Outcome::Refused(reason) => reason,
+        Outcome::Failed(failure) => &failure.text,
+    };
+    Place::Dead(Body::Message(run.message.clone()), reason.clone())
+}
+
+/// The line that ends a run.
+fn tell(claim: &Claim, message: &Message, outcome: &Outcome, took: Duration) {
+    let milliseconds = (took.as_secs_f64() * 1_000_000.0).round() / 1_000.0;
+    let attempt = message.retries().saturating_add(1);
+    let took = Took(took);
+    match outcome {
+        Outcome::Value(_) => debug!(target: "common::run", outcome = "done", milliseconds, "done in {took}"),
+        Outcome::Refused(reason) => {
+            let dead = claim.queue.dead_letter();
+            warn!(target: "common::run", outcome = "refused", error = reason, "not run: {reason}; kept 7 days in {dead}");
+        }
+        Outcome::Failed(failure) => {
+            let error = &failure.text;
+            if failure.asked.is_some() {
+                debug!(target: "common::run", outcome = "retry", error, milliseconds, "attempt {attempt} asks for another one, after {took}");
+            } else if failure.expected {
+                info!(target: "common::run", outcome = "expected", error, milliseconds, "attempt {attempt} failed after {took}: {error}");
+            } else {
+                let outcome = if failure.panicked { "panicked" } else { "failed" };
+                warn!(target: "common::run", outcome, error, milliseconds, "attempt {attempt} failed after {took}: {error}");
+            }
+        }
+    }
+}
+
+/// What a hook that panicked makes of a run.
+fn of_hook(hook: &str, middleware: &dyn Middleware, panic: Failure) -> Failure {
+    let text = bounded(format_args!("the hook `{hook}` of `{}` {}", middleware.name(), panic.text));
+    Failure { text, ..panic }
+}
+
 /// How long ago the message was due, or else sent; of a retry that somebody else promoted, neither is known.
-fn since(message: &Message, now: crate::clock::Timestamp) -> String {
+fn since(message: &Message, now: Timestamp) -> String {
     match message.eta(now) {
         Some(due) => format!(", {} ms after it was due", now.since(due).as_millis()),
         None if message.options.get(option::REQUEUE_TIMESTAMP).is_some() => String::new(),
@@ -141,32 +204,14 @@ fn since(message: &Message, now: crate::clock::Timestamp) -> String {
 
 fn call(job: &Job, context: &Context) -> Outcome {
     match job.actor.run {
-        Kind::Sync(run) => catch_unwind(AssertUnwindSafe(|| run(context))).unwrap_or_else(|panic| panicked(&*panic)),
+        Kind::Sync(run) => catch(|| run(context)).unwrap_or_else(Outcome::Failed),
         Kind::Async(_) => unreachable!("async actors are run by `run_async`"),
     }
 }
 
 async fn call_async(job: &Job, context: Context) -> Outcome {
     let Kind::Async(run) = job.actor.run else { unreachable!("sync actors are run by `run`") };
-    match catch_unwind(AssertUnwindSafe(|| run(context))) {
-        Ok(running) => catching(running).await,
-        Err(panic) => panicked(&*panic),
-    }
-}
-
-/// Turns a panic of the future into an outcome.
-async fn catching(mut running: Running) -> Outcome {
-    std::future::poll_fn(move |task| match catch_unwind(AssertUnwindSafe(|| running.as_mut().poll(task))) {
-        Ok(poll) => poll,
-        Err(panic) => Poll::Ready(panicked(&*panic)),
-    })
-    .await
-}
-
-fn panicked(panic: &(dyn Any + Send)) -> Outcome {
-    let words = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    let text = words.map_or_else(|| "panicked, without words".to_owned(), |words| format!("panicked: {words}"));
-    Outcome::Failed(Failure { text, kind: "panic".to_owned(), panicked: true, ..Failure::default() })
+    catch_async(|| run(context)).await.unwrap_or_else(Outcome::Failed)
 }
 
 /// How long a run took, in the unit that fits.

@@ -17,6 +17,7 @@ use self::sleepy::Sleepy;
 use super::pool::{Job, Pool, head};
 use super::registry::Registry;
 use super::slot::Runner;
+use super::unsupported::Warnings;
 use super::{Stopped, Stopper, Worker};
 use crate::actor::{Callbacks, Cancellation, Context, Declaration, Lendings, ResultOptions, RetryOptions, Run};
 use crate::broker::{Broker, Home};
@@ -295,7 +296,7 @@ async fn a_late_end_counts_for_nothing(take_away: impl FnOnce(&Pool, &Claim)) {
     lendings.add(stage.scene.clone()).unwrap();
     let registry = Arc::new(Registry::new(&[&ACTOR], &[]).unwrap());
     let (broker, lendings) = (stage.broker.clone(), Arc::new(lendings));
-    let runner = Runner { broker, registry, lendings, show_arguments: false };
+    let runner = Runner { broker, registry, lendings, show_arguments: false, warnings: Warnings::default() };
     let (pool, _events) = Pool::new(1, Arc::new(runner), Handle::current());
     let claim = Claim { queue: QueueName::default(), id: "id".into() };
     let (message, cancellation) = (Arc::new(message(10)), Cancellation::new());

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
 mod cancelled;
+mod hooks;
 mod kit;
 mod runs;
 mod stops;

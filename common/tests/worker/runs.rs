@@ -115,6 +115,90 @@ async fn a_messages_own_options_count_before_its_actors() {
     worker.stop().await;
 }
 
+#[actor(max_retries = "unlimited", min_backoff = "0s", max_backoff = "0s")]
+fn fail_for_long(told: &Told, context: &Context, times: u32) -> Result<(), String> {
+    if context.attempt() <= times {
+        return Err("again".to_owned());
+    }
+    tell(told, format!("attempt {}", context.attempt()));
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_actor_or_a_message_may_be_retried_without_end() {
+    let broker = broker().await;
+    let (told, heard) = ears();
+    let worker = start(&broker, actors![fail_for_long], told);
+    fail_for_long::send(&broker, 100).await.unwrap();
+    assert_eq!(next(&heard), "attempt 101");
+    fail_for_long::message(30).max_retries(20).unlimited_retries().send(&broker).await.unwrap();
+    assert_eq!(next(&heard), "attempt 31");
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_messages_limit_of_retries_is_a_number_of_any_kind() {
+    let broker = broker().await;
+    let (told, heard) = ears();
+    let worker = start(&broker, actors![fail], told);
+    for (limit, attempts) in [("-1", 1), ("1.0", 2), ("2.5", 4), ("false", 1), ("\"1\"", 21), ("1000000000000", 30)] {
+        let limit = Raw::parse(limit).unwrap();
+        let call = fail::message().option("max_retries", limit.clone()).option("retries", Raw::parse("0.0").unwrap());
+        call.min_backoff(Duration::ZERO).max_backoff(Duration::ZERO).send(&broker).await.unwrap();
+        for attempt in 1..=attempts {
+            assert_eq!(next(&heard), format!("attempt {attempt}"), "{limit}");
+        }
+        if attempts == 30 {
+            // That one has no end.
+            break;
+        }
+        worker
+            .settle("it is dead", |counts| counts.dead > 0 && counts.claimed + counts.ready + counts.delayed == 0)
+            .await;
+        assert_eq!(heard.try_iter().count(), 0, "{limit}");
+    }
+    worker.stopper.stop();
+    worker.ended().await;
+}
+
+#[actor]
+fn measure(told: &Told, whole: f64, inner: Option<f64>, list: Vec<Point>) {
+    tell(told, format!("{whole} {inner:?} {list:?}"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_float_that_is_no_number_is_refused_where_it_could_not_travel() {
+    let broker = broker().await;
+    let (told, heard) = ears();
+    let worker = start(&broker, actors![measure], told);
+    measure::send(&broker, f64::INFINITY, None, vec![]).await.unwrap();
+    assert_eq!(next(&heard), "inf None []");
+    let refused = measure::send(&broker, 0.0, Some(f64::NAN), vec![]).await.unwrap_err().to_string();
+    let why = "is no number that JSON knows: it can travel as a whole argument only";
+    assert_eq!(refused, format!("`measure` cannot be sent: its argument `inner` has no JSON form: NaN {why}"));
+    let points = vec![Point { x: 0, y: 1.0 }, Point { x: 1, y: f64::NEG_INFINITY }];
+    let refused = measure::message(0.0, None, points).send(&broker).await.unwrap_err().to_string();
+    let argument = "`measure` cannot be sent: its argument `list` has no JSON form: -Infinity at [1].y";
+    assert_eq!(refused, format!("{argument} {why}"));
+    // Python can send it, and it is read.
+    let mut message = measure::message(0.0, None, vec![]).message(broker.clock().now()).unwrap();
+    message.args = ["0.5", "NaN", r#"[{"x":1,"y":Infinity}]"#].map(|text| Raw::parse(text).unwrap()).to_vec();
+    broker.enqueue(vec![message]).await.unwrap();
+    assert_eq!(next(&heard), "0.5 Some(NaN) [Point { x: 1, y: inf }]");
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_queue_cannot_have_a_name_that_is_taken() {
+    let broker = broker().await;
+    for name in ["__heartbeats__", "mail.msgs", "mail@held", "mail.XQ.DQ"] {
+        let mut message = say::message("x").message(broker.clock().now()).unwrap();
+        message.queue_name = QueueName::canonical(name);
+        let error = broker.enqueue(vec![message]).await.unwrap_err();
+        assert!(matches!(error, common::error::EnqueueError::Queue { .. }), "{name}: {error}");
+    }
+}
+
 #[derive(Debug, Serialize, Deserialize)]
 struct Point {
     x: i32,

@@ -99,3 +99,53 @@ async fn results_are_kept_for_their_time_and_so_is_a_last_failure() {
     assert_eq!(broker.result(&done).await, Ok(None));
     worker.stop().await;
 }
+
+#[actor(max_retries = 3, min_backoff = "0s")]
+fn pair(told: &Told) -> std::collections::HashMap<(i32, i32), u32> {
+    tell(told, "worked");
+    [((1, 2), 3)].into()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_result_without_a_json_form_fails_only_where_somebody_wants_it_and_is_not_worked_for_again() {
+    let broker = broker().await;
+    let (told, heard) = ears();
+    let worker = Worker::new(broker.clone()).threads(1).actors(actors![pair, hear]).lend(told);
+    let worker = start_with(worker);
+    pair::send(&broker).await.unwrap();
+    assert_eq!(next(&heard), "worked");
+    worker.settle("nobody wants what it returned", |counts| counts == common::store::Counts::default()).await;
+
+    let patience = Duration::from_secs(30);
+    let sent = pair::message().store_results(patience).on_retry_exhausted::<hear>().send(&broker).await.unwrap();
+    assert_eq!(next(&heard), "worked");
+    assert_eq!(next(&heard), r#""pair" 1 {"max_retries":3,"retries":0}"#, "it is not worked for again");
+    let text = "the work is done, but its result has no JSON form: key must be a string".to_owned();
+    let Stored::Failed { text: stored, .. } = broker.wait_for_result(&sent, patience).await.unwrap() else {
+        panic!("it has no value")
+    };
+    assert_eq!(stored, text);
+    let letter = broker.dead_letters(&common::queue_name::QueueName::default(), 0, 9).await.unwrap().remove(0);
+    assert_eq!(letter.reason, Some(text));
+    pair::message().on_success::<hear>().send(&broker).await.unwrap();
+    assert_eq!(next(&heard), "worked");
+    worker.settle("that wants it too", |counts| counts.dead == 2).await;
+    worker.stop().await;
+}
+
+#[actor(store_results = true)]
+fn divide(a: f64, b: f64) -> f64 {
+    a / b
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_result_that_is_no_number_is_kept_and_read() {
+    let broker = broker().await;
+    let worker = start_with(Worker::new(broker.clone()).threads(1).actors(actors![divide]));
+    for (a, b, expected) in [(0.0, 0.0, "NaN"), (-1.0, 0.0, "-Infinity"), (1.0, f64::INFINITY, "0.0")] {
+        let sent = divide::send(&broker, a, b).await.unwrap();
+        let stored = broker.wait_for_result(&sent, Duration::from_secs(30)).await.unwrap();
+        assert_eq!(stored, Stored::Value(Raw::parse(expected).unwrap()));
+    }
+    worker.stop().await;
+}

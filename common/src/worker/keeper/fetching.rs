@@ -9,6 +9,7 @@ use crate::actor::Cancellation;
 use crate::clock::Timestamp;
 use crate::error::{StoreError, UnknownActor};
 use crate::message::option;
+use crate::outcome::bounded;
 use crate::queue_name::QueueName;
 use crate::store::{Body, Claim, Delivery, Ending, Fetched, Place, Want};
 use crate::worker::event::Event;
@@ -66,7 +67,7 @@ impl Keeper {
         let message = match body {
             Ok(message) => message,
             Err(undecodable) => {
-                let reason = undecodable.error.to_string();
+                let reason = bounded(&undecodable.error);
                 let Claim { queue, id } = &claim;
                 warn!(target: "common::worker", "{id} in {queue} is no message, kept in {}: {reason}", queue.dead_letter());
                 return self.end(claim, Place::Dead(Body::Raw(undecodable.bytes), reason));
@@ -85,7 +86,7 @@ impl Keeper {
             warn!(target: "common::worker", "{}: {reason}; kept in {}", message.message_id, claim.queue.dead_letter());
             return self.end(claim, Place::Dead(Body::Message(message), reason));
         };
-        let priority = message.options.read(option::PRIORITY).unwrap_or(actor.priority);
+        let priority = message.own_priority().unwrap_or(actor.priority);
         Some(Job { claim, message: Arc::new(message), actor, cancellation: Cancellation::new(), priority, crashes })
     }
 
