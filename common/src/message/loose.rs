@@ -236,7 +236,7 @@ mod tests {
 
     #[test]
     fn bare_words_are_floats_wherever_they_stand() {
-        let list: Vec<Option<f64>> = read_as(r#"[NaN, null, -Infinity, 1, 2.5]"#).unwrap();
+        let list: Vec<Option<f64>> = read_as("[NaN, null, -Infinity, 1, 2.5]").unwrap();
         assert!(list[0].unwrap().is_nan());
         assert_eq!(list[1..], [None, Some(f64::NEG_INFINITY), Some(1.0), Some(2.5)]);
         let map: BTreeMap<u8, f32> = read_as(r#"{"1":Infinity,"2":-1}"#).unwrap();

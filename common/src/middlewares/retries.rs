@@ -55,12 +55,12 @@ impl Retries {
     /// The message's word counts before the actor's, and that before the broker's.
     fn policy(&self, run: &Run<'_>) -> Policy {
         let (options, actor) = (&run.message.options, &run.actor.retries);
-        let of_actor = match actor.max_retries {
+        let limit = options.get(option::MAX_RETRIES).and_then(limit).or(actor.max_retries);
+        let max_retries = match limit {
             Some(MaxRetries::AtMost(max)) => Some(max),
             Some(MaxRetries::Unlimited) => None,
             None => self.max_retries,
         };
-        let max_retries = options.get(option::MAX_RETRIES).and_then(limit).unwrap_or(of_actor);
         let wait = |name: &str| {
             options.get(name)?.millis().map(|millis| Duration::from_millis(millis.try_into().unwrap_or(0)))
         };
@@ -70,15 +70,15 @@ impl Retries {
     }
 }
 
-/// The limit that a message names, if it names one: `None` inside is without end. It is a number of any size, and compared
-/// as one: 2.5 lets a third retry pass, a negative one none.
+/// The limit that a message names, if it names one: a number of any size, and compared as one. 2.5 lets a third retry pass, a
+/// negative one none.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "both ends are cut off")]
-fn limit(value: &Raw) -> Option<Option<u32>> {
+fn limit(value: &Raw) -> Option<MaxRetries> {
     if value.is_null() {
-        return Some(None);
+        return Some(MaxRetries::Unlimited);
     }
     let max = value.number()?.ceil().max(0.0);
-    Some((max < f64::from(u32::MAX)).then_some(max as u32))
+    Some(if max < f64::from(u32::MAX) { MaxRetries::AtMost(max as u32) } else { MaxRetries::Unlimited })
 }
 
 impl Middleware for Retries {
@@ -203,15 +203,14 @@ mod tests {
     #[test]
     fn a_limit_is_compared_as_a_number() {
         let limit = |text: &str| limit(&Raw::parse(text).unwrap());
-        assert_eq!(limit("3"), Some(Some(3)));
-        assert_eq!(limit("3.0"), Some(Some(3)));
-        assert_eq!(limit("2.5"), Some(Some(3)));
-        assert_eq!(limit("false"), Some(Some(0)));
-        for none in ["-1", "-1e400", "-Infinity", "0"] {
-            assert_eq!(limit(none), Some(Some(0)), "{none}");
+        for (text, max) in [("3", 3), ("3.0", 3), ("2.5", 3), ("false", 0), ("0", 0)] {
+            assert_eq!(limit(text), Some(MaxRetries::AtMost(max)), "{text}");
+        }
+        for none in ["-1", "-1e400", "-Infinity"] {
+            assert_eq!(limit(none), Some(MaxRetries::AtMost(0)), "{none}");
         }
         for endless in ["null", "Infinity", "1e400", "1000000000000"] {
-            assert_eq!(limit(endless), Some(None), "{endless}");
+            assert_eq!(limit(endless), Some(MaxRetries::Unlimited), "{endless}");
         }
         for no_number in ["\"3\"", "NaN", "[3]", "{}"] {
             assert_eq!(limit(no_number), None, "{no_number}");
