@@ -220,6 +220,7 @@ macro_rules! conformance_suite {
             a_retry_comes_back_at_its_time_with_its_new_body
             a_message_made_ready_again_goes_to_the_tail_with_its_new_body
             messages_given_back_lie_at_the_head_in_order
+            thousands_given_back_at_once_lie_at_the_head_in_order
             a_dead_letter_keeps_body_and_reason
             raw_bytes_can_die
             effects_happen_with_the_end

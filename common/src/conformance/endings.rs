@@ -80,6 +80,29 @@ pub async fn messages_given_back_lie_at_the_head_in_order(fixture: &Fixture) {
     assert_eq!(again[0], deliveries[0], "a message that was given back keeps name and bytes");
 }
 
+/// However many calls of the store's server that takes.
+pub async fn thousands_given_back_at_once_lie_at_the_head_in_order(fixture: &Fixture) {
+    let messages: Vec<_> = (1..=2_501).map(|number| fixture.message(number)).collect();
+    fixture.enqueue(&messages).await;
+    let worker = fixture.worker().await;
+    let mut endings = Vec::new();
+    while endings.len() < messages.len() - 1 {
+        let deliveries = worker.fetch(messages.len() - 1 - endings.len()).await;
+        assert_ne!(deliveries, [], "all of them are ready");
+        let back = |delivery: Delivery| Ending { claim: delivery.claim, place: Place::Head, also: Vec::new() };
+        endings.extend(deliveries.into_iter().map(back));
+    }
+    let answers = worker.store.finish(&worker.lease, &endings).await.expect("finish");
+    assert!(answers.iter().all(|answer| *answer == Answer::Finished));
+    let (other, mut again) = (fixture.other_worker().await, Vec::new());
+    while again.len() < messages.len() {
+        let deliveries = other.fetch(messages.len()).await;
+        assert_ne!(deliveries, [], "all of them are ready");
+        again.extend(numbers(&deliveries));
+    }
+    assert_eq!(again, (1..=2_501).collect::<Vec<_>>());
+}
+
 /// A dead letter is what the worker made of the message, with the reason.
 pub async fn a_dead_letter_keeps_body_and_reason(fixture: &Fixture) {
     fixture.enqueue(&[fixture.message(1)]).await;

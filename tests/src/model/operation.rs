@@ -57,6 +57,7 @@ kinds! {
     Again 8 "finish: ready"
     Retry 8 "finish: until"
     GiveBack 8 "finish: head"
+    GiveBackAll 6 "finish: head, all that is held"
     Bury 8 "finish: dead"
     BuryBytes 5 "finish: dead, raw bytes"
     FinishSeveral 12 "finish several"

@@ -164,6 +164,7 @@ impl Play {
             | Kind::Again
             | Kind::Retry
             | Kind::GiveBack
+            | Kind::GiveBackAll
             | Kind::Bury
             | Kind::BuryBytes
             | Kind::FinishSeveral

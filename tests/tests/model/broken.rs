@@ -117,3 +117,9 @@ async fn delayed_messages_that_wait_for_each_other_are_caught() {
 async fn a_run_whose_claim_was_lost_and_that_ends_the_next_one_is_caught() {
     is_caught(Weakness::LateEnd, &["the late end of run", "has ended a later run"]).await;
 }
+
+#[tokio::test]
+async fn what_is_given_back_in_several_calls_is_caught() {
+    // By a fetch or by a look, whichever comes first: both show the message.
+    is_caught(Weakness::HeadsInChunks, &["crashes: 0"]).await;
+}

@@ -45,16 +45,22 @@ impl RedisStore {
     pub(super) async fn finish_all(&self, lease: &Lease, endings: &[Ending]) -> Result<Vec<Answer>, StoreError> {
         // Whoever tries to finish a message has not forgotten it.
         self.with_upkeep(&lease.worker, |upkeep| upkeep.remember(endings));
-        let mut answers = Vec::with_capacity(endings.len());
-        for chunk in endings.chunks(CHUNK) {
-            answers.extend(self.finish_chunk(lease, chunk).await?);
+        let mut answers = vec![Answer::Unknown; endings.len()];
+        for places in order(endings).chunks(CHUNK) {
+            self.finish_chunk(lease, endings, places, &mut answers).await?;
         }
         Ok(answers)
     }
 
-    async fn finish_chunk(&self, lease: &Lease, endings: &[Ending]) -> Result<Vec<Answer>, StoreError> {
-        let mut answers = vec![Answer::Unknown; endings.len()];
-        let mut plan = Plan::new(endings);
+    /// Ends those at these places, and writes down their answers.
+    async fn finish_chunk(
+        &self,
+        lease: &Lease,
+        endings: &[Ending],
+        places: &[usize],
+        answers: &mut [Answer],
+    ) -> Result<(), StoreError> {
+        let mut plan = Plan::new(endings, places);
         for _ in 0..MAX_ROUNDS {
             let said = self.send_endings(lease, endings, &plan).await?;
             let sent = plan.into_all();
@@ -74,7 +80,7 @@ impl RedisStore {
                 break;
             }
         }
-        Ok(answers)
+        Ok(())
     }
 
     /// One call; the answers in the order of [`Plan::into_all`].
@@ -91,7 +97,7 @@ impl RedisStore {
             self.append(&mut call, &endings[other.place], other);
         }
         let mut values = call.run::<Vec<Value>>(&self.link).await?.into_iter();
-        let mut said = Vec::with_capacity(endings.len());
+        let mut said = Vec::new();
         for (_, places) in &plan.plain {
             match values.next().unwrap_or_default() {
                 Value::Array(each) => said.extend(each.into_iter().map(Said::from)),
@@ -158,11 +164,18 @@ fn puts(ending: &Ending, now: Timestamp, other: &Other) -> Vec<Record> {
     own.into_iter().chain(effects).collect()
 }
 
+/// The places of endings in the order in which they happen, in however many calls.
+fn order(endings: &[Ending]) -> Vec<usize> {
+    // Each goes before the one that was given back before it, so the first one has to come last of all.
+    let (heads, others): (Vec<_>, Vec<_>) = (0..endings.len()).partition(|place| endings[*place].place == Place::Head);
+    others.into_iter().chain(heads.into_iter().rev()).collect()
+}
+
 impl<'a> Plan<'a> {
-    fn new(endings: &'a [Ending]) -> Self {
+    fn new(endings: &'a [Ending], places: &[usize]) -> Self {
         let mut plan = Self::default();
-        let mut heads = Vec::new();
-        for (place, ending) in endings.iter().enumerate() {
+        for &place in places {
+            let ending = &endings[place];
             let queue = &ending.claim.queue;
             match &ending.place {
                 Place::Gone if ending.also.is_empty() => match plan.plain.iter_mut().find(|(known, _)| *known == queue)
@@ -170,12 +183,9 @@ impl<'a> Plan<'a> {
                     Some((_, places)) => places.push(place),
                     None => plan.plain.push((queue, vec![place])),
                 },
-                Place::Head => heads.push(Other { place, ..Other::default() }),
                 _ => plan.others.push(Other { place, ..Other::default() }),
             }
         }
-        // Each goes before the one that was given back before it, so the first one has to come last.
-        plan.others.extend(heads.into_iter().rev());
         plan
     }
 

@@ -28,7 +28,7 @@ impl Play {
         let kind = operation.kind;
         let worker = match kind {
             Kind::FinishLost => self.one_of(operation, |hand| !hand.past.is_empty())?,
-            Kind::FinishSeveral => self.one_of(operation, |hand| hand.held.len() > 1)?,
+            Kind::FinishSeveral | Kind::GiveBackAll => self.one_of(operation, |hand| hand.held.len() > 1)?,
             _ => self.one_of(operation, |hand| !hand.held.is_empty())?,
         };
         let hand = &mut self.hands[worker];
@@ -36,6 +36,7 @@ impl Play {
             // It is of the past, so it may be of the past once more.
             Kind::FinishLost => vec![hand.past[operation.pick(1, hand.past.len())].clone()],
             Kind::FinishSeveral => hand.held.split_off(hand.held.len().saturating_sub(3)),
+            Kind::GiveBackAll => std::mem::take(&mut hand.held),
             _ => vec![hand.held.remove(operation.pick(1, hand.held.len()))],
         };
         if kind == Kind::FinishLost && self.is_held_again(worker, &held[0]) {
@@ -100,7 +101,7 @@ impl Play {
         let place = match form {
             Kind::Again => Place::Ready(retried(&held.message)),
             Kind::Retry => Place::Until(self.clock.now() + Self::delay(operation), retried(&held.message)),
-            Kind::GiveBack => Place::Head,
+            Kind::GiveBack | Kind::GiveBackAll => Place::Head,
             Kind::Bury => Place::Dead(Body::Message(retried(&held.message)), "it failed".to_owned()),
             Kind::BuryBytes => Place::Dead(Body::Raw(b"\xff no message".to_vec()), "not a message".to_owned()),
             Kind::DoneWithMessages => {

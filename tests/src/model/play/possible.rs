@@ -32,7 +32,7 @@ impl Play {
             | Kind::BuryBytes
             | Kind::FinishUnanswered
             | Kind::FinishTwice => self.any(|hand| !hand.held.is_empty()).is_some(),
-            Kind::FinishSeveral => self.any(|hand| hand.held.len() > 1).is_some(),
+            Kind::FinishSeveral | Kind::GiveBackAll => self.any(|hand| hand.held.len() > 1).is_some(),
             Kind::FinishLost => self.any(|hand| !hand.past.is_empty()).is_some(),
             Kind::Cancel => !self.places.items.is_empty(),
             Kind::Revive | Kind::Delete => !self.places.letters.is_empty(),

@@ -1,6 +1,6 @@
 //! A store with one weakness.
 
-use super::weakness::{ONCE_IN, Weakness};
+use super::weakness::{CHUNK, ONCE_IN, Weakness};
 use common::{
     clock::{Clock, Timestamp},
     error::{EnqueueError, StoreError},
@@ -93,6 +93,13 @@ impl Broken {
                 self.store.enqueue(&[copy]).await.map_err(|error| StoreError::Refused(error.to_string()))?;
                 return Err(crash());
             }
+        }
+        if self.is(Weakness::HeadsInChunks) {
+            let mut answers = Vec::new();
+            for chunk in endings.chunks(CHUNK) {
+                answers.extend(self.store.finish(lease, chunk).await?);
+            }
+            return Ok(answers);
         }
         self.store.finish(lease, &endings).await
     }
