@@ -45,7 +45,8 @@ use crate::queue_name::QueueName;
 /// nothing.
 pub type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-/// How often a worker beats. A look at its peers that comes more than half of this late counts for nothing.
+/// How often a worker beats, from the start of a beat to the start of the next one. A look at its peers that comes more than
+/// half of this late counts for nothing; what all calls take on a slow link makes none late.
 pub const BEAT_INTERVAL: Duration = Duration::from_millis(1_100);
 
 /// How many intervals without a sign of life make a worker dead.

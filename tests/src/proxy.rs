@@ -3,12 +3,20 @@
 //! It stands between a client and a server and makes the network bad at an exact moment: no rights needed, no container, and its
 //! port never changes, also when the server's does.
 
+use common::clock::Stopwatch;
 use std::{
     io::{self, Read, Write},
     net::{Shutdown, SocketAddr, TcpListener, TcpStream},
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Condvar, Mutex, MutexGuard, PoisonError,
+        mpsc::{Receiver, SyncSender, sync_channel},
+    },
     thread,
+    time::Duration,
 };
+
+/// As many reads may be on their way at once, each way; then the sender has to wait, as on any network.
+const IN_FLIGHT: usize = 256;
 
 /// Forwards connections to an upstream; all are cut when this is dropped.
 #[derive(Debug)]
@@ -35,6 +43,8 @@ struct Shared {
 #[derive(Debug)]
 struct State {
     mode: Mode,
+    /// How long everything takes, each way.
+    latency: Duration,
     upstream: String,
     /// Both ends of every connection, so that they can be cut.
     links: Vec<TcpStream>,
@@ -53,7 +63,14 @@ impl Proxy {
     pub fn to(upstream: &str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a loopback port is free");
         let address = listener.local_addr().expect("a listener has an address");
-        let state = State { mode: Mode::Pass, upstream: upstream.to_owned(), links: Vec::new(), made: 0, stranded: 0 };
+        let state = State {
+            mode: Mode::Pass,
+            latency: Duration::ZERO,
+            upstream: upstream.to_owned(),
+            links: Vec::new(),
+            made: 0,
+            stranded: 0,
+        };
         let shared = Arc::new(Shared { state: Mutex::new(state), changed: Condvar::new() });
         let proxy = Self { address, shared: Arc::clone(&shared) };
         thread::spawn(move || {
@@ -93,6 +110,11 @@ impl Proxy {
     /// Lets everything through again, first what [`stall`](Self::stall) held back. Swallowed replies stay lost.
     pub fn resume(&self) {
         self.shared.switch(Mode::Pass);
+    }
+
+    /// From now on everything takes so long, each way. Nothing is held back by what is on its way before it.
+    pub fn delay(&self, latency: Duration) {
+        self.shared.state().latency = latency;
     }
 
     /// Lets nothing through any more on the connections of this moment, and leaves them open; new ones pass. As when a router
@@ -147,25 +169,41 @@ impl Shared {
         drop(state);
         for (from, to, replies) in [(client.try_clone()?, server.try_clone()?, false), (server, client, true)] {
             let shared = Arc::clone(self);
-            thread::spawn(move || shared.pump(from, to, number, replies));
+            let (sent, arriving) = sync_channel(IN_FLIGHT);
+            let source = from.try_clone()?;
+            thread::spawn(move || receive(source, &sent));
+            thread::spawn(move || shared.pump(&arriving, &from, to, number, replies));
         }
         Ok(())
     }
 
-    fn pump(&self, mut from: TcpStream, mut to: TcpStream, number: usize, replies: bool) {
-        let mut buffer = [0; 16 * 1024];
-        while let Ok(read @ 1..) = from.read(&mut buffer) {
+    fn pump(&self, arriving: &Receiver<Flight>, from: &TcpStream, mut to: TcpStream, number: usize, replies: bool) {
+        while let Ok((since, bytes)) = arriving.recv() {
             let stalled = |state: &mut State| {
                 state.mode == Mode::Stall || (number <= state.stranded && state.mode != Mode::Closed)
             };
             let state = self.changed.wait_while(self.state(), stalled).unwrap_or_else(PoisonError::into_inner);
-            let swallow = replies && state.mode == Mode::DropReplies;
+            let (swallow, latency) = (replies && state.mode == Mode::DropReplies, state.latency);
             drop(state);
-            if !swallow && to.write_all(&buffer[..read]).is_err() {
+            thread::sleep(latency.saturating_sub(since.elapsed()));
+            if !swallow && to.write_all(&bytes).is_err() {
                 break;
             }
         }
         let _: io::Result<()> = to.shutdown(Shutdown::Both);
         let _: io::Result<()> = from.shutdown(Shutdown::Both);
+    }
+}
+
+/// Bytes on their way, and since when.
+type Flight = (Stopwatch, Vec<u8>);
+
+/// Takes in what one side sends, until it ends or the other side does.
+fn receive(mut from: TcpStream, sent: &SyncSender<Flight>) {
+    let mut buffer = [0; 16 * 1024];
+    while let Ok(read @ 1..) = from.read(&mut buffer) {
+        if sent.send((Stopwatch::start(), buffer[..read].to_vec())).is_err() {
+            return;
+        }
     }
 }

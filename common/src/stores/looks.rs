@@ -3,14 +3,31 @@
 //! A worker that sees a peer's heartbeat unchanged, look after look, counts the time between the looks. A look that comes
 //! late adds nothing: whatever held us up may have held up the peer. So neither skewed clocks, nor one that jumps, nor a
 //! server that stalls kills anybody.
+//!
+//! Late is what comes out of turn, not what takes long. On a slow link every look takes its time, and is regular all the
+//! same: what each of the last calls has taken at least is the link's, and nobody's fault. Only what comes on top of that
+//! counts as a delay.
+//!
+//! With calls that take `R`, there and back, looks are `G` apart: an interval, or `R` and a quarter of an interval where that is
+//! more. A peer is seen silent at the first look after an interval, and dead once it was seen so for two intervals more. So what a
+//! dead worker held is back in its queues within two intervals, two intervals rounded up to whole `G`s, and `R`: 4.5 s at once,
+//! 5 s at 300 ms each way, 7 s at 600 ms.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
 use crate::store::{BEAT_INTERVAL, DEAD_AFTER, PYTHON_DEAD_AFTER};
 
 /// How many silent peers one beat shows, at most.
 pub(super) const PAGE: usize = 100;
+
+/// Of so many calls the quickest tells how long the link takes; a stall is longer than that of one call, and shorter than
+/// that of all.
+const REMEMBERED: usize = 5;
+
+/// Looks are never as regular as they are meant to be: a peer that was silent for all of its time but this part of an interval
+/// was silent for all of it.
+const TOLERANCE: u32 = 4;
 
 /// A worker that has been silent for an interval or more.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,6 +43,8 @@ pub(super) struct Peer {
 #[derive(Debug, Default)]
 pub(super) struct Looks {
     last: Option<Duration>,
+    /// What the last calls have taken.
+    took: VecDeque<Duration>,
     /// The sum of all times between looks that were on time.
     watched: Duration,
     /// Where the next look starts among the silent; there may be many.
@@ -55,13 +74,19 @@ impl Looks {
         self.offset
     }
 
-    /// Takes in one look, and says who is dead and not settled yet.
-    pub(super) fn see(&mut self, uptime: Duration, silent: &[Peer], is_full: bool) -> Vec<Peer> {
-        let passed = self.last.map_or(Duration::ZERO, |last| uptime.saturating_sub(last));
-        if passed <= BEAT_INTERVAL * 3 / 2 {
+    /// Takes in one look, and says who is dead and not settled yet. `at` is when it happened, by a clock that passes evenly,
+    /// and `took` is how long the call took that brought it.
+    pub(super) fn see(&mut self, at: Duration, took: Duration, silent: &[Peer], is_full: bool) -> Vec<Peer> {
+        let passed = self.last.map_or(Duration::ZERO, |last| at.saturating_sub(last));
+        if self.took.len() == REMEMBERED {
+            self.took.pop_front();
+        }
+        self.took.push_back(took);
+        let link = self.took.iter().min().copied().unwrap_or_default();
+        if passed <= BEAT_INTERVAL * 3 / 2 + link {
             self.watched += passed;
         }
-        self.last = Some(uptime);
+        self.last = Some(at);
         if self.offset == 0 && !is_full {
             self.peers.retain(|id, _| silent.iter().any(|peer| peer.id == *id));
         }
@@ -81,7 +106,7 @@ impl Looks {
         // Only who is silent for an interval is shown: that one counts as well.
         let silent_for = self.watched.saturating_sub(look.since) + BEAT_INTERVAL;
         let limit = if peer.queues.is_some() { BEAT_INTERVAL * DEAD_AFTER } else { PYTHON_DEAD_AFTER };
-        look.fate != Fate::Settled && silent_for >= limit
+        look.fate != Fate::Settled && silent_for + BEAT_INTERVAL / TOLERANCE >= limit
     }
 
     pub(super) fn fate(&self, peer: &Peer) -> Fate {
@@ -107,6 +132,8 @@ impl Looks {
 mod tests {
     use super::*;
 
+    const QUICK: Duration = Duration::from_millis(1);
+
     fn peer(score: &str) -> Peer {
         Peer { id: "w".to_owned(), score: score.to_owned(), queues: Some(Vec::new()) }
     }
@@ -114,19 +141,19 @@ mod tests {
     #[test]
     fn three_intervals_without_a_sign_of_life_are_death() {
         let mut looks = Looks::default();
-        assert!(looks.see(BEAT_INTERVAL, &[peer("1")], false).is_empty());
-        assert!(looks.see(BEAT_INTERVAL * 2, &[peer("1")], false).is_empty());
-        assert_eq!(looks.see(BEAT_INTERVAL * 3, &[peer("1")], false), [peer("1")]);
+        assert!(looks.see(BEAT_INTERVAL, QUICK, &[peer("1")], false).is_empty());
+        assert!(looks.see(BEAT_INTERVAL * 2, QUICK, &[peer("1")], false).is_empty());
+        assert_eq!(looks.see(BEAT_INTERVAL * 3, QUICK, &[peer("1")], false), [peer("1")]);
         looks.set_fate(&peer("1"), Fate::Settled);
-        assert!(looks.see(BEAT_INTERVAL * 4, &[peer("1")], false).is_empty());
-        assert!(looks.see(BEAT_INTERVAL * 5, &[peer("2")], false).is_empty());
+        assert!(looks.see(BEAT_INTERVAL * 4, QUICK, &[peer("1")], false).is_empty());
+        assert!(looks.see(BEAT_INTERVAL * 5, QUICK, &[peer("2")], false).is_empty());
     }
 
     #[test]
     fn late_looks_add_nothing_and_do_not_start_anew() {
         let mut looks = Looks::default();
         for (at, dead) in [(0.0, 0), (1.1, 0), (4.0, 0), (90_000.0, 0), (90_001.1, 1)] {
-            let seen = looks.see(Duration::from_secs_f64(at), &[peer("1")], false);
+            let seen = looks.see(Duration::from_secs_f64(at), QUICK, &[peer("1")], false);
             assert_eq!(seen.len(), dead, "at {at}");
         }
     }
@@ -136,7 +163,7 @@ mod tests {
         let mut looks = Looks::default();
         for beat in 0..10 {
             let score = if beat % 2 == 0 { "1" } else { "2" };
-            assert!(looks.see(BEAT_INTERVAL * beat, &[peer(score)], false).is_empty());
+            assert!(looks.see(BEAT_INTERVAL * beat, QUICK, &[peer(score)], false).is_empty());
         }
     }
 
@@ -144,8 +171,28 @@ mod tests {
     fn pythons_workers_may_be_silent_for_longer() {
         let mut looks = Looks::default();
         let python = Peer { queues: None, ..peer("1") };
-        let deaths =
-            (0..60).position(|beat| !looks.see(BEAT_INTERVAL * beat, std::slice::from_ref(&python), false).is_empty());
+        let deaths = (0..60)
+            .position(|beat| !looks.see(BEAT_INTERVAL * beat, QUICK, std::slice::from_ref(&python), false).is_empty());
         assert_eq!(deaths, Some(54));
+    }
+
+    #[test]
+    fn slow_looks_that_are_regular_count() {
+        let (mut looks, took) = (Looks::default(), Duration::from_millis(1_900));
+        let every = took + BEAT_INTERVAL / 4;
+        let seen = (1..9).position(|look| !looks.see(every * look, took, &[peer("1")], false).is_empty());
+        assert_eq!(seen, Some(1), "at the second look it was silent for more than three intervals");
+    }
+
+    #[test]
+    fn a_stall_makes_looks_late_and_the_link_no_slower() {
+        let (mut looks, stall) = (Looks::default(), Duration::from_secs(2));
+        let mut at = Duration::ZERO;
+        for look in 0..40 {
+            let took = if look % REMEMBERED == 0 { QUICK } else { stall };
+            at += BEAT_INTERVAL + took;
+            // Only the quick ones are on time.
+            assert_eq!(looks.see(at, took, &[peer("1")], false).len(), usize::from(look >= 10), "look {look}");
+        }
     }
 }

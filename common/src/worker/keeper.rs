@@ -48,6 +48,8 @@ pub(super) struct Keeper {
     fetching: bool,
     finishing: bool,
     beating: bool,
+    /// When the last beat was started, in the clock's uptime.
+    beat_started: Duration,
     /// A beat is wanted as soon as the one under way is over.
     beat_again: bool,
     /// What this worker has claimed.
@@ -103,6 +105,7 @@ impl Keeper {
             fetching: false,
             finishing: false,
             beating: false,
+            beat_started: Duration::ZERO,
             beat_again: false,
             holds: Holds::default(),
             beaten_at: 0,

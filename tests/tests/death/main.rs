@@ -1,6 +1,7 @@
 //! What becomes of messages when a worker dies, or seems to: real processes, real kills.
 #![expect(clippy::unwrap_used, reason = "the helpers of tests are tests too")]
 
+mod far;
 mod killed;
 mod paused;
 mod poison;

@@ -123,6 +123,7 @@ impl RedisStore {
         let watch = Stopwatch::start();
         let first = self.send_beat(lease, is_expiring).await?;
         self.clock.follow(first.now, watch.elapsed());
+        let took = self.clock.uptime().saturating_sub(started);
         let mut beat = Beat {
             now: first.now,
             lost: Vec::new(),
@@ -145,7 +146,9 @@ impl RedisStore {
         // The first answer counts: what was claimed later, `held` cannot know.
         beat.lost = self.settle_claims(lease, held, first.claims).await?;
         let uptime = self.clock.uptime();
-        let dead = self.with_upkeep(&lease.worker, |upkeep| upkeep.looks.see(uptime, &first.silent, first.is_full));
+        // The looks happened at the server: an answer that was held up on its way is none that came late.
+        let at = first.now.since(Timestamp::EPOCH);
+        let dead = self.with_upkeep(&lease.worker, |upkeep| upkeep.looks.see(at, took, &first.silent, first.is_full));
         beat.moved += self.recover(lease, &dead).await?;
         if self.with_upkeep(&lease.worker, |upkeep| is_time(&mut upkeep.tidied, uptime, TIDY_EVERY)) {
             self.with_upkeep(&lease.worker, |upkeep| upkeep.looks.reopen());

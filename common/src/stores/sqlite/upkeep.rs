@@ -75,7 +75,7 @@ impl SqliteStore {
     }
 
     pub(super) async fn beat_once(&self, lease: &Lease, held: &[Claim]) -> Result<Beat, StoreError> {
-        let now = self.clock.now();
+        let (now, started) = (self.clock.now(), self.clock.uptime());
         let (offset, is_expiring) = self.with_upkeep(&lease.worker, |upkeep| {
             let uptime = self.clock.uptime();
             let is_time = upkeep.expired.is_none_or(|last| uptime.saturating_sub(last) >= EXPIRE_EVERY);
@@ -85,6 +85,7 @@ impl SqliteStore {
             (upkeep.looks.offset(), is_time)
         });
         let seen = self.look_after(lease, offset, is_expiring).await?;
+        let took = self.clock.uptime().saturating_sub(started);
         let mut moved = seen.moved;
         let mut has_more = seen.has_more;
         for _ in 1..MAX_ROUNDS {
@@ -103,7 +104,7 @@ impl SqliteStore {
             seen.claims.iter().filter(|(_, cancelled)| *cancelled).map(|(claim, _)| claim.clone()).collect();
         let uptime = self.clock.uptime();
         let (dead, forgotten) = self.with_upkeep(&lease.worker, |upkeep| {
-            let dead = upkeep.looks.see(uptime, &seen.silent, seen.silent.len() >= PAGE);
+            let dead = upkeep.looks.see(uptime, took, &seen.silent, seen.silent.len() >= PAGE);
             (dead, upkeep.surplus.forgotten(uptime, surplus))
         });
         if !forgotten.is_empty() {

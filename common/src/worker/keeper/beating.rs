@@ -23,6 +23,7 @@ impl Keeper {
         self.beating = true;
         self.beat_again = false;
         self.beaten_at = self.holds.last();
+        self.beat_started = self.broker.clock().uptime();
         let (store, lease, pool) = (self.broker.store().clone(), self.lease.clone(), self.pool.clone());
         let held = self.held();
         tokio::spawn(async move {
@@ -68,7 +69,11 @@ impl Keeper {
         if self.beat_again {
             self.start_beat();
         } else {
-            let regular = self.broker.clock().now() + BEAT_INTERVAL;
+            // From start to start, or others would see a worker on a slow link beat less often. A moment is left in between
+            // however long each takes: a server that is slow must not get nothing but beats.
+            let took = self.broker.clock().uptime().saturating_sub(self.beat_started);
+            let pause = BEAT_INTERVAL.saturating_sub(took).max(BEAT_INTERVAL / 4);
+            let regular = self.broker.clock().now() + pause;
             self.plan_beat(due.map_or(regular, |due| due.min(regular)));
         }
     }
