@@ -156,7 +156,7 @@ impl Peer {
 
     async fn try_fetch(&self, count: usize) -> Result<Vec<Delivery>, crate::error::StoreError> {
         let wants = [Want { queue: self.queue.clone(), count }];
-        self.store.fetch(&self.lease, &wants).await.map(|fetched| fetched.deliveries)
+        self.store.fetch(&self.lease, &wants, usize::MAX).await.map(|fetched| fetched.deliveries)
     }
 
     async fn fetch(&self, count: usize) -> Vec<Delivery> {
@@ -206,6 +206,8 @@ macro_rules! conformance_suite {
             another_message_of_the_same_id_is_kept_beside_it
             a_repeated_message_is_known_while_it_runs
             fetch_takes_no_more_than_was_wanted
+            fetch_takes_no_more_than_was_wanted_of_all_queues_together
+            fetch_takes_all_that_was_wanted_from_the_one_queue_that_has_it
             a_claimed_message_is_fetched_by_nobody_else
             a_worker_fetches_nothing_from_other_queues
             a_delayed_message_is_not_ready_before_its_time

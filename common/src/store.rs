@@ -100,8 +100,12 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// What the store says; nobody is registered then, or will be taken for dead.
     fn join<'a>(&'a self, queues: &'a [QueueName]) -> Boxed<'a, Result<Lease, StoreError>>;
 
-    /// Claims ready messages, at most as many as wanted of each queue: lower priorities first, then the older ones.
-    /// Never waits for any.
+    /// Claims ready messages, at most as many as wanted of each queue, and at most `limit` of all of them: of each queue, lower
+    /// priorities first, then the older ones. Never waits for any.
+    ///
+    /// Where `limit` is less than what is wanted, each queue gets a share; what one leaves of it, others may have. A fetch may
+    /// leave queues out, because there are too many of them, or the messages too large: [`Fetched::more`] says so, and the next
+    /// fetches come to them.
     ///
     /// A message that this worker holds already is not delivered a second time.
     ///
@@ -109,7 +113,8 @@ pub trait Store: Send + Sync + fmt::Debug {
     ///
     /// [`StoreError::Stranger`] when others took this worker for dead; nothing is claimed then. After a lost answer,
     /// what was claimed comes back with one of the next beats.
-    fn fetch<'a>(&'a self, lease: &'a Lease, wants: &'a [Want]) -> Boxed<'a, Result<Fetched, StoreError>>;
+    fn fetch<'a>(&'a self, lease: &'a Lease, wants: &'a [Want], limit: usize)
+    -> Boxed<'a, Result<Fetched, StoreError>>;
 
     /// Waits until there may be something to fetch, or until a message is there that comes due before `due`, the next due
     /// time that the caller knows of. May return for nothing. Cancel safe.

@@ -3,6 +3,7 @@
 mod looks;
 pub mod memory;
 pub mod redis;
+mod shares;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 mod surplus;

@@ -57,7 +57,7 @@ async fn bare(url: &str, count: usize) -> Result<f64, Failed> {
         let wants = [Want { queue, count: BATCH }];
         let mut done = 0;
         while done < count {
-            let deliveries = store.fetch(&lease, &wants).await?.deliveries;
+            let deliveries = store.fetch(&lease, &wants, usize::MAX).await?.deliveries;
             let answers = store.finish(&lease, &gone(deliveries)).await?;
             done += answers.iter().filter(|answer| **answer == Answer::Finished).count();
         }

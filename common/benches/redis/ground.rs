@@ -131,7 +131,7 @@ pub(crate) async fn full(url: &str, namespace: &str, count: usize) -> Result<(),
     let wants = [Want { queue, count: 1_000 }];
     let mut found = 0;
     loop {
-        let deliveries = store.fetch(&lease, &wants).await?.deliveries;
+        let deliveries = store.fetch(&lease, &wants, usize::MAX).await?.deliveries;
         if deliveries.is_empty() {
             break;
         }

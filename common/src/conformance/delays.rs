@@ -98,6 +98,6 @@ pub async fn the_next_due_time_is_told(fixture: &Fixture) {
     fixture.enqueue(&messages).await;
     assert_eq!(worker.beat(&[]).await.next_due, Some(due));
     let wants = [crate::store::Want { queue: fixture.queue.clone(), count: 1 }];
-    let fetched = worker.store.fetch(&worker.lease, &wants).await.expect("fetch");
+    let fetched = worker.store.fetch(&worker.lease, &wants, usize::MAX).await.expect("fetch");
     assert_eq!(fetched.next_due, Some(due));
 }

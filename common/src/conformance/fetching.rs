@@ -1,7 +1,10 @@
 //! Who gets what.
 
+use std::collections::BTreeSet;
+
 use super::{Fixture, Peer, numbers};
 use crate::queue_name::QueueName;
+use crate::store::Want;
 
 /// What is left stays for others.
 pub async fn fetch_takes_no_more_than_was_wanted(fixture: &Fixture) {
@@ -10,6 +13,52 @@ pub async fn fetch_takes_no_more_than_was_wanted(fixture: &Fixture) {
     let worker = fixture.worker().await;
     assert_eq!(numbers(&worker.fetch(3).await), [0, 1, 2]);
     assert_eq!(fixture.counts().await, (2, 0, 3, 0));
+}
+
+/// However many queues have something; each gets a share, and none has to wait until the others are empty.
+pub async fn fetch_takes_no_more_than_was_wanted_of_all_queues_together(fixture: &Fixture) {
+    let names: Vec<_> = (0..5).map(|at| QueueName::new(&format!("share_{at}")).expect("a queue name")).collect();
+    let lease = fixture.store.join(&names).await.expect("join");
+    let mut messages = Vec::new();
+    for (number, queue) in (0..30).zip(names.iter().cycle()) {
+        let mut message = fixture.message(number);
+        message.queue_name = queue.clone();
+        messages.push(message);
+    }
+    fixture.store.enqueue(&messages).await.expect("enqueue");
+    let wants: Vec<_> = names.iter().map(|queue| Want { queue: queue.clone(), count: 3 }).collect();
+    let (mut found, mut served) = (Vec::new(), BTreeSet::new());
+    for round in 0.. {
+        let fetched = fixture.store.fetch(&lease, &wants, 3).await.expect("fetch");
+        assert!(fetched.deliveries.len() <= 3, "{fetched:?}");
+        if fetched.deliveries.is_empty() {
+            assert!(!fetched.more, "nothing came, and more is told of");
+            break;
+        }
+        found.extend(numbers(&fetched.deliveries));
+        served.extend(fetched.deliveries.into_iter().map(|delivery| delivery.claim.queue));
+        assert!(fetched.more || found.len() == 30, "there is more");
+        assert!(round != 1 || served.len() == 5, "served after two fetches: {served:?}");
+    }
+    let of_queue = |at: i64| found.iter().copied().filter(|number| number % 5 == at).collect::<Vec<_>>();
+    for at in 0..5 {
+        assert_eq!(of_queue(at), (0..6).map(|turn| 5 * turn + at).collect::<Vec<_>>());
+    }
+}
+
+/// What one queue leaves of its share, another one may have.
+pub async fn fetch_takes_all_that_was_wanted_from_the_one_queue_that_has_it(fixture: &Fixture) {
+    let mut names: Vec<_> = (0..4).map(|at| QueueName::new(&format!("rest_{at}")).expect("a queue name")).collect();
+    names.push(fixture.queue.clone());
+    let lease = fixture.store.join(&names).await.expect("join");
+    let messages: Vec<_> = (0..9).map(|number| fixture.message(number)).collect();
+    fixture.enqueue(&messages).await;
+    let wants: Vec<_> = names.iter().map(|queue| Want { queue: queue.clone(), count: 8 }).collect();
+    let fetched = fixture.store.fetch(&lease, &wants, 8).await.expect("fetch");
+    assert_eq!(numbers(&fetched.deliveries), (0..8).collect::<Vec<_>>());
+    assert!(fetched.more);
+    let fetched = fixture.store.fetch(&lease, &wants, 8).await.expect("fetch");
+    assert_eq!((numbers(&fetched.deliveries), fetched.more), (vec![8], false));
 }
 
 /// Two workers never share a message.

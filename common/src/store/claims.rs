@@ -68,6 +68,8 @@ pub struct Fetched {
     pub deliveries: Vec<Delivery>,
     /// When the next held message of these queues is due.
     pub next_due: Option<Timestamp>,
+    /// Whether these queues may have more than it brought; the next fetch tells. Otherwise they were found empty.
+    pub more: bool,
 }
 
 /// Why a wait is over.

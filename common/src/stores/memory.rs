@@ -12,6 +12,7 @@ use tokio::sync::watch;
 
 use self::world::World;
 use super::looks::Looks;
+use super::shares::{Turns, share_all};
 use super::surplus::Surplus;
 use crate::clock::{Clock, Timestamp};
 use crate::error::{EnqueueError, StoreError};
@@ -31,6 +32,7 @@ pub struct MemoryStore {
     news: watch::Sender<()>,
     /// What the beats of each worker have seen.
     upkeep: Arc<Mutex<HashMap<WorkerId, Upkeep>>>,
+    turns: Arc<Turns>,
 }
 
 /// What the beats of one worker have seen.
@@ -46,7 +48,13 @@ impl MemoryStore {
     /// An empty store.
     #[must_use]
     pub fn new(clock: Clock) -> Self {
-        Self { clock, world: Arc::default(), news: watch::Sender::new(()), upkeep: Arc::default() }
+        Self {
+            clock,
+            world: Arc::default(),
+            news: watch::Sender::new(()),
+            upkeep: Arc::default(),
+            turns: Arc::default(),
+        }
     }
 
     /// An empty store that remembers every message that is enqueued.
@@ -111,15 +119,22 @@ impl Store for MemoryStore {
         ready(Ok(lease))
     }
 
-    fn fetch<'a>(&'a self, lease: &'a Lease, wants: &'a [Want]) -> Boxed<'a, Result<Fetched, StoreError>> {
+    fn fetch<'a>(
+        &'a self,
+        lease: &'a Lease,
+        wants: &'a [Want],
+        limit: usize,
+    ) -> Boxed<'a, Result<Fetched, StoreError>> {
         let mut world = self.world();
         if !world.is_registered(&lease.worker) {
             return ready(Err(StoreError::Stranger));
         }
         let now = self.clock.now();
-        let deliveries = wants.iter().flat_map(|want| world.fetch(&lease.worker, want, now)).collect();
+        let start = self.turns.start(wants.len());
+        let shared = share_all(wants, limit, start, |want| world.fetch(&lease.worker, want, now));
+        self.turns.set(shared.next);
         let next_due = world.next_due(&lease.queues);
-        ready(Ok(Fetched { now, deliveries, next_due }))
+        ready(Ok(Fetched { now, deliveries: shared.taken, next_due, more: shared.more }))
     }
 
     fn wait<'a>(&'a self, queues: &'a [QueueName], due: Option<Timestamp>) -> Boxed<'a, Wake> {

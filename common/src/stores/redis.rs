@@ -28,6 +28,7 @@
 //!
 //! Not here: hooks, retries, results. The store does not know why a message moves.
 
+mod candidates;
 mod connection;
 mod enqueue;
 mod fetch;
@@ -51,6 +52,7 @@ use std::sync::{Arc, Mutex};
 
 use redis::FromRedisValue as _;
 
+use self::candidates::Candidates;
 use self::connection::{Link, Server};
 use self::keys::Keys;
 use self::scripts::{Call, Script, Scripts};
@@ -80,6 +82,8 @@ pub struct RedisStore {
     ear: Ear,
     /// What each worker's beats have seen so far. Locked for moments only, never across a call.
     upkeep: Mutex<HashMap<WorkerId, Upkeep>>,
+    /// Which of many queues are asked.
+    candidates: Candidates,
     /// The queues that nothing can be fetched from.
     fetching: Trouble,
     /// The steps of upkeep that are refused.
@@ -101,6 +105,7 @@ impl RedisStore {
             link: Link::new(Arc::clone(&server)),
             ear: Ear::new(server),
             upkeep: Mutex::default(),
+            candidates: Candidates::default(),
             fetching: Trouble::new("fetch from"),
             upkeeping: Trouble::new("upkeep:"),
         };
@@ -144,8 +149,13 @@ impl Store for RedisStore {
         Box::pin(self.join_queues(queues))
     }
 
-    fn fetch<'a>(&'a self, lease: &'a Lease, wants: &'a [Want]) -> Boxed<'a, Result<Fetched, StoreError>> {
-        Box::pin(self.fetch_wanted(lease, wants))
+    fn fetch<'a>(
+        &'a self,
+        lease: &'a Lease,
+        wants: &'a [Want],
+        limit: usize,
+    ) -> Boxed<'a, Result<Fetched, StoreError>> {
+        Box::pin(self.fetch_wanted(lease, wants, limit))
     }
 
     fn wait<'a>(&'a self, queues: &'a [QueueName], due: Option<Timestamp>) -> Boxed<'a, Wake> {

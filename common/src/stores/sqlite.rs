@@ -56,6 +56,7 @@ use crate::store::{
     Answer, Beat, Boxed, Cancelled, Claim, Counts, DeadLetter, Ending, Fetched, Inspect, Lease, QueueSight, Sighting,
     Store, Wake, Want, WorkerId, WorkerSight,
 };
+use crate::stores::shares::Turns;
 
 /// How often whoever waits looks by himself, should the bell be lost.
 const SAFETY_LOOK: Duration = Duration::from_secs(2);
@@ -70,6 +71,7 @@ pub struct SqliteStore {
     bell: Bell,
     /// What each worker's beats have seen so far. Locked for moments only, never across a call.
     upkeep: Mutex<HashMap<WorkerId, Upkeep>>,
+    turns: Turns,
 }
 
 impl SqliteStore {
@@ -86,7 +88,16 @@ impl SqliteStore {
         let bell = Bell::new(&path);
         let (writing, looking) = desks(&path, synchronous, &bell)?;
         bell.mend();
-        Ok(Self { path, namespace: namespace.into(), clock, writing, looking, bell, upkeep: Mutex::default() })
+        Ok(Self {
+            path,
+            namespace: namespace.into(),
+            clock,
+            writing,
+            looking,
+            bell,
+            upkeep: Mutex::default(),
+            turns: Turns::default(),
+        })
     }
 
     /// Runs `work` inside of a transaction.
@@ -137,8 +148,13 @@ impl Store for SqliteStore {
         Box::pin(self.join_queues(queues))
     }
 
-    fn fetch<'a>(&'a self, lease: &'a Lease, wants: &'a [Want]) -> Boxed<'a, Result<Fetched, StoreError>> {
-        Box::pin(self.fetch_wanted(lease, wants))
+    fn fetch<'a>(
+        &'a self,
+        lease: &'a Lease,
+        wants: &'a [Want],
+        limit: usize,
+    ) -> Boxed<'a, Result<Fetched, StoreError>> {
+        Box::pin(self.fetch_wanted(lease, wants, limit))
     }
 
     fn wait<'a>(&'a self, queues: &'a [QueueName], due: Option<Timestamp>) -> Boxed<'a, Wake> {

@@ -10,8 +10,8 @@ use crate::store::{Answer, Beat, Fetched, Wake};
 pub(super) enum Event {
     /// Slots have left endings.
     Ended,
-    /// What a fetch of at most so many of each queue brought.
-    Fetched(usize, Result<Fetched, StoreError>),
+    /// What a fetch brought.
+    Fetched(Result<Fetched, StoreError>),
     /// What became of the endings that were being stored.
     Finished(Result<Vec<Answer>, StoreError>),
     /// Time for a beat, as planned by the timer of this number.

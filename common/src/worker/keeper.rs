@@ -168,7 +168,7 @@ impl Keeper {
 
     fn react(&mut self, event: Event) {
         match event {
-            Event::Fetched(share, fetched) => self.fetched(share, fetched),
+            Event::Fetched(fetched) => self.fetched(fetched),
             Event::Finished(answers) => self.finished(answers),
             Event::BeatDue(timer) if timer == self.timer => self.start_beat(),
             // An old timer, or nothing but a reason to go on.

@@ -150,7 +150,7 @@ impl Stage {
 
     fn fetch(&self, lease: &Lease, count: usize) -> Vec<Delivery> {
         let wants = [Want { queue: QueueName::default(), count }];
-        at_once(self.scene.store.fetch(lease, &wants)).unwrap().deliveries
+        at_once(self.scene.store.fetch(lease, &wants, usize::MAX)).unwrap().deliveries
     }
 
     /// Whoever does not beat meanwhile is dead after this.

@@ -190,7 +190,7 @@ impl Peer {
 
     async fn fetch_one(&self) -> Claim {
         let wants = [Want { queue: QueueName::default(), count: 1 }];
-        self.store.fetch(&self.lease, &wants).await.unwrap().deliveries.remove(0).claim
+        self.store.fetch(&self.lease, &wants, usize::MAX).await.unwrap().deliveries.remove(0).claim
     }
 
     /// Lets one interval pass, and beats; answers what moved.

@@ -40,7 +40,7 @@ fn message(argument: i64) -> Message {
 }
 
 async fn fetch(store: &RedisStore, lease: &Lease) -> Vec<Delivery> {
-    store.fetch(lease, &[Want { queue: queue(), count: 9 }]).await.unwrap().deliveries
+    store.fetch(lease, &[Want { queue: queue(), count: 9 }], usize::MAX).await.unwrap().deliveries
 }
 
 fn ending(delivery: &Delivery, place: Place) -> Ending {
@@ -136,7 +136,7 @@ async fn a_fetch_that_arrives_after_its_worker_was_buried_takes_nothing() {
     assert!(fetch(&pair.far, &pair.far_lease).await.is_empty());
     pair.proxy.stall();
     let wants = [Want { queue: queue(), count: 9 }];
-    pair.far.fetch(&pair.far_lease, &wants).await.unwrap_err();
+    pair.far.fetch(&pair.far_lease, &wants, usize::MAX).await.unwrap_err();
     pair.bury().await;
     pair.near.enqueue(&[message(1)]).await.unwrap();
     let before = pair.scripts_run();
@@ -152,7 +152,7 @@ async fn a_fetch_that_arrives_while_its_worker_lives_is_given_back_by_a_beat() {
     assert!(fetch(&pair.far, &pair.far_lease).await.is_empty());
     pair.proxy.stall();
     let wants = [Want { queue: queue(), count: 9 }];
-    pair.far.fetch(&pair.far_lease, &wants).await.unwrap_err();
+    pair.far.fetch(&pair.far_lease, &wants, usize::MAX).await.unwrap_err();
     pair.near.enqueue(&[message(1)]).await.unwrap();
     let before = pair.scripts_run();
     pair.proxy.resume();

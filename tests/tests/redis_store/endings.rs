@@ -168,7 +168,7 @@ async fn an_empty_batch_is_no_trouble() {
     let rig = Rig::new().await;
     let worker = rig.join(&["default"]).await;
     rig.enqueue(&[]).await;
-    assert!(rig.store.fetch(&worker, &[]).await.unwrap().deliveries.is_empty());
+    assert!(rig.store.fetch(&worker, &[], usize::MAX).await.unwrap().deliveries.is_empty());
     assert!(rig.fetch(&worker, 0).await.is_empty());
     assert!(rig.store.finish(&worker, &[]).await.unwrap().is_empty());
     rig.store.leave(&worker).await.unwrap();

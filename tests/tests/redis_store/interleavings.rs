@@ -15,7 +15,7 @@ async fn a_worker_that_was_buried_is_a_stranger_until_it_beats() {
     rig.beats(&worker, &[], 11).await;
     rig.enqueue(&[message("default", 2)]).await;
     let want = Want { queue: paused.queues[0].clone(), count: 9 };
-    assert_eq!(rig.store.fetch(&paused, &[want]).await.unwrap_err(), StoreError::Stranger);
+    assert_eq!(rig.store.fetch(&paused, &[want], usize::MAX).await.unwrap_err(), StoreError::Stranger);
     let beat = rig.beat(&paused, &held).await;
     assert_eq!(beat.lost, held);
     assert_eq!(rig.finish(&paused, &held[0], Place::Gone).await, Answer::Unknown);

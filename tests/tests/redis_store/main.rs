@@ -7,6 +7,7 @@ mod endings;
 mod hands;
 mod inside;
 mod interleavings;
+mod many;
 mod places;
 mod rig;
 mod rights;

@@ -208,7 +208,7 @@ impl Rig {
 
 pub(crate) async fn fetch(store: &RedisStore, lease: &Lease, count: usize) -> Vec<Delivery> {
     let wants: Vec<Want> = lease.queues.iter().map(|queue| Want { queue: queue.clone(), count }).collect();
-    store.fetch(lease, &wants).await.unwrap().deliveries
+    store.fetch(lease, &wants, usize::MAX).await.unwrap().deliveries
 }
 
 pub(crate) fn ending(claim: &Claim, place: Place) -> Ending {

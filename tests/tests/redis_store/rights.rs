@@ -112,7 +112,7 @@ async fn a_forbidden_fetch_leaves_everything_where_it_was() {
         rig.enqueue(&[message("default", 2), with(1, -1), with(3, 1)]).await;
         let (store, user) = without(&rig, command).await;
         let wants = [Want { queue: QueueName::default(), count: 9 }];
-        let mut found = match store.fetch(&worker, &wants).await {
+        let mut found = match store.fetch(&worker, &wants, usize::MAX).await {
             Ok(fetched) => fetched.deliveries,
             Err(StoreError::Denied { command: named, .. }) => {
                 assert_eq!(named, command.to_uppercase());

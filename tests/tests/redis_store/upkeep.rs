@@ -208,7 +208,7 @@ async fn foreign_types_are_named_and_nothing_is_half_done() {
     rig.enqueue(&[message("other", 3)]).await;
     assert_eq!(arguments(&rig.fetch(&worker, 9).await), [3]);
     let want = Want { queue: worker.queues[0].clone(), count: 1 };
-    let refused = rig.store.fetch(&worker, &[want]).await.unwrap_err();
+    let refused = rig.store.fetch(&worker, &[want], usize::MAX).await.unwrap_err();
     assert!(matches!(refused, StoreError::Foreign { key, .. } if key.ends_with(":default")));
     // And the upkeep goes on.
     rig.enqueue(&[delayed("other", 4, rig.later(1))]).await;
@@ -228,7 +228,7 @@ async fn a_worker_leaves_only_when_it_holds_nothing() {
     rig.store.leave(&worker).await.unwrap();
     let score: Option<f64> = rig.redis(&["ZSCORE", ":__heartbeats__", worker.worker.as_str()]).await;
     assert_eq!(score, None);
-    assert!(matches!(rig.store.fetch(&worker, &[]).await.unwrap_err(), StoreError::Stranger));
+    assert!(matches!(rig.store.fetch(&worker, &[], usize::MAX).await.unwrap_err(), StoreError::Stranger));
 }
 
 #[tokio::test]

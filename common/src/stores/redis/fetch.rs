@@ -2,6 +2,7 @@
 
 use redis::Value;
 
+use super::candidates::Told;
 use super::enqueue::CHUNK_BYTES;
 use super::inspect::millis;
 use super::refusal::from_script;
@@ -19,16 +20,24 @@ use crate::store::{Claim, Delivery, Fetched, Lease, Undecodable, Want};
 pub(super) const LARGEST: usize = 2 * MAX_MESSAGE_SIZE;
 
 impl RedisStore {
-    /// Brings at most about [`CHUNK_BYTES`], or one message of each queue where that is larger.
-    pub(super) async fn fetch_wanted(&self, lease: &Lease, wants: &[Want]) -> Result<Fetched, StoreError> {
+    /// Brings at most about [`CHUNK_BYTES`], or one message where that is larger.
+    pub(super) async fn fetch_wanted(
+        &self,
+        lease: &Lease,
+        wants: &[Want],
+        limit: usize,
+    ) -> Result<Fetched, StoreError> {
+        let asked = self.candidates.choose(wants);
+        let most = asked.wants.iter().fold(0, |sum: usize, want| sum.saturating_add(want.count.min(CHUNK)));
         let mut call = self.script(&self.scripts.fetch);
-        call.text(lease.worker.as_str()).count(CHUNK_BYTES / wants.len().max(1));
-        for want in wants {
+        call.text(lease.worker.as_str()).count(CHUNK_BYTES).count(limit.min(most));
+        for want in &asked.wants {
             call.text(want.queue.as_str()).text(&self.keys.fleet(&want.queue)).count(want.count.min(CHUNK));
         }
         let mut answer: Vec<Value> = call.run(&self.link).await?;
         let now = Timestamp::from_millis(read(answer.pop().unwrap_or_default())?);
         let due: String = read(answer.pop().unwrap_or_default())?;
+        let may_have_more: Vec<i8> = read(answer.pop().unwrap_or_default())?;
         let refusals: Vec<(String, String)> = read(answer.pop().unwrap_or_default())?;
         let dropped: Vec<Vec<u8>> = read(answer.pop().unwrap_or_default())?;
         let buried: Vec<(String, Vec<u8>, String)> = read(answer.pop().unwrap_or_default())?;
@@ -42,10 +51,17 @@ impl RedisStore {
             tracing::warn!(target: "common::broker", "{id} in {queue} is not run, kept in {}: {reason}", queue.dead_letter());
         }
         let mut deliveries = Vec::new();
-        for (want, found) in wants.iter().zip(answer) {
+        let mut told = Vec::with_capacity(asked.wants.len());
+        for ((want, found), more) in asked.wants.iter().zip(answer).zip(may_have_more) {
             let found: Vec<(Vec<u8>, Vec<u8>)> = read(found)?;
+            told.push(match more {
+                0 => Told::Empty,
+                1 if !found.is_empty() => Told::MayHaveMore,
+                _ => Told::NothingYet,
+            });
             deliveries.extend(found.into_iter().map(|(id, bytes)| delivery(want, &id, bytes, now)));
         }
+        let more = self.candidates.learn(&asked, &told);
         for (place, crashes) in crashed {
             // Places count from 1 in the script.
             if let Some(delivery) = place.checked_sub(1).and_then(|place| deliveries.get_mut(place)) {
@@ -53,10 +69,11 @@ impl RedisStore {
             }
         }
         let refused = refusals.into_iter().map(|(queue, text)| (queue, from_script(&text))).collect();
-        match self.fetching.see(refused) {
+        let is_asked = |queue: &str| asked.wants.iter().any(|want| want.queue.as_str() == queue);
+        match self.fetching.see_some(refused, is_asked) {
             // With nothing but trouble the caller pauses; what the other queues have must not be held up by it.
             Some(error) if wants.iter().all(|want| self.fetching.is_refused(&want.queue)) => Err(error),
-            _ => Ok(Fetched { now, deliveries, next_due: due.parse().ok().map(millis) }),
+            _ => Ok(Fetched { now, deliveries, next_due: due.parse().ok().map(millis), more }),
         }
     }
 }

@@ -22,14 +22,24 @@ impl Trouble {
 
     /// Takes in what a call met; answers the first of it.
     pub(super) fn see(&self, refused: BTreeMap<String, StoreError>) -> Option<StoreError> {
+        self.see_some(refused, |_| true)
+    }
+
+    /// The same for a call that tried in some places only.
+    pub(super) fn see_some(
+        &self,
+        mut refused: BTreeMap<String, StoreError>,
+        is_tried: impl Fn(&str) -> bool,
+    ) -> Option<StoreError> {
         let mut known = self.lock();
         for (place, error) in refused.iter().filter(|(place, error)| known.get(*place) != Some(error)) {
             tracing::warn!(target: "common::broker", "{} {place}: {error}; trying again", self.what);
         }
-        for place in known.keys().filter(|place| !refused.contains_key(*place)) {
+        for place in known.keys().filter(|place| is_tried(place) && !refused.contains_key(*place)) {
             tracing::info!(target: "common::broker", "{} {place}: possible again", self.what);
         }
         let first = refused.values().next().cloned();
+        refused.extend(std::mem::take(&mut *known).into_iter().filter(|(place, _)| !is_tried(place)));
         *known = refused;
         first
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use redis::Value;
 
 use super::RedisStore;
+use super::candidates::ASKED;
 use super::connection::CALL_TIMEOUT;
 use super::inspect::millis;
 use super::refusal::from_script;
@@ -193,6 +194,9 @@ impl RedisStore {
         for (queue, value) in lease.queues.iter().zip(answer) {
             let (mine, due, due_cursor, held_cursor, ready, stopped): OfQueue = read(value)?;
             is_ready |= ready;
+            if ready && lease.queues.len() > ASKED {
+                self.candidates.notice([queue]);
+            }
             let claim = |id: Vec<u8>| Claim { queue: queue.clone(), id: String::from_utf8_lossy(&id).into() };
             claims.extend(mine.into_iter().map(claim));
             cancelled.extend(stopped.into_iter().map(claim));

@@ -15,6 +15,7 @@ use tokio::sync::{Mutex, broadcast};
 use tokio::time::timeout;
 
 use super::RedisStore;
+use super::candidates::ASKED;
 use super::connection::{CALL_TIMEOUT, Server};
 use super::inspect::millis;
 use super::scripts::read;
@@ -112,7 +113,11 @@ impl Ear {
 impl Hearing {
     /// What there is in these queues, and whether some of it could not be looked at; the next change of each of their keys will
     /// be told.
-    async fn look(&mut self, watch: &Watch, due: Option<Timestamp>) -> Result<(Option<Wake>, bool), StoreError> {
+    async fn look(
+        &mut self,
+        watch: &Watch,
+        due: Option<Timestamp>,
+    ) -> Result<(Option<Wake>, Vec<usize>, bool), StoreError> {
         let mut look = redis::pipe();
         let names: Vec<&str> = watch.queues.iter().map(|keys| keys.name.as_str()).collect();
         look.cmd("SMISMEMBER").arg(&watch.paused).arg(&names);
@@ -124,7 +129,8 @@ impl Hearing {
         let error = match looked {
             Ok(Ok(answers)) => {
                 let is_refused = answers.iter().any(|answer| matches!(answer, Value::ServerError(_)));
-                return Ok((wake(&answers, due), is_refused));
+                let (wake, ready) = wake(&answers, due);
+                return Ok((wake, ready, is_refused));
             }
             Ok(Err(error)) => super::refusal::refusal(&error),
             Err(_) => StoreError::Unreachable(format!("no answer within {CALL_TIMEOUT:?}")),
@@ -134,10 +140,12 @@ impl Hearing {
     }
 }
 
-/// What the answers mean for somebody who knows of a message that is due at `due`: which queues are paused, then four a queue.
-fn wake(answers: &[Value], due: Option<Timestamp>) -> Option<Wake> {
+/// What the answers mean for somebody who knows of a message that is due at `due`, and which queues have something: the answers
+/// are which queues are paused, then four a queue.
+fn wake(answers: &[Value], due: Option<Timestamp>) -> (Option<Wake>, Vec<usize>) {
     let is_earlier = |first: &Value| first_due(first).is_some_and(|first| due.is_none_or(|due| first < due));
-    let (paused, answers) = answers.split_first()?;
+    let mut some = Vec::new();
+    let Some((paused, answers)) = answers.split_first() else { return (None, some) };
     let paused = read::<Vec<bool>>(paused.clone()).unwrap_or_default();
     let mut wake = None;
     for (at, answers) in answers.chunks(4).enumerate() {
@@ -145,13 +153,13 @@ fn wake(answers: &[Value], due: Option<Timestamp>) -> Option<Wake> {
         // What cannot be looked at counts as empty.
         let is_some = |length: &Value| matches!(length, Value::Int(1..));
         if (is_some(ready) || is_some(held)) && paused.get(at) != Some(&true) {
-            return Some(Wake::Ready);
-        }
-        if is_some(inbox) || is_earlier(first) {
+            some.push(at);
+            wake = Some(Wake::Ready);
+        } else if wake.is_none() && (is_some(inbox) || is_earlier(first)) {
             wake = Some(Wake::Due);
         }
     }
-    wake
+    (wake, some)
 }
 
 /// The time of the first entry of an index.
@@ -225,7 +233,10 @@ impl RedisStore {
         // Before the look: a change right after it must find us here.
         let mut news = hearing.changes.subscribe();
         loop {
-            let (wake, is_refused) = hearing.look(watch, due).await?;
+            let (wake, ready, is_refused) = hearing.look(watch, due).await?;
+            if watch.queues.len() > ASKED {
+                self.candidates.notice(ready.iter().map(|at| &watch.queues[*at].name));
+            }
             // Upkeep that was refused would be refused again; the regular beats try.
             if wake == Some(Wake::Ready) || (wake.is_some() && !self.upkeeping.is_any()) {
                 return Ok(wake);

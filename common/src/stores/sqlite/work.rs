@@ -11,6 +11,7 @@ use crate::error::{EnqueueError, StoreError};
 use crate::message::Message;
 use crate::queue_name::QueueName;
 use crate::store::{Answer, Body, Claim, Delivery, Effect, Ending, Fetched, Lease, Place, Undecodable, Wake, Want};
+use crate::stores::shares::share;
 
 /// How many messages one transaction stores at most, and after how many bytes it ends, so that nobody waits long for it.
 const CHUNK: usize = 1_000;
@@ -46,21 +47,27 @@ impl SqliteStore {
         Ok(())
     }
 
-    pub(super) async fn fetch_wanted(&self, lease: &Lease, wants: &[Want]) -> Result<Fetched, StoreError> {
+    pub(super) async fn fetch_wanted(
+        &self,
+        lease: &Lease,
+        wants: &[Want],
+        limit: usize,
+    ) -> Result<Fetched, StoreError> {
         let now = self.clock.now();
         let (namespace, lease, wants) = (self.namespace.clone(), lease.clone(), wants.to_vec());
-        let wanted = wants.iter().map(|want| want.count).sum();
-        self.write_rows(wanted, move |connection| {
+        let wanted = wants.iter().map(|want| want.count).sum::<usize>().min(limit);
+        let start = self.turns.start(wants.len());
+        let fetching = self.write_rows(wanted, move |connection| {
             let space = Space::new(connection, &namespace);
             let worker = worker_number(connection, &namespace, lease.worker.as_str())?;
             let worker = worker.ok_or(StoreError::Stranger)?;
-            let mut deliveries = Vec::new();
-            for want in &wants {
-                deliveries.extend(claim(&space, worker, want, now)?);
-            }
-            Ok(Fetched { now, deliveries, next_due: next_due(&space, &lease.queues)? })
-        })
-        .await
+            let shared = share(&wants, limit, start, |want| claim(&space, worker, want, now))?;
+            let next_due = next_due(&space, &lease.queues)?;
+            Ok((shared.next, Fetched { now, deliveries: shared.taken, next_due, more: shared.more }))
+        });
+        let (next, fetched) = fetching.await?;
+        self.turns.set(next);
+        Ok(fetched)
     }
 
     pub(super) async fn wait_for_any(&self, queues: &[QueueName], due: Option<Timestamp>) -> Wake {

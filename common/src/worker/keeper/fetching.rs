@@ -10,7 +10,6 @@ use crate::clock::Timestamp;
 use crate::error::{StoreError, UnknownActor};
 use crate::message::option;
 use crate::outcome::bounded;
-use crate::queue_name::QueueName;
 use crate::store::{Body, Claim, Delivery, Ending, Fetched, Place, Want};
 use crate::worker::event::Event;
 use crate::worker::pool::{Job, head};
@@ -21,22 +20,19 @@ impl Keeper {
         self.fetching = true;
         self.stop_waiting();
         let (store, lease, pool) = (self.broker.store().clone(), self.lease.clone(), self.pool.clone());
-        // What is wanted is wanted of all queues together, and any of them may have it all.
-        let share = wanted.div_ceil(lease.queues.len());
         tokio::spawn(async move {
-            let wants: Vec<_> = lease.queues.iter().map(|queue| Want { queue: queue.clone(), count: share }).collect();
-            pool.tell(Event::Fetched(share, store.fetch(&lease, &wants).await));
+            // What is wanted is wanted of all queues together, and any of them may have it all.
+            let wants: Vec<_> = lease.queues.iter().map(|queue| Want { queue: queue.clone(), count: wanted }).collect();
+            pool.tell(Event::Fetched(store.fetch(&lease, &wants, wanted).await));
         });
     }
 
-    pub(super) fn fetched(&mut self, share: usize, fetched: Result<Fetched, StoreError>) {
+    pub(super) fn fetched(&mut self, fetched: Result<Fetched, StoreError>) {
         self.fetching = false;
         match fetched {
-            Ok(Fetched { now, deliveries, next_due }) => {
+            Ok(Fetched { now, deliveries, next_due, more }) => {
                 self.outage.answered(Call::Fetch);
-                let brought =
-                    |queue: &QueueName| deliveries.iter().filter(|delivery| delivery.claim.queue == *queue).count();
-                self.drained = self.lease.queues.iter().all(|queue| brought(queue) < share);
+                self.drained = !more;
                 self.plan_due(next_due, now);
                 self.accept(deliveries, now);
             }

@@ -82,8 +82,13 @@ impl Store for Sleepy {
         self.store.join(queues)
     }
 
-    fn fetch<'a>(&'a self, lease: &'a Lease, wants: &'a [Want]) -> Boxed<'a, Result<Fetched, StoreError>> {
-        let fetched = at_once(self.store.fetch(lease, wants));
+    fn fetch<'a>(
+        &'a self,
+        lease: &'a Lease,
+        wants: &'a [Want],
+        limit: usize,
+    ) -> Boxed<'a, Result<Fetched, StoreError>> {
+        let fetched = at_once(self.store.fetch(lease, wants, limit));
         if fetched == Err(StoreError::Stranger) {
             self.strangers.send_modify(|strangers| *strangers += 1);
         }

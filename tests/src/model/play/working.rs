@@ -26,7 +26,7 @@ impl Play {
         let lease = self.hands[worker].lease.clone();
         let count = 1 + operation.pick(1, 4);
         let wants: Vec<Want> = lease.queues.iter().map(|queue| Want { queue: queue.clone(), count }).collect();
-        let fetched = match self.store.fetch(&lease, &wants).await {
+        let fetched = match self.store.fetch(&lease, &wants, usize::MAX).await {
             Ok(fetched) => fetched,
             Err(StoreError::Stranger) if !self.places.workers[worker].is_registered => {
                 self.places.happened(Move::Strange, 1);

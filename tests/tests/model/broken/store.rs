@@ -104,8 +104,8 @@ impl Broken {
         self.store.finish(lease, &endings).await
     }
 
-    async fn fetch_or_fail(&self, lease: &Lease, wants: &[Want]) -> Result<Fetched, StoreError> {
-        let fetched = self.store.fetch(lease, wants).await?;
+    async fn fetch_or_fail(&self, lease: &Lease, wants: &[Want], limit: usize) -> Result<Fetched, StoreError> {
+        let fetched = self.store.fetch(lease, wants, limit).await?;
         if self.is(Weakness::ForgottenBatch) && fetched.deliveries.iter().any(|delivery| delivery.body.is_err()) {
             self.memory().forgotten.extend(fetched.deliveries.into_iter().map(|delivery| delivery.claim));
             return Err(StoreError::Refused("not a message".to_owned()));
@@ -161,8 +161,13 @@ impl Store for Broken {
         self.store.join(queues)
     }
 
-    fn fetch<'a>(&'a self, lease: &'a Lease, wants: &'a [Want]) -> Boxed<'a, Result<Fetched, StoreError>> {
-        Box::pin(self.fetch_or_fail(lease, wants))
+    fn fetch<'a>(
+        &'a self,
+        lease: &'a Lease,
+        wants: &'a [Want],
+        limit: usize,
+    ) -> Boxed<'a, Result<Fetched, StoreError>> {
+        Box::pin(self.fetch_or_fail(lease, wants, limit))
     }
 
     fn wait<'a>(&'a self, queues: &'a [QueueName], due: Option<Timestamp>) -> Boxed<'a, Wake> {

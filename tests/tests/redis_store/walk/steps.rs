@@ -83,7 +83,7 @@ impl Walk {
         let count = 1 + self.random.index(4);
         let lease = self.workers[at].lease.clone();
         let wants: Vec<Want> = lease.queues.iter().map(|queue| Want { queue: queue.clone(), count }).collect();
-        match self.rig.store.fetch(&lease, &wants).await {
+        match self.rig.store.fetch(&lease, &wants, usize::MAX).await {
             Ok(fetched) => {
                 let found = fetched.deliveries;
                 let is_lost = self.random.chance(6);

@@ -28,7 +28,7 @@ async fn buried_by_python_a_worker_wakes_as_a_stranger_goes_on_and_may_die_again
     assert_eq!(python.takes(&rig, "default").await, [1]);
 
     let want = Want { queue: worker.queues[0].clone(), count: 9 };
-    assert_eq!(rig.store.fetch(&worker, &[want]).await.unwrap_err(), StoreError::Stranger);
+    assert_eq!(rig.store.fetch(&worker, &[want], usize::MAX).await.unwrap_err(), StoreError::Stranger);
     assert_eq!(rig.finish(&worker, &held[0], Place::Gone).await, Answer::Unknown);
     assert_eq!(rig.beat(&worker, &held).await.lost, held);
     rig.enqueue(&[message("default", 2)]).await;

@@ -47,7 +47,7 @@ async fn python_finds_what_a_dead_rust_worker_held() {
         work::message(json!("delayed")).at(due).send(&world.broker).await.unwrap();
         work::message(json!("held")).priority(5).send(&world.broker).await.unwrap();
         let want = Want { queue: QueueName::default(), count: 1 };
-        let fetched = store.fetch(&lease, &[want]).await.unwrap();
+        let fetched = store.fetch(&lease, &[want], usize::MAX).await.unwrap();
         assert_eq!(fetched.deliveries.len(), 1);
         let ready: usize = world.redis(&["LLEN", ":default"]);
         assert_eq!(ready, 0, "what has a priority is held, and what is delayed waits");

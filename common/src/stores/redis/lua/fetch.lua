@@ -1,16 +1,17 @@
 -- Claims ready messages for a worker.
--- ARGV: now, worker, bytes of bodies that one queue may bring, then per queue: name, fleet, how many
+-- ARGV: now, worker, bytes of bodies that all queues may bring together, how many messages they may, then per queue: name,
+--   fleet, how many
 -- Answers per queue (id, body)*; then of those whose workers died (place among all of them, deaths)*, what was buried
--- (queue, id, reason)*, the ids that were dropped, the refusals (queue, refusal)*, the time of the next due message or '',
--- and the time.
+-- (queue, id, reason)*, the ids that were dropped, the refusals (queue, refusal)*, per queue whether it may have more (1, or 0,
+-- or -1 where its turn did not come), the time of the next due message or '', and the time.
 local worker = ARGV[2]
 if not call('ZSCORE', HEARTBEATS, worker) then return { err = 'STRANGER no heartbeat' } end
 local dropped, refusals, buried = {}, {}, {}
 
--- How many of these ids fit into the answer; the first one always does. Sizes are looked at before any body is: a few large
--- ones, brought together, would hold up the server and outlast the call's time limit. One that is too large to be brought, and
--- is moved instead, is so alone.
-local room, is_begun, is_full, sizes
+-- How many of these ids fit into the answer; the first one of all always does. Sizes are looked at before any body is: a few
+-- large ones, brought together, would hold up the server and outlast the call's time limit. One that is too large to be brought,
+-- and is moved instead, is so alone.
+local room, is_begun, is_full, sizes = tonumber(ARGV[3]), false, false, {}
 local function fitting(queue, ids)
   local hash = bodies(queue)
   for i, id in ipairs(ids) do
@@ -32,7 +33,7 @@ local paused
 local function is_paused(queue)
   if not paused then
     local queues, are_paused = {}, {}
-    for at = 4, #ARGV, 3 do queues[#queues + 1] = ARGV[at] end
+    for at = 5, #ARGV, 3 do queues[#queues + 1] = ARGV[at] end
     for i, is in ipairs(call('SMISMEMBER', PAUSED, unpack(queues))) do are_paused[queues[i]] = is == 1 end
     paused = are_paused
   end
@@ -158,11 +159,10 @@ local function claim(queue, ids, seen, delivered)
   end
 end
 
-local function fetch(queue, fleet, wanted)
-  local seen, delivered = {}, {}
-  is_noted, settled = nil, {}
+local function fetch(one, wanted)
+  local queue, fleet, seen, delivered = one.queue, one.fleet, one.seen, {}
+  is_noted, settled, sizes = nil, {}, {}
   if is_paused(queue) then return delivered end
-  room, is_begun, is_full, sizes = tonumber(ARGV[3]), false, false, {}
   local some_held = call('ZCARD', key(queue .. '@held')) > 0
   if some_held then claim(queue, pop_held(queue, fleet, wanted, '-inf', '(0'), seen, delivered) end
   local missing = wanted - #delivered / 2
@@ -188,6 +188,7 @@ end
 
 local crashed, before = {}, 0
 local function look_back(queue, delivered)
+  is_noted = nil
   local crashes = key(queue .. '@crashes')
   if #delivered == 0 or not has_notes(queue) then return end
   local ids = {}
@@ -200,25 +201,46 @@ local function look_back(queue, delivered)
   end
 end
 
-local answer = {}
-for at = 4, #ARGV, 3 do
+-- One queue's turn: takes at most so many from it.
+local left = tonumber(ARGV[4])
+local function take(one, wanted)
+  wanted = math.min(wanted, one.wanted, left)
+  if wanted <= 0 or is_full then return end
   local drops, burials = #dropped, #buried
-  local ok, delivered = attempt(fetch, ARGV[at], ARGV[at + 1], math.min(tonumber(ARGV[at + 2]), CHUNK))
+  local ok, delivered = attempt(fetch, one, wanted)
   if not ok then
-    refusals[#refusals + 1], refusals[#refusals + 2] = ARGV[at], delivered
-    delivered = {}
+    refusals[#refusals + 1], refusals[#refusals + 2] = one.queue, delivered
     for i = #dropped, drops + 1, -1 do dropped[i] = nil end
     for i = #buried, burials + 1, -1 do buried[i] = nil end
+    one.more, one.wanted = 0, 0
+    return
   end
-  answer[#answer + 1] = delivered
-  attempt(look_ahead, ARGV[at])
-  attempt(look_back, ARGV[at], delivered)
-  before = before + #delivered / 2
+  local count = #delivered / 2
+  one.more = (count == wanted or is_full) and 1 or 0
+  one.wanted, left = one.wanted - count, left - count
+  for _, part in ipairs(delivered) do one.delivered[#one.delivered + 1] = part end
 end
-answer[#answer + 1] = crashed
-answer[#answer + 1] = buried
-answer[#answer + 1] = dropped
-answer[#answer + 1] = refusals
+
+local queues = {}
+for at = 5, #ARGV, 3 do
+  local wanted = math.min(tonumber(ARGV[at + 2]), CHUNK)
+  queues[#queues + 1] = { queue = ARGV[at], fleet = ARGV[at + 1], wanted = wanted, more = -1, seen = {}, delivered = {} }
+end
+-- A share of each; then those that have more give the rest.
+local share = math.ceil(left / #queues)
+for _, one in ipairs(queues) do take(one, share) end
+for _, one in ipairs(queues) do
+  if one.more == 1 then take(one, left) end
+end
+
+local answer, more = {}, {}
+for i, one in ipairs(queues) do
+  answer[i], more[i] = one.delivered, one.more
+  attempt(look_ahead, one.queue)
+  attempt(look_back, one.queue, one.delivered)
+  before = before + #one.delivered / 2
+end
+for _, part in ipairs({ crashed, buried, dropped, refusals, more }) do answer[#answer + 1] = part end
 answer[#answer + 1] = next_due and string.format('%.0f', next_due) or ''
 answer[#answer + 1] = string.format('%.0f', now)
 return answer

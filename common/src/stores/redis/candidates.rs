@@ -1,0 +1,175 @@
+//! Which of a worker's queues a fetch asks.
+//!
+//! A script holds up everybody, so one asks [`ASKED`] queues at most, however many there are. Few queues are all asked, each
+//! time. Of many, those are asked that may have something, as waiting, a beat or the last fetch has shown, and some of the others
+//! in turn: so nothing that was not seen is missed for ever.
+
+use std::collections::HashSet;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::queue_name::QueueName;
+use crate::store::Want;
+
+/// How many queues one fetch asks, at most.
+pub(super) const ASKED: usize = 64;
+
+/// How many of them nothing is known of, where there are more.
+const UNKNOWN: usize = 16;
+
+/// What is known of the queues of a store.
+#[derive(Debug, Default)]
+pub(super) struct Candidates(Mutex<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    /// What may have something; known where a worker has more queues than are asked at once.
+    ready: HashSet<QueueName>,
+    /// Whose turn it is, where not all have one.
+    start: usize,
+    /// The same for those that nothing is known of.
+    start_of_unknown: usize,
+}
+
+/// The queues that one fetch asks.
+#[derive(Debug)]
+pub(super) struct Asked<'a> {
+    pub(super) wants: Vec<&'a Want>,
+    /// Where each of them stands among all.
+    places: Vec<usize>,
+    /// Whether others may have something, too.
+    is_partial: bool,
+    of: usize,
+}
+
+/// What a fetch found out about a queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Told {
+    /// It gave all that it had.
+    Empty,
+    /// It gave as much as it was asked for.
+    MayHaveMore,
+    /// Its turn did not come.
+    NothingYet,
+}
+
+impl Candidates {
+    /// There may be something in these queues.
+    pub(super) fn notice<'a>(&self, queues: impl IntoIterator<Item = &'a QueueName>) {
+        let mut state = self.lock();
+        state.ready.extend(queues.into_iter().cloned());
+    }
+
+    pub(super) fn choose<'a>(&self, wants: &'a [Want]) -> Asked<'a> {
+        let mut state = self.lock();
+        let all = wants.len();
+        let in_turn = |start: usize| {
+            let start = if all == 0 { 0 } else { start % all };
+            (start..all).chain(0..start)
+        };
+        if all <= ASKED {
+            let places: Vec<_> = in_turn(state.start).collect();
+            return Asked { wants: places.iter().map(|at| &wants[*at]).collect(), places, is_partial: false, of: all };
+        }
+        let mut is_partial = false;
+        let mut places = Vec::with_capacity(ASKED);
+        for at in in_turn(state.start).filter(|at| state.ready.contains(&wants[*at].queue)) {
+            if places.len() == ASKED - UNKNOWN {
+                is_partial = true;
+                break;
+            }
+            places.push(at);
+        }
+        let unknown = in_turn(state.start_of_unknown).filter(|at| !state.ready.contains(&wants[*at].queue));
+        let unknown: Vec<_> = unknown.take(UNKNOWN).collect();
+        if let Some(last) = unknown.last() {
+            state.start_of_unknown = last + 1;
+        }
+        places.extend(unknown);
+        Asked { wants: places.iter().map(|at| &wants[*at]).collect(), places, is_partial, of: all }
+    }
+
+    /// Takes in what a fetch found out; answers whether another one may bring more.
+    pub(super) fn learn(&self, asked: &Asked<'_>, told: &[Told]) -> bool {
+        let mut state = self.lock();
+        let is_many = asked.of > ASKED;
+        let mut next = None;
+        for ((want, at), told) in asked.wants.iter().zip(&asked.places).zip(told) {
+            match told {
+                Told::Empty if is_many => {
+                    state.ready.remove(&want.queue);
+                }
+                Told::MayHaveMore if is_many => {
+                    state.ready.insert(want.queue.clone());
+                }
+                Told::NothingYet => next = next.or(Some(*at)),
+                _ => {}
+            }
+        }
+        if let Some(next) = next {
+            state.start = next;
+        } else if asked.is_partial {
+            // After the last one that something is known of.
+            state.start = asked.places.get(ASKED - UNKNOWN - 1).map_or(0, |last| last + 1);
+        }
+        asked.is_partial || told.iter().any(|told| *told != Told::Empty)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Nothing under this lock panics.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wants(count: usize) -> Vec<Want> {
+        (0..count).map(|at| Want { queue: QueueName::canonical(&format!("q{at}")), count: 1 }).collect()
+    }
+
+    fn names(asked: &Asked<'_>) -> Vec<String> {
+        asked.wants.iter().map(|want| want.queue.to_string()).collect()
+    }
+
+    #[test]
+    fn few_queues_are_all_asked_from_the_one_that_is_next() {
+        let (candidates, wants) = (Candidates::default(), wants(3));
+        let asked = candidates.choose(&wants);
+        assert_eq!(names(&asked), ["q0", "q1", "q2"]);
+        assert!(candidates.learn(&asked, &[Told::MayHaveMore, Told::NothingYet, Told::NothingYet]));
+        let asked = candidates.choose(&wants);
+        assert_eq!(names(&asked), ["q1", "q2", "q0"]);
+        assert!(!candidates.learn(&asked, &[Told::Empty; 3]));
+    }
+
+    #[test]
+    fn of_many_those_are_asked_that_may_have_something_and_all_others_in_turn() {
+        let (candidates, wants) = (Candidates::default(), wants(1_000));
+        candidates.notice([&wants[700].queue]);
+        let mut seen = HashSet::new();
+        for _ in 0..1_000_usize.div_ceil(UNKNOWN) {
+            let asked = candidates.choose(&wants);
+            assert!(asked.wants.len() <= ASKED);
+            assert_eq!(names(&asked)[0], "q700");
+            seen.extend(names(&asked));
+            let mut told = vec![Told::Empty; asked.wants.len()];
+            told[0] = Told::MayHaveMore;
+            assert!(candidates.learn(&asked, &told));
+        }
+        assert_eq!(seen.len(), 1_000);
+    }
+
+    #[test]
+    fn of_many_that_have_something_none_starves() {
+        let (candidates, wants) = (Candidates::default(), wants(1_000));
+        candidates.notice(wants.iter().map(|want| &want.queue));
+        let mut seen = HashSet::new();
+        for _ in 0..30 {
+            let asked = candidates.choose(&wants);
+            seen.extend(names(&asked));
+            assert!(candidates.learn(&asked, &vec![Told::MayHaveMore; asked.wants.len()]));
+        }
+        assert_eq!(seen.len(), 1_000);
+    }
+}

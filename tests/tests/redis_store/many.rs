@@ -1,0 +1,104 @@
+//! A worker of many queues: what it claims, and how long the server is held up by it.
+
+use std::collections::BTreeSet;
+
+use common::queue_name::QueueName;
+use common::store::{BEAT_INTERVAL, Delivery, Lease, Place, Store as _, Want};
+
+use crate::rig::*;
+
+/// What one fetch brings at most, or one message.
+const CHUNK_BYTES: usize = 4 << 20;
+
+fn names(count: usize) -> Vec<String> {
+    (0..count).map(|at| format!("q{at}")).collect()
+}
+
+async fn join(rig: &Rig, count: usize) -> Lease {
+    let queues: Vec<_> = names(count).iter().map(|name| QueueName::canonical(name)).collect();
+    rig.store.join(&queues).await.unwrap()
+}
+
+/// As a worker fetches: so many of all queues together.
+async fn fetch(rig: &Rig, lease: &Lease, limit: usize) -> (Vec<Delivery>, bool) {
+    let want = |queue: &QueueName| Want { queue: queue.clone(), count: limit };
+    let wants: Vec<_> = lease.queues.iter().map(want).collect();
+    let fetched = rig.store.fetch(lease, &wants, limit).await.unwrap();
+    (fetched.deliveries, fetched.more)
+}
+
+async fn finish(rig: &Rig, lease: &Lease, deliveries: &[Delivery]) {
+    for delivery in deliveries {
+        rig.finish(lease, &delivery.claim, Place::Gone).await;
+    }
+}
+
+#[tokio::test]
+async fn one_fetch_brings_four_megabytes_of_all_queues_together_or_one_message() {
+    let rig = Rig::new().await;
+    let worker = join(&rig, 8).await;
+    let filler = |bytes: usize| format!(",\"filler\":\"{}\"", "x".repeat(bytes));
+    for (at, queue) in names(8).iter().enumerate() {
+        let bytes = if at % 2 == 0 { CHUNK_BYTES + 1 } else { CHUNK_BYTES / 3 };
+        let body = body_in(queue, queue, &filler(bytes));
+        rig.python_sends(queue, queue, body.as_bytes()).await;
+    }
+    let mut found = BTreeSet::new();
+    while found.len() < 8 {
+        let (deliveries, more) = fetch(&rig, &worker, 24).await;
+        let length = |delivery: &Delivery| delivery.body.as_ref().unwrap().encode().len();
+        let bytes: usize = deliveries.iter().map(length).sum();
+        assert!(!deliveries.is_empty(), "nothing comes any more; so far {found:?}");
+        assert!(deliveries.len() == 1 || bytes <= CHUNK_BYTES, "{bytes} bytes at once");
+        found.extend(deliveries.iter().map(|delivery| delivery.claim.queue.to_string()));
+        assert!(more || found.len() == 8, "it stops at {found:?}");
+        finish(&rig, &worker, &deliveries).await;
+    }
+}
+
+#[tokio::test]
+async fn a_worker_of_many_queues_claims_no_more_than_it_asked_for() {
+    let rig = Rig::new().await;
+    let worker = join(&rig, 300).await;
+    let messages: Vec<_> = (0..).zip(names(300)).map(|(at, queue)| message(&queue, at)).collect();
+    rig.enqueue(&messages).await;
+    rig.clock.advance(BEAT_INTERVAL);
+    rig.beat(&worker, &[]).await;
+    let mut found = Vec::new();
+    while found.len() < 300 {
+        let (deliveries, _) = fetch(&rig, &worker, 24).await;
+        assert!(deliveries.len() <= 24, "{} claims", deliveries.len());
+        assert!(!deliveries.is_empty(), "{} came, and nothing more does", found.len());
+        found.extend(arguments(&deliveries));
+        finish(&rig, &worker, &deliveries).await;
+    }
+    found.sort_unstable();
+    assert_eq!(found, (0..300).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn ten_thousand_queues_serve() {
+    const MANY: usize = 10_000;
+    let rig = Rig::new().await;
+    let worker = join(&rig, MANY).await;
+    let some: Vec<_> = names(MANY).into_iter().step_by(500).collect();
+    let mut found = BTreeSet::new();
+    for (at, queue) in (0..).zip(&some) {
+        rig.enqueue(&[message(queue, at)]).await;
+    }
+    // Whoever waits is told, and then a fetch knows where to look.
+    while found.len() < some.len() {
+        rig.store.wait(&worker.queues, None).await;
+        let (deliveries, _) = fetch(&rig, &worker, 24).await;
+        assert!(!deliveries.is_empty(), "{} came, and nothing more does", found.len());
+        found.extend(arguments(&deliveries));
+        finish(&rig, &worker, &deliveries).await;
+    }
+    // One that comes while it waits, in a queue of its own.
+    let waiting = rig.store.wait(&worker.queues, None);
+    let last = [message("q9999", 77)];
+    let sending = rig.enqueue(&last);
+    let (_, ()) = tokio::join!(waiting, sending);
+    let (deliveries, _) = fetch(&rig, &worker, 24).await;
+    assert_eq!(arguments(&deliveries), [77]);
+}
