@@ -42,6 +42,7 @@ mod recovery;
 mod refusal;
 mod scan;
 mod scripts;
+mod slices;
 mod trouble;
 mod upkeep;
 mod wait;

@@ -2,10 +2,16 @@
 
 use std::collections::BTreeSet;
 
+use common::clock::Timestamp;
+use common::message::option;
 use common::queue_name::QueueName;
-use common::store::{BEAT_INTERVAL, Delivery, Lease, Place, Store as _, Want};
+use common::store::{BEAT_INTERVAL, Delivery, Lease, Place, Store as _, Wake, Want};
+use tests::redis::Server;
 
 use crate::rig::*;
+
+/// Commands that a script may call: with one of them a microsecond, half of the ten milliseconds that a script may take.
+const COMMANDS: usize = 5_000;
 
 /// What one fetch brings at most, or one message.
 const CHUNK_BYTES: usize = 4 << 20;
@@ -25,6 +31,28 @@ async fn fetch(rig: &Rig, lease: &Lease, limit: usize) -> (Vec<Delivery>, bool) 
     let wants: Vec<_> = lease.queues.iter().map(want).collect();
     let fetched = rig.store.fetch(lease, &wants, limit).await.unwrap();
     (fetched.deliveries, fetched.more)
+}
+
+/// The most commands that one script called while `work` went on.
+async fn longest_script(server: &Server, work: impl Future<Output = ()>) -> usize {
+    const END: &str = "the end of what is looked at";
+    let mut monitor = server.connection();
+    monitor.send_packed_command(&redis::cmd("MONITOR").get_packed_command()).unwrap();
+    monitor.recv_response().unwrap();
+    let reading = std::thread::spawn(move || {
+        let (mut longest, mut commands) = (0, 0);
+        loop {
+            let line: String = redis::from_redis_value(monitor.recv_response().unwrap()).unwrap();
+            if line.contains(END) {
+                return longest;
+            }
+            commands = if line.contains(" lua] ") { commands + 1 } else { 0 };
+            longest = longest.max(commands);
+        }
+    });
+    work.await;
+    let _: String = redis::cmd("ECHO").arg(END).query(&mut server.connection()).unwrap();
+    tokio::task::spawn_blocking(|| reading.join().unwrap()).await.unwrap()
 }
 
 async fn finish(rig: &Rig, lease: &Lease, deliveries: &[Delivery]) {
@@ -101,4 +129,52 @@ async fn ten_thousand_queues_serve() {
     let (_, ()) = tokio::join!(waiting, sending);
     let (deliveries, _) = fetch(&rig, &worker, 24).await;
     assert_eq!(arguments(&deliveries), [77]);
+}
+
+#[tokio::test]
+async fn what_comes_due_in_one_of_ten_thousand_queues_is_moved_on_time() {
+    let rig = Rig::new().await;
+    let worker = join(&rig, 10_000).await;
+    let due = rig.now() + 5_000;
+    rig.enqueue(&[with_option(message("q7777", 1), option::ETA, due)]).await;
+    assert_eq!(rig.store.wait(&worker.queues, None).await, Wake::Due);
+    assert_eq!(rig.beat(&worker, &[]).await.next_due.map(Timestamp::as_millis), Some(due));
+    for _ in 0..4 {
+        rig.clock.advance(BEAT_INTERVAL);
+        assert_eq!(rig.beat(&worker, &[]).await.moved, 0);
+    }
+    rig.clock.advance(std::time::Duration::from_millis(600));
+    let beat = rig.beat(&worker, &[]).await;
+    assert_eq!((beat.moved, beat.ready), (1, true));
+    let (deliveries, _) = fetch(&rig, &worker, 24).await;
+    assert_eq!(arguments(&deliveries), [1]);
+}
+
+#[tokio::test]
+async fn no_script_does_much_however_many_queues_there_are() {
+    const MANY: usize = 10_000;
+    let server = Server::start();
+    let rig = Rig::at(&server.url()).await;
+    let work = async {
+        let worker = join(&rig, MANY).await;
+        let messages: Vec<_> = (0..).zip(names(MANY)).map(|(at, queue)| message(&queue, at)).collect();
+        rig.enqueue(&messages).await;
+        let due = rig.now() + 1_000;
+        let delayed = |at: i64| with_option(message(&format!("q{}", at % 40), at), option::ETA, due);
+        rig.enqueue(&(0..6_000).map(delayed).collect::<Vec<_>>()).await;
+        for _ in 0..6 {
+            rig.clock.advance(BEAT_INTERVAL);
+            rig.beat(&worker, &[]).await;
+        }
+        for _ in 0..10 {
+            let (deliveries, more) = fetch(&rig, &worker, 24).await;
+            assert_eq!((deliveries.len(), more), (24, true));
+            finish(&rig, &worker, &deliveries).await;
+        }
+        rig.store.leave(&worker).await.unwrap();
+    };
+    let longest = longest_script(&server, work).await;
+    assert!((100..COMMANDS).contains(&longest), "a script called {longest} commands");
+    let beats: i64 = rig.redis(&["ZCARD", ":__heartbeats__"]).await;
+    assert_eq!(beats, i64::try_from(MANY).unwrap(), "all fleets, and the worker is gone");
 }

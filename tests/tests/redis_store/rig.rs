@@ -38,7 +38,7 @@ impl Rig {
         Self::at(&format!("{server}/{database}")).await
     }
 
-    async fn at(url: &str) -> Self {
+    pub(crate) async fn at(url: &str) -> Self {
         let clock = Clock::manual(Timestamp::from_millis(NOON));
         let namespace = tests::redis::namespace();
         let store = RedisStore::connect(url, &namespace, clock.clone()).await.unwrap();

@@ -22,6 +22,8 @@ pub(super) struct Candidates(Mutex<State>);
 
 #[derive(Debug, Default)]
 struct State {
+    /// Where something may come due earlier than a beat knows, or lies in the inbox.
+    stirred: HashSet<QueueName>,
     /// What may have something; known where a worker has more queues than are asked at once.
     ready: HashSet<QueueName>,
     /// Whose turn it is, where not all have one.
@@ -57,6 +59,16 @@ impl Candidates {
     pub(super) fn notice<'a>(&self, queues: impl IntoIterator<Item = &'a QueueName>) {
         let mut state = self.lock();
         state.ready.extend(queues.into_iter().cloned());
+    }
+
+    /// Something may come due earlier in these queues than a beat knows, so that the next one looks after them.
+    pub(super) fn stir<'a>(&self, queues: impl IntoIterator<Item = &'a QueueName>) {
+        let mut state = self.lock();
+        state.stirred.extend(queues.into_iter().cloned());
+    }
+
+    pub(super) fn take_stirred(&self) -> HashSet<QueueName> {
+        std::mem::take(&mut self.lock().stirred)
     }
 
     pub(super) fn choose<'a>(&self, wants: &'a [Want]) -> Asked<'a> {

@@ -7,6 +7,7 @@ use super::enqueue::CHUNK_BYTES;
 use super::inspect::millis;
 use super::refusal::from_script;
 use super::scripts::read;
+use super::slices::is_many;
 use super::{CHUNK, RedisStore};
 use crate::broker::MAX_MESSAGE_SIZE;
 use crate::clock::Timestamp;
@@ -70,10 +71,15 @@ impl RedisStore {
         }
         let refused = refusals.into_iter().map(|(queue, text)| (queue, from_script(&text))).collect();
         let is_asked = |queue: &str| asked.wants.iter().any(|want| want.queue.as_str() == queue);
-        match self.fetching.see_some(refused, is_asked) {
+        match self.fetching.see(refused, is_asked) {
             // With nothing but trouble the caller pauses; what the other queues have must not be held up by it.
             Some(error) if wants.iter().all(|want| self.fetching.is_refused(&want.queue)) => Err(error),
-            _ => Ok(Fetched { now, deliveries, next_due: due.parse().ok().map(millis), more }),
+            _ => Ok(Fetched {
+                now,
+                deliveries,
+                next_due: due.parse().ok().map(millis).filter(|_| !is_many(lease)),
+                more,
+            }),
         }
     }
 }

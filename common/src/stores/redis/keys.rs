@@ -47,6 +47,18 @@ impl Keys {
         format!("{}:@paused", self.namespace)
     }
 
+    /// Whether a key belongs to a queue.
+    pub(super) fn is_of(&self, key: &str, queue: &QueueName) -> bool {
+        let Some(name) = key.strip_prefix(&self.namespace).and_then(|rest| rest.strip_prefix(':')) else {
+            return false;
+        };
+        let of_worker = name.strip_prefix("__acks__.").and_then(|rest| rest.split_once('.'));
+        let name = of_worker.map_or(name, |(_, name)| name);
+        let is_end =
+            |rest: &str| rest.is_empty() || [".DQ", ".XQ", BODIES, "@"].iter().any(|end| rest.starts_with(end));
+        name.strip_prefix(queue.as_str()).is_some_and(is_end)
+    }
+
     /// A pattern for the hashes of bodies.
     pub(super) fn bodies_pattern(&self) -> String {
         format!("{}:*{BODIES}", escape(&self.namespace))
@@ -126,6 +138,13 @@ mod tests {
             assert_eq!(keys.queue_of(key), None, "{key}");
         }
         assert_eq!(keys.claimed_from("n:__acks__.w.mail.DQ", "w"), Some("mail.DQ"));
+        let mail = QueueName::canonical("mail");
+        for key in ["n:mail", "n:mail.DQ", "n:mail.msgs", "n:mail@due", "n:mail.XQ@why", "n:__acks__.w.mail"] {
+            assert!(keys.is_of(key, &mail), "{key}");
+        }
+        for key in ["n:mailer", "n:mail.held", "m:mail", "n:__acks__.mail.other"] {
+            assert!(!keys.is_of(key, &mail), "{key}");
+        }
         assert_eq!(keys.claimed_from("n:__acks__.ww.mail", "w"), None);
     }
 }

@@ -32,6 +32,7 @@ pub(super) struct Scripts {
     pub(super) finish: Script,
     pub(super) beat: Script,
     pub(super) recover: Script,
+    pub(super) fleets: Script,
     pub(super) leave: Script,
     pub(super) forget: Script,
     pub(super) tidy: Script,
@@ -52,6 +53,7 @@ pub(super) struct Scripts {
 
 const PRELUDE: &str = include_str!("lua/prelude.lua");
 const PLACES: &str = include_str!("lua/places.lua");
+const LIVE: &str = include_str!("lua/live.lua");
 
 impl Scripts {
     pub(super) fn new() -> Self {
@@ -60,7 +62,8 @@ impl Scripts {
             enqueue: Script::new(&[&limits, PRELUDE, PLACES, include_str!("lua/enqueue.lua")]),
             fetch: Script::new(&[&limits, PRELUDE, include_str!("lua/fetch.lua")]),
             finish: Script::new(&[&limits, PRELUDE, PLACES, include_str!("lua/finish.lua")]),
-            beat: Script::new(&[&limits, PRELUDE, PLACES, include_str!("lua/beat.lua")]),
+            beat: Script::new(&[&limits, PRELUDE, PLACES, LIVE, include_str!("lua/beat.lua")]),
+            fleets: Script::new(&[&limits, PRELUDE, PLACES, LIVE, include_str!("lua/fleets.lua")]),
             recover: Script::new(&[&limits, PRELUDE, PLACES, include_str!("lua/recover.lua")]),
             leave: Script::new(&[&limits, PRELUDE, include_str!("lua/leave.lua")]),
             forget: Script::new(&[&limits, PRELUDE, include_str!("lua/forget.lua")]),

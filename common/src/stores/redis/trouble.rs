@@ -20,13 +20,8 @@ impl Trouble {
         Self { what, refused: Mutex::default() }
     }
 
-    /// Takes in what a call met; answers the first of it.
-    pub(super) fn see(&self, refused: BTreeMap<String, StoreError>) -> Option<StoreError> {
-        self.see_some(refused, |_| true)
-    }
-
-    /// The same for a call that tried in some places only.
-    pub(super) fn see_some(
+    /// Takes in what a call met that tried in some places; answers the first of it.
+    pub(super) fn see(
         &self,
         mut refused: BTreeMap<String, StoreError>,
         is_tried: impl Fn(&str) -> bool,

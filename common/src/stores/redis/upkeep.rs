@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use redis::Value;
 
-use super::RedisStore;
-use super::candidates::ASKED;
 use super::connection::CALL_TIMEOUT;
 use super::inspect::millis;
 use super::refusal::from_script;
 use super::scripts::read;
-use crate::clock::{Stopwatch, Timestamp};
+use super::slices::{Turns, is_many};
+use super::{CHUNK, RedisStore};
+use crate::clock::Timestamp;
 use crate::error::StoreError;
 use crate::queue_name::QueueName;
 use crate::store::{BEAT_INTERVAL, Beat, Claim, DEAD_LETTER_TTL, Ending, Lease, Place, WorkerId};
@@ -34,7 +34,9 @@ const SURPLUS_AFTER: Duration = CALL_TIMEOUT.saturating_mul(2);
 pub(super) struct Upkeep {
     pub(super) looks: Looks,
     /// Where each queue's indexes are compared with their claims next.
-    cursors: HashMap<QueueName, (String, String)>,
+    pub(super) cursors: HashMap<QueueName, (String, String)>,
+    /// Which of many queues come next, and what is known of them.
+    pub(super) turns: Turns,
     /// Claims that the worker does not know of, since when.
     surplus: HashMap<Claim, Duration>,
     expired: Option<Duration>,
@@ -73,19 +75,34 @@ fn is_time(last: &mut Option<Duration>, uptime: Duration, every: Duration) -> bo
 }
 
 /// What one call of the script answers.
-struct Seen {
-    now: Timestamp,
-    moved: usize,
-    has_more: bool,
+#[derive(Debug)]
+pub(super) struct Seen {
+    pub(super) now: Timestamp,
+    pub(super) moved: usize,
+    pub(super) has_more: bool,
     silent: Vec<Peer>,
     /// Whether there are more silent ones than it shows.
     is_full: bool,
     claims: Vec<Claim>,
-    next_due: Option<Timestamp>,
+    pub(super) next_due: Option<Timestamp>,
     /// Which of the claims are cancelled.
     cancelled: Vec<Claim>,
     /// Whether there is something to fetch.
     is_ready: bool,
+}
+
+impl Seen {
+    /// Takes in what another call of the same beat saw, for other queues.
+    pub(super) fn add(&mut self, other: Self) {
+        self.now = self.now.max(other.now);
+        self.moved += other.moved;
+        self.silent.extend(other.silent);
+        self.is_full |= other.is_full;
+        self.claims.extend(other.claims);
+        self.next_due = [self.next_due, other.next_due].into_iter().flatten().min();
+        self.cancelled.extend(other.cancelled);
+        self.is_ready |= other.is_ready;
+    }
 }
 
 /// What the script says of one queue: own claims, the next due time, both cursors, whether there is something to fetch, and the
@@ -106,14 +123,19 @@ impl RedisStore {
 
     pub(super) async fn leave_queues(&self, lease: &Lease) -> Result<(), StoreError> {
         self.drop_upkeep(&lease.worker);
-        let mut call = self.script(&self.scripts.leave);
-        call.text(lease.worker.as_str());
-        for queue in &lease.queues {
-            call.text(queue.as_str());
-        }
-        let is_gone: bool = call.run(&self.link).await?;
-        if !is_gone {
-            tracing::warn!(target: "common::broker", worker = ?lease.worker, "left with claims; others will find it dead and recover them");
+        let slices: Vec<_> = lease.queues.chunks(CHUNK).collect();
+        for (at, slice) in slices.iter().enumerate() {
+            let is_last = at + 1 == slices.len();
+            let mut call = self.script(&self.scripts.leave);
+            call.text(lease.worker.as_str()).text(if is_last { "off" } else { "" });
+            for queue in *slice {
+                call.text(queue.as_str());
+            }
+            let is_empty: bool = call.run(&self.link).await?;
+            if !is_empty {
+                tracing::warn!(target: "common::broker", worker = ?lease.worker, "left with claims; others will find it dead and recover them");
+                break;
+            }
         }
         Ok(())
     }
@@ -121,9 +143,7 @@ impl RedisStore {
     pub(super) async fn beat_once(&self, lease: &Lease, held: &[Claim]) -> Result<Beat, StoreError> {
         let started = self.clock.uptime();
         let is_expiring = self.with_upkeep(&lease.worker, |upkeep| is_time(&mut upkeep.expired, started, EXPIRE_EVERY));
-        let watch = Stopwatch::start();
-        let first = self.send_beat(lease, is_expiring).await?;
-        self.clock.follow(first.now, watch.elapsed());
+        let first = self.look_after(lease, held, is_expiring).await?;
         let took = self.clock.uptime().saturating_sub(started);
         let mut beat = Beat {
             now: first.now,
@@ -133,16 +153,6 @@ impl RedisStore {
             moved: first.moved,
             ready: first.is_ready,
         };
-        let mut has_more = first.has_more;
-        for _ in 0..MAX_ROUNDS {
-            if !has_more {
-                break;
-            }
-            let again = self.send_beat(lease, is_expiring).await?;
-            beat.moved += again.moved;
-            beat.next_due = again.next_due;
-            has_more = again.has_more;
-        }
 
         // The first answer counts: what was claimed later, `held` cannot know.
         beat.lost = self.settle_claims(lease, held, first.claims).await?;
@@ -164,22 +174,35 @@ impl RedisStore {
         self.upkeep.lock().unwrap_or_else(std::sync::PoisonError::into_inner).remove(worker);
     }
 
-    /// One call of the script.
-    async fn send_beat(&self, lease: &Lease, is_expiring: bool) -> Result<Seen, StoreError> {
-        let (offset, cursors) =
-            self.with_upkeep(&lease.worker, |upkeep| (upkeep.looks.offset(), upkeep.cursors.clone()));
-        let queues: Vec<&str> = lease.queues.iter().map(QueueName::as_str).collect();
+    /// One call of the script, for some of the worker's queues.
+    pub(super) async fn send_beat(
+        &self,
+        lease: &Lease,
+        slice: &[QueueName],
+        is_looking: bool,
+        is_expiring: bool,
+    ) -> Result<Seen, StoreError> {
         let mut call = self.script(&self.scripts.beat);
-        call.text(lease.worker.as_str()).text(&queues.join(" ")).duration(BEAT_INTERVAL).count(offset);
-        if is_expiring {
-            call.duration(DEAD_LETTER_TTL)
-        } else {
-            call.text("")
-        };
-        for queue in &lease.queues {
-            let (due, held) = cursors.get(queue).map_or(("0", "0"), |(due, held)| (due, held));
-            call.text(queue.as_str()).text(&self.keys.fleet(queue)).text(due).text(held);
-        }
+        let is_many = is_many(lease);
+        self.with_upkeep(&lease.worker, |upkeep| {
+            let registration = if is_many && upkeep.turns.is_registered { String::new() } else { registration(lease) };
+            call.text(lease.worker.as_str()).text(&registration);
+            if is_looking {
+                call.duration(BEAT_INTERVAL)
+            } else {
+                call.text("")
+            };
+            call.count(upkeep.looks.offset());
+            if is_expiring {
+                call.duration(DEAD_LETTER_TTL)
+            } else {
+                call.text("")
+            };
+            for queue in slice {
+                let (due, held) = upkeep.cursors.get(queue).map_or(("0", "0"), |(due, held)| (due, held));
+                call.text(queue.as_str()).text(&self.keys.fleet(queue)).text(due).text(held);
+            }
+        });
         let mut answer = call.run::<Vec<Value>>(&self.link).await?.into_iter();
         let mut next = || answer.next().unwrap_or_default();
         let now = Timestamp::from_millis(read(next())?);
@@ -187,23 +210,35 @@ impl RedisStore {
         let has_more = read(next())?;
         let silent: Vec<(Vec<u8>, String, String)> = read(next())?;
         let refusals: Vec<String> = read(next())?;
-        self.upkeeping.see(refusals.iter().map(|text| from_script(text)).map(|error| (place(&error), error)).collect());
+        let is_registered = read(next())?;
+        let refused = refusals.iter().map(|text| from_script(text)).map(|error| (place(&error), error)).collect();
+        // Of many queues, the next calls look at others.
+        self.upkeeping.see(refused, |place| !is_many || slice.iter().any(|queue| self.keys.is_of(place, queue)));
         let (mut claims, mut cancelled) = (Vec::new(), Vec::new());
         let mut next_due: Option<Timestamp> = None;
         let mut is_ready = false;
-        for (queue, value) in lease.queues.iter().zip(answer) {
+        self.with_upkeep(&lease.worker, |upkeep| upkeep.turns.is_registered = is_registered);
+        for (queue, value) in slice.iter().zip(answer) {
             let (mine, due, due_cursor, held_cursor, ready, stopped): OfQueue = read(value)?;
             is_ready |= ready;
-            if ready && lease.queues.len() > ASKED {
+            if ready && is_many {
                 self.candidates.notice([queue]);
             }
+            let is_claimed = !mine.is_empty();
             let claim = |id: Vec<u8>| Claim { queue: queue.clone(), id: String::from_utf8_lossy(&id).into() };
             claims.extend(mine.into_iter().map(claim));
             cancelled.extend(stopped.into_iter().map(claim));
             let due = due.parse().ok().map(millis);
             next_due = [next_due, due].into_iter().flatten().min();
             self.with_upkeep(&lease.worker, |upkeep| {
-                upkeep.cursors.insert(queue.clone(), (due_cursor, held_cursor));
+                if (due_cursor.as_str(), held_cursor.as_str()) == ("0", "0") {
+                    upkeep.cursors.remove(queue);
+                } else {
+                    upkeep.cursors.insert(queue.clone(), (due_cursor, held_cursor));
+                }
+                if is_many {
+                    upkeep.turns.see(queue, is_claimed, due);
+                }
             });
         }
         Ok(Seen {
@@ -236,6 +271,12 @@ impl RedisStore {
         }
         Ok(lost)
     }
+}
+
+/// All queues of a worker, as others read them when it is dead.
+fn registration(lease: &Lease) -> String {
+    let queues: Vec<&str> = lease.queues.iter().map(QueueName::as_str).collect();
+    queues.join(" ")
 }
 
 /// What an error is about.

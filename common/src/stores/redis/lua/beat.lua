@@ -1,27 +1,29 @@
--- One beat of a worker: it lives, its fleets live, and all upkeep of its queues.
--- ARGV: now, worker, its queues joined by spaces, interval, offset among the silent, how long dead letters are kept (or ''),
+-- One beat of a worker: it lives, and all upkeep of some of its queues, whose fleets live.
+-- ARGV: now, worker, its queues joined by spaces (or '' where it is registered already), interval (or '' where nobody looks at
+--   peers), offset among the silent, how long dead letters are kept (or ''),
 --   then per queue: name, fleet, cursor in the due index, cursor in the held one
--- Answers: now, moved, more to do?, silent peers (id, score, registration)*, refusals,
+-- Answers: now, moved, more to do?, silent peers (id, score, registration)*, refusals, registered?,
 --   then per queue: {own claims, time of the next due message or '', both cursors, something to fetch?, own claims that were
 --   cancelled}
 local worker, interval, keep = ARGV[2], tonumber(ARGV[4]), tonumber(ARGV[6])
 local moved, more, refusals = 0, 0, {}
+-- How many messages may still be moved: the queues of one call share that, so that nobody waits long for the server.
+local room = CHUNK
 
 -- A removal that removes nothing opens a full server: heartbeats must go on.
 call('ZREM', HEARTBEATS, '')
-call('ZADD', HEARTBEATS, now, worker)
-call('HSET', RUST, worker, ARGV[3])
-
-local function live(queue, fleet)
-  call('ZADD', HEARTBEATS, now, fleet)
-  call('HSETNX', RUST, fleet, '@' .. queue)
-  known[fleet] = true
-end
+live(worker, 7, 4)
+local is_registered = call('HEXISTS', RUST, worker)
+if is_registered == 0 and ARGV[3] ~= '' then is_registered = call('HSET', RUST, worker, ARGV[3]) end
 
 -- What Python, or a sender without a fresh fleet, has put into the delay queue's list goes into the index.
 local function absorb(queue, fleet)
   local delayed = queue .. '.DQ'
-  local listed = call('LRANGE', key(delayed), 0, CHUNK - 1)
+  if room == 0 then
+    if call('LLEN', key(delayed)) > 0 then more = 1 end
+    return
+  end
+  local listed = call('LRANGE', key(delayed), 0, room - 1)
   if #listed == 0 then return end
   local ids, is_huge = fitting(bodies(delayed), listed)
   local found = is_huge and { '' } or call('HMGET', bodies(delayed), unpack(ids))
@@ -36,13 +38,20 @@ local function absorb(queue, fleet)
   end
   run(batch)
   call('LTRIM', key(delayed), #ids, -1)
-  if #ids < #listed or #listed == CHUNK then more = 1 end
+  if #ids < #listed or #listed == room then more = 1 end
+  room = room - #ids
 end
+
+-- The time of the first entry of a due index, or nil.
+local function first_due(index) return call('ZRANGE', index, 0, 0, 'WITHSCORES')[2] end
 
 local function promote(queue, fleet)
   local delayed, index = queue .. '.DQ', key(queue .. '@due')
-  local entries = call('ZRANGEBYSCORE', index, '-inf', now, 'LIMIT', 0, CHUNK)
-  if #entries == 0 then return end
+  if room == 0 then
+    more = 1
+    return
+  end
+  local entries = call('ZRANGEBYSCORE', index, '-inf', now, 'LIMIT', 0, room)
   local all, priorities = {}, {}
   for i, entry in ipairs(entries) do all[i], priorities[i] = from_entry(entry) end
   -- What cannot be taken back comes last, and is shown to be allowed before anything is written.
@@ -82,14 +91,19 @@ local function promote(queue, fleet)
     call('HDEL', bodies(delayed), unpack(gone))
   end
   if #done > 0 then call('ZREM', index, unpack(done)) end
-  if (#ids < #free or #entries == CHUNK) and #done > 0 then more = 1 end
+  if (#ids < #free or #entries == room) and #done > 0 then more = 1 end
+  room = room - #done
 end
+
+-- How many messages a fleet holds, by name of the queue.
+local by_fleet = {}
 
 -- Index and claims are two keys, and somebody may have lost one: where their sizes differ, the larger is compared, chunk by
 -- chunk. An entry without a claim goes, a claim without an entry gets one from its body.
 local function reconcile(queue, fleet, name, index, cursor)
   local theirs = claims(fleet, name)
   local entries, claimed = call('ZCARD', index), call('SCARD', theirs)
+  by_fleet[name] = claimed
   if entries == claimed then return '0' end
   local is_due = name ~= queue
   local batch, drop = {}, {}
@@ -173,9 +187,12 @@ local queues = {}
 for at = 7, #ARGV, 4 do
   local queue, fleet = ARGV[at], ARGV[at + 1]
   local delayed, index = queue .. '.DQ', key(queue .. '@due')
-  step(live, queue, fleet)
   step(absorb, queue, fleet)
-  step(promote, queue, fleet)
+  local first = step(first_due, index)
+  if first and tonumber(first) <= now then
+    step(promote, queue, fleet)
+    first = step(first_due, index)
+  end
   local cursors = {
     step(reconcile, queue, fleet, delayed, index, ARGV[at + 2]) or '0',
     step(reconcile, queue, fleet, queue, key(queue .. '@held'), ARGV[at + 3]) or '0',
@@ -184,22 +201,24 @@ for at = 7, #ARGV, 4 do
   local mine = step(function()
     return call('SCARD', claims(worker, queue)) > 0 and call('SMEMBERS', claims(worker, queue)) or {}
   end) or {}
-  local first = step(call, 'ZRANGE', index, 0, 0, 'WITHSCORES') or {}
   -- Whoever waits may have missed its wake-up: on a connection that died silently, say. A fetch says what is refused.
   local _, ready = attempt(function()
-    local is_any = call('LLEN', key(queue)) > 0 or call('SCARD', claims(fleet, queue)) > 0
+    local is_any = (by_fleet[queue] or call('SCARD', claims(fleet, queue))) > 0 or call('LLEN', key(queue)) > 0
     return is_any and call('SISMEMBER', PAUSED, queue) == 0
   end)
   local cancelled = step(cancelled_of, queue, mine) or {}
-  queues[#queues + 1] = { mine, first[2] or '', cursors[1], cursors[2], ready == true and 1 or 0, cancelled }
+  queues[#queues + 1] = { mine, first or '', cursors[1], cursors[2], ready == true and 1 or 0, cancelled }
 end
 
 -- Only who has been silent for an interval (or runs ahead by one) is worth a look; reading everybody would cost n squared.
-local peers = call('ZRANGEBYSCORE', HEARTBEATS, '-inf', '(' .. string.format('%.0f', now - interval), 'WITHSCORES',
-  'LIMIT', ARGV[5], 100)
-local ahead = call('ZRANGEBYSCORE', HEARTBEATS, '(' .. string.format('%.0f', now + interval), '+inf', 'WITHSCORES',
-  'LIMIT', ARGV[5], 100)
-for _, part in ipairs(ahead) do peers[#peers + 1] = part end
+local peers = {}
+if interval then
+  peers = call('ZRANGEBYSCORE', HEARTBEATS, '-inf', '(' .. string.format('%.0f', now - interval), 'WITHSCORES',
+    'LIMIT', ARGV[5], 100)
+  local ahead = call('ZRANGEBYSCORE', HEARTBEATS, '(' .. string.format('%.0f', now + interval), '+inf', 'WITHSCORES',
+    'LIMIT', ARGV[5], 100)
+  for _, part in ipairs(ahead) do peers[#peers + 1] = part end
+end
 local silent = {}
 for i = 1, #peers, 2 do
   silent[#silent + 1] = peers[i]
@@ -207,6 +226,6 @@ for i = 1, #peers, 2 do
   silent[#silent + 1] = call('HGET', RUST, peers[i]) or ''
 end
 
-local answer = { string.format('%.0f', now), moved, more, silent, refusals }
+local answer = { string.format('%.0f', now), moved, more, silent, refusals, is_registered }
 for _, queue in ipairs(queues) do answer[#answer + 1] = queue end
 return answer
