@@ -9,15 +9,17 @@ use crate::rig::*;
 use crate::work::{die, flaky, gate, say};
 
 /// The scripts, as they are sent.
-const SCRIPTS: [&str; 12] = [
+const SCRIPTS: [&str; 14] = [
     include_str!("../../../common/src/stores/redis/lua/beat.lua"),
     include_str!("../../../common/src/stores/redis/lua/counts.lua"),
     include_str!("../../../common/src/stores/redis/lua/enqueue.lua"),
     include_str!("../../../common/src/stores/redis/lua/fetch.lua"),
     include_str!("../../../common/src/stores/redis/lua/finish.lua"),
+    include_str!("../../../common/src/stores/redis/lua/fleets.lua"),
     include_str!("../../../common/src/stores/redis/lua/forget.lua"),
     include_str!("../../../common/src/stores/redis/lua/leave.lua"),
     include_str!("../../../common/src/stores/redis/lua/letters.lua"),
+    include_str!("../../../common/src/stores/redis/lua/live.lua"),
     include_str!("../../../common/src/stores/redis/lua/places.lua"),
     include_str!("../../../common/src/stores/redis/lua/prelude.lua"),
     include_str!("../../../common/src/stores/redis/lua/recover.lua"),
@@ -50,6 +52,26 @@ fn a_command_that_is_taken_away_is_named_with_its_key_and_nothing_is_lost() {
     for command in NEEDED {
         assert!(named.contains(command), "`{command}` was not missed; these were: {named:?}");
     }
+}
+
+#[test]
+fn a_server_that_does_not_tell_of_messages_is_named_once_and_they_run() {
+    each([()], async |()| {
+        let rig = Rig::new().await;
+        let user = ["ACL", "SETUSER", "worker", "on", ">secret", "~*", "&*", "+@all", "-client|tracking"];
+        let _: () = rig.redis(&user);
+        let url = rig.server.url().replace("redis://", "redis://worker:secret@");
+        let broker = open(&url, &rig.namespace).await;
+        let worker = rig.worker_on(&broker, 1).await;
+        for what in ["first", "second", "third"] {
+            rig.send(say::message(what)).await;
+            rig.board.hear(what).await;
+        }
+        worker.stop().await;
+        let said = lines(&[&rig.address(), "does not tell of new messages", "250 ms"]);
+        assert_eq!(said.len(), 1, "{said:?}");
+        assert!(said[0].starts_with("INFO"), "{said:?}");
+    });
 }
 
 /// Works while the command is forbidden, and then again; answers the command if anybody missed it.

@@ -2,22 +2,26 @@
 //!
 //! A connection of its own reads the lengths of the lists and the first due time, and by that asks to be told once of the next change of each
 //! (`CLIENT TRACKING` in its default mode), whoever makes it. To look and to ask is one step, so no message is missed; and
-//! as nothing else runs on this connection, a busy worker causes no pushes. Where the server or a proxy knows no tracking,
-//! the lengths are looked at from time to time instead.
+//! as nothing else runs on this connection, a busy worker causes no pushes. What was seen empty is so until the server tells
+//! otherwise, and is not looked at again (`wait/known.rs`): with many queues, only those that changed cost anything. Where the
+//! server or a proxy knows no tracking, the lengths are looked at from time to time instead.
 
-use std::sync::Arc;
+mod known;
+
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
-use redis::{PushInfo, PushKind, Value};
+use redis::{PushInfo, PushKind, RedisResult, Value};
 use tokio::sync::{Mutex, broadcast};
 use tokio::time::timeout;
 
+use self::known::{Known, Look};
 use super::RedisStore;
 use super::candidates::ASKED;
 use super::connection::{CALL_TIMEOUT, Server};
-use super::inspect::millis;
+use super::keys::Keys;
 use super::scripts::read;
 use crate::clock::Timestamp;
 use crate::error::StoreError;
@@ -33,11 +37,16 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 /// Changes that a sleeper may lag behind; whoever does is woken.
 const BACKLOG: usize = 64;
 
+/// Queues that one call looks at, at most.
+const PAGE: usize = 256;
+
 /// The listening connection, shared by all who wait.
 #[derive(Debug)]
 pub(super) struct Ear {
     server: Arc<Server>,
     hearing: Mutex<Option<Hearing>>,
+    /// It was said that the server does not tell.
+    is_said: AtomicBool,
 }
 
 #[derive(Clone, Debug)]
@@ -47,32 +56,23 @@ struct Hearing {
     is_broken: Arc<AtomicBool>,
     /// Whether the server tells.
     is_tracking: bool,
+    /// What it would have told of if it had changed.
+    known: Arc<std::sync::Mutex<Known>>,
 }
 
 /// What the server told.
 #[derive(Clone, Debug)]
 enum Change {
-    Keys(Arc<[Vec<u8>]>),
-    /// Everything may have changed, or the connection is lost.
+    Queues(Arc<[QueueName]>),
+    /// Everything may have changed.
     All,
-}
-
-impl Change {
-    fn of(push: PushInfo) -> Option<Self> {
-        match push.kind {
-            PushKind::Invalidate => Some(match push.data.into_iter().next().map(read::<Vec<Vec<u8>>>) {
-                Some(Ok(keys)) if !keys.is_empty() => Self::Keys(keys.into()),
-                _ => Self::All,
-            }),
-            PushKind::Disconnection => Some(Self::All),
-            _ => None,
-        }
-    }
+    /// The connection is lost, or everything else.
+    Lost,
 }
 
 impl Ear {
     pub(super) fn new(server: Arc<Server>) -> Self {
-        Self { server, hearing: Mutex::default() }
+        Self { server, hearing: Mutex::default(), is_said: AtomicBool::new(false) }
     }
 
     /// The connection; a new one where there is none that works.
@@ -85,139 +85,115 @@ impl Ear {
         }
         let changes = broadcast::Sender::new(BACKLOG);
         let is_broken = Arc::new(AtomicBool::new(false));
+        let known = Arc::<std::sync::Mutex<Known>>::default();
         let mut connection = {
-            let (changes, is_broken) = (changes.clone(), Arc::clone(&is_broken));
+            let (changes, is_broken, known) = (changes.clone(), Arc::clone(&is_broken), Arc::clone(&known));
             let on_push = move |push: PushInfo| {
-                if push.kind == PushKind::Disconnection {
-                    is_broken.store(true, Ordering::Relaxed);
-                }
-                if let Some(change) = Change::of(push) {
-                    // Nobody may be waiting.
-                    let _ = changes.send(change);
-                }
+                let change = match push.kind {
+                    PushKind::Invalidate => {
+                        let keys = push.data.into_iter().next().map(read::<Vec<Vec<u8>>>);
+                        let keys = keys.and_then(Result::ok).filter(|keys| !keys.is_empty());
+                        let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
+                        match keys.map(|keys| known.changed(&keys)) {
+                            Some(Some(queues)) => Change::Queues(queues.into()),
+                            Some(None) => Change::All,
+                            None => {
+                                known.forget();
+                                Change::Lost
+                            }
+                        }
+                    }
+                    PushKind::Disconnection => {
+                        is_broken.store(true, Ordering::Relaxed);
+                        Change::Lost
+                    }
+                    _ => return,
+                };
+                // Nobody may be waiting.
+                let _ = changes.send(change);
             };
             self.server.connect(on_push).await?
         };
         let mut track = redis::cmd("CLIENT");
         track.arg("TRACKING").arg("ON");
         let is_tracking = match timeout(CALL_TIMEOUT, connection.send_packed_command(&track)).await {
-            Ok(answer) => answer.and_then(Value::extract_error).is_ok(),
+            Ok(answer) => self.is_told(answer.and_then(Value::extract_error)),
             Err(_) => return Err(StoreError::Unreachable(format!("no answer within {CALL_TIMEOUT:?}"))),
         };
-        let hearing = Hearing { connection, changes, is_broken, is_tracking };
+        let hearing = Hearing { connection, changes, is_broken, is_tracking, known };
         *slot = Some(hearing.clone());
         Ok(hearing)
+    }
+
+    /// Whether the server tells; says once if it does not.
+    fn is_told(&self, answer: RedisResult<Value>) -> bool {
+        if let Err(error) = &answer
+            && !self.is_said.swap(true, Ordering::Relaxed)
+        {
+            tracing::info!(
+                target: "common::broker",
+                "{} does not tell of new messages (CLIENT TRACKING: {error}): idle workers look every {} ms",
+                self.server.address(),
+                POLL.as_millis()
+            );
+        }
+        answer.is_ok()
     }
 }
 
 impl Hearing {
-    /// What there is in these queues, and whether some of it could not be looked at; the next change of each of their keys will
-    /// be told.
-    async fn look(
-        &mut self,
-        watch: &Watch,
-        due: Option<Timestamp>,
-    ) -> Result<(Option<Wake>, Vec<usize>, bool), StoreError> {
-        let mut look = redis::pipe();
-        let names: Vec<&str> = watch.queues.iter().map(|keys| keys.name.as_str()).collect();
-        look.cmd("SMISMEMBER").arg(&watch.paused).arg(&names);
-        for keys in &watch.queues {
-            look.cmd("LLEN").arg(&keys.ready).cmd("ZCARD").arg(&keys.held);
-            look.cmd("ZRANGE").arg(&keys.due).arg(0).arg(0).arg("WITHSCORES").cmd("LLEN").arg(&keys.inbox);
-        }
-        let looked = timeout(CALL_TIMEOUT, self.connection.send_packed_commands(&look, 0, 1 + 4 * names.len())).await;
-        let error = match looked {
-            Ok(Ok(answers)) => {
-                let is_refused = answers.iter().any(|answer| matches!(answer, Value::ServerError(_)));
-                let (wake, ready) = wake(&answers, due);
-                return Ok((wake, ready, is_refused));
+    fn known(&self) -> MutexGuard<'_, Known> {
+        // Nothing under this lock panics.
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What there is in these queues; the next change of each of their keys will be told. Looks only at what may have changed since
+    /// the last look, and at no more once something is ready.
+    async fn look(&mut self, keys: &Keys, watch: &[QueueName], due: Option<Timestamp>) -> Result<Look, StoreError> {
+        let mut look = self.known().look(watch, due, self.is_tracking);
+        let unseen = std::mem::take(&mut look.unseen);
+        for page in unseen.chunks(PAGE) {
+            let version = self.known().version();
+            let mut ask = redis::pipe();
+            ask.cmd("SMEMBERS").arg(keys.paused());
+            for queue in page {
+                ask.cmd("LLEN").arg(keys.ready(queue)).cmd("ZCARD").arg(keys.held(queue));
+                ask.cmd("ZRANGE")
+                    .arg(keys.due(queue))
+                    .arg(0)
+                    .arg(0)
+                    .arg("WITHSCORES")
+                    .cmd("LLEN")
+                    .arg(keys.inbox(queue));
             }
-            Ok(Err(error)) => super::refusal::refusal(&error),
-            Err(_) => StoreError::Unreachable(format!("no answer within {CALL_TIMEOUT:?}")),
-        };
-        self.is_broken.store(true, Ordering::Relaxed);
-        Err(error)
-    }
-}
-
-/// What the answers mean for somebody who knows of a message that is due at `due`, and which queues have something: the answers
-/// are which queues are paused, then four a queue.
-fn wake(answers: &[Value], due: Option<Timestamp>) -> (Option<Wake>, Vec<usize>) {
-    let is_earlier = |first: &Value| first_due(first).is_some_and(|first| due.is_none_or(|due| first < due));
-    let mut some = Vec::new();
-    let Some((paused, answers)) = answers.split_first() else { return (None, some) };
-    let paused = read::<Vec<bool>>(paused.clone()).unwrap_or_default();
-    let mut wake = None;
-    for (at, answers) in answers.chunks(4).enumerate() {
-        let [ready, held, first, inbox] = answers else { continue };
-        // What cannot be looked at counts as empty.
-        let is_some = |length: &Value| matches!(length, Value::Int(1..));
-        if (is_some(ready) || is_some(held)) && paused.get(at) != Some(&true) {
-            some.push(at);
-            wake = Some(Wake::Ready);
-        } else if wake.is_none() && (is_some(inbox) || is_earlier(first)) {
-            wake = Some(Wake::Due);
+            let asked = timeout(CALL_TIMEOUT, self.connection.send_packed_commands(&ask, 0, 1 + 4 * page.len())).await;
+            let error = match asked {
+                Ok(Ok(answers)) => {
+                    self.known().learn(keys, page, &answers, version, due, &mut look);
+                    if look.wake == Some(Wake::Ready) {
+                        break;
+                    }
+                    continue;
+                }
+                Ok(Err(error)) => super::refusal::refusal(&error),
+                Err(_) => StoreError::Unreachable(format!("no answer within {CALL_TIMEOUT:?}")),
+            };
+            self.is_broken.store(true, Ordering::Relaxed);
+            return Err(error);
         }
-    }
-    (wake, some)
-}
-
-/// The time of the first entry of an index.
-fn first_due(entries: &Value) -> Option<Timestamp> {
-    // RESP3 pairs entry and score, RESP2 lists them one after the other.
-    match entries {
-        Value::Array(entries) => match entries.as_slice() {
-            [Value::Array(pair)] => read::<f64>(pair.get(1)?.clone()).ok().map(millis),
-            [_, score] => read::<f64>(score.clone()).ok().map(millis),
-            _ => None,
-        },
-        _ => None,
-    }
-}
-
-/// What somebody waits for.
-struct Watch {
-    /// The key that tells which queues are paused.
-    paused: String,
-    queues: Vec<QueueKeys>,
-}
-
-impl Watch {
-    fn is_any(&self, changed: &[u8]) -> bool {
-        self.paused.as_bytes() == changed || self.queues.iter().any(|keys| keys.is_any(changed))
-    }
-}
-
-/// The keys that tell whether a queue has something.
-struct QueueKeys {
-    name: QueueName,
-    ready: String,
-    held: String,
-    due: String,
-    inbox: String,
-}
-
-impl QueueKeys {
-    fn is_any(&self, changed: &[u8]) -> bool {
-        [&self.ready, &self.held, &self.due, &self.inbox].iter().any(|key| key.as_bytes() == changed)
+        Ok(look)
     }
 }
 
 impl RedisStore {
     /// Cancel safe: it moves nothing, and what it has asked for wakes at most the next one for nothing.
     pub(super) async fn wait_for_any(&self, queues: &[QueueName], due: Option<Timestamp>) -> Wake {
-        let keys = |queue: &QueueName| QueueKeys {
-            name: queue.clone(),
-            ready: self.keys.ready(queue),
-            held: self.keys.held(queue),
-            due: self.keys.due(queue),
-            inbox: self.keys.inbox(queue),
-        };
         // A queue that nothing can be fetched from is tried again from time to time, whatever seems to lie in it.
-        let sound: Vec<_> = queues.iter().filter(|queue| !self.fetching.is_refused(queue)).map(keys).collect();
-        let watch = Watch { paused: self.keys.paused(), queues: sound };
-        let is_all = watch.queues.len() == queues.len();
-        let woken = if watch.queues.is_empty() { Ok(None) } else { self.listen(&watch, due, is_all).await };
+        let refused = self.fetching.is_any();
+        let sound: Vec<_> =
+            queues.iter().filter(|queue| !refused || !self.fetching.is_refused(queue)).cloned().collect();
+        let is_all = sound.len() == queues.len();
+        let woken = if sound.is_empty() { Ok(None) } else { self.listen(&sound, due, is_all).await };
         match woken {
             Ok(Some(wake)) => return wake,
             Ok(None) => {}
@@ -228,14 +204,20 @@ impl RedisStore {
     }
 
     /// Nothing when there is nothing to listen to. Where not all can be looked at (`is_all`), it listens for a short while only.
-    async fn listen(&self, watch: &Watch, due: Option<Timestamp>, is_all: bool) -> Result<Option<Wake>, StoreError> {
+    async fn listen(
+        &self,
+        watch: &[QueueName],
+        due: Option<Timestamp>,
+        is_all: bool,
+    ) -> Result<Option<Wake>, StoreError> {
         let mut hearing = self.ear.hearing().await?;
         // Before the look: a change right after it must find us here.
         let mut news = hearing.changes.subscribe();
         loop {
-            let (wake, ready, is_refused) = hearing.look(watch, due).await?;
-            if watch.queues.len() > ASKED {
-                self.candidates.notice(ready.iter().map(|at| &watch.queues[*at].name));
+            let Look { wake, ready, stirred, is_refused, .. } = hearing.look(&self.keys, watch, due).await?;
+            if watch.len() > ASKED {
+                self.candidates.notice(&ready);
+                self.candidates.stir(&stirred);
             }
             // Upkeep that was refused would be refused again; the regular beats try.
             if wake == Some(Wake::Ready) || (wake.is_some() && !self.upkeeping.is_any()) {
@@ -261,17 +243,20 @@ impl RedisStore {
     }
 }
 
-/// Waits until one of these keys has changed. `false` where the connection is lost, or this one lagged behind: what happened
+/// Waits until one of these queues has changed. `false` where the connection is lost, or this one lagged behind: what happened
 /// meanwhile shows a fetch.
-async fn changed(news: &mut broadcast::Receiver<Change>, watch: &Watch) -> bool {
+async fn changed(news: &mut broadcast::Receiver<Change>, watch: &[QueueName]) -> bool {
     loop {
         match news.recv().await {
-            Ok(Change::Keys(changed)) => {
-                if changed.iter().any(|key| watch.is_any(key)) {
+            Ok(Change::Queues(changed)) => {
+                // Of many, any one is probably among them; a look tells.
+                if watch.len() > ASKED || changed.iter().any(|queue| watch.contains(queue)) {
                     return true;
                 }
             }
-            _ => return false,
+            // Which queues are paused has changed, perhaps.
+            Ok(Change::All) => return true,
+            Ok(Change::Lost) | Err(_) => return false,
         }
     }
 }
