@@ -207,7 +207,9 @@ fn address(info: &ConnectionInfo) -> String {
     };
     match info.addr() {
         ConnectionAddr::Tcp(host, port) | ConnectionAddr::TcpTls { host, port, .. } => {
-            format!("redis://{host}:{port}{db}")
+            // An IPv6 address has colons of its own.
+            let (open, close) = if host.contains(':') { ("[", "]") } else { ("", "") };
+            format!("redis://{open}{host}{close}:{port}{db}")
         }
         other => format!("{other}{db}"),
     }
@@ -223,6 +225,7 @@ mod tests {
         assert_eq!(server.address(), "redis://127.0.0.1:6380/3");
         assert!(!format!("{server:?}").contains("cret"), "{server:?}");
         assert_eq!(Server::new("redis://localhost").unwrap().address(), "redis://localhost:6379");
+        assert_eq!(Server::new("redis://:secret@[::1]:7700/2").unwrap().address(), "redis://[::1]:7700/2");
     }
 
     #[test]
