@@ -53,6 +53,15 @@ pub enum StoreError {
     Refused(String),
 }
 
+/// How much of a batch was stored.
+fn part_of(stored: usize) -> String {
+    match stored {
+        0 => "nothing was stored".to_owned(),
+        1 => "1 message was stored, the rest was not".to_owned(),
+        _ => format!("{stored} messages were stored, the rest was not"),
+    }
+}
+
 fn on(key: &str) -> String {
     if key.is_empty() { String::new() } else { format!(" on `{key}`") }
 }
@@ -109,7 +118,7 @@ pub enum EnqueueError {
         limit: usize,
     },
     /// Only the first `stored` messages were stored; for the rest nothing happened.
-    #[error("{stored} messages were stored, the rest was not: {cause}")]
+    #[error("{}: {cause}", part_of(*.stored))]
     NotStored {
         /// How many of the messages, from the front, are stored.
         stored: usize,

@@ -110,10 +110,12 @@ pub fn run(experiment: &Experiment) -> ExitCode {
         };
         dispatch(experiment, &matches)
     });
-    ended.unwrap_or_else(|failure| {
+    let code = ended.unwrap_or_else(|failure| {
         output::error(&failure.to_string());
         failure.code()
-    })
+    });
+    output::flush();
+    code
 }
 
 fn dispatch(experiment: &Experiment, matches: &ArgMatches) -> Result<ExitCode, Failure> {

@@ -24,7 +24,6 @@ use clap::ArgMatches;
 use serde_json::{Value, json};
 
 use self::letter::{Letter, overview};
-use self::text::harmless;
 use super::choice::Choice;
 use super::commands::inside::{self as words, Given};
 use super::{Experiment, Failure, output};
@@ -94,7 +93,7 @@ fn answer(typed: Given<'_>, people: &str, programs: &Value) {
     if typed.json() {
         output::print(&format!("{programs:#}\n"));
     } else {
-        output::print(&harmless(people));
+        output::print(&output::harmless(people));
     }
 }
 
@@ -103,7 +102,7 @@ fn nothing(typed: Given<'_>, key: &str, why: &str) -> ExitCode {
     if typed.json() {
         output::print(&format!("{:#}\n", json!({ key: [] })));
     }
-    output::error(&harmless(why));
+    output::error(why);
     ExitCode::FAILURE
 }
 
@@ -115,7 +114,7 @@ fn number_of(id: &str, letters: &[Letter]) -> String {
 /// Several messages have an id that starts so, and only one can be meant.
 fn several(id: &str, letters: &[Letter]) -> Failure {
     let several = number_of(id, letters);
-    Failure::Usage(harmless(&format!("{several}; which one?\n\n{}", overview(letters))))
+    Failure::Usage(format!("{several}; which one?\n\n{}", overview(letters)))
 }
 
 /// Cuts off what goes beyond the limit, and tells whether there was something.
@@ -135,6 +134,7 @@ fn is_wanted(typed: Given<'_>, question: &str) -> Result<bool, Failure> {
     }
     // On stderr, where it is seen whatever becomes of the answer to the command.
     output::log(&format!("{question} [y/N] "));
+    output::flush();
     let mut said = String::new();
     stdin().read_line(&mut said).map_err(|error| Failure::Broken(format!("no answer: {error}")))?;
     Ok(matches!(said.trim(), "y" | "Y" | "yes"))

@@ -9,7 +9,8 @@
 //! it, and the actor's own lines are set off by two spaces. Lines outside of a run have the name of what speaks instead:
 //! `broker`, `worker`, `watch`.
 //!
-//! The wording of a line is its author's; this module only lays it out (line.rs), or writes it for programs (json.rs).
+//! The wording of a line is its author's; this module only lays it out (line.rs), or writes it for programs (json.rs). Who
+//! logs does not wait for who reads: a thread writes (output/writer.rs), and where nobody reads, what is left out is counted.
 
 mod json;
 mod line;
@@ -59,17 +60,22 @@ pub(super) type Lines = UnboundedReceiver<String>;
 pub(super) fn install(experiment: &Experiment, verbose: bool, json: bool, listens: bool) -> Result<Lines, Failure> {
     let (heard, lines) = mpsc::unbounded_channel();
     let longest_name = experiment.actors.iter().map(|actor| actor.name.len()).max();
+    let (zone, colours) = (TimeZone::system(), output::has_colours());
     let log = Log {
         filter: filter(verbose)?,
-        zone: TimeZone::system(),
-        style: Style {
-            colours: output::has_colours(),
-            json,
-            full_ids: verbose,
-            call_width: longest_name.unwrap_or(0) + ARGUMENTS_WIDTH,
-        },
+        zone: zone.clone(),
+        style: Style { colours, json, full_ids: verbose, call_width: longest_name.unwrap_or(0) + ARGUMENTS_WIDTH },
         heard: listens.then_some(heard),
     };
+    let gap = move |lines: usize| {
+        let now = Timestamp::now();
+        if json {
+            json::gap(now, lines)
+        } else {
+            line::gap(&when::clock_time(&now.to_zoned_datetime(zone.clone())), colours, lines)
+        }
+    };
+    output::write_behind(gap).map_err(|error| Failure::Broken(format!("no thread for the log: {error}")))?;
     // Only a program that has a log already is refused, and that one keeps its own.
     let _ = tracing::subscriber::set_global_default(Registry::default().with(log));
     panics::install(json);

@@ -1,30 +1,59 @@
 //! Writing to the terminal: one write a text, and a reader that has gone is no error.
+//!
+//! Once a log is kept, everything on stderr goes through its writer (writer.rs), so that all of it stays in order and nobody
+//! waits for who reads it.
+
+mod writer;
 
 use std::env;
 use std::io::{self, IsTerminal as _, Write as _};
+use std::sync::OnceLock;
 
-/// Writes `text` to stdout as it is.
+use self::writer::Writer;
+
+/// What writes to stderr, from the moment on that there is a log.
+static WRITER: OnceLock<Writer> = OnceLock::new();
+
+/// From now on a thread of its own writes to stderr. `gap` makes the line that says how many were left out.
+pub(super) fn write_behind(gap: impl Fn(usize) -> String + Send + 'static) -> io::Result<()> {
+    let writer = Writer::start(io::stderr(), gap)?;
+    // A second one would have nothing to do.
+    let _ = WRITER.set(writer);
+    Ok(())
+}
+
+/// Waits until everything for stderr is written, unless nobody reads it.
+pub(super) fn flush() {
+    if let Some(writer) = WRITER.get() {
+        writer.flush();
+    }
+}
+
+/// Writes `text` to stdout as it is, behind everything that was logged before.
 pub(super) fn print(text: &str) {
-    let mut out = io::stdout().lock();
-    // Somebody who closed the pipe (`| head`) does not want the rest.
-    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    flush();
+    pass_on(text.as_bytes());
 }
 
 /// Writes `bytes` to stdout as they are.
 pub(super) fn pass_on(bytes: &[u8]) {
     let mut out = io::stdout().lock();
+    // Somebody who closed the pipe (`| head`) does not want the rest.
     let _ = out.write_all(bytes).and_then(|()| out.flush());
 }
 
 /// Writes `text` to stderr as it is, in one piece.
 pub(super) fn log(text: &str) {
-    // Where the log can't be written there is nobody to tell.
-    let _ = io::stderr().lock().write_all(text.as_bytes());
+    match WRITER.get() {
+        Some(writer) => writer.put(text),
+        // Where the log can't be written there is nobody to tell.
+        None => drop(io::stderr().lock().write_all(text.as_bytes())),
+    }
 }
 
 /// Writes why the program ends to stderr, in clap's words.
 pub(super) fn error(text: &str) {
-    log(&format!("error: {text}\n"));
+    log(&format!("error: {}\n", harmless(text)));
 }
 
 /// Whether stderr shows colours, and its reader wants them.
@@ -39,15 +68,56 @@ pub(super) fn is_terminal() -> bool {
 
 /// Appends `text` so that nothing in it passes for another line, or commands the terminal.
 pub(super) fn escape(line: &mut String, text: &str, indent: usize) {
-    for c in text.chars() {
+    let mut signs = text.chars().peekable();
+    while let Some(c) = signs.next() {
         match c {
+            // A line's end is one of its two usual forms.
+            '\r' if indent > 0 && signs.peek() == Some(&'\n') => {}
             '\n' if indent > 0 => {
                 line.push('\n');
                 line.extend(std::iter::repeat_n(' ', indent));
             }
             '\t' => line.push(c),
-            c if c.is_control() => line.extend(c.escape_default()),
+            c if is_command(c) => line.extend(c.escape_default()),
             c => line.push(c),
         }
+    }
+}
+
+/// A text of several lines of which nothing commands the terminal but their ends.
+pub(super) fn harmless(text: &str) -> String {
+    let mut clean = String::with_capacity(text.len());
+    for (at, line) in text.split('\n').enumerate() {
+        if at > 0 {
+            clean.push('\n');
+        }
+        escape(&mut clean, line, 0);
+    }
+    clean
+}
+
+/// Whether a terminal obeys a sign instead of showing it: it moves, colours or erases, or shows text in another order than it
+/// is read.
+pub(super) fn is_command(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_commands_the_terminal() {
+        let escaped = |text: &str| {
+            let mut line = String::new();
+            escape(&mut line, text, 2);
+            line
+        };
+        assert_eq!(escaped("\u{1b}[31mred\u{7}, \u{9b}31mred"), "\\u{1b}[31mred\\u{7}, \\u{9b}31mred");
+        assert_eq!(escaped("\u{202e}der"), "\\u{202e}der");
+        assert_eq!(escaped("one\ttwo\r\nthree\rfour"), "one\ttwo\n  three\\rfour");
+        assert_eq!(escaped("Zürich, 東京 🙂"), "Zürich, 東京 🙂");
+        assert_eq!(harmless("one\n\u{1b}two\n"), "one\n\\u{1b}two\n");
     }
 }

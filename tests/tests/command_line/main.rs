@@ -8,6 +8,7 @@ mod brokers;
 mod json_log;
 mod stops;
 mod typed;
+mod unread;
 
 use std::net::TcpListener;
 use tests::process::{self, Process};

@@ -43,7 +43,7 @@ fn a_purge_asks_first(stage: &Stage) {
     stage.send(&["note", "3", "--delay", "1h"]);
     let purge = stage.run(&["purge", "default"]);
     assert_eq!(purge.wait().code(), Some(2), "{purge}");
-    purge.wait_for_line("Delete 2 ready and 1 delayed message of queue default?");
+    purge.wait_for_line("Delete 3 messages of queue default (2 ready, 1 delayed)?");
     assert_eq!(stage.json(&["queues"])["queues"][0]["ready"], json!(2));
 
     assert_eq!(stage.json(&["purge", "default", "--yes"]), json!({ "queue": "default", "deleted": 3 }));

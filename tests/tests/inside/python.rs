@@ -125,7 +125,7 @@ fn what_python_keeps_until_its_time_is_delayed_and_cannot_be_cancelled() {
     let said = stage.says(&["cancel", &id]);
     assert!(said.contains("which cannot hear of this: it is run then"), "{said}");
     let said = stage.says(&["purge", "snakes", "--yes"]);
-    let kept = "0 messages of queue snakes deleted; what runs or is dead stays. So do 1 delayed message that";
+    let kept = "0 messages of queue snakes deleted; what runs or is dead stays. So does 1 delayed message that";
     assert!(said.starts_with(kept), "{said}");
 }
 

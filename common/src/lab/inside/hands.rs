@@ -8,7 +8,7 @@ use super::super::commands::inside::Given;
 use super::super::{Experiment, Failure};
 use super::letter::{Letter, are_several, meant};
 use super::show::not_found;
-use super::text::{harmless, some};
+use super::text::some;
 use super::{all_queues, all_workers, answer, is_wanted, nothing, several};
 use crate::because::{error_line, short};
 use crate::broker::Broker;
@@ -148,7 +148,8 @@ pub(super) async fn purge(experiment: &Experiment, broker: &Broker, typed: Given
         tell(&format!("Nothing waits in queue {queue}."), 0);
         return Ok(ExitCode::SUCCESS);
     }
-    let question = format!("Delete {ready} ready and {} of queue {queue}?", some(delayed, "delayed message"));
+    let all = some(ready + delayed, "message");
+    let question = format!("Delete {all} of queue {queue} ({ready} ready, {delayed} delayed)?");
     if !is_wanted(typed, &question)? {
         tell("Nothing was deleted.", 0);
         return Ok(ExitCode::FAILURE);
@@ -157,11 +158,20 @@ pub(super) async fn purge(experiment: &Experiment, broker: &Broker, typed: Given
     let left = broker.counts(queue).await?.delayed;
     let mut text = format!("{} of queue {queue} deleted; what runs or is dead stays.", some(deleted, "message"));
     if left > 0 && has_python(broker).await? {
-        let left = some(left, "delayed message");
-        text += &[" So do ", &left, " that came since, or that workers of Python keep until their time."].concat();
+        text += &kept_by_python(left);
     }
     tell(&text, deleted);
     Ok(ExitCode::SUCCESS)
+}
+
+/// Why delayed messages stay that were to be deleted.
+fn kept_by_python(left: usize) -> String {
+    let (verb, owners) = if left == 1 {
+        ("does", "a worker of Python keeps until its")
+    } else {
+        ("do", "workers of Python keep until their")
+    };
+    format!(" So {verb} {} that came since, or that {owners} time.", some(left, "delayed message"))
 }
 
 /// Whether workers of Python are alive.
@@ -181,5 +191,22 @@ async fn known<'a>(experiment: &Experiment, broker: &Broker, typed: Given<'a>) -
         return Ok(queue);
     }
     let names: Vec<&str> = names.iter().map(QueueName::as_str).collect();
-    Err(Failure::Usage(harmless(&format!("nobody here knows a queue {queue}; there are: {}", names.join(", ")))))
+    Err(Failure::Usage(format!("nobody here knows a queue {queue}; there are: {}", names.join(", "))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_message_and_several_are_told_in_english() {
+        assert_eq!(
+            kept_by_python(1),
+            " So does 1 delayed message that came since, or that a worker of Python keeps until its time."
+        );
+        assert_eq!(
+            kept_by_python(2),
+            " So do 2 delayed messages that came since, or that workers of Python keep until their time."
+        );
+    }
 }

@@ -125,11 +125,6 @@ fn wrapped(line: &str, width: usize) -> Vec<String> {
     lines.iter().map(|line| line.trim_end().to_owned()).collect()
 }
 
-/// A text of several lines of which nothing commands the terminal but their ends.
-pub(super) fn harmless(text: &str) -> String {
-    text.split('\n').map(clean).collect::<Vec<_>>().join("\n")
-}
-
 fn clean(text: &str) -> String {
     let mut clean = String::with_capacity(text.len());
     output::escape(&mut clean, text, 0);

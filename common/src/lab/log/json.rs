@@ -9,16 +9,18 @@
 //! | `slot`, `message_id`, `actor`, `queue`, `attempt`, `call` | inside of a run: the slot from 1, the id, the actor's name, its queue, the attempt from 1, and the start of the call; of each text up to 60 characters, and `…` where it is longer |
 //! | `fields` | the event's other fields by name; not there where there are none. The line that ends a run has `outcome` (`done`, `failed`, `panicked`, `expected`, `retry`, `refused`), `milliseconds`, and `error` where there is one |
 //!
-//! These keys stay; others may come beside them.
+//! These keys stay; others may come beside them. Signs that command a terminal are written as `\u001b`, so that a log can be
+//! looked at.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use tracing::Event;
 use tracing::field::{Field, Visit};
 
-use super::line::Run;
+use super::super::output::is_command;
+use super::line::{Run, gap_text};
 
 /// The event as one line, with its end.
 pub(super) fn draw(time: Timestamp, run: Option<&Run>, event: &Event<'_>) -> String {
@@ -44,13 +46,41 @@ pub(super) fn draw(time: Timestamp, run: Option<&Run>, event: &Event<'_>) -> Str
     if !fields.0.is_empty() {
         set("fields", Value::Object(fields.0));
     }
-    format!("{}\n", Value::Object(line))
+    written(&Value::Object(line))
 }
 
 /// An error that is no event: a panic outside of runs, or why the program ends.
 pub(super) fn error(time: Timestamp, target: &str, message: &str) -> String {
-    let line = json!({ "time": format!("{time:.3}"), "level": "error", "target": target, "message": message });
-    format!("{line}\n")
+    written(&json!({ "time": format!("{time:.3}"), "level": "error", "target": target, "message": message }))
+}
+
+/// What stands where so many lines are missing.
+pub(super) fn gap(time: Timestamp, lines: usize) -> String {
+    written(&json!({
+        "time": format!("{time:.3}"),
+        "level": "warn",
+        "target": "common::log",
+        "message": gap_text(lines),
+        "fields": { "lines": lines },
+    }))
+}
+
+fn written(line: &Value) -> String {
+    let mut text = line.to_string();
+    // JSON leaves some of them as they are. They stand in strings only.
+    if text.contains(is_command) {
+        text = text.chars().fold(String::with_capacity(text.len()), |mut text, c| {
+            if is_command(c) {
+                // Writing into a string does not fail.
+                let _ = write!(text, "\\u{:04x}", u32::from(c));
+            } else {
+                text.push(c);
+            }
+            text
+        });
+    }
+    text.push('\n');
+    text
 }
 
 /// An event's fields by name.

@@ -113,6 +113,18 @@ pub(super) struct Line<'a> {
     pub(super) event: &'a Event<'a>,
 }
 
+/// What stands where so many lines are missing.
+pub(super) fn gap(time: &str, colours: bool, lines: usize) -> String {
+    let (dim, yellow, reset) = if colours { (DIM, YELLOW, RESET) } else { ("", "", "") };
+    format!("{dim}{time}{reset} {yellow} WARN{reset}  {dim}{:PART_WIDTH$}{reset}  {}\n", "log", gap_text(lines))
+}
+
+/// The same in words.
+pub(super) fn gap_text(lines: usize) -> String {
+    let were = if lines == 1 { "line was" } else { "lines were" };
+    format!("{lines} {were} left out here: the log could not be written, or nobody read it")
+}
+
 impl Line<'_> {
     /// The line as it is written, with its end.
     pub(super) fn draw(&self, style: &Style) -> String {

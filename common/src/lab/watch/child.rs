@@ -3,12 +3,13 @@
 use std::env;
 use std::ffi::OsString;
 use std::fmt;
-use std::io;
+use std::io::{self, BufRead as _, BufReader, PipeReader};
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
+use std::thread;
 
-use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
-use tokio::process::{ChildStdin, ChildStdout, Command};
+use tokio::io::AsyncWriteExt as _;
+use tokio::process::{ChildStdin, Command};
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::super::{commands, output, runner};
@@ -26,19 +27,22 @@ pub(super) struct Child {
 impl Child {
     /// Starts `program` with the arguments of this process. What becomes of it is told under its `number`.
     pub(super) fn start(number: u32, program: &Path, tell: UnboundedSender<Event>) -> io::Result<Self> {
+        let (stdout, write_end) = io::pipe()?;
         let mut command = Command::new(program);
         command
             .args(without_watch(env::args_os().skip(1)))
             .arg(format!("--{}", commands::SUPERVISED))
             .stdin(Stdio::piped())
-            .stdout(Stdio::piped());
+            .stdout(write_end);
         #[cfg(unix)]
         command.process_group(0);
         let mut child = command.spawn()?;
+        // With it goes this process's own end of the pipe, without which the pipe has an end.
+        drop(command);
         let stdin = child.stdin.take();
-        if let Some(stdout) = child.stdout.take() {
-            tokio::spawn(listen(number, stdout, tell.clone()));
-        }
+        let told = tell.clone();
+        // A thread, because nobody may read what it passes on.
+        thread::Builder::new().name("stdout".to_owned()).spawn(move || listen(number, stdout, &told))?;
         tokio::spawn(async move {
             let code = child.wait().await.map_or(Code::NotStarted, Code::from);
             // The watcher may have ended.
@@ -57,11 +61,11 @@ impl Child {
 }
 
 /// Passes the worker's output on, all but the line that says that it is ready.
-async fn listen(number: u32, stdout: ChildStdout, tell: UnboundedSender<Event>) {
+fn listen(number: u32, stdout: PipeReader, tell: &UnboundedSender<Event>) {
     let mut stdout = BufReader::new(stdout);
     let mut line = Vec::new();
     let mut is_ready = false;
-    while let Ok(1..) = stdout.read_until(b'\n', &mut line).await {
+    while let Ok(1..) = stdout.read_until(b'\n', &mut line) {
         if !is_ready && line == runner::READY.as_bytes() {
             is_ready = true;
             let _ = tell.send(Event::Ready(number));

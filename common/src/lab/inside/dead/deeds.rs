@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::super::super::commands::inside::Given;
 use super::super::super::{Failure, output};
 use super::super::letter::{Letter, are_several};
-use super::super::text::{harmless, some};
+use super::super::text::some;
 use super::super::{answer, is_wanted, nothing, number_of};
 use super::{Filter, PAGE, find, unknown};
 use crate::because::short;
@@ -164,7 +164,7 @@ pub(super) async fn carry_out(deed: Deed, broker: &Broker, typed: Given<'_>) -> 
     // What was done is told, whatever became of the rest.
     answer(typed, &done.text(deed), &json!({ deed.key(): done.programs }));
     if typed.json() && !why_not.is_empty() {
-        output::error(&harmless(&why_not));
+        output::error(&why_not);
     }
     ended?;
     Ok(if done.refusals == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
