@@ -16,6 +16,7 @@
 mod choice;
 mod commands;
 mod demo;
+mod environment;
 mod inside;
 mod log;
 mod output;

@@ -11,12 +11,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::ArgMatches;
-use clap::parser::ValueSource;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use super::{Experiment, Failure, commands};
+use super::{Experiment, Failure, commands, environment};
 use crate::broker::Broker;
 use crate::error::ConnectError;
 use crate::stores::NAMESPACE;
@@ -45,8 +44,10 @@ const SQLITE: &str = "sqlite:";
 /// What cargo puts into its target folders.
 const CACHE_TAG: &str = "CACHEDIR.TAG";
 
-/// A broker's URL, and who named it.
-#[derive(Debug)]
+/// The variable of the environment that may name a broker.
+const BROKER_URL: &str = "BROKER_URL";
+
+/// A broker's URL, and who named it. It may hold a password.
 pub(super) enum Choice {
     Named {
         url: String,
@@ -57,14 +58,17 @@ pub(super) enum Choice {
 }
 
 impl Choice {
-    /// Reads the choice from the command line, else the environment.
-    pub(super) fn of(given: &ArgMatches) -> Self {
-        let url = given.get_one::<String>(commands::BROKER).filter(|url| !url.is_empty());
-        match (url, given.value_source(commands::BROKER)) {
-            (None, _) => Self::Default,
-            (Some(url), Some(ValueSource::EnvVariable)) => Self::Named { url: url.clone(), by: "from BROKER_URL" },
-            (Some(url), _) => Self::Named { url: url.clone(), by: "from --broker" },
-        }
+    /// Reads the choice from the command line, else the environment. What names nothing leaves the default; spaces and line
+    /// breaks around a URL do not count.
+    pub(super) fn of(given: &ArgMatches) -> Result<Self, Failure> {
+        let (url, by) = match given.get_one::<String>(commands::BROKER) {
+            Some(url) => (url.clone(), "from --broker"),
+            None => (environment::text(BROKER_URL)?.unwrap_or_default(), "from BROKER_URL"),
+        };
+        Ok(match url.trim() {
+            "" => Self::Default,
+            url => Self::Named { url: url.to_owned(), by },
+        })
     }
 
     /// The URL, if it names a store that ends with this process.

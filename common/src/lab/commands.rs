@@ -6,6 +6,7 @@
 
 pub(super) mod inside;
 
+use std::env;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -14,12 +15,13 @@ use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use jiff::ZonedDateTime;
 
-use super::{Experiment, Failure, when};
+use super::{Experiment, Failure, output, when};
 use crate::actor::{Declaration, Parameter};
 use crate::call::Call;
 use crate::clock::Timestamp;
 use crate::error::WorkerError;
 use crate::message::Raw;
+use crate::stores::without_password;
 
 /// The command that runs messages.
 pub(super) const WORKER: &str = "worker";
@@ -29,8 +31,6 @@ pub(super) const DEMO: &str = "demo";
 pub(super) const NOTES: &str = "notes";
 /// The broker's URL.
 pub(super) const BROKER: &str = "broker";
-/// The environment's word for it.
-pub(super) const BROKER_URL: &str = "BROKER_URL";
 /// Whether to log more.
 pub(super) const VERBOSE: &str = "verbose";
 /// How the log is written.
@@ -81,10 +81,8 @@ pub(super) fn program(experiment: &Experiment) -> Command {
     let broker = Arg::new(BROKER)
         .long(BROKER)
         .value_name("URL")
-        .env(BROKER_URL)
         .global(true)
         .display_order(LAST)
-        .hide_env(true)
         .help("Where messages wait; else BROKER_URL says where,\nelse a Redis on localhost:6379, else a file");
     let verbose = Arg::new(VERBOSE)
         .long(VERBOSE)
@@ -138,12 +136,35 @@ fn template() -> String {
 
 /// Prints what clap has to say, and tells the exit code.
 pub(super) fn report(error: &clap::Error) -> ExitCode {
-    // A closed pipe is no error of ours.
-    let _ = error.print();
+    let typed: Vec<_> = env::args_os().skip(1).map(|typed| typed.to_string_lossy().into_owned()).collect();
+    match harmless(&error.to_string(), &typed) {
+        Some(text) => output::log(&text),
+        // A closed pipe is no error of ours.
+        None => drop(error.print()),
+    }
     match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => ExitCode::SUCCESS,
         _ => ExitCode::from(2),
     }
+}
+
+/// What clap says about words that must not be printed as they were typed: URLs with a password that stand in the wrong
+/// place, and signs that command the terminal. None where there are no such words.
+fn harmless(said: &str, typed: &[String]) -> Option<String> {
+    // Lists and objects are arguments.
+    let is_url = |word: &str| word.contains('@') && word.contains(':') && !word.starts_with(['[', '{', '"']);
+    if !typed.iter().any(|word| is_url(word) || word.contains(output::is_command)) {
+        return None;
+    }
+    let mut said = said.to_owned();
+    for word in typed.iter().filter(|word| is_url(word)) {
+        // `--brokre=URL` has a value, too.
+        let value = word.split_once('=').map(|(_, value)| value).filter(|value| is_url(value));
+        for url in [Some(&**word), value].into_iter().flatten() {
+            said = said.replace(url, &without_password(url));
+        }
+    }
+    Some(output::harmless(&said))
 }
 
 /// Whether the log is to be JSON.
@@ -154,6 +175,11 @@ pub(super) fn wants_json_log(given: &ArgMatches) -> bool {
 /// Whether a command is an actor's.
 pub(super) fn is_actor(experiment: &Experiment, command: &str) -> bool {
     experiment.actors.iter().any(|actor| actor.name == command)
+}
+
+/// Whether a time of day was typed, which a time zone made a point in time.
+pub(super) fn is_at(given: &ArgMatches) -> bool {
+    given.contains_id(AT)
 }
 
 /// The call that the command `actor` asks for.
@@ -238,7 +264,7 @@ fn sender(actor: &'static Declaration) -> Command {
                 .long(AT)
                 .value_name("TIME")
                 .value_parser(|text: &str| when::point(text, &ZonedDateTime::now()))
-                .help("Not before this time: 12:00:05 (the next one, local time), or 2030-01-31T12:00:05+01:00"),
+                .help("Not before this time: 12:00:05 (the next one, local time, as TZ or this machine has it), or\n2030-01-31T12:00:05+01:00"),
         )
 }
 

@@ -36,7 +36,7 @@ const PAGE: usize = 1_000;
 
 /// Runs one of the commands.
 pub(super) async fn look(experiment: &Experiment, command: &str, given: &ArgMatches) -> Result<ExitCode, Failure> {
-    let choice = Choice::of(given);
+    let choice = Choice::of(given)?;
     if let Some(url) = choice.in_memory() {
         return Err(Failure::Usage(format!("`{url}` is empty: it begins and ends with this process")));
     }

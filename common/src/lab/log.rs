@@ -17,7 +17,6 @@ mod line;
 mod panics;
 
 use std::cell::Cell;
-use std::env;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -31,7 +30,7 @@ use tracing_subscriber::layer::{Context, SubscriberExt as _};
 use tracing_subscriber::registry::{LookupSpan, Registry};
 
 use self::line::{Line, Run, Source, Style};
-use super::{Experiment, Failure, output, when};
+use super::{Experiment, Failure, environment, output, when};
 
 /// What is logged when `RUST_LOG` says nothing: the lines of runs are at DEBUG, so that a service does not log each.
 const DEFAULT_FILTER: &str = "info,common::run=debug";
@@ -88,8 +87,7 @@ pub(super) fn json_error(target: &str, message: &str) {
 }
 
 fn filter(verbose: bool) -> Result<Targets, Failure> {
-    let wanted = env::var_os("RUST_LOG").filter(|wanted| !wanted.is_empty());
-    let wanted = wanted.as_ref().map(|wanted| wanted.to_string_lossy());
+    let wanted = environment::text("RUST_LOG")?.filter(|wanted| !wanted.is_empty());
     let usual = if verbose { VERBOSE_FILTER } else { DEFAULT_FILTER };
     let text = wanted.as_deref().unwrap_or(usual);
     text.parse().map_err(|error| {

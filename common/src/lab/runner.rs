@@ -28,7 +28,7 @@ pub(super) async fn work(experiment: &Experiment, given: &ArgMatches) -> Result<
     let signals = if supervised { Signals::listen_to_watcher_too() } else { Signals::listen() };
     let mut signals = signals.map_err(|error| Failure::Broken(format!("cannot listen to signals: {error}")))?;
     let broker = tokio::select! {
-        broker = Choice::of(given).connect(experiment) => broker?,
+        broker = Choice::of(given)?.connect(experiment) => broker?,
         () = signals.next() => {
             tracing::info!(target: "common::worker", "stopped before it had a broker");
             return Ok(ExitCode::SUCCESS);

@@ -23,7 +23,7 @@ const PATIENCE: Duration = Duration::from_millis(500);
 
 /// Sends what was typed. Until it is sent, Ctrl-C ends the process as usual.
 pub(super) async fn send(experiment: &Experiment, actor: &str, given: &ArgMatches) -> Result<ExitCode, Failure> {
-    let choice = Choice::of(given);
+    let choice = Choice::of(given)?;
     if let Some(url) = choice.in_memory() {
         return Err(Failure::Usage(format!(
             "`{url}` ends with this process, and the message with it; `demo` has a worker in the same process"
@@ -32,7 +32,7 @@ pub(super) async fn send(experiment: &Experiment, actor: &str, given: &ArgMatche
     let broker = choice.connect(experiment).await?;
     let call = commands::call(experiment, actor, given);
     let message = call.send(&broker).await.map_err(|error| Failure::Broken(error.to_string()))?;
-    say(&message, broker.clock().now());
+    say(&message, broker.clock().now(), commands::is_at(given));
     output::print(&format!("{}\n", message.message_id));
     let look = somebody_runs(&broker, &message);
     // What cannot be told soon is not worth a wait: the message is sent.
@@ -46,12 +46,13 @@ pub(super) async fn send(experiment: &Experiment, actor: &str, given: &ArgMatche
     Ok(ExitCode::SUCCESS)
 }
 
-fn say(message: &Message, now: Timestamp) {
+fn say(message: &Message, now: Timestamp, is_at: bool) {
     let queue = &message.queue_name;
     match message.eta(now) {
         None => tracing::info!(target: "common::sender", "sent {message} to queue {queue}"),
         Some(eta) => {
-            let due = when::due(eta, &ZonedDateTime::now());
+            let show = if is_at { when::due_with_offset } else { when::due };
+            let due = show(eta, &ZonedDateTime::now());
             tracing::info!(target: "common::sender", "sent {message} to queue {queue}, due at {due}");
         }
     }

@@ -36,7 +36,7 @@ use super::{Experiment, Failure, commands, output};
 /// Watches until it is told to stop, or the first worker ends before it is ready.
 pub(super) async fn watch(experiment: &Experiment, given: &ArgMatches) -> Result<ExitCode, Failure> {
     let folder = given.get_one::<PathBuf>(commands::WATCH).expect("only then it is called");
-    if Choice::of(given).in_memory().is_some() {
+    if Choice::of(given)?.in_memory().is_some() {
         return Err(Failure::Usage(
             "`--watch` starts workers as processes of their own, and `memory:` is one process only: use a Redis, or a file \
              (sqlite:PATH)"

@@ -1,5 +1,9 @@
 //! Times as people type them: `5s`, `12:00:05`.
+//!
+//! Local time is that of `TZ`, else of this machine. Where neither names a time zone, there is none: a local time that is
+//! typed is refused, because it would be taken for another one, and what is shown is UTC, and says so.
 
+use std::env;
 use std::time::Duration;
 
 use jiff::civil::{DateTime, Time};
@@ -41,9 +45,23 @@ pub(super) fn point(text: &str, now: &ZonedDateTime) -> Result<Timestamp, String
         let time = text.contains(':').then(|| text.parse::<Time>().ok()).flatten();
         time.and_then(|time| next(time, now))
     };
-    local
-        .map(|local| Timestamp::from_millis(local.timestamp().as_millisecond()))
-        .ok_or_else(|| "a time is `12:00:05` (the next one, local time) or `2030-01-31T12:00:05+01:00`".to_owned())
+    match local {
+        Some(_) if zone.is_unknown() => Err(no_zone()),
+        Some(local) => Ok(Timestamp::from_millis(local.timestamp().as_millisecond())),
+        None => Err("a time is `12:00:05` (the next one, local time) or `2030-01-31T12:00:05+01:00`".to_owned()),
+    }
+}
+
+/// Why a local time means nothing here, and what to do about it.
+fn no_zone() -> String {
+    let why = match env::var_os("TZ") {
+        Some(zone) => format!("TZ is `{}`, which names no time zone here", zone.to_string_lossy()),
+        None => "this machine names no time zone (there is no /etc/localtime)".to_owned(),
+    };
+    format!(
+        "{why}, so that local time is unknown; set TZ, to `UTC` or to `Europe/Vienna` (which needs the package tzdata), or \
+         write the time with its offset, `2030-01-31T12:00:05+01:00`"
+    )
 }
 
 /// The next time that clocks show `time`.
@@ -67,7 +85,21 @@ pub(super) fn due(at: Timestamp, now: &ZonedDateTime) -> String {
         return format!("{at} ms after 1970");
     };
     let at = instant.to_zoned_datetime(now.time_zone().clone());
-    if at.date() == now.date() { clock_time(&at) } else { format!("{} {}", at.date(), clock_time(&at)) }
+    let zone = if now.time_zone().is_unknown() { " UTC" } else { "" };
+    let time = clock_time(&at);
+    if at.date() == now.date() { format!("{time}{zone}") } else { format!("{} {time}{zone}", at.date()) }
+}
+
+/// The same for who typed a time of day: with its offset from UTC, `+01:00`, because it may be another than was meant.
+pub(super) fn due_with_offset(at: Timestamp, now: &ZonedDateTime) -> String {
+    let offset = jiff::Timestamp::from_millisecond(at.as_millis())
+        .map(|instant| instant.to_zoned_datetime(now.time_zone().clone()).strftime("%:z").to_string());
+    let is_known = !now.time_zone().is_unknown();
+    format!(
+        "{}{}",
+        due(at, now),
+        offset.ok().filter(|_| is_known).map_or_else(String::new, |offset| format!(" {offset}"))
+    )
 }
 
 #[cfg(test)]
@@ -110,5 +142,25 @@ mod tests {
         let at = |text: &str| due(point(text, &noon()).unwrap(), &noon());
         assert_eq!(at("12:00:05"), "12:00:05.000");
         assert_eq!(at("11:00:00"), "2026-03-29 11:00:00.000");
+    }
+
+    #[test]
+    fn who_types_a_time_of_day_is_told_its_offset() {
+        let told = |text: &str| due_with_offset(point(text, &noon()).unwrap(), &noon());
+        assert_eq!(told("12:00:05"), "12:00:05.000 +01:00");
+        // In summer time.
+        assert_eq!(told("11:00:00"), "2026-03-29 11:00:00.000 +02:00");
+    }
+
+    #[test]
+    fn where_no_zone_is_known_only_times_with_their_offset_are() {
+        let now = noon().with_time_zone(jiff::tz::TimeZone::unknown());
+        for local in ["12:00:05", "2026-12-31T23:00:00"] {
+            let said = point(local, &now).unwrap_err();
+            assert!(said.contains("local time is unknown; set TZ"), "{said}");
+        }
+        let at = point("2026-03-28T12:00:05+01:00", &now).unwrap();
+        assert_eq!(due(at, &now), "11:00:05.000 UTC");
+        assert_eq!(due_with_offset(at, &now), "11:00:05.000 UTC");
     }
 }

@@ -6,6 +6,7 @@ mod experiment;
 
 mod brokers;
 mod json_log;
+mod secrets;
 mod stops;
 mod typed;
 mod unread;

@@ -146,3 +146,34 @@ fn whatever_can_travel_can_be_typed() {
     assert!(worker.wait().success(), "{worker}");
     assert_eq!(experiment.stored(), 0, "{worker}");
 }
+
+#[test]
+fn a_time_of_day_is_refused_where_no_time_zone_is_known() {
+    let experiment = Experiment::of_the_lab(ERRORS);
+    let broker = experiment.broker();
+    let send = |zone: &str, at: &str| {
+        Process::start(&experiment.program, &["handled", "3", "--at", at, "--broker", &broker], &[("TZ", zone)])
+    };
+    for zone in ["Europe/Viena", "/nowhere/zone", "99"] {
+        let sender = send(zone, "23:30");
+        assert_eq!(sender.wait().code(), Some(2), "{sender}");
+        sender.wait_for_line(&format!("TZ is `{zone}`, which names no time zone here, so that local time is unknown"));
+        sender.wait_for_line("set TZ, to `UTC`");
+    }
+    assert_eq!(experiment.stored(), 0);
+    // What needs no zone is taken, and told in the one that everybody knows.
+    let sender = send("Europe/Viena", "2030-01-31T12:00:05+01:00");
+    assert_eq!(sender.wait().code(), Some(0), "{sender}");
+    sender.wait_for_line("due at 2030-01-31 11:00:05.000 UTC");
+    // With a zone, the offset tells whose time of day that is.
+    for (zone, at) in [
+        ("UTC", "2030-01-31 12:00:05.000 +00:00"),
+        ("", "2030-01-31 12:00:05.000 +00:00"),
+        ("EST5", "2030-01-31 12:00:05.000 -05:00"),
+        ("CET-1CEST,M3.5.0,M10.5.0/3", "2030-01-31 12:00:05.000 +01:00"),
+    ] {
+        let sender = send(zone, "2030-01-31T12:00:05");
+        assert_eq!(sender.wait().code(), Some(0), "{sender}");
+        sender.wait_for("the offset", |line| line.ends_with(&format!("due at {at}")));
+    }
+}

@@ -105,3 +105,28 @@ fn an_actor_that_cannot_be_a_command_is_refused_at_start() {
     );
     assert!(refused(&TWICE).starts_with("two actors are called `add`"));
 }
+
+#[test]
+fn what_is_typed_in_the_wrong_place_shows_no_password() {
+    let url = "redis://me:se=cr?et@host/2";
+    for words in [
+        &["handled", url][..],
+        &[url],
+        &["handled", "1", url],
+        &["worker", "--threads", url],
+        &["worker", &format!("--threads={url}")],
+        &["handled", "1", &format!("--brokre={url}")],
+        &["handled", "1", "--at", url],
+        &["queues", "--broker", url, "--log-format", url],
+    ] {
+        let words: Vec<String> = words.iter().map(ToString::to_string).collect();
+        let all = std::iter::once("e99_test".to_owned()).chain(words.clone());
+        let error = program(&EXPERIMENT).try_get_matches_from(all).unwrap_err();
+        let said = harmless(&error.to_string(), &words).unwrap();
+        assert!(!said.contains("cr?et") && said.starts_with("error: "), "{said}");
+    }
+    let typed = ["handled".to_owned(), "\u{1b}[31m17".to_owned()];
+    let said = harmless("invalid value '\u{1b}[31m17'\n", &typed).unwrap();
+    assert_eq!(said, "invalid value '\\u{1b}[31m17'\n");
+    assert_eq!(harmless("unexpected argument '2' found", &["handled".to_owned(), "2".to_owned()]), None);
+}
