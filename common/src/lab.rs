@@ -26,11 +26,15 @@ mod signals;
 mod watch;
 mod when;
 
+use std::env;
 use std::fmt;
+use std::io;
 use std::process::ExitCode;
 
 use clap::ArgMatches;
+use tokio::runtime::Runtime;
 
+use self::signals::Signals;
 use crate::actor::Declaration;
 use crate::error::WorkerError;
 
@@ -104,12 +108,15 @@ pub struct Step {
 /// Runs an experiment with the command line of this process.
 #[must_use]
 pub fn run(experiment: &Experiment) -> ExitCode {
+    // Before anything else: a worker that is told to end while it starts ends as it always does. Other commands end by the
+    // signal, as a shell expects.
+    let early = commands::is_worker(env::args_os().skip(1)).then(take_signals);
     let ended = commands::check(experiment).and_then(|()| {
         let matches = match commands::program(experiment).try_get_matches() {
             Ok(matches) => matches,
             Err(error) => return Ok(commands::report(&error)),
         };
-        dispatch(experiment, &matches)
+        dispatch(experiment, &matches, early)
     });
     let code = ended.unwrap_or_else(|failure| {
         output::error(&failure.to_string());
@@ -119,7 +126,11 @@ pub fn run(experiment: &Experiment) -> ExitCode {
     code
 }
 
-fn dispatch(experiment: &Experiment, matches: &ArgMatches) -> Result<ExitCode, Failure> {
+fn dispatch(
+    experiment: &Experiment,
+    matches: &ArgMatches,
+    early: Option<io::Result<(Runtime, Signals)>>,
+) -> Result<ExitCode, Failure> {
     let (command, given) = matches.subcommand().expect("clap demands a command");
     if command == commands::NOTES {
         output::print(experiment.notes);
@@ -128,17 +139,20 @@ fn dispatch(experiment: &Experiment, matches: &ArgMatches) -> Result<ExitCode, F
     let is_json = commands::wants_json_log(given);
     // The demonstration reads its own log.
     let lines = log::install(experiment, given.get_flag(commands::VERBOSE), is_json, command == commands::DEMO)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| Failure::Broken(format!("no runtime: {error}")))?;
+    let broken = |error| Failure::Broken(format!("no runtime, or no signals: {error}"));
+    let (runtime, signals) = match early {
+        Some(early) => early.map(|(runtime, signals)| (runtime, Some(signals))).map_err(broken)?,
+        None => (new_runtime().map_err(broken)?, None),
+    };
     let ended = runtime.block_on(async {
-        match command {
-            commands::WORKER if given.contains_id(commands::WATCH) => watch::watch(experiment, given).await,
-            commands::WORKER => runner::work(experiment, given).await,
-            command if commands::inside::ALL.contains(&command) => inside::look(experiment, command, given).await,
-            commands::DEMO => demo::demonstrate(experiment, lines).await,
-            actor => sender::send(experiment, actor, given).await,
+        match (command, signals) {
+            (commands::WORKER, Some(signals)) if given.contains_id(commands::WATCH) => {
+                watch::watch(experiment, given, signals).await
+            }
+            (commands::WORKER, Some(signals)) => runner::work(experiment, given, signals).await,
+            (command, _) if commands::inside::ALL.contains(&command) => inside::look(experiment, command, given).await,
+            (commands::DEMO, _) => demo::demonstrate(experiment, lines).await,
+            (actor, _) => sender::send(experiment, actor, given).await,
         }
     });
     // An actor that never ends must not hold up the exit.
@@ -151,6 +165,20 @@ fn dispatch(experiment: &Experiment, matches: &ArgMatches) -> Result<ExitCode, F
         log::json_error("common::lab", &failure.to_string());
         Ok(failure.code())
     })
+}
+
+/// A runtime, and the signals that come from now on.
+fn take_signals() -> io::Result<(Runtime, Signals)> {
+    let runtime = new_runtime()?;
+    let signals = {
+        let _entered = runtime.enter();
+        Signals::take()?
+    };
+    Ok((runtime, signals))
+}
+
+fn new_runtime() -> io::Result<Runtime> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()
 }
 
 /// Why an experiment ends with an error.

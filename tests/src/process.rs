@@ -163,6 +163,11 @@ impl Process {
         self.signal(Signal::INT);
     }
 
+    /// The terminal is closed: SIGHUP.
+    pub fn hang_up(&self) {
+        self.signal(Signal::HUP);
+    }
+
     /// SIGTERM, as `kill` sends it: to the process alone, which is to pass it on. Everything else goes to the group.
     ///
     /// # Panics

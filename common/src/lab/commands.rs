@@ -7,6 +7,7 @@
 pub(super) mod inside;
 
 use std::env;
+use std::ffi::OsString;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -51,6 +52,20 @@ const MAX_THREADS: i64 = 10_000;
 
 /// What all commands have goes below what a command has of its own.
 const LAST: usize = 900;
+
+/// How a worker ends.
+const ENDS: &str = "\
+Signals:
+  Ctrl-C, SIGTERM  Fetches nothing more, and ends when what runs has ended; a second one gives back
+                   what still runs, a third one waits for nothing
+  SIGHUP           The terminal was closed: as the first one, however often it comes
+  Under `nohup`, or with `&` in a script, SIGHUP and SIGINT stay ignored; SIGTERM never is.
+
+Exit codes:
+  0  Told to stop, and stopped; also before it was ready
+  1  What still ran was given back, or the broker did not answer at the end
+  2  What was typed, or is in the environment, makes no sense
+  3  No broker answers";
 
 const DELAY: &str = "delay";
 const AT: &str = "at";
@@ -134,6 +149,20 @@ fn template() -> String {
     )
 }
 
+/// Whether these arguments run a worker, before clap has read them.
+pub(super) fn is_worker(typed: impl IntoIterator<Item = OsString>) -> bool {
+    let with_value = [format!("--{BROKER}"), format!("--{LOG_FORMAT}")];
+    let mut typed = typed.into_iter();
+    while let Some(word) = typed.next() {
+        if with_value.iter().any(|option| word == **option) {
+            typed.next();
+        } else if !word.as_encoded_bytes().starts_with(b"-") {
+            return word == WORKER;
+        }
+    }
+    false
+}
+
 /// Prints what clap has to say, and tells the exit code.
 pub(super) fn report(error: &clap::Error) -> ExitCode {
     let typed: Vec<_> = env::args_os().skip(1).map(|typed| typed.to_string_lossy().into_owned()).collect();
@@ -203,7 +232,7 @@ pub(super) fn call(experiment: &Experiment, actor: &str, given: &ArgMatches) -> 
 }
 
 fn worker() -> Command {
-    Command::new(WORKER).about("Runs messages until Ctrl-C").args([
+    Command::new(WORKER).about("Runs messages until Ctrl-C").after_help(ENDS).args([
         Arg::new(THREADS)
             .long(THREADS)
             .value_name("N")

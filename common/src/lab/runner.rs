@@ -23,16 +23,23 @@ pub(super) const READY: &str = "ready\n";
 const PATIENCE: Duration = Duration::from_millis(1_500);
 
 /// Runs the worker that was asked for.
-pub(super) async fn work(experiment: &Experiment, given: &ArgMatches) -> Result<ExitCode, Failure> {
+pub(super) async fn work(
+    experiment: &Experiment,
+    given: &ArgMatches,
+    mut signals: Signals,
+) -> Result<ExitCode, Failure> {
     let supervised = given.get_flag(commands::SUPERVISED);
-    let signals = if supervised { Signals::listen_to_watcher_too() } else { Signals::listen() };
-    let mut signals = signals.map_err(|error| Failure::Broken(format!("cannot listen to signals: {error}")))?;
+    if supervised {
+        let listens = signals.listen_to_watcher();
+        listens.map_err(|error| Failure::Broken(format!("cannot listen to the watcher: {error}")))?;
+    }
     let broker = tokio::select! {
-        broker = Choice::of(given)?.connect(experiment) => broker?,
+        biased;
         () = signals.next() => {
             tracing::info!(target: "common::worker", "stopped before it had a broker");
             return Ok(ExitCode::SUCCESS);
         }
+        broker = Choice::of(given)?.connect(experiment) => broker?,
     };
     let is_ready = Arc::new(AtomicBool::new(false));
     let threads = given.get_one::<u16>(commands::THREADS).expect("it has a default");
@@ -90,7 +97,7 @@ async fn end<E: Into<Failure>>(
         () = signals.next() => Ok(code(Stopped::Forced)),
         () = clock.sleep(PATIENCE) => {
             if was_ready {
-                tracing::warn!(target: "common::worker", "the broker does not answer; what is held runs again once others find this worker dead");
+                tracing::warn!(target: "common::worker", "the broker does not answer; what is held comes back once others find this worker dead");
                 return Ok(ExitCode::FAILURE);
             }
             Ok(ExitCode::SUCCESS)
@@ -106,11 +113,11 @@ pub(super) fn code(stopped: Stopped) -> ExitCode {
             ExitCode::SUCCESS
         }
         Stopped::Forced => {
-            tracing::warn!(target: "common::worker", "stopped: what still ran was given back, and will run again");
+            tracing::warn!(target: "common::worker", "stopped: what still ran was given back; it runs again, unless it was cancelled");
             ExitCode::FAILURE
         }
         Stopped::Unreachable => {
-            tracing::warn!(target: "common::worker", "stopped: the broker does not answer; what this worker held runs again once others find it dead");
+            tracing::warn!(target: "common::worker", "stopped: the broker does not answer; what this worker held comes back once others find it dead");
             ExitCode::FAILURE
         }
     }

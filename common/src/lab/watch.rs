@@ -34,7 +34,11 @@ use super::signals::Signals;
 use super::{Experiment, Failure, commands, output};
 
 /// Watches until it is told to stop, or the first worker ends before it is ready.
-pub(super) async fn watch(experiment: &Experiment, given: &ArgMatches) -> Result<ExitCode, Failure> {
+pub(super) async fn watch(
+    experiment: &Experiment,
+    given: &ArgMatches,
+    mut signals: Signals,
+) -> Result<ExitCode, Failure> {
     let folder = given.get_one::<PathBuf>(commands::WATCH).expect("only then it is called");
     if Choice::of(given)?.in_memory().is_some() {
         return Err(Failure::Usage(
@@ -43,9 +47,15 @@ pub(super) async fn watch(experiment: &Experiment, given: &ArgMatches) -> Result
                 .to_owned(),
         ));
     }
-    build::check_sources(experiment).await.map_err(Failure::Usage)?;
+    tokio::select! {
+        biased;
+        () = signals.next() => {
+            tracing::info!(target: "common::watch", "stopped before it started a worker");
+            return Ok(ExitCode::SUCCESS);
+        }
+        checked = build::check_sources(experiment) => checked.map_err(Failure::Usage)?,
+    }
     let broken = |error: std::io::Error| Failure::Broken(format!("cannot watch: {error}"));
-    let mut signals = Signals::listen().map_err(broken)?;
     let notes = Path::new(experiment.folder).join("README.rst");
     let program = env::current_exe().map_err(broken)?;
     let mut changes = Changes::of(folder, &program, &notes).map_err(Failure::Usage)?;

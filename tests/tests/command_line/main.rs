@@ -7,6 +7,7 @@ mod experiment;
 mod brokers;
 mod json_log;
 mod secrets;
+mod signals;
 mod stops;
 mod typed;
 mod unread;

@@ -65,7 +65,7 @@ fn a_second_signal_gives_back_what_runs(tell: fn(&Process)) {
     worker.wait_for_line("a second Ctrl-C gives back what still runs");
     tell(&worker);
     assert_eq!(worker.wait().code(), Some(1), "{worker}");
-    worker.wait_for_line("what still ran was given back, and will run again");
+    worker.wait_for_line("what still ran was given back; it runs again, unless it was cancelled");
     assert_eq!(runs(&worker, &id), (1, 0), "{worker}");
     assert_eq!((ready(&experiment), experiment.stored()), (1, 1), "{worker}");
 

@@ -107,6 +107,17 @@ fn an_actor_that_cannot_be_a_command_is_refused_at_start() {
 }
 
 #[test]
+fn a_worker_is_known_before_anything_is_read() {
+    let is = |line: &str| is_worker(line.split(' ').map(OsString::from));
+    for line in ["worker", "-v worker", "--broker worker worker --threads 2", "--log-format=json worker"] {
+        assert!(is(line), "{line}");
+    }
+    for line in ["handled 17", "add worker", "--broker worker", "demo", "", "--broker=x handled worker"] {
+        assert!(!is(line), "{line}");
+    }
+}
+
+#[test]
 fn what_is_typed_in_the_wrong_place_shows_no_password() {
     let url = "redis://me:se=cr?et@host/2";
     for words in [
