@@ -7,7 +7,9 @@ mod experiment;
 use experiment::{Experiment, MAIN, write};
 use std::{
     fs,
+    path::Path,
     process::{Command, Stdio},
+    time::Duration,
 };
 use tests::process::{PATIENCE, Process, eventually};
 
@@ -107,6 +109,88 @@ fn a_killed_watcher_leaves_no_orphan() {
     let gone = eventually(PATIENCE, || processes_with(&experiment.namespace).is_empty().then_some(()));
     assert!(gone.is_some(), "left behind: {:?}\n{watcher}", processes_with(&experiment.namespace));
     assert_eq!(experiment.stored(), 0, "{watcher}");
+}
+
+#[test]
+fn a_closed_terminal_ends_the_watcher_and_its_worker_well() {
+    let experiment = Experiment::of_the_lab("e02_error_handling");
+    let folder = tempfile::tempdir().unwrap();
+    let watcher = experiment.worker(&["--watch", folder.path().to_str().unwrap()]);
+    let id = experiment.send(&["nap", "1"]);
+    watcher.wait_for("the start of the nap", |line| line.contains(&id) && line.contains("attempt 1 starts"));
+    watcher.hang_up();
+    watcher.wait_for_line("told to stop: waiting for what runs");
+    watcher.hang_up();
+    assert_eq!(watcher.wait().code(), Some(0), "{watcher}");
+    watcher.wait_for("the end of the nap", |line| line.contains(&id) && line.contains("done in"));
+    assert_eq!(processes_with(&experiment.namespace), [""; 0], "{watcher}");
+    assert_eq!(experiment.stored(), 0, "{watcher}");
+}
+
+/// Edits a file until that is seen. What else has just happened may be told in the same line, without this file's name.
+fn is_watched(watcher: &Process, file: &Path) {
+    let name = file.file_name().unwrap().to_str().unwrap();
+    let is_seen = || (count(watcher, &format!("{name} changed; building")) > 0).then_some(());
+    let edit = || {
+        fs::write(file, "// edited").unwrap();
+        eventually(Duration::from_secs(3), is_seen)
+    };
+    assert!((0..20).any(|_| edit().is_some()), "{name} is edited, and nobody sees it\n{watcher}");
+}
+
+#[test]
+fn a_folder_that_is_replaced_is_watched_again() {
+    let experiment = Experiment::of_the_lab("e02_error_handling");
+    let place = tempfile::tempdir().unwrap();
+    let at = |name: &str| place.path().join(name);
+    let (folder, link) = (at("code"), at("link"));
+    fs::create_dir(&folder).unwrap();
+    std::os::unix::fs::symlink(&folder, &link).unwrap();
+    let watcher = experiment.worker(&["--watch", link.to_str().unwrap()]);
+    is_watched(&watcher, &folder.join("first.rs"));
+
+    // As a switch of branches does it, and not in one step.
+    fs::remove_dir_all(&folder).unwrap();
+    watcher.wait_for_line("link is gone; it is watched again when it is back");
+    fs::create_dir(&folder).unwrap();
+    watcher.wait_for_line("link is back; watching it");
+    watcher.wait_for("its build", |line| line.contains("/link") && line.ends_with("changed; building"));
+    is_watched(&watcher, &folder.join("again.rs"));
+
+    // By another one, at once.
+    fs::rename(&folder, at("away")).unwrap();
+    fs::create_dir(&folder).unwrap();
+    is_watched(&watcher, &folder.join("replaced.rs"));
+
+    // The name leads elsewhere.
+    fs::create_dir(at("other")).unwrap();
+    std::os::unix::fs::symlink(at("other"), at("newer")).unwrap();
+    fs::rename(at("newer"), &link).unwrap();
+    watcher.wait_for_line("link is another folder now; watching it");
+    is_watched(&watcher, &at("other").join("elsewhere.rs"));
+
+    watcher.interrupt();
+    assert_eq!(watcher.wait().code(), Some(0), "{watcher}");
+}
+
+#[test]
+fn a_source_that_is_a_link_is_watched_where_it_is() {
+    let shared = tempfile::tempdir().unwrap();
+    let words = shared.path().join("words.rs");
+    fs::write(&words, "pub const WORDS: &str = \"old words\";\n").unwrap();
+    let source = SAYS_OLD.replace("#[actor]", "mod words;\n\n#[actor]");
+    let source = source.replace("info!(\"{n} says the old text\")", "info!(\"{n} says {}\", words::WORDS)");
+    let folder = write("linked", &source);
+    std::os::unix::fs::symlink(&words, folder.path().join("src/words.rs")).unwrap();
+    let experiment = Experiment::written("linked", folder.path());
+    let watcher = experiment.worker(&["--watch", "."]);
+    fs::write(&words, "pub const WORDS: &str = \"new words\";\n").unwrap();
+    watcher.wait_for_line("words.rs changed; building");
+    watcher.wait_for_line("ends what it has begun");
+    experiment.send(&["say", "1", "nowhere"]);
+    watcher.wait_for("the new words", ends_with("1 says new words"));
+    watcher.interrupt();
+    assert_eq!(watcher.wait().code(), Some(0), "{watcher}");
 }
 
 #[test]

@@ -32,6 +32,7 @@ mod moves;
 mod schema;
 mod trouble;
 mod upkeep;
+mod watching;
 mod work;
 mod writer;
 
@@ -47,6 +48,8 @@ use self::bell::Bell;
 pub use self::database::Synchronous;
 use self::trouble::Trouble;
 use self::upkeep::Upkeep;
+#[cfg(feature = "lab")]
+pub(crate) use self::watching::watch_error;
 use self::writer::{Desk, desks};
 use crate::clock::{Clock, Timestamp};
 use crate::error::{EnqueueError, StoreError};

@@ -16,6 +16,7 @@ use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
 use tokio::sync::watch;
 
 use super::database::beside;
+use super::watching::watch_error;
 
 /// A file longer than this, in bytes, begins anew.
 const LONG: u64 = 64 * 1024;
@@ -138,8 +139,9 @@ impl Bell {
                 if !self.0.is_deaf.swap(true, Ordering::Relaxed) {
                     tracing::warn!(
                         target: "common::broker",
-                        "{} cannot be watched ({error}): messages of other processes are found by looking every {} s",
+                        "{} cannot be watched ({}): messages of other processes are found by looking every {} s",
                         self.0.path.display(),
+                        watch_error(&error),
                         super::SAFETY_LOOK.as_secs()
                     );
                 }

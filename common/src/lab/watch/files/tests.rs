@@ -61,8 +61,7 @@ impl Folder {
 fn only_what_cargo_reads_matters() {
     let lab = lab();
     let mut filter = lab.filter();
-    let mut folders = filter.folders();
-    folders.sort();
+    let folders: Vec<_> = filter.folders().into_iter().collect();
     assert_eq!(folders, ["", "e02", "e02/src", "out"].map(|name| lab.0.join(name).components().collect::<PathBuf>()));
     let mut matters = |file: &str, created| filter.matters(&lab.0.join(file), created);
     for file in ["e02/src/main.rs", "e02/src/gone.rs", "e02/src/take two.lua", "e02/Cargo.toml", "e02/src"] {
@@ -126,4 +125,54 @@ async fn a_change_is_told_once_it_is_over() {
     assert_eq!(changes.next().await, "e03");
     fs::write(lab.0.join("e03/main.rs"), "newer").unwrap();
     assert_eq!(changes.next().await, "e03/main.rs");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_source_behind_a_link_is_watched_where_it_is() {
+    let (lab, shared) = (lab(), Folder::new(&["words.txt", "other.rs", "more/deep.rs"]));
+    let link = |to: &str, from: &str| std::os::unix::fs::symlink(shared.0.join(to), lab.0.join(from)).unwrap();
+    link("words.txt", "e02/src/words.txt");
+    link("more", "e02/src/more");
+    let read = ["e02/src/main.rs", "e02/src/words.txt", "e02/src/more/deep.rs"].map(|name| lab.0.join(name));
+    let read = read.map(|file| file.display().to_string());
+    fs::write(lab.0.join("built/debug/e02.d"), format!("e02: {}\n", read.join(" "))).unwrap();
+    let mut filter = lab.filter();
+    let folders = filter.folders();
+    assert!(folders.contains(&shared.0) && folders.contains(&shared.0.join("more")), "{folders:?}");
+    for file in ["words.txt", "more/deep.rs"] {
+        assert!(filter.matters(&shared.0.join(file), false), "{file}");
+    }
+    assert!(!filter.matters(&shared.0.join("other.rs"), false), "nobody reads it");
+    assert!(filter.matters(&lab.0.join("e02/src/words.txt"), false), "the link itself");
+}
+
+#[tokio::test]
+async fn a_folder_that_was_replaced_is_watched_again() {
+    let lab = lab();
+    let mut changes = lab.changes();
+    let source = lab.0.join("e02/src");
+    // The old one goes out of sight, or stays near.
+    for away in [lab.0.with_extension("elsewhere"), lab.0.join("e02/elsewhere")] {
+        fs::rename(&source, &away).unwrap();
+        fs::create_dir(&source).unwrap();
+        fs::write(source.join("main.rs"), "new").unwrap();
+        assert!(changes.next().await.starts_with("e02/"));
+        fs::write(source.join("main.rs"), "newer").unwrap();
+        while changes.next().await != "e02/src/main.rs" {}
+        fs::remove_dir_all(&away).unwrap();
+    }
+    // The whole of it; what came back is another one, and then the same.
+    let away = lab.0.with_extension("away");
+    fs::rename(&lab.0, &away).unwrap();
+    fs::create_dir_all(&source).unwrap();
+    fs::write(source.join("main.rs"), "new").unwrap();
+    while !changes.next().await.starts_with(&lab.0.display().to_string()) {}
+    fs::write(source.join("main.rs"), "newer").unwrap();
+    while changes.next().await != "e02/src/main.rs" {}
+    fs::remove_dir_all(&lab.0).unwrap();
+    fs::rename(&away, &lab.0).unwrap();
+    changes.next().await;
+    fs::write(source.join("main.rs"), "newest").unwrap();
+    while changes.next().await != "e02/src/main.rs" {}
 }
