@@ -1,16 +1,20 @@
 //! The places of one memory store, as plain data.
 
+mod kept;
+mod letters;
 mod sights;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
+use self::kept::Kept;
+use self::letters::Letters;
 use crate::clock::Timestamp;
 use crate::message::Message;
 use crate::queue_name::QueueName;
 use crate::store::{
-    Answer, BEAT_INTERVAL, Body, Claim, DEAD_LETTER_TTL, DeadLetter, Delivery, Effect, Ending, Lease, MAX_CRASHES,
-    PRIORITIES, Place, Undecodable, Want, WorkerId, fresh_name,
+    Answer, BEAT_INTERVAL, Body, Claim, Delivery, Effect, Ending, Lease, MAX_CRASHES, PRIORITIES, Place, Undecodable,
+    Want, WorkerId, fresh_name,
 };
 use crate::stores::looks::Peer;
 
@@ -19,8 +23,8 @@ use crate::stores::looks::Peer;
 pub(super) struct World {
     queues: HashMap<QueueName, Queue>,
     workers: HashMap<WorkerId, Worker>,
-    /// Values by key, and until when.
-    stored: HashMap<String, (Vec<u8>, Timestamp)>,
+    /// What the ends of runs have stored.
+    stored: Kept,
     /// Every message that was enqueued, where somebody wants to know.
     recorded: Option<Vec<Message>>,
 }
@@ -31,6 +35,13 @@ struct Worker {
     beat: Timestamp,
 }
 
+/// Where a message lies that nobody has claimed.
+#[derive(Clone, Copy, Debug)]
+enum Spot {
+    Ready((i32, i64)),
+    Held((Timestamp, u64)),
+}
+
 /// One queue: a message is in exactly one of the three places, or dead.
 #[derive(Debug, Default)]
 struct Queue {
@@ -39,8 +50,10 @@ struct Queue {
     ready: BTreeMap<(i32, i64), Arc<str>>,
     /// By due time, then by arrival, with the priority for later.
     held: BTreeMap<(Timestamp, u64), (Arc<str>, i32)>,
+    /// The keys of what is ready or held, by id.
+    spots: HashMap<Arc<str>, Spot>,
     claimed: HashMap<Arc<str>, WorkerId>,
-    dead: Vec<DeadLetter>,
+    dead: Letters,
     crashes: HashMap<Arc<str>, u32>,
     /// What is claimed and was cancelled, with the reason.
     cancelled: HashMap<Arc<str>, String>,
@@ -56,6 +69,7 @@ impl Queue {
             None => self.push_tail(id, priority),
             Some(due) => {
                 self.arrivals += 1;
+                self.spots.insert(id.clone(), Spot::Held((due, self.arrivals)));
                 self.held.insert((due, self.arrivals), (id, priority));
             }
         }
@@ -64,7 +78,7 @@ impl Queue {
     fn push_tail(&mut self, id: Arc<str>, priority: i32) {
         let band = self.ready.range((priority, i64::MIN)..=(priority, i64::MAX));
         let last = band.last().map_or(0, |((_, number), _)| *number);
-        self.ready.insert((priority, last + 1), id);
+        self.put_ready((priority, last + 1), id);
     }
 
     fn push_head(&mut self, id: Arc<str>) {
@@ -75,16 +89,23 @@ impl Queue {
             .map_or(0, |m| priority(&m));
         let mut band = self.ready.range((priority, i64::MIN)..=(priority, i64::MAX));
         let first = band.next().map_or(0, |((_, number), _)| *number);
-        self.ready.insert((priority, first - 1), id);
+        self.put_ready((priority, first - 1), id);
+    }
+
+    fn put_ready(&mut self, key: (i32, i64), id: Arc<str>) {
+        self.spots.insert(id.clone(), Spot::Ready(key));
+        self.ready.insert(key, id);
+    }
+
+    /// Takes the first ready one.
+    fn pop_ready(&mut self) -> Option<Arc<str>> {
+        let (_, id) = self.ready.pop_first()?;
+        self.spots.remove(&id);
+        Some(id)
     }
 
     fn die(&mut self, id: &str, bytes: Vec<u8>, reason: String, now: Timestamp) {
-        self.dead.retain(|letter| now.since(letter.died) < DEAD_LETTER_TTL);
-        let mut id = id.to_owned();
-        while self.dead.iter().any(|letter| letter.id == id) {
-            id.push('+');
-        }
-        self.dead.push(DeadLetter { id, bytes, reason: Some(reason), died: now });
+        self.dead.add(id, bytes, reason, now);
     }
 }
 
@@ -133,7 +154,7 @@ impl World {
         };
         let mut deliveries = Vec::new();
         while deliveries.len() < want.count && !queue.paused {
-            let Some((_, id)) = queue.ready.pop_first() else { break };
+            let Some(id) = queue.pop_ready() else { break };
             let Some(bytes) = queue.bodies.get(&id) else { continue };
             let body = Message::decode(bytes, now).map_err(|error| Undecodable { bytes: bytes.clone(), error });
             queue.claimed.insert(id.clone(), worker.clone());
@@ -179,8 +200,7 @@ impl World {
             match effect {
                 Effect::Enqueue(message) => self.enqueue(message, now),
                 Effect::Store { key, value, ttl } => {
-                    self.stored.retain(|_, (_, until)| *until > now);
-                    self.stored.insert(key.clone(), (value.clone(), now + *ttl));
+                    self.stored.keep(key, value.clone(), now + *ttl, now);
                 }
             }
         }
@@ -201,7 +221,7 @@ impl World {
         let Some(queue) = self.queues.get_mut(name) else {
             return 0;
         };
-        queue.dead.retain(|letter| now.since(letter.died) < DEAD_LETTER_TTL);
+        queue.dead.expire(now);
         let mut moved = 0;
         while let Some(first) = queue.held.first_entry().filter(|first| first.key().0 <= now) {
             let (id, priority) = first.remove();

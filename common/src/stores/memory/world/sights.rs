@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::ops::Bound;
 use std::sync::Arc;
 
-use super::{Queue, World};
+use super::{Queue, Spot, World};
 use crate::clock::Timestamp;
 use crate::message::Message;
 use crate::queue_name::QueueName;
@@ -24,11 +24,12 @@ impl Queue {
             let cancelled = self.cancelled.contains_key(name);
             return Some(Location::Claimed { worker: worker.as_str().to_owned(), cancelled });
         }
-        if let Some(((due, _), _)) = self.held.iter().find(|(_, (held, _))| **held == *name) {
-            return Some(Location::Delayed { due: *due });
-        }
-        self.bodies.contains_key(name).then(|| Location::Ready {
-            ahead: self.ready.values().take(AHEAD_LIMIT + 1).position(|ready| **ready == *name),
+        Some(match *self.spots.get(name)? {
+            Spot::Held((due, _)) => Location::Delayed { due },
+            Spot::Ready(key) => {
+                let ahead = self.ready.range(..key).take(AHEAD_LIMIT + 1).count();
+                Location::Ready { ahead: Some(ahead).filter(|ahead| *ahead <= AHEAD_LIMIT) }
+            }
         })
     }
 
@@ -147,9 +148,7 @@ impl World {
     }
 
     pub(in crate::stores::memory) fn delete(&mut self, queue: &QueueName, name: &str) -> bool {
-        let Some(queue) = self.queues.get_mut(queue) else { return false };
-        let place = queue.dead.iter().position(|letter| letter.id == name);
-        place.map(|place| queue.dead.remove(place)).is_some()
+        self.queues.get_mut(queue).is_some_and(|queue| queue.dead.remove(name))
     }
 
     pub(in crate::stores::memory) fn cancel(
@@ -167,15 +166,14 @@ impl World {
             queue.cancelled.insert(id, reason.to_owned());
             return Some(Cancelled::Claimed { worker });
         }
-        let (ready, held) = (queue.ready.len(), queue.held.len());
-        queue.ready.retain(|_, other| *other != id);
-        queue.held.retain(|_, (other, _)| *other != id);
-        let was = if queue.ready.len() < ready { Cancelled::Ready } else { Cancelled::Delayed };
-        debug_assert!(queue.ready.len() + queue.held.len() < ready + held, "a body lies in one place");
+        let was = match queue.spots.remove(&id)? {
+            Spot::Ready(key) => queue.ready.remove(&key).map(|_| Cancelled::Ready),
+            Spot::Held(key) => queue.held.remove(&key).map(|_| Cancelled::Delayed),
+        };
         let bytes = queue.bodies.remove(&id)?;
         queue.crashes.remove(&id);
         queue.die(&id, bytes, reason.to_owned(), now);
-        Some(was)
+        was
     }
 
     pub(in crate::stores::memory) fn pause(&mut self, queue: &QueueName, paused: bool) -> bool {
@@ -195,13 +193,13 @@ impl World {
         }
         for id in &purged {
             queue.bodies.remove(id);
+            queue.spots.remove(id);
             queue.crashes.remove(id);
         }
         purged.len()
     }
 
     pub(in crate::stores::memory) fn stored(&self, key: &str, now: Timestamp) -> Option<Vec<u8>> {
-        let (value, until) = self.stored.get(key)?;
-        (*until > now).then(|| value.clone())
+        self.stored.get(key, now).map(<[u8]>::to_vec)
     }
 }
