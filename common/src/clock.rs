@@ -62,26 +62,58 @@ impl fmt::Display for Timestamp {
 }
 
 /// The clock of one broker; clones show the same time.
+///
+/// On Redis it is the server's time, learnt anew with every answer that carries it. In between, the time that has passed since
+/// such an answer is measured by the machine's monotonic clock, which nobody sets: whatever becomes of the machine's idea of
+/// the time of day, what is delayed by five seconds comes after five seconds. A machine that was suspended, whose monotonic clock
+/// stood still, is right again after one answer.
+///
+/// A file and a process's memory have no time of their own: there it is the machine's time of day, which all that share them see
+/// alike, and which goes on while nobody runs. Whoever sets it moves what is delayed.
 #[derive(Clone, Debug)]
 pub struct Clock(Kind);
 
-/// Stands for a difference to the store's clock that nobody has learnt yet.
+/// Stands for a store's time that nobody has learnt yet.
 const UNKNOWN: i64 = i64::MIN;
 
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 enum Kind {
-    /// The machine's clock, moved by what the store's clock is ahead of it (milliseconds).
-    /// `started` measures time that passes evenly, whatever anybody does to the machine's clock.
-    Store { ahead: Arc<AtomicI64>, started: Stopwatch },
+    /// The store's time, and the machine's as long as nobody has learnt that.
+    Store {
+        /// The store's time when the clock was `started`, in milliseconds.
+        at_start: Arc<AtomicI64>,
+        /// Measures time that passes evenly, whatever anybody does to the machine's clock.
+        started: Stopwatch,
+        machine: Arc<dyn Fn() -> SystemTime + Send + Sync>,
+    },
     /// A clock that stands until somebody advances it; sleepers watch it.
     Manual { now: watch::Sender<Timestamp> },
 }
 
+impl fmt::Debug for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Store { at_start, started, .. } => {
+                f.debug_struct("Store").field("at_start", at_start).field("started", started).finish_non_exhaustive()
+            }
+            Self::Manual { now } => f.debug_struct("Manual").field("now", &now.borrow()).finish(),
+        }
+    }
+}
+
 impl Clock {
-    /// The real time: this machine's clock until [`Clock::follow`] has told how far the store's is ahead.
+    /// The real time: this machine's clock until [`Clock::follow`] has told the store's.
     #[must_use]
+    #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the machine's clock")]
     pub fn system() -> Self {
-        Self(Kind::Store { ahead: Arc::new(AtomicI64::new(UNKNOWN)), started: Stopwatch::start() })
+        Self::of_machine(SystemTime::now)
+    }
+
+    /// The same on a machine whose clock shows something else: for tests of what happens when somebody sets it.
+    #[must_use]
+    pub fn of_machine(time: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
+        let at_start = Arc::new(AtomicI64::new(UNKNOWN));
+        Self(Kind::Store { at_start, started: Stopwatch::start(), machine: Arc::new(time) })
     }
 
     /// A clock that stands at `start` until [`Clock::advance`] moves it.
@@ -98,18 +130,18 @@ impl Clock {
 
     /// What time it is.
     #[must_use]
-    #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the machine's clock")]
     pub fn now(&self) -> Timestamp {
         match &self.0 {
-            Kind::Store { ahead, .. } => {
-                let machine = Timestamp::from(SystemTime::now());
-                match ahead.load(Ordering::Relaxed) {
-                    UNKNOWN => machine,
-                    ahead => Timestamp(machine.0.saturating_add(ahead)),
-                }
-            }
+            Kind::Store { machine, .. } => self.learnt().unwrap_or_else(|| machine().into()),
             Kind::Manual { now } => *now.borrow(),
         }
+    }
+
+    /// The store's time, if it was ever learnt.
+    fn learnt(&self) -> Option<Timestamp> {
+        let Kind::Store { at_start, started, .. } = &self.0 else { return None };
+        let at_start = Some(at_start.load(Ordering::Relaxed)).filter(|known| *known != UNKNOWN)?;
+        Some(Timestamp(at_start) + started.elapsed())
     }
 
     /// Time since some moment in the past that passes evenly: nobody sets it, and it never jumps, except by hand.
@@ -138,17 +170,13 @@ impl Clock {
     /// The store's time may have gone on since by up to all of that, and by the millisecond that a reading cuts off; it is
     /// taken to have, so that what is planned by this clock never comes early by the store's. A reading that fits what is
     /// known changes nothing: a slow one must not set the clock forward.
-    #[expect(clippy::disallowed_methods, reason = "the difference to the machine's clock is what is learnt")]
     pub fn follow(&self, store: Timestamp, took: Duration) {
-        if let Kind::Store { ahead, .. } = &self.0 {
-            let machine = Timestamp::from(SystemTime::now());
+        if let Kind::Store { at_start, started, .. } = &self.0 {
             let (earliest, latest) = (store, store + took + Duration::from_millis(1));
-            let known = match ahead.load(Ordering::Relaxed) {
-                UNKNOWN => None,
-                ahead => Some(Timestamp(machine.0.saturating_add(ahead))),
-            };
-            if known.is_none_or(|known| known < earliest || known > latest) {
-                ahead.store(latest.0.saturating_sub(machine.0), Ordering::Relaxed);
+            if self.learnt().is_none_or(|known| known < earliest || known > latest) {
+                // Rounded up, as what has passed since is cut off.
+                let passed = i64::try_from(started.elapsed().as_millis()).unwrap_or(i64::MAX);
+                at_start.store(latest.0.saturating_sub(passed), Ordering::Relaxed);
             }
         }
     }
@@ -221,6 +249,45 @@ mod tests {
         assert!(clock.now().since(before) < Duration::from_secs(20));
         clock.follow(before + Duration::from_secs(60), Duration::ZERO);
         assert!(clock.now() >= before + Duration::from_secs(60));
+    }
+
+    /// A machine whose clock is moved by so many milliseconds.
+    fn stepping() -> (Clock, Arc<AtomicI64>) {
+        let step = Arc::new(AtomicI64::new(0));
+        let machine = step.clone();
+        let clock = Clock::of_machine(move || {
+            UNIX_EPOCH + Duration::from_millis(u64::try_from(10_000_000 + machine.load(Ordering::Relaxed)).unwrap())
+        });
+        (clock, step)
+    }
+
+    #[test]
+    fn a_machine_whose_clock_is_set_does_not_move_the_stores_time() {
+        let (clock, step) = stepping();
+        let store = Timestamp::from_millis(1_800_000_000_000);
+        clock.follow(store, Duration::ZERO);
+        for hours in [1, -1, 0] {
+            step.store(hours * 3_600_000, Ordering::Relaxed);
+            assert!(clock.now() >= store && clock.now().since(store) < Duration::from_secs(60), "{hours}");
+        }
+    }
+
+    #[test]
+    fn one_answer_sets_right_a_machine_that_was_suspended() {
+        // Its monotonic clock stood still for an hour, as that of the store did not.
+        let (clock, _) = stepping();
+        let store = Timestamp::from_millis(1_800_000_000_000);
+        clock.follow(store, Duration::ZERO);
+        let later = store + Duration::from_secs(3_600);
+        clock.follow(later, Duration::from_millis(5));
+        assert!(clock.now() >= later && clock.now().since(later) < Duration::from_secs(60));
+    }
+
+    #[test]
+    fn before_any_answer_the_machines_clock_counts() {
+        let (clock, step) = stepping();
+        step.store(500, Ordering::Relaxed);
+        assert_eq!(clock.now(), Timestamp::from_millis(10_000_500));
     }
 
     #[tokio::test]

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test ends where its hands slip")]
 
 mod cancelling;
+mod clocks;
 mod endings;
 mod hands;
 mod inside;

@@ -6,6 +6,7 @@ use std::collections::hash_map::Entry;
 use super::connection::CallError;
 use super::record::Record;
 use super::{CHUNK, RedisStore};
+use crate::clock::{Stopwatch, Timestamp};
 use crate::error::{EnqueueError, StoreError};
 use crate::message::Message;
 use crate::queue_name::QueueName;
@@ -124,7 +125,12 @@ impl RedisStore {
             sent.extend(plain);
             sent.extend(others);
         }
-        let in_use = call.run(&self.link).await?;
-        Ok((sent, in_use))
+        let watch = Stopwatch::start();
+        let mut answer: Vec<i64> = call.run(&self.link).await?;
+        // A sender hears of the server's time by nothing else.
+        if !answer.is_empty() {
+            self.clock.follow(Timestamp::from_millis(answer.remove(0)), watch.elapsed());
+        }
+        Ok((sent, answer))
     }
 }

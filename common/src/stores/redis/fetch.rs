@@ -10,7 +10,7 @@ use super::scripts::read;
 use super::slices::is_many;
 use super::{CHUNK, RedisStore};
 use crate::broker::MAX_MESSAGE_SIZE;
-use crate::clock::Timestamp;
+use crate::clock::{Stopwatch, Timestamp};
 use crate::error::StoreError;
 use crate::message::Message;
 use crate::queue_name::QueueName;
@@ -35,8 +35,10 @@ impl RedisStore {
         for want in &asked.wants {
             call.text(want.queue.as_str()).text(&self.keys.fleet(&want.queue)).count(want.count.min(CHUNK));
         }
+        let watch = Stopwatch::start();
         let mut answer: Vec<Value> = call.run(&self.link).await?;
         let now = Timestamp::from_millis(read(answer.pop().unwrap_or_default())?);
+        self.clock.follow(now, watch.elapsed());
         let due: String = read(answer.pop().unwrap_or_default())?;
         let may_have_more: Vec<i8> = read(answer.pop().unwrap_or_default())?;
         let refusals: Vec<(String, String)> = read(answer.pop().unwrap_or_default())?;

@@ -1,8 +1,8 @@
 -- Stores messages, all of them or none.
 -- ARGV: now, then per queue: name, fleet, how many plain ones, (id, body)*, how many others, (id, body, due, priority)*
--- Answers the places (from 1) of messages that are there already, negative where other bytes have their id; if any, nothing
--- was written.
-local used = {}
+-- Answers the time, then the places (from 1) of messages that are there already, negative where other bytes have their id; if
+-- any, nothing was written.
+local used = { now }
 local place = 0
 
 local function look(hash, ids, from, step)
@@ -47,7 +47,7 @@ while ARGV[at] do
     place = place + count
   end
 end
-if #used > 0 then return used end
+if #used > 1 then return used end
 
 local function store_plain(queue, ids, from, to)
   call('HSET', bodies(queue), unpack(ARGV, from, to))
@@ -73,4 +73,4 @@ end
 
 local ok, refusal = attempt(store)
 if not ok then return { err = refusal } end
-return {}
+return used
