@@ -20,7 +20,7 @@ pub enum StoreError {
     #[error("the store cannot be reached: {0}")]
     Unreachable(String),
     /// There is no room for more; what is stored can still be worked off.
-    #[error("the store is full ({0}): let workers drain it, or give it more memory")]
+    #[error("the store is full ({0}): let workers drain it, or give it more room")]
     Full(String),
     /// Others keep the store busy for longer than a call waits; nothing happened.
     #[error("the store is busy: {0}")]

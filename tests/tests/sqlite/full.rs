@@ -1,78 +1,15 @@
-//! A disk without room: a small one, mounted for the test.
+//! A disk without room.
 
-use std::env;
-use std::fs;
-use std::path::Path;
-use std::process::Command;
-
-use common::broker::Broker;
 use common::error::{EnqueueError, StoreError};
 use common::message::Raw;
-use tempfile::TempDir;
+use tests::process::{PATIENCE, eventually};
 
-use crate::rig::{Rig, begin, message, send};
-
-/// A disk of four megabytes.
-struct Disk(Option<Rig>);
-
-impl Disk {
-    fn new() -> Self {
-        let folder: TempDir = tempfile::tempdir().unwrap();
-        let mounted = run("mount", &["-t", "tmpfs", "-o", "size=4m", "tmpfs"], folder.path());
-        assert!(mounted, "a tmpfs cannot be mounted");
-        Self(Some(Rig::at(folder)))
-    }
-
-    fn rig(&self) -> &Rig {
-        self.0.as_ref().unwrap()
-    }
-
-    /// Takes all the room there is but what the database has, to the last page of its log.
-    fn fill(&self, broker: &Broker) -> StoreError {
-        let filler = self.rig().folder().join("filler");
-        // It ends with an error, once there is no room.
-        let _ = fs::write(&filler, vec![0; 8 << 20]);
-        loop {
-            match send(broker, message("handled", [Raw::from("no room")])) {
-                Ok(()) => {}
-                Err(EnqueueError::NotStored { stored: 0, cause }) => return cause,
-                Err(error) => panic!("{error:?}"),
-            }
-        }
-    }
-
-    fn empty(&self) {
-        fs::remove_file(self.rig().folder().join("filler")).unwrap();
-    }
-}
-
-impl Drop for Disk {
-    fn drop(&mut self) {
-        if let Some(rig) = self.0.take() {
-            // Lazily, as a thread of the store may still have its files open.
-            run("umount", &["-l"], rig.folder());
-        }
-    }
-}
-
-/// Runs the test of this name where it may mount a disk: here for root, for anybody else in a namespace in which he is root.
-fn where_one_may_mount(name: &str, test: impl FnOnce()) {
-    if rustix::process::geteuid().is_root() {
-        return test();
-    }
-    let mut inside = Command::new("unshare");
-    inside.args(["--user", "--map-root-user", "--mount"]).arg(env::current_exe().unwrap());
-    let passed = inside.args(["--exact", &format!("full::{name}"), "--nocapture"]).status().unwrap().success();
-    assert!(passed, "it failed in a namespace of its own: its output is above");
-}
-
-fn run(program: &str, args: &[&str], folder: &Path) -> bool {
-    Command::new(program).args(args).arg(folder).status().is_ok_and(|status| status.success())
-}
+use crate::disk::{Disk, where_one_may_mount};
+use crate::rig::{begin, message, said, send};
 
 #[test]
 fn a_send_without_room_is_refused_and_works_once_there_is_some() {
-    where_one_may_mount("a_send_without_room_is_refused_and_works_once_there_is_some", || {
+    where_one_may_mount("full::a_send_without_room_is_refused_and_works_once_there_is_some", || {
         let disk = Disk::new();
         let rig = disk.rig();
         let broker = rig.open();
@@ -93,7 +30,7 @@ fn a_send_without_room_is_refused_and_works_once_there_is_some() {
 
 #[test]
 fn a_worker_keeps_what_it_finished_without_room_and_runs_nothing_twice() {
-    where_one_may_mount("a_worker_keeps_what_it_finished_without_room_and_runs_nothing_twice", || {
+    where_one_may_mount("full::a_worker_keeps_what_it_finished_without_room_and_runs_nothing_twice", || {
         let disk = Disk::new();
         let rig = disk.rig();
         let broker = rig.open();
@@ -106,11 +43,50 @@ fn a_worker_keeps_what_it_finished_without_room_and_runs_nothing_twice() {
         worker.wait_for_line("is full");
         assert_eq!(rig.counts(&broker).claimed, 1, "{worker}");
         disk.empty();
-        let seen =
-            tests::process::eventually(tests::process::PATIENCE, || (rig.counts(&broker).claimed == 0).then_some(()));
+        let seen = eventually(PATIENCE, || (rig.counts(&broker).claimed == 0).then_some(()));
         assert!(seen.is_some(), "{worker}");
         let naps = worker.lines().iter().filter(|line| line.contains("nap(") && line.contains("starts")).count();
         assert_eq!(naps, 1, "{worker}");
+        rig.assert_is_whole();
+    });
+}
+
+#[test]
+fn the_log_leaves_room_on_a_small_disk_to_be_worked_in() {
+    where_one_may_mount("full::the_log_leaves_room_on_a_small_disk_to_be_worked_in", || {
+        let disk = Disk::new();
+        let rig = disk.rig();
+        let broker = rig.open();
+        let _worker = rig.quiet_worker();
+        // Each is a few pages of the log, which together are several times the disk.
+        for number in 0..1_000 {
+            send(&broker, begin(number)).unwrap();
+        }
+        rig.settle(&broker);
+    });
+}
+
+#[test]
+fn a_disk_that_was_full_and_freed_nine_times_holds_nothing_up() {
+    where_one_may_mount("full::a_disk_that_was_full_and_freed_nine_times_holds_nothing_up", || {
+        let disk = Disk::new();
+        let rig = disk.rig();
+        let broker = rig.open();
+        let workers: Vec<_> = (0..3).map(|_| rig.quiet_worker()).collect();
+        for round in 0..9 {
+            let numbers = round * 100..(round + 1) * 100;
+            broker.enqueue_blocking(numbers.clone().map(begin).collect()).unwrap();
+            let error = disk.fill(&broker);
+            assert!(matches!(error, StoreError::Full(_)), "{error:?}");
+            disk.empty();
+            let ran =
+                || workers.iter().flat_map(|worker| said(worker, "ran")).filter(|ran| numbers.contains(ran)).count();
+            let all = eventually(PATIENCE, || (ran() >= 100).then_some(()));
+            assert!(all.is_some(), "round {round}: {} of 100 ran, {:?}", ran(), rig.counts(&broker));
+            let waiting = || rig.counts(&broker);
+            let is_clear = eventually(PATIENCE, || (waiting().ready + waiting().claimed == 0).then_some(()));
+            assert!(is_clear.is_some(), "round {round}: {:?}", waiting());
+        }
         rig.assert_is_whole();
     });
 }

@@ -9,12 +9,12 @@ use tests::process::{self, Process};
 use crate::rig::{Rig, begin, send};
 
 /// Runs a sender as a user to whom the rights of files apply, so not as root.
-fn send_as_somebody(rig: &Rig) -> Process {
+pub(crate) fn send_as_somebody(rig: &Rig, database: &Path) -> Process {
     let program = rig.folder().join("program");
     fs::copy(process::binary("e02_error_handling"), &program).unwrap();
     set_mode(&program, 0o755);
     let program = program.display().to_string();
-    let url = rig.url();
+    let url = format!("sqlite:{}", database.display());
     let call = [&*program, "handled", "3", "--broker", &url];
     let sender = if rustix::process::geteuid().is_root() {
         let nobody = ["--reuid", "65534", "--regid", "65534", "--clear-groups"];
@@ -26,11 +26,11 @@ fn send_as_somebody(rig: &Rig) -> Process {
     sender
 }
 
-fn set_mode(path: &Path, mode: u32) {
+pub(crate) fn set_mode(path: &Path, mode: u32) {
     fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
 }
 
-fn assert_is_told(sender: &Process, file: &Path, words: &str) {
+pub(crate) fn assert_is_told(sender: &Process, file: &Path, words: &str) {
     let said = sender.stderr().join("\n");
     assert_eq!(sender.ended().and_then(|status| status.code()), Some(3), "{sender}");
     assert!(said.contains(&file.display().to_string()) && said.contains(words), "{sender}");
@@ -47,7 +47,7 @@ fn a_file_that_may_not_be_written_is_told_of() {
     let rig = closed();
     set_mode(rig.folder(), 0o777);
     set_mode(&rig.path(), 0o444);
-    assert_is_told(&send_as_somebody(&rig), &rig.path(), "cannot be opened to read and write it");
+    assert_is_told(&send_as_somebody(&rig, &rig.path()), &rig.path(), "cannot be opened to read and write it");
 }
 
 #[test]
@@ -55,14 +55,14 @@ fn a_file_that_may_not_be_read_is_told_of() {
     let rig = closed();
     set_mode(rig.folder(), 0o777);
     set_mode(&rig.path(), 0o000);
-    assert_is_told(&send_as_somebody(&rig), &rig.path(), "cannot be opened to read and write it");
+    assert_is_told(&send_as_somebody(&rig, &rig.path()), &rig.path(), "cannot be opened to read and write it");
 }
 
 #[test]
 fn a_folder_that_may_not_be_written_is_told_of() {
     let rig = Rig::new();
     set_mode(rig.folder(), 0o555);
-    assert_is_told(&send_as_somebody(&rig), &rig.path(), "cannot be opened to read and write it");
+    assert_is_told(&send_as_somebody(&rig, &rig.path()), &rig.path(), "cannot be opened to read and write it");
     set_mode(rig.folder(), 0o755);
 }
 
@@ -76,5 +76,5 @@ fn the_log_of_another_user_is_told_of() {
     for ending in ["-wal", "-shm"] {
         set_mode(&rig.beside(ending), 0o600);
     }
-    assert_is_told(&send_as_somebody(&rig), &rig.path(), "cannot be opened to read and write it");
+    assert_is_told(&send_as_somebody(&rig, &rig.path()), &rig.path(), "cannot be opened to read and write it");
 }

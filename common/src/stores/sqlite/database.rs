@@ -3,14 +3,16 @@
 //! Nothing that is there is ever overwritten: a file that is no database, is damaged, belongs to somebody else or to a newer
 //! version of this library is refused with the reason, and stays as it is.
 
-use std::fs;
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::fs::{self, OpenOptions};
+use std::io::ErrorKind;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, MAIN_DB, OpenFlags, TransactionBehavior};
 
+use super::files::rights;
 use super::schema;
 use super::trouble::told;
 use crate::clock::Stopwatch;
@@ -21,6 +23,9 @@ pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How soon a switch to a log that was refused is tried again.
 const SWITCH_AGAIN: Duration = Duration::from_millis(5);
+
+/// How many bytes SQLite takes for a path.
+const LONGEST_PATH: usize = 511;
 
 /// "BGTK": marks our files, so that another program's database is not taken for one.
 const APPLICATION_ID: i32 = 0x4247_544b;
@@ -45,6 +50,8 @@ pub(super) fn open(path: &Path, synchronous: Synchronous) -> Result<Connection, 
         return Err(closed_files(path, "it may only be read"));
     }
     prepare(&mut connection, synchronous).map_err(|error| refusal(&error, path))??;
+    // From here on, whoever writes waits in a way of his own.
+    connection.busy_timeout(Duration::ZERO).map_err(|error| told(&error))?;
     Ok(connection)
 }
 
@@ -68,22 +75,43 @@ pub(super) fn beside(path: &Path, ending: &str) -> PathBuf {
 }
 
 fn check_place(path: &Path) -> Result<(), StoreError> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
-        return Err(StoreError::Refused(format!(
-            "there is no folder {}: make it, or name another file",
-            folder.display()
-        )));
-    }
+    let refused = |why: String| Err(StoreError::Refused(why));
     // The log first: it is written after the file, so that one which is just being made is not taken for one that was cut off.
     let log = fs::metadata(beside(path, "-wal")).map_or(0, |log| log.len());
-    let Ok(found) = fs::metadata(path) else { return Ok(()) };
+    let found = match fs::metadata(path) {
+        Ok(found) => found,
+        Err(_) => return check_name(path),
+    };
+    if found.is_dir() {
+        return refused(format!("{} is a folder: name a file in it", path.display()));
+    }
     if !found.is_file() {
-        return Err(StoreError::Refused(format!("{} is no file", path.display())));
+        return refused(format!("{} is no file", path.display()));
+    }
+    if found.nlink() > 1 {
+        return refused(format!(
+            "{} has {} names (hard links), and SQLite keeps a log for each: whoever writes by another one damages it; copy it to a \
+             file of its own, and use a symbolic link where it needs two names",
+            path.display(),
+            found.nlink()
+        ));
     }
     if found.len() == 0 && log > 0 {
-        return Err(StoreError::Refused(format!(
+        return refused(format!(
             "{} is empty, but a log lies beside it: it was cut off; restore it, or move both away",
+            path.display()
+        ));
+    }
+    check_name(path)
+}
+
+/// Whether the names of all files fit the system.
+fn check_name(path: &Path) -> Result<(), StoreError> {
+    let longest = beside(path, "-journal");
+    let is_too_long = |error: std::io::Error| error.kind() == ErrorKind::InvalidFilename;
+    if fs::symlink_metadata(&longest).is_err_and(is_too_long) || longest.as_os_str().len() > LONGEST_PATH {
+        return Err(StoreError::Refused(format!(
+            "the name {} is too long: SQLite adds up to 8 bytes to it, and takes {LONGEST_PATH} for a whole path",
             path.display()
         )));
     }
@@ -147,7 +175,7 @@ fn switch_to_log(connection: &Connection) -> rusqlite::Result<String> {
     }
 }
 
-fn is_busy(error: &rusqlite::Error) -> bool {
+pub(super) fn is_busy(error: &rusqlite::Error) -> bool {
     error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy)
 }
 
@@ -173,9 +201,7 @@ fn check_owner(connection: &Connection) -> rusqlite::Result<Result<(), StoreErro
 /// An error of the opening, with the file that it is about.
 fn refusal(error: &rusqlite::Error, path: &Path) -> StoreError {
     match told(error) {
-        StoreError::Denied { command, cause, .. } => {
-            StoreError::Denied { key: path.display().to_string(), command, cause }
-        }
+        StoreError::Denied { cause, .. } => closed_files(path, &cause),
         StoreError::Unreachable(cause) if error.sqlite_error_code() == Some(ErrorCode::CannotOpen) => {
             closed_files(path, &cause)
         }
@@ -183,23 +209,38 @@ fn refusal(error: &rusqlite::Error, path: &Path) -> StoreError {
     }
 }
 
-/// The files of which one does not open, and who may do what with them.
+/// The files of which one does not open, and why.
 ///
 /// The system would tell which one and why, were it asked to open them. But a file that is closed again loses all locks that this
-/// process has on it, also those of another connection.
+/// process has on it, also those of another connection. So it is asked for another file beside them.
 fn closed_files(path: &Path, cause: &str) -> StoreError {
-    let folder = path.parent().map(Path::to_owned);
-    let files = [path.to_owned(), beside(path, "-wal"), beside(path, "-shm")].into_iter().chain(folder);
-    let rights = files.filter_map(|file| {
-        let found = fs::metadata(&file).ok()?;
-        let mode = found.permissions().mode() & 0o7777;
-        Some(format!("{} has mode {mode:03o} and belongs to user {}", file.display(), found.uid()))
-    });
-    StoreError::Refused(format!(
-        "{} cannot be opened to read and write it ({cause}); {}",
-        path.display(),
-        rights.collect::<Vec<_>>().join(", ")
-    ))
+    let probe = beside(path, &format!("-probe{}", std::process::id()));
+    let asked = OpenOptions::new().write(true).create_new(true).open(&probe);
+    if asked.is_ok() {
+        // It is empty, and nobody knows of it.
+        let _ = fs::remove_file(&probe);
+    }
+    let folder = path.parent().unwrap_or(path);
+    let why = match asked.map_err(|error| error.kind()) {
+        Err(ErrorKind::ReadOnlyFilesystem) => {
+            format!(
+                "the file system of {} is mounted read-only: name a file elsewhere, or mount it anew to write",
+                folder.display()
+            )
+        }
+        Err(ErrorKind::StorageFull | ErrorKind::QuotaExceeded) => {
+            return StoreError::Full(format!("no room for a file in {}", folder.display()));
+        }
+        Err(ErrorKind::PermissionDenied) => {
+            format!("this user may not make files in {}, as SQLite has to, for its log", rights(folder))
+        }
+        _ => {
+            let files = [path.to_owned(), beside(path, "-wal"), beside(path, "-shm")];
+            let files: Vec<_> = files.iter().filter(|file| file.exists()).map(|file| rights(file)).collect();
+            format!("this user needs the rights `r` and `w` on {}", files.join(", "))
+        }
+    };
+    StoreError::Refused(format!("{} cannot be opened to read and write it ({cause}): {why}", path.display()))
 }
 
 #[cfg(test)]

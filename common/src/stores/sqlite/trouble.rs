@@ -1,6 +1,6 @@
 //! What SQLite's refusals mean.
 
-use rusqlite::{Error, ErrorCode};
+use rusqlite::{Error, ErrorCode, ffi};
 
 use crate::error::StoreError;
 
@@ -43,6 +43,20 @@ impl Trouble {
 /// The error in our words.
 pub(super) fn told(error: &Error) -> StoreError {
     let cause = error.to_string();
+    match error.sqlite_error().map(|error| error.extended_code) {
+        // The log's index could not grow.
+        Some(ffi::SQLITE_IOERR_SHMSIZE) => return StoreError::Full(cause),
+        Some(
+            ffi::SQLITE_IOERR_LOCK
+            | ffi::SQLITE_IOERR_RDLOCK
+            | ffi::SQLITE_IOERR_UNLOCK
+            | ffi::SQLITE_IOERR_CHECKRESERVEDLOCK
+            | ffi::SQLITE_IOERR_SHMLOCK,
+        ) => {
+            return StoreError::Refused(format!("its file system cannot lock files ({cause}): use a local disk"));
+        }
+        _ => {}
+    }
     match error.sqlite_error_code() {
         Some(ErrorCode::DiskFull) => StoreError::Full(cause),
         // The last of these: too many began at once.
