@@ -15,16 +15,24 @@
 //! `?synchronous=full`, where each commit waits for the disk; by default (`normal`) it may take the last commits with it, and
 //! never damages the file. A file that is damaged, foreign or newer is refused, and left as it is.
 //!
-//! The file has to lie on a local disk: SQLite cannot lock a network file system.
+//! The file has to lie on a local disk: SQLite cannot lock a network file system. It may be reached through symbolic links, which
+//! are followed once: whoever names the link and whoever names the file share all of it. A link that leads elsewhere while it is
+//! in use is noticed, as a file is that was replaced. A file with several names of its own (hard links) is refused: SQLite
+//! would keep a log for each.
 //!
 //! # How it works
 //!
 //! One connection writes, on a thread of its own (`writer.rs`), and another one looks; SQLite lets readers and one writer work
-//! side by side. Each write begins as one (`BEGIN IMMEDIATE`), so it waits for its turn and is never refused halfway.
-//! Time is the machine's, which all processes share. Who is dead is judged by looking, as on Redis.
+//! side by side. Each write begins as one (`BEGIN IMMEDIATE`), so it waits for its turn and is never refused halfway; beats go
+//! before everything else (`writer/line.rs`).
+//!
+//! Time is the machine's, which all processes share, and which goes on while none of them runs: whoever sets the machine's clock
+//! moves what is delayed, and it comes earlier or later by as much. Who is dead is judged by looking, as on Redis: that takes
+//! no clock but our own, and leaves out the time in which beats had to wait for somebody's write.
 
 mod bell;
 mod database;
+mod desk;
 mod files;
 mod hands;
 mod inspect;
@@ -39,6 +47,7 @@ mod writer;
 use std::collections::HashMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -46,11 +55,12 @@ use rusqlite::Connection;
 
 use self::bell::Bell;
 pub use self::database::Synchronous;
+use self::desk::{Desk, Rank, desks};
+use self::files::Place;
 use self::trouble::Trouble;
 use self::upkeep::Upkeep;
 #[cfg(feature = "lab")]
 pub(crate) use self::watching::watch_error;
-use self::writer::{Desk, desks};
 use crate::clock::{Clock, Timestamp};
 use crate::error::{EnqueueError, StoreError};
 use crate::message::Message;
@@ -75,6 +85,8 @@ pub struct SqliteStore {
     /// What each worker's beats have seen so far. Locked for moments only, never across a call.
     upkeep: Mutex<HashMap<WorkerId, Upkeep>>,
     turns: Turns,
+    /// How long the last look for news took, in microseconds.
+    look_took: AtomicU64,
 }
 
 impl SqliteStore {
@@ -86,10 +98,10 @@ impl SqliteStore {
     /// [`StoreError`] when the file may not be opened or written, is damaged, foreign, or of a newer version; it is left as it
     /// is then.
     pub fn open(path: &Path, synchronous: Synchronous, namespace: &str, clock: Clock) -> Result<Self, StoreError> {
-        // Whatever becomes of the working directory.
-        let path = std::path::absolute(path).map_err(|error| StoreError::Refused(error.to_string()))?;
+        let place = Place::find(path)?;
+        let path = place.path.clone();
         let bell = Bell::new(&path);
-        let (writing, looking) = desks(&path, synchronous, &bell)?;
+        let (writing, looking) = desks(&place, synchronous, &bell)?;
         bell.mend();
         Ok(Self {
             path,
@@ -100,6 +112,7 @@ impl SqliteStore {
             bell,
             upkeep: Mutex::default(),
             turns: Turns::default(),
+            look_took: AtomicU64::default(),
         })
     }
 
@@ -117,7 +130,25 @@ impl SqliteStore {
         rows: usize,
         work: impl FnMut(&Connection) -> Result<T, Trouble> + Send + 'static,
     ) -> Result<T, StoreError> {
-        self.writing.run(rows, work).await
+        self.writing.run(Rank::Other, rows, work).await
+    }
+
+    /// The same for work that may turn out to have nothing to write: `glance` tells what it comes to then.
+    async fn write_unless<T: Send + 'static>(
+        &self,
+        rows: usize,
+        glance: impl FnMut(&Connection) -> Result<Option<T>, Trouble> + Send + 'static,
+        work: impl FnMut(&Connection) -> Result<T, Trouble> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.writing.run_unless(Rank::Other, rows, glance, work).await
+    }
+
+    /// Runs `work`, which is part of a beat, before everything else that waits.
+    async fn write_first<T: Send + 'static>(
+        &self,
+        work: impl FnMut(&Connection) -> Result<T, Trouble> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.writing.run(Rank::Beat, 1, work).await
     }
 
     /// Runs `look` on the connection that does not write.
@@ -125,7 +156,7 @@ impl SqliteStore {
         &self,
         look: impl FnMut(&Connection) -> Result<T, Trouble> + Send + 'static,
     ) -> Result<T, StoreError> {
-        self.looking.run(0, look).await
+        self.looking.run(Rank::Other, 0, look).await
     }
 
     fn upkeep(&self) -> MutexGuard<'_, HashMap<WorkerId, Upkeep>> {

@@ -67,7 +67,7 @@ pub(crate) fn where_one_may_mount(name: &str, test: impl FnOnce()) {
     }
     let mut inside = Command::new("unshare");
     inside.args(["--user", "--map-root-user", "--mount"]).arg(env::current_exe().unwrap());
-    let passed = inside.args(["--exact", &name, "--nocapture"]).status().unwrap().success();
+    let passed = inside.args(["--exact", name, "--nocapture"]).status().unwrap().success();
     assert!(passed, "it failed in a namespace of its own: its output is above");
 }
 

@@ -5,12 +5,16 @@
 #![expect(clippy::unwrap_used, reason = "the helpers of tests are tests too")]
 
 mod bell;
+mod crowd;
 mod damaged;
+mod disk;
 mod full;
 mod killed;
+mod links;
 mod locked;
 mod moved;
 mod power;
 mod rig;
 mod rights;
 mod versions;
+mod words;

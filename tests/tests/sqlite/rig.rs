@@ -101,9 +101,14 @@ impl Rig {
 
     /// A worker without a log, which is ready.
     pub(crate) fn quiet_worker(&self) -> Process {
-        let worker = peer(&["work", &self.url()]);
+        let worker = self.quiet_worker_starting();
         worker.wait_for_line("ready");
         worker
+    }
+
+    /// One that is getting ready.
+    pub(crate) fn quiet_worker_starting(&self) -> Process {
+        peer(&["work", &self.url()])
     }
 
     /// A process that was stopped while it wrote.

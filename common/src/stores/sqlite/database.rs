@@ -78,10 +78,7 @@ fn check_place(path: &Path) -> Result<(), StoreError> {
     let refused = |why: String| Err(StoreError::Refused(why));
     // The log first: it is written after the file, so that one which is just being made is not taken for one that was cut off.
     let log = fs::metadata(beside(path, "-wal")).map_or(0, |log| log.len());
-    let found = match fs::metadata(path) {
-        Ok(found) => found,
-        Err(_) => return check_name(path),
-    };
+    let Ok(found) = fs::metadata(path) else { return check_name(path) };
     if found.is_dir() {
         return refused(format!("{} is a folder: name a file in it", path.display()));
     }

@@ -32,12 +32,15 @@ pub(super) struct Upkeep {
     looks: Looks,
     pub(super) surplus: Surplus,
     expired: Option<Duration>,
+    /// How many workers there are with the same queues, this one included.
+    pub(super) alike: u32,
 }
 
 /// What one transaction of a beat found.
 struct Seen {
     moved: usize,
     has_more: bool,
+    alike: u32,
     silent: Vec<Peer>,
     claims: Vec<(Claim, bool)>,
 }
@@ -103,8 +106,11 @@ impl SqliteStore {
         let cancelled =
             seen.claims.iter().filter(|(_, cancelled)| *cancelled).map(|(claim, _)| claim.clone()).collect();
         let uptime = self.clock.uptime();
+        // While beats had to wait, silence was no sign of death.
+        let watched = uptime.saturating_sub(self.writing.waited());
         let (dead, forgotten) = self.with_upkeep(&lease.worker, |upkeep| {
-            let dead = upkeep.looks.see(uptime, took, &seen.silent, seen.silent.len() >= PAGE);
+            upkeep.alike = seen.alike;
+            let dead = upkeep.looks.see(watched, took, &seen.silent, seen.silent.len() >= PAGE);
             (dead, upkeep.surplus.forgotten(uptime, surplus))
         });
         if !forgotten.is_empty() {
@@ -124,7 +130,7 @@ impl SqliteStore {
         // Each is a sign of life of its own: a beat may take longer than others wait for one.
         let now = self.clock.now();
         let (namespace, lease, bell) = (self.namespace.clone(), lease.clone(), self.bell.clone());
-        self.write(move |connection| {
+        self.write_first(move |connection| {
             register(connection, &namespace, &lease, now)?;
             let mut space = Space::new(connection, &namespace);
             let (mut moved, mut has_more) = (0, false);
@@ -146,7 +152,8 @@ impl SqliteStore {
             }
             let silent = silent(connection, &namespace, lease.worker.as_str(), now, offset)?;
             let claims = claims(connection, &namespace, lease.worker.as_str())?;
-            Ok(Seen { moved, has_more, silent, claims })
+            let alike = alike(connection, &namespace, lease.worker.as_str())?;
+            Ok(Seen { moved, has_more, alike, silent, claims })
         })
         .await
     }
@@ -166,7 +173,7 @@ impl SqliteStore {
         for _ in 0..MAX_ROUNDS {
             let (namespace, dead, bell) = (self.namespace.clone(), dead.clone(), self.bell.clone());
             let (some, has_more) = self
-                .write(move |connection| {
+                .write_first(move |connection| {
                     bell.ask();
                     recover(connection, &namespace, &dead, now)
                 })
@@ -239,6 +246,15 @@ fn silent(
         Ok(Peer { id: row.get(0)?, score: row.get::<_, i64>(1)?.to_string(), queues: Some(Vec::new()) })
     });
     found?.collect()
+}
+
+/// How many workers wait for the same messages, more or less.
+fn alike(connection: &Connection, namespace: &str, worker: &str) -> rusqlite::Result<u32> {
+    let mut alike = connection.prepare_cached(
+        "SELECT count(*) FROM workers WHERE namespace = ?1
+             AND queues = (SELECT queues FROM workers WHERE namespace = ?1 AND name = ?2)",
+    )?;
+    alike.query_row(params![namespace, worker], |row| row.get(0))
 }
 
 /// What a worker has claimed, and whether somebody has cancelled it.

@@ -1,12 +1,14 @@
 //! Enqueueing, fetching and finishing.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::SqliteStore;
 use super::moves::{Record, Space, name, parts};
-use crate::clock::Timestamp;
+use crate::clock::{Clock, Stopwatch, Timestamp};
 use crate::error::{EnqueueError, StoreError};
 use crate::message::Message;
 use crate::queue_name::QueueName;
@@ -16,6 +18,10 @@ use crate::stores::shares::share;
 /// How many messages one transaction stores at most, and after how many bytes it ends, so that nobody waits long for it.
 const CHUNK: usize = 1_000;
 const CHUNK_BYTES: usize = 4 << 20;
+
+/// How far apart those who heard a ring look for what has come, at least, and how long the last one waits at most.
+const STAGGER: Duration = Duration::from_micros(200);
+const LONGEST_STAGGER: Duration = Duration::from_millis(500);
 
 impl SqliteStore {
     pub(super) async fn enqueue_all(&self, messages: &[Message]) -> Result<(), EnqueueError> {
@@ -57,7 +63,20 @@ impl SqliteStore {
         let (namespace, lease, wants) = (self.namespace.clone(), lease.clone(), wants.to_vec());
         let wanted = wants.iter().map(|want| want.count).sum::<usize>().min(limit);
         let start = self.turns.start(wants.len());
-        let fetching = self.write_rows(wanted, move |connection| {
+        let glance = {
+            let (namespace, lease) = (namespace.clone(), lease.clone());
+            // Many wake for one message, and all but one come too late.
+            move |connection: &Connection| {
+                let space = Space::new(connection, &namespace);
+                let is_member = worker_number(connection, &namespace, lease.worker.as_str())?.is_some();
+                if !is_member || is_ready(&space, &lease.queues)? {
+                    return Ok(None);
+                }
+                let next_due = next_due(&space, &lease.queues)?;
+                Ok(Some((start, Fetched { now, deliveries: Vec::new(), next_due, more: false })))
+            }
+        };
+        let fetching = self.write_unless(wanted, glance, move |connection| {
             let space = Space::new(connection, &namespace);
             let worker = worker_number(connection, &namespace, lease.worker.as_str())?;
             let worker = worker.ok_or(StoreError::Stranger)?;
@@ -77,12 +96,28 @@ impl SqliteStore {
             self.bell.mend();
             news.borrow_and_update();
             // What cannot be looked at now is told by the next beat.
-            if let Ok(Some(wake)) = self.look_for_news(queues, due).await {
+            let watch = Stopwatch::start();
+            let looked = self.look_for_news(queues, due).await;
+            let took = u64::try_from(watch.elapsed().as_micros()).unwrap_or(u64::MAX);
+            self.look_took.store(took, Ordering::Relaxed);
+            if let Ok(Some(wake)) = looked {
                 return wake;
             }
             // The sender lives in `self`, so the channel cannot close under us.
-            let _ = tokio::time::timeout(super::SAFETY_LOOK, news.changed()).await;
+            let is_rung = tokio::time::timeout(super::SAFETY_LOOK, news.changed()).await.is_ok();
+            if is_rung {
+                Clock::system().sleep(self.stagger()).await;
+            }
         }
+    }
+
+    /// How long to wait after a ring. All who wait hear it, and most of them would look at once and in vain; so they come one after
+    /// the other, at random, as many as there are: the first one as soon as ever, and all together hardly more often than one. On a
+    /// machine that is busy a look takes longer, and they come further apart.
+    fn stagger(&self) -> Duration {
+        let alike = self.upkeep().values().map(|upkeep| upkeep.alike).max().unwrap_or_default();
+        let apart = Duration::from_micros(self.look_took.load(Ordering::Relaxed)).max(STAGGER);
+        (apart * alike.saturating_sub(1)).min(LONGEST_STAGGER).mul_f64(fastrand::f64())
     }
 
     async fn look_for_news(&self, queues: &[QueueName], due: Option<Timestamp>) -> Result<Option<Wake>, StoreError> {
