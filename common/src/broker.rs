@@ -2,6 +2,7 @@
 
 mod home;
 mod inspect;
+mod outbox;
 
 use std::fmt;
 use std::future::Future;
@@ -10,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub(crate) use self::home::Home;
+use self::outbox::Outbox;
 use crate::clock::{Clock, Stopwatch};
 use crate::error::{EnqueueError, ResultError, StoreError};
 use crate::message::Message;
@@ -38,6 +40,7 @@ struct Inner {
     namespace: String,
     clock: Clock,
     middleware: Vec<Arc<dyn Middleware>>,
+    outbox: Arc<Outbox>,
     home: Home,
 }
 
@@ -54,7 +57,8 @@ impl Broker {
 
     /// A broker on a store, whose calls run on `home`.
     pub(crate) fn new(store: Arc<dyn Inspect>, namespace: &str, clock: Clock, home: Home) -> Self {
-        Self(Arc::new(Inner { store, namespace: namespace.to_owned(), clock, middleware: Vec::new(), home }))
+        let outbox = Outbox::new(store.clone());
+        Self(Arc::new(Inner { store, namespace: namespace.to_owned(), clock, middleware: Vec::new(), outbox, home }))
     }
 
     /// The same broker with one more middleware, which goes last. Hooks before an event run in order, hooks after it in
@@ -72,13 +76,15 @@ impl Broker {
 
     /// Enqueues messages as one batch, and returns them as they were stored.
     ///
+    /// What several senders enqueue at the same time, through clones of this broker, shares one call to the store; each gets
+    /// an answer of its own.
+    ///
     /// # Errors
     ///
     /// See [`EnqueueError`]: it says how many of them are stored.
     pub async fn enqueue(&self, messages: Vec<Message>) -> Result<Vec<Message>, EnqueueError> {
-        let messages = self.prepare(messages)?;
-        let store = self.0.store.clone();
-        self.at_home(async move { store.enqueue(&messages).await.map(|()| messages) }).await
+        let (messages, bytes) = self.prepare(messages)?;
+        self.0.outbox.send(&self.0.home, messages, bytes).await
     }
 
     /// Enqueues messages from a thread that may wait.
@@ -87,9 +93,8 @@ impl Broker {
     ///
     /// See [`EnqueueError`]: it says how many of them are stored.
     pub fn enqueue_blocking(&self, messages: Vec<Message>) -> Result<Vec<Message>, EnqueueError> {
-        let messages = self.prepare(messages)?;
-        let store = self.0.store.clone();
-        self.0.home.run_blocking(async move { store.enqueue(&messages).await.map(|()| messages) })
+        let (messages, bytes) = self.prepare(messages)?;
+        self.0.outbox.send_blocking(&self.0.home, messages, bytes)
     }
 
     /// What is kept of a message's run; `None` while there is nothing, or no more.
@@ -157,7 +162,9 @@ impl Broker {
         self.0.home.run(work).await
     }
 
-    fn prepare(&self, mut messages: Vec<Message>) -> Result<Vec<Message>, EnqueueError> {
+    /// The messages as they are stored, and roughly how many bytes they take.
+    fn prepare(&self, mut messages: Vec<Message>) -> Result<(Vec<Message>, usize), EnqueueError> {
+        let mut bytes = 0;
         for message in &mut messages {
             for middleware in self.middleware() {
                 catch(|| middleware.before_enqueue(message)).map_err(|panic| EnqueueError::Hook {
@@ -176,8 +183,9 @@ impl Broker {
                 let actor = message.actor_name.to_string();
                 return Err(EnqueueError::TooLarge { actor, size, limit: MAX_MESSAGE_SIZE });
             }
+            bytes += size;
         }
-        Ok(messages)
+        Ok((messages, bytes))
     }
 }
 

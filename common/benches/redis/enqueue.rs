@@ -7,11 +7,13 @@ use common::store::Store as _;
 use common::stores::redis::RedisStore;
 use tokio::task::JoinSet;
 
-use crate::ground::{Failed, Setup, at_bare_client, broker, full, messages_of, namespace, no_op, per_second, wipe};
+use crate::ground::{
+    Failed, Setup, ask, at_bare_client, broker, connection, full, messages_of, namespace, no_op, per_second, wipe,
+};
 use crate::table;
 
-/// Tasks that send at the same time, each waiting for one message after the other.
-const SENDERS: usize = 256;
+/// How many tasks send at the same time, each waiting for one message after the other.
+const SENDERS: [usize; 2] = [64, 256];
 
 pub(crate) async fn measure(setup: &Setup) -> Result<(), Failed> {
     let Setup { url, messages, .. } = setup;
@@ -24,11 +26,27 @@ pub(crate) async fn measure(setup: &Setup) -> Result<(), Failed> {
     let theirs = async || single_bare(url, singles).await;
     table::in_turn("enqueue one after the other, messages/s", ours, "bare client", theirs).await?;
 
-    let each = messages.div_ceil(SENDERS);
-    let ours = async || concurrent(url, each).await;
-    let theirs = async || concurrent_bare(url, each).await;
-    let what = format!("enqueue one after the other by {SENDERS} tasks, messages/s");
-    table::in_turn(&what, ours, "bare client", theirs).await
+    for senders in SENDERS {
+        let each = messages.div_ceil(senders);
+        let ours = async || concurrent(url, senders, each).await.map(|(rate, _)| rate);
+        let theirs = async || concurrent_bare(url, senders, each).await;
+        let what = format!("enqueue one after the other by {senders} tasks, messages/s");
+        table::in_turn(&what, ours, "bare client", theirs).await?;
+        let mut costs = Vec::new();
+        for _ in 0..table::ROUNDS {
+            costs.push(concurrent(url, senders, each).await?.1);
+        }
+        table::row("of it Redis's processor time, µs a message", &format!("{:.1}", table::median(costs)));
+    }
+    Ok(())
+}
+
+/// Processor time of the server so far, in microseconds.
+fn server_time(url: &str) -> Result<f64, Failed> {
+    let told: String = ask(&mut connection(url)?, &["INFO", "cpu"])?;
+    let of = |name: &str| told.lines().find_map(|line| line.strip_prefix(name)).and_then(|time| time.parse().ok());
+    let times: Option<[f64; 2]> = of("used_cpu_sys:").zip(of("used_cpu_user:")).map(Into::into);
+    Ok(times.ok_or("a server that does not tell its time")?.iter().sum::<f64>() * 1_000_000.0)
 }
 
 async fn bulk(url: &str, count: usize) -> Result<f64, Failed> {
@@ -88,52 +106,56 @@ async fn single_bare(url: &str, count: usize) -> Result<f64, Failed> {
     Ok(per_second(count, took))
 }
 
-async fn concurrent(url: &str, each: usize) -> Result<f64, Failed> {
+/// Messages a second, and the server's microseconds a message.
+async fn concurrent(url: &str, senders: usize, each: usize) -> Result<(f64, f64), Failed> {
     let namespace = namespace();
     let broker = broker(url, &namespace).await?;
-    let mut senders = JoinSet::new();
+    let mut sending = JoinSet::new();
+    let before = server_time(url)?;
     let watch = Stopwatch::start();
-    for _ in 0..SENDERS {
+    for _ in 0..senders {
         let broker = broker.clone();
-        senders.spawn(async move {
+        sending.spawn(async move {
             for _ in 0..each {
                 no_op::send(&broker).await?;
             }
             Ok::<(), Failed>(())
         });
     }
-    for sent in senders.join_all().await {
+    for sent in sending.join_all().await {
         sent?;
     }
     let took = watch.elapsed();
-    full(url, &namespace, SENDERS * each).await?;
+    let sent = f64::from(u32::try_from(senders * each)?);
+    let cost = (server_time(url)? - before) / sent;
+    full(url, &namespace, senders * each).await?;
     wipe(url, &namespace)?;
-    Ok(per_second(SENDERS * each, took))
+    Ok((per_second(senders * each, took), cost))
 }
 
-async fn concurrent_bare(url: &str, each: usize) -> Result<f64, Failed> {
-    let (namespace, messages, address) = (namespace(), messages_of(SENDERS * each, &Clock::system())?, url.to_owned());
+async fn concurrent_bare(url: &str, senders: usize, each: usize) -> Result<f64, Failed> {
+    let (namespace, messages, address) = (namespace(), messages_of(senders * each, &Clock::system())?, url.to_owned());
     let name = namespace.clone();
     let took = at_bare_client(move || async move {
         let store = Arc::new(RedisStore::connect(&address, &name, Clock::system()).await?);
-        let mut senders = JoinSet::new();
+        let mut sending = JoinSet::new();
         let watch = Stopwatch::start();
         for share in messages.chunks(each) {
             let (store, share) = (store.clone(), share.to_vec());
-            senders.spawn(async move {
+            sending.spawn(async move {
                 for message in share.chunks(1) {
                     store.enqueue(message).await?;
                 }
                 Ok::<(), Failed>(())
             });
         }
-        for sent in senders.join_all().await {
+        for sent in sending.join_all().await {
             sent?;
         }
         Ok(watch.elapsed())
     })
     .await?;
-    full(url, &namespace, SENDERS * each).await?;
+    full(url, &namespace, senders * each).await?;
     wipe(url, &namespace)?;
-    Ok(per_second(SENDERS * each, took))
+    Ok(per_second(senders * each, took))
 }

@@ -7,7 +7,6 @@ use std::future::Future;
 use std::io;
 use std::panic;
 use std::sync::Arc;
-use std::sync::mpsc;
 use std::thread;
 
 use tokio::runtime::{Builder, Handle};
@@ -47,14 +46,9 @@ impl Home {
         }
     }
 
-    /// Runs `work` there and waits for it, blocking the thread.
-    pub(crate) fn run_blocking<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> T {
-        let (done, answer) = mpsc::sync_channel(1);
-        self.runtime.spawn(async move {
-            // A caller that is gone does not want the answer.
-            let _ = done.send(work.await);
-        });
-        answer.recv().expect("home runs what it was given, or panicked")
+    /// Begins `work` there, which nobody waits for.
+    pub(crate) fn begin(&self, work: impl Future<Output = ()> + Send + 'static) {
+        self.runtime.spawn(work);
     }
 }
 

@@ -13,4 +13,5 @@ mod listener;
 mod outages;
 mod rig;
 mod rights;
+mod sends;
 mod work;

@@ -1,0 +1,332 @@
+//! Sends that come at once share one call.
+//!
+//! The first one goes to the store at once, so that a sender who is alone waits for nothing. What others send while its call
+//! is under way gathers, and goes as one batch as soon as that call is over: batches grow by themselves with the load, and
+//! what a call costs the store is shared by all of them.
+//!
+//! A batch is no common fate. Each sender gets its own answer, in the order of sending; what a store refuses because of one
+//! sender's message is tried again sender by sender. Only what is the same for all (nobody answers, the answer was lost) is
+//! told to all whom it concerns. A large call goes by itself, after what was sent before it, so that nobody waits for it.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
+
+use tokio::sync::oneshot;
+
+use super::Home;
+use crate::error::{EnqueueError, StoreError};
+use crate::message::Message;
+use crate::store::{Boxed, Inspect};
+
+/// Messages of a sender that may share a call; more go by themselves.
+const FEW: usize = 100;
+
+/// Bytes of a sender's messages that may share a call; more go by themselves.
+const SMALL: usize = 64 * 1024;
+
+/// Messages that share one call at most: as many as a store takes in one step.
+const MOST: usize = 1_000;
+
+/// Bytes that share one call at most.
+const MOST_BYTES: usize = 1024 * 1024;
+
+/// What a sender is told.
+type Sent = Result<Vec<Message>, EnqueueError>;
+
+/// What is on its way to the store.
+pub(super) struct Outbox {
+    store: Arc<dyn Inspect>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// What gathers, in the order of sending.
+    waiting: Vec<Letter>,
+    /// Tasks that send one batch after the other, until nothing waits any more. More than one only after a large call.
+    carriers: usize,
+}
+
+/// What one sender sends at once.
+struct Letter {
+    messages: Vec<Message>,
+    bytes: usize,
+    answer: Box<dyn FnOnce(Sent) + Send>,
+}
+
+impl Outbox {
+    pub(super) fn new(store: Arc<dyn Inspect>) -> Arc<Self> {
+        Arc::new(Self { store, state: Mutex::default() })
+    }
+
+    /// Sends messages that take so many `bytes`, and waits for the answer.
+    pub(super) async fn send(self: &Arc<Self>, home: &Home, messages: Vec<Message>, bytes: usize) -> Sent {
+        let (answer, sent) = oneshot::channel();
+        let answer = Box::new(move |told| {
+            // A caller that is gone does not want the answer.
+            let _ = answer.send(told);
+        });
+        self.post(home, Letter { messages, bytes, answer });
+        sent.await.expect("home answers what it was given, or panicked")
+    }
+
+    /// The same, blocking the thread.
+    pub(super) fn send_blocking(self: &Arc<Self>, home: &Home, messages: Vec<Message>, bytes: usize) -> Sent {
+        let (answer, sent) = mpsc::sync_channel(1);
+        let answer = Box::new(move |told| {
+            let _ = answer.send(told);
+        });
+        self.post(home, Letter { messages, bytes, answer });
+        sent.recv().expect("home answers what it was given, or panicked")
+    }
+
+    fn post(self: &Arc<Self>, home: &Home, letter: Letter) {
+        let mut state = self.lock();
+        if letter.messages.len() > FEW || letter.bytes > SMALL {
+            // What waits may be of the same sender, who relies on the order.
+            while let Some(batch) = state.take() {
+                state.carriers += 1;
+                home.begin(Carrier::new(self).carry(batch));
+            }
+            let store = self.store.clone();
+            home.begin(async move {
+                alone(&*store, letter, 0).await;
+            });
+        } else if state.carriers == 0 {
+            state.carriers = 1;
+            home.begin(Carrier::new(self).carry(vec![letter]));
+        } else {
+            state.waiting.push(letter);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Nothing under this lock panics.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// As much of what waits as may share a call.
+    fn take(&mut self) -> Option<Vec<Letter>> {
+        let (mut messages, mut bytes) = (0, 0);
+        let fits = |letter: &&Letter| {
+            messages += letter.messages.len();
+            bytes += letter.bytes;
+            messages <= MOST && bytes <= MOST_BYTES
+        };
+        let some = self.waiting.iter().take_while(fits).count();
+        let rest = self.waiting.split_off(some);
+        Some(std::mem::replace(&mut self.waiting, rest)).filter(|batch| !batch.is_empty())
+    }
+}
+
+/// A task that sends batches while any wait.
+struct Carrier {
+    outbox: Arc<Outbox>,
+    is_done: bool,
+}
+
+impl Carrier {
+    fn new(outbox: &Arc<Outbox>) -> Self {
+        Self { outbox: outbox.clone(), is_done: false }
+    }
+
+    async fn carry(mut self, mut batch: Vec<Letter>) {
+        loop {
+            deliver(&*self.outbox.store, batch).await;
+            let mut state = self.outbox.lock();
+            let Some(next) = state.take() else {
+                state.carriers -= 1;
+                self.is_done = true;
+                return;
+            };
+            batch = next;
+        }
+    }
+}
+
+impl Drop for Carrier {
+    /// Where home ends or a store panics, nobody must wait for ever.
+    fn drop(&mut self) {
+        if !self.is_done {
+            let mut state = self.outbox.lock();
+            state.carriers -= 1;
+            let abandoned = if state.carriers == 0 { std::mem::take(&mut state.waiting) } else { Vec::new() };
+            drop(state);
+            drop(abandoned);
+        }
+    }
+}
+
+/// The one thing that is asked of a store here.
+trait Enqueue: Sync {
+    fn enqueue<'a>(&'a self, messages: &'a [Message]) -> Boxed<'a, Result<(), EnqueueError>>;
+}
+
+impl Enqueue for dyn Inspect {
+    fn enqueue<'a>(&'a self, messages: &'a [Message]) -> Boxed<'a, Result<(), EnqueueError>> {
+        crate::store::Store::enqueue(self, messages)
+    }
+}
+
+/// Sends letters in one call, and tells each sender what became of its own.
+async fn deliver(store: &(impl Enqueue + ?Sized), mut letters: Vec<Letter>) {
+    if letters.len() == 1 {
+        alone(store, letters.remove(0), 0).await;
+        return;
+    }
+    let counts: Vec<usize> = letters.iter().map(|letter| letter.messages.len()).collect();
+    let all: Vec<Message> = letters.iter_mut().flat_map(|letter| letter.messages.drain(..)).collect();
+    let (stored, mut common) = match store.enqueue(&all).await {
+        Ok(()) => (all.len(), None),
+        Err(EnqueueError::NotStored { stored, cause }) => (stored, of_all(cause)),
+        Err(EnqueueError::Unknown(cause)) => (0, Some(EnqueueError::Unknown(cause))),
+        Err(EnqueueError::Invalid { .. } | EnqueueError::TooLarge { .. }) => (0, None),
+    };
+    let (mut all, mut before) = (all.into_iter(), 0);
+    for (mut letter, count) in letters.into_iter().zip(counts) {
+        letter.messages.extend(all.by_ref().take(count));
+        let first = stored.saturating_sub(before).min(count);
+        before += count;
+        if first == count {
+            (letter.answer)(Ok(letter.messages));
+        } else if let Some(error) = &common {
+            (letter.answer)(Err(behind(first, error.clone())));
+        } else {
+            common = alone(store, letter, first).await;
+        }
+    }
+}
+
+/// Sends what one sender sent, from its message number `first` on, which counts from 0; those before are stored. Returns the
+/// error of those who were to be sent after it, where that is clear already.
+async fn alone(store: &(impl Enqueue + ?Sized), letter: Letter, first: usize) -> Option<EnqueueError> {
+    let Letter { messages, answer, .. } = letter;
+    match store.enqueue(&messages[first..]).await {
+        Ok(()) => {
+            answer(Ok(messages));
+            None
+        }
+        Err(error) => {
+            let others = match &error {
+                EnqueueError::NotStored { cause, .. } => of_all(cause.clone()),
+                EnqueueError::Unknown(cause) => Some(EnqueueError::NotStored { stored: 0, cause: cause.clone() }),
+                EnqueueError::Invalid { .. } | EnqueueError::TooLarge { .. } => None,
+            };
+            answer(Err(behind(first, error)));
+            others
+        }
+    }
+}
+
+/// What everybody is told where the cause is nobody's own.
+fn of_all(cause: StoreError) -> Option<EnqueueError> {
+    let is_common = matches!(cause, StoreError::Unreachable(_) | StoreError::Busy(_));
+    is_common.then_some(EnqueueError::NotStored { stored: 0, cause })
+}
+
+/// The same error of messages that have so many stored ones before them.
+fn behind(first: usize, error: EnqueueError) -> EnqueueError {
+    match error {
+        EnqueueError::NotStored { stored, cause } => EnqueueError::NotStored { stored: first + stored, cause },
+        other => other,
+    }
+}
+
+impl fmt::Debug for Outbox {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Outbox").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+    use std::future::ready;
+
+    use super::*;
+    use crate::clock::Timestamp;
+    use crate::message::{Entries, MessageId};
+    use crate::queue_name::QueueName;
+
+    /// Answers one call after the other as it is told, and notes how many messages each brought.
+    struct Fake {
+        answers: Mutex<VecDeque<Result<(), EnqueueError>>>,
+        calls: Mutex<Vec<usize>>,
+    }
+
+    impl Enqueue for Fake {
+        fn enqueue<'a>(&'a self, messages: &'a [Message]) -> Boxed<'a, Result<(), EnqueueError>> {
+            self.calls.lock().unwrap().push(messages.len());
+            Box::pin(ready(self.answers.lock().unwrap().pop_front().unwrap()))
+        }
+    }
+
+    /// What senders of so many messages each are told when the store answers so, and how many messages each call brought.
+    fn told(counts: &[usize], answers: &[Result<(), EnqueueError>]) -> (Vec<Result<usize, EnqueueError>>, Vec<usize>) {
+        let message = Message {
+            queue_name: QueueName::default(),
+            actor_name: "act".into(),
+            args: Vec::new(),
+            kwargs: Entries::default(),
+            options: Entries::default(),
+            message_id: MessageId::random(),
+            message_timestamp: Timestamp::EPOCH,
+        };
+        let told = Arc::<Mutex<Vec<Result<usize, EnqueueError>>>>::default();
+        let letter = |count: &usize| {
+            let told = told.clone();
+            let answer = move |sent: Sent| told.lock().unwrap().push(sent.map(|messages| messages.len()));
+            Letter { messages: vec![message.clone(); *count], bytes: 0, answer: Box::new(answer) }
+        };
+        let fake = Fake { answers: Mutex::new(answers.iter().cloned().collect()), calls: Mutex::default() };
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(deliver(&fake, counts.iter().map(letter).collect()));
+        assert_eq!(fake.answers.into_inner().unwrap().len(), 0);
+        let told = told.lock().unwrap().clone();
+        (told, fake.calls.into_inner().unwrap())
+    }
+
+    fn not_stored(stored: usize, cause: StoreError) -> EnqueueError {
+        EnqueueError::NotStored { stored, cause }
+    }
+
+    fn full() -> StoreError {
+        StoreError::Full("it".to_owned())
+    }
+
+    fn away() -> StoreError {
+        StoreError::Unreachable("it".to_owned())
+    }
+
+    #[test]
+    fn each_sender_gets_its_own_messages_back() {
+        assert_eq!(told(&[1, 3, 2], &[Ok(())]), (vec![Ok(1), Ok(3), Ok(2)], vec![6]));
+    }
+
+    #[test]
+    fn what_is_refused_for_one_sender_is_stored_for_the_others() {
+        let answers = [Err(not_stored(0, full())), Ok(()), Err(not_stored(0, full())), Ok(())];
+        let expected = vec![Ok(1), Err(not_stored(0, full())), Ok(1)];
+        assert_eq!(told(&[1, 1, 1], &answers), (expected, vec![3, 1, 1, 1]));
+    }
+
+    #[test]
+    fn a_sender_hears_how_many_of_its_own_are_stored() {
+        let answers = [Err(not_stored(3, full())), Err(not_stored(0, full())), Ok(())];
+        assert_eq!(told(&[2, 2, 1], &answers), (vec![Ok(2), Err(not_stored(1, full())), Ok(1)], vec![5, 1, 1]));
+        let answers = [Err(not_stored(3, away()))];
+        let expected = vec![Ok(2), Err(not_stored(1, away())), Err(not_stored(0, away()))];
+        assert_eq!(told(&[2, 2, 1], &answers), (expected, vec![5]));
+    }
+
+    #[test]
+    fn an_unknown_outcome_is_that_of_all_who_were_in_the_call_and_of_nobody_else() {
+        let unknown = || EnqueueError::Unknown(away());
+        assert_eq!(told(&[1, 1], &[Err(unknown())]), (vec![Err(unknown()), Err(unknown())], vec![2]));
+        let answers = [Err(not_stored(0, full())), Err(unknown())];
+        let expected = vec![Err(unknown()), Err(not_stored(0, away())), Err(not_stored(0, away()))];
+        assert_eq!(told(&[1, 1, 1], &answers), (expected, vec![3, 1]), "the others were not sent any more");
+    }
+}
