@@ -128,7 +128,8 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// # Errors
     ///
     /// When the answer was lost: each ending happened as a whole, or not at all. To repeat the call is safe, except for
-    /// [`Place::Head`]; those that had happened answer [`Answer::Unknown`] then.
+    /// [`Place::Head`]; those that had happened answer [`Answer::Unknown`] then. A store may answer in parts what is large:
+    /// where some of them were answered and others were not, these are [`Answer::Lost`].
     ///
     /// # Order
     ///

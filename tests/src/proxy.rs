@@ -52,6 +52,11 @@ struct State {
     made: usize,
     /// As many of them, the oldest, are stranded.
     stranded: usize,
+    /// Bytes a second that pass in each direction, over all connections together.
+    rate: Option<u32>,
+    /// When each direction is free again, requests first.
+    free: [Duration; 2],
+    started: Stopwatch,
 }
 
 impl Proxy {
@@ -70,6 +75,9 @@ impl Proxy {
             links: Vec::new(),
             made: 0,
             stranded: 0,
+            rate: None,
+            free: [Duration::ZERO; 2],
+            started: Stopwatch::start(),
         };
         let shared = Arc::new(Shared { state: Mutex::new(state), changed: Condvar::new() });
         let proxy = Self { address, shared: Arc::clone(&shared) };
@@ -117,6 +125,11 @@ impl Proxy {
         self.shared.state().latency = latency;
     }
 
+    /// Lets so many bytes a second pass in each direction, over all connections together. Who sends more has to wait.
+    pub fn throttle(&self, rate: u32) {
+        self.shared.state().rate = Some(rate);
+    }
+
     /// Lets nothing through any more on the connections of this moment, and leaves them open; new ones pass. As when a router
     /// forgets them.
     pub fn strand(&self) {
@@ -135,6 +148,17 @@ impl Proxy {
     /// From now on new connections go to another upstream.
     pub fn redirect(&self, upstream: &str) {
         upstream.clone_into(&mut self.shared.state().upstream);
+    }
+}
+
+impl State {
+    /// How long it takes until so many bytes have passed, after those that came before them.
+    fn take_turn(&mut self, bytes: usize, replies: bool) -> Duration {
+        let (Some(rate), Ok(bytes)) = (self.rate, u32::try_from(bytes)) else { return Duration::ZERO };
+        let now = self.started.elapsed();
+        let free = &mut self.free[usize::from(replies)];
+        *free = now.max(*free) + Duration::from_secs_f64(f64::from(bytes) / f64::from(rate));
+        free.saturating_sub(now)
     }
 }
 
@@ -168,13 +192,25 @@ impl Shared {
         let number = state.made;
         drop(state);
         for (from, to, replies) in [(client.try_clone()?, server.try_clone()?, false), (server, client, true)] {
-            let shared = Arc::clone(self);
+            let (shared, receiver) = (Arc::clone(self), Arc::clone(self));
             let (sent, arriving) = sync_channel(IN_FLIGHT);
             let source = from.try_clone()?;
-            thread::spawn(move || receive(source, &sent));
+            thread::spawn(move || receiver.receive(source, &sent, replies));
             thread::spawn(move || shared.pump(&arriving, &from, to, number, replies));
         }
         Ok(())
+    }
+
+    /// Takes in what one side sends, as fast as it may pass, until it ends or the other side does.
+    fn receive(&self, mut from: TcpStream, sent: &SyncSender<Flight>, replies: bool) {
+        let mut buffer = [0; 16 * 1024];
+        while let Ok(read @ 1..) = from.read(&mut buffer) {
+            let turn = self.state().take_turn(read, replies);
+            thread::sleep(turn);
+            if sent.send((Stopwatch::start(), buffer[..read].to_vec())).is_err() {
+                return;
+            }
+        }
     }
 
     fn pump(&self, arriving: &Receiver<Flight>, from: &TcpStream, mut to: TcpStream, number: usize, replies: bool) {
@@ -197,13 +233,3 @@ impl Shared {
 
 /// Bytes on their way, and since when.
 type Flight = (Stopwatch, Vec<u8>);
-
-/// Takes in what one side sends, until it ends or the other side does.
-fn receive(mut from: TcpStream, sent: &SyncSender<Flight>) {
-    let mut buffer = [0; 16 * 1024];
-    while let Ok(read @ 1..) = from.read(&mut buffer) {
-        if sent.send((Stopwatch::start(), buffer[..read].to_vec())).is_err() {
-            return;
-        }
-    }
-}

@@ -182,7 +182,7 @@ async fn deliver(store: &(impl Enqueue + ?Sized), mut letters: Vec<Letter>) {
         Ok(()) => (all.len(), None),
         Err(EnqueueError::NotStored { stored, cause }) => (stored, of_all(cause)),
         Err(EnqueueError::Unknown(cause)) => (0, Some(EnqueueError::Unknown(cause))),
-        Err(EnqueueError::Invalid { .. } | EnqueueError::TooLarge { .. }) => (0, None),
+        Err(_) => (0, None),
     };
     let (mut all, mut before) = (all.into_iter(), 0);
     for (mut letter, count) in letters.into_iter().zip(counts) {
@@ -212,7 +212,7 @@ async fn alone(store: &(impl Enqueue + ?Sized), letter: Letter, first: usize) ->
             let others = match &error {
                 EnqueueError::NotStored { cause, .. } => of_all(cause.clone()),
                 EnqueueError::Unknown(cause) => Some(EnqueueError::NotStored { stored: 0, cause: cause.clone() }),
-                EnqueueError::Invalid { .. } | EnqueueError::TooLarge { .. } => None,
+                _ => None,
             };
             answer(Err(behind(first, error)));
             others

@@ -67,4 +67,7 @@ pub enum Answer {
     Unknown,
     /// The store refused; nothing happened, and the worker still holds the message.
     Failed(StoreError),
+    /// No answer came for it, as there was for others: it happened as a whole, or not at all. To repeat it is safe, except
+    /// for [`Place::Head`].
+    Lost(StoreError),
 }

@@ -43,6 +43,7 @@ mod refusal;
 mod scan;
 mod scripts;
 mod slices;
+mod stream;
 mod trouble;
 mod upkeep;
 mod wait;
@@ -55,6 +56,7 @@ use redis::FromRedisValue as _;
 
 use self::candidates::Candidates;
 use self::connection::{Link, Server};
+use self::fetch::Appetite;
 use self::keys::Keys;
 use self::scripts::{Call, Script, Scripts};
 use self::trouble::Trouble;
@@ -77,8 +79,12 @@ pub struct RedisStore {
     keys: Keys,
     clock: Clock,
     scripts: Scripts,
-    /// For all calls.
+    /// For all calls but those of `pulse`. Their answers may be large.
     link: Link,
+    /// For beats, which no large answer must hold up; made by the first of them.
+    pulse: Link,
+    /// Bytes that the next fetch may bring.
+    appetite: Appetite,
     /// Hears what becomes ready, on a connection of its own.
     ear: Ear,
     /// What each worker's beats have seen so far. Locked for moments only, never across a call.
@@ -104,6 +110,8 @@ impl RedisStore {
             clock,
             scripts: Scripts::new(),
             link: Link::new(Arc::clone(&server)),
+            pulse: Link::new(Arc::clone(&server)),
+            appetite: Appetite::default(),
             ear: Ear::new(server),
             upkeep: Mutex::default(),
             candidates: Candidates::default(),
@@ -164,7 +172,7 @@ impl Store for RedisStore {
     }
 
     fn finish<'a>(&'a self, lease: &'a Lease, endings: &'a [Ending]) -> Boxed<'a, Result<Vec<Answer>, StoreError>> {
-        Box::pin(self.finish_all(lease, endings))
+        Box::pin(self.finish_all(&self.link, lease, endings))
     }
 
     fn beat<'a>(&'a self, lease: &'a Lease, held: &'a [Claim]) -> Boxed<'a, Result<Beat, StoreError>> {

@@ -1,37 +1,62 @@
 //! Claims that a store has and their worker does not know of, because the answer that brought them was lost.
 //!
-//! A worker may be about to hear of a claim while it beats, so nothing is given back before no call can be under way any more.
+//! A worker may be about to hear of a claim while it beats, or about to end one that it does not count any more, and such a
+//! call may take long where the network is slow. So nothing is given back while a call is under way that had begun before the
+//! claim was seen, nor soon after it.
 
 use std::collections::HashMap;
 use std::time::Duration;
 
 use crate::store::{Claim, Ending};
 
-/// After this long, no call that claimed something can still be under way.
+/// After this long, a worker has heard of what a call brought, and nothing that was given up arrives any more.
 const SURPLUS_AFTER: Duration = Duration::from_secs(4);
 
-/// The claims of one worker that it did not know of, since when.
+/// The claims of one worker that it did not know of.
 #[derive(Debug, Default)]
-pub(super) struct Surplus(HashMap<Claim, Duration>);
+pub(super) struct Surplus {
+    /// Since when.
+    claims: HashMap<Claim, Duration>,
+    /// When the calls began that are under way, of those that may take long.
+    calls: Vec<Duration>,
+}
 
 impl Surplus {
     /// The worker does know of these claims: it tries to end them.
     pub(super) fn remember(&mut self, endings: &[Ending]) {
-        if !self.0.is_empty() {
+        if !self.claims.is_empty() {
             for ending in endings {
-                self.0.remove(&ending.claim);
+                self.claims.remove(&ending.claim);
             }
+        }
+    }
+
+    /// A call has begun that may bring claims or end them.
+    pub(super) fn begin_call(&mut self, uptime: Duration) {
+        self.calls.push(uptime);
+    }
+
+    /// A call is over that had begun at `since`, answered or not.
+    pub(super) fn end_call(&mut self, since: Duration, uptime: Duration) {
+        if let Some(place) = self.calls.iter().position(|call| *call == since) {
+            self.calls.swap_remove(place);
+        }
+        for seen in self.claims.values_mut().filter(|seen| **seen >= since) {
+            *seen = uptime;
         }
     }
 
     /// Takes in which claims the worker does not know of, and says which of them it cannot come to know any more.
     pub(super) fn forgotten(&mut self, uptime: Duration, surplus: Vec<Claim>) -> Vec<Claim> {
-        let known = std::mem::take(&mut self.0);
+        let known = std::mem::take(&mut self.claims);
         let since = |claim: &Claim| known.get(claim).copied().unwrap_or(uptime);
-        let is_over = |claim: &Claim| uptime.saturating_sub(since(claim)) > SURPLUS_AFTER;
+        let is_over = |claim: &Claim| {
+            let since = since(claim);
+            uptime.saturating_sub(since) > SURPLUS_AFTER && self.calls.iter().all(|call| *call > since)
+        };
         // What goes back may be claimed again, by a call that is under way then.
         let (mut forgotten, left): (Vec<_>, Vec<_>) = surplus.into_iter().partition(is_over);
-        self.0 = left.into_iter().map(|claim| (claim.clone(), since(&claim))).collect();
+        self.claims = left.into_iter().map(|claim| (claim.clone(), since(&claim))).collect();
         forgotten.sort_unstable();
         forgotten
     }
@@ -55,5 +80,20 @@ mod tests {
         assert_eq!(surplus.forgotten(at(3), vec![claim("a"), claim("b")]), []);
         assert_eq!(surplus.forgotten(at(5), vec![claim("a"), claim("b"), claim("c")]), [claim("a")]);
         assert_eq!(surplus.forgotten(at(6), vec![claim("a")]), [], "it was claimed once more");
+    }
+
+    #[test]
+    fn what_a_long_call_may_bring_is_not_forgotten() {
+        let claim = || vec![Claim { queue: QueueName::default(), id: Arc::from("a") }];
+        let (mut surplus, at) = (Surplus::default(), Duration::from_secs);
+        surplus.begin_call(at(0));
+        for seconds in 1..20 {
+            assert_eq!(surplus.forgotten(at(seconds), claim()), []);
+        }
+        surplus.end_call(at(0), at(20));
+        assert_eq!(surplus.forgotten(at(21), claim()), [], "the worker may be about to hear of it");
+        // What began later cannot bring it.
+        surplus.begin_call(at(22));
+        assert_eq!(surplus.forgotten(at(25), claim()), claim());
     }
 }

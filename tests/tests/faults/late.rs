@@ -119,7 +119,7 @@ async fn an_end_that_arrives_after_a_take_over_changes_nothing() {
         assert_eq!(pair.counts().await, Counts::default());
     });
     for each in each {
-        each.await;
+        Box::pin(each).await;
     }
 }
 

@@ -14,4 +14,5 @@ mod outages;
 mod rig;
 mod rights;
 mod sends;
+mod slow;
 mod work;

@@ -9,7 +9,7 @@ use tokio::sync::watch;
 
 use crate::rig::{eventually, now};
 
-pub(crate) const WORK: &[&Declaration] = actors![say, shout, weigh, flaky, die, gate, gate_and_die];
+pub(crate) const WORK: &[&Declaration] = actors![say, shout, weigh, flaky, die, gate, gate_and_die, gate_and_weigh];
 
 /// What was said, and how often; and whether the gate is open.
 #[derive(Clone, Debug)]
@@ -102,4 +102,16 @@ pub(crate) async fn gate_and_die(board: &Board, what: String) -> Result<(), Stri
     board.write(&what);
     let _ = board.0.gate.subscribe().wait_for(|is_open| *is_open).await;
     Err("as asked for".to_owned())
+}
+
+/// Waits for the gate, fails, and is done when it runs again.
+#[actor(max_retries = 3, min_backoff = "10ms", max_backoff = "20ms")]
+pub(crate) async fn gate_and_weigh(board: &Board, what: String) -> Result<(), String> {
+    let size = format!("{} of {}", what.len(), &what[..1]);
+    if board.write(&format!("{size}, at first")) == 1 {
+        let _ = board.0.gate.subscribe().wait_for(|is_open| *is_open).await;
+        return Err("not yet".to_owned());
+    }
+    board.write(&size);
+    Ok(())
 }

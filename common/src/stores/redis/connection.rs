@@ -1,64 +1,109 @@
 //! Connections to one server, made anew when they break.
 //!
 //! The client crate notices neither a half-open connection nor a server that does not answer, and repeats nothing by
-//! itself; so the rules are here. Each call has a time limit. A call that may have run is never repeated. A connection is
-//! thrown away when it breaks, when a call gets no answer in time, and when its server became a replica; the next call
-//! makes a new one, and others wait for that. (Not only after several such calls: a worker that waits makes one a second,
-//! and has to be back within five.)
+//! itself; so the rules are here. Each call is limited: not in its time, but in how long nothing may move on its connection
+//! meanwhile (`stream.rs`). A call that may have run is never repeated. A connection is thrown away when it breaks, when it
+//! was silent for too long under a call, and when its server became a replica; the next call makes a new one, and others
+//! wait for that. (Not only after several such calls: a worker that waits makes one a second, and has to be back within five.)
+//!
+//! On one connection, an answer waits for all of those before it. What must be quick whatever else is under way, a worker's
+//! beat, therefore goes over another one ([`Link`]) than what may be large; it is made when it is first used, so who only
+//! sends has one.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
-use redis::io::tcp::{TcpSettings, socket2::TcpKeepalive};
 use redis::{
-    AsyncConnectionConfig, Client, Cmd, ConnectionAddr, ConnectionInfo, ErrorKind, IntoConnectionInfo as _,
-    ProtocolVersion, PushInfo, PushKind, RedisError, ServerErrorKind, Value,
+    AsyncConnectionConfig, Cmd, ConnectionAddr, ErrorKind, IntoConnectionInfo as _, Pipeline, ProtocolVersion,
+    PushInfo, PushKind, RedisConnectionInfo, RedisError, RedisResult, ServerErrorKind, Value,
 };
 use tokio::sync::Mutex;
+use tokio::task::AbortHandle;
 use tokio::time::timeout;
 
 use super::refusal::{READONLY, refusal};
+use super::stream::{Stream, Traffic};
 use crate::clock::Stopwatch;
 use crate::error::{ConnectError, StoreError};
 use crate::stores::without_password;
 
-/// How long a call may take.
+/// How long nothing may move under a call, and how long it may take to connect.
 pub(super) const CALL_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Bytes of bodies from which on a call is a large one.
+pub(super) const LARGE: usize = 64 * 1024;
 
 /// After a failed attempt to connect, the next callers get its error for so long.
 const RECONNECT_PAUSE: Duration = Duration::from_millis(100);
 
-/// An idle connection is probed after this long, and then as often.
-const KEEPALIVE: Duration = Duration::from_secs(5);
-
 /// Where the server is, and how to speak with it.
 #[derive(Debug)]
 pub(super) struct Server {
-    client: Client,
-    /// For servers and proxies that know RESP2 only: no pushes then.
-    old_client: Client,
+    host: String,
+    port: u16,
+    settings: RedisConnectionInfo,
     address: String,
+}
+
+/// One connection; closed when its last clone is gone.
+#[derive(Clone, Debug)]
+pub(super) struct Line {
+    connection: MultiplexedConnection,
+    traffic: Traffic,
+    _driver: Arc<Driver>,
+}
+
+/// The task that reads and writes.
+#[derive(Debug)]
+struct Driver(AbortHandle);
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+impl Line {
+    /// Sends a command and waits for its answer; `None` when nothing moved for too long.
+    pub(super) async fn call(&mut self, command: &Cmd) -> Option<RedisResult<Value>> {
+        self.traffic.wait_for(CALL_TIMEOUT, self.connection.send_packed_command(command)).await
+    }
+
+    /// The same with a command that takes so many bytes.
+    async fn call_large(&mut self, command: &Cmd, bytes: usize) -> Option<RedisResult<Value>> {
+        self.traffic.wait_for_large(CALL_TIMEOUT, bytes, self.connection.send_packed_command(command)).await
+    }
+
+    /// The same with commands that go together, and `count` answers.
+    pub(super) async fn call_all(&mut self, commands: &Pipeline, count: usize) -> Option<RedisResult<Vec<Value>>> {
+        self.traffic.wait_for(CALL_TIMEOUT, self.connection.send_packed_commands(commands, 0, count)).await
+    }
+}
+
+/// What a call failed with when nothing moved for too long.
+pub(super) fn silence() -> StoreError {
+    StoreError::Unreachable(format!("no answer within {CALL_TIMEOUT:?}"))
 }
 
 impl Server {
     /// Reads a URL. Whatever it says of the protocol, RESP3 is tried first.
     pub(super) fn new(url: &str) -> Result<Self, ConnectError> {
-        let wrong = |error: RedisError| ConnectError::Url { url: without_password(url), reason: error.to_string() };
-        let info = url.into_connection_info().map_err(wrong)?;
-        let address = address(&info);
-        let tcp = TcpSettings::default()
-            .set_nodelay(true)
-            .set_keepalive(TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE));
-        #[cfg(target_os = "linux")]
-        let tcp = tcp.set_user_timeout(2 * CALL_TIMEOUT);
-        let open = |protocol| {
-            let settings = info.redis_settings().clone().set_protocol(protocol);
-            let info = info.clone().set_redis_settings(settings).set_tcp_settings(tcp.clone());
-            Client::open(info).map_err(wrong)
+        let wrong = |reason: String| ConnectError::Url { url: without_password(url), reason };
+        let info = url.into_connection_info().map_err(|error| wrong(error.to_string()))?;
+        let ConnectionAddr::Tcp(host, port) = info.addr() else {
+            return Err(wrong("only `redis://HOST` is supported".to_owned()));
         };
-        Ok(Self { client: open(ProtocolVersion::RESP3)?, old_client: open(ProtocolVersion::RESP2)?, address })
+        let settings = info.redis_settings().clone();
+        let db = match settings.db() {
+            0 => String::new(),
+            db => format!("/{db}"),
+        };
+        // An IPv6 address has colons of its own.
+        let (open, close) = if host.contains(':') { ("[", "]") } else { ("", "") };
+        let address = format!("redis://{open}{host}{close}:{port}{db}");
+        Ok(Self { host: host.clone(), port: *port, settings, address })
     }
 
     /// Without user and password.
@@ -67,27 +112,34 @@ impl Server {
     }
 
     /// A new connection, that tells `on_push` what the server sends unasked, and when it is lost.
-    pub(super) async fn connect(
-        &self,
-        on_push: impl Fn(PushInfo) + Send + Sync + 'static,
-    ) -> Result<MultiplexedConnection, StoreError> {
-        let plain = AsyncConnectionConfig::new().set_connection_timeout(Some(CALL_TIMEOUT)).set_response_timeout(None);
+    pub(super) async fn connect(&self, on_push: impl Fn(PushInfo) + Send + Sync + 'static) -> Result<Line, StoreError> {
+        let plain = AsyncConnectionConfig::new().set_connection_timeout(None).set_response_timeout(None);
         let config = plain.clone().set_push_sender(move |push| {
             on_push(push);
             Ok::<(), ()>(())
         });
         let connecting = async {
-            match self.client.get_multiplexed_async_connection_with_config(&config).await {
+            match self.open(ProtocolVersion::RESP3, config).await {
+                // Servers and proxies that know RESP2 only: no pushes then.
                 Err(error) if error.kind() == ErrorKind::RESP3NotSupported => {
-                    self.old_client.get_multiplexed_async_connection_with_config(&plain).await
+                    self.open(ProtocolVersion::RESP2, plain).await
                 }
-                connected => connected,
+                opened => opened,
             }
         };
         match timeout(CALL_TIMEOUT, connecting).await {
             Ok(connected) => connected.map_err(|error| refusal(&error)),
             Err(_) => Err(StoreError::Unreachable(format!("no connection within {CALL_TIMEOUT:?}"))),
         }
+    }
+
+    async fn open(&self, protocol: ProtocolVersion, config: AsyncConnectionConfig) -> RedisResult<Line> {
+        let stream = Stream::connect(&self.host, self.port, 2 * CALL_TIMEOUT).await.map_err(RedisError::from)?;
+        let traffic = stream.traffic().clone();
+        let settings = self.settings.clone().set_protocol(protocol);
+        let (connection, driver) = MultiplexedConnection::new_with_config(&settings, stream, config).await?;
+        let driver = Arc::new(Driver(tokio::spawn(driver).abort_handle()));
+        Ok(Line { connection, traffic, _driver: driver })
     }
 }
 
@@ -113,7 +165,7 @@ impl From<CallError> for StoreError {
     }
 }
 
-/// The connection that all calls share.
+/// A connection that calls share.
 #[derive(Debug)]
 pub(super) struct Link {
     server: Arc<Server>,
@@ -129,7 +181,7 @@ struct Slot {
 
 #[derive(Clone, Debug)]
 struct Live {
-    connection: MultiplexedConnection,
+    line: Line,
     is_broken: Arc<AtomicBool>,
 }
 
@@ -144,11 +196,16 @@ impl Link {
 
     /// Sends a command and waits for its answer.
     pub(super) async fn call(&self, command: &Cmd) -> Result<Value, CallError> {
-        let Live { mut connection, is_broken } = self.live().await.map_err(CallError::NotSent)?;
-        let Ok(answer) = timeout(CALL_TIMEOUT, connection.send_packed_command(command)).await else {
+        self.call_with(command, 0).await
+    }
+
+    /// The same with a command whose bodies take so many bytes.
+    pub(super) async fn call_with(&self, command: &Cmd, bytes: usize) -> Result<Value, CallError> {
+        let Live { mut line, is_broken } = self.live().await.map_err(CallError::NotSent)?;
+        let answer = if bytes < LARGE { line.call(command).await } else { line.call_large(command, bytes).await };
+        let Some(answer) = answer else {
             is_broken.store(true, Ordering::Relaxed);
-            let cause = format!("no answer within {CALL_TIMEOUT:?}");
-            return Err(CallError::Lost(StoreError::Unreachable(cause)));
+            return Err(CallError::Lost(silence()));
         };
         let error = match answer.and_then(Value::extract_error) {
             Ok(value) => return Ok(value),
@@ -187,31 +244,16 @@ impl Link {
             }
         });
         match connected.await {
-            Ok(connection) => {
-                let live = Live { connection, is_broken };
-                *slot = Slot { live: Some(live.clone()), failed: None };
-                Ok(live)
+            Ok(line) => {
+                let made = Live { line, is_broken };
+                *slot = Slot { live: Some(made.clone()), failed: None };
+                Ok(made)
             }
             Err(error) => {
                 *slot = Slot { live: None, failed: Some((Stopwatch::start(), error.clone())) };
                 Err(error)
             }
         }
-    }
-}
-
-fn address(info: &ConnectionInfo) -> String {
-    let db = match info.redis_settings().db() {
-        0 => String::new(),
-        db => format!("/{db}"),
-    };
-    match info.addr() {
-        ConnectionAddr::Tcp(host, port) | ConnectionAddr::TcpTls { host, port, .. } => {
-            // An IPv6 address has colons of its own.
-            let (open, close) = if host.contains(':') { ("[", "]") } else { ("", "") };
-            format!("redis://{open}{host}{close}:{port}{db}")
-        }
-        other => format!("{other}{db}"),
     }
 }
 

@@ -1,8 +1,11 @@
 //! Fetching: what is popped is claimed in the same step.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use redis::Value;
 
 use super::candidates::Told;
+use super::connection::CallError;
 use super::enqueue::CHUNK_BYTES;
 use super::inspect::millis;
 use super::refusal::from_script;
@@ -20,8 +23,35 @@ use crate::store::{Claim, Delivery, Fetched, Lease, Undecodable, Want};
 /// message grows with its retries.
 pub(super) const LARGEST: usize = 2 * MAX_MESSAGE_SIZE;
 
+/// The least that is asked for.
+const LEAST_BYTES: usize = 64 * 1024;
+
+/// How many bytes a fetch may bring: less after one whose answer was lost, more again after one that came.
+#[derive(Debug)]
+pub(super) struct Appetite(AtomicUsize);
+
+impl Default for Appetite {
+    fn default() -> Self {
+        Self(AtomicUsize::new(CHUNK_BYTES))
+    }
+}
+
+impl Appetite {
+    fn bytes(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    fn came(&self) {
+        self.0.store((self.bytes() * 2).min(CHUNK_BYTES), Ordering::Relaxed);
+    }
+
+    fn was_lost(&self) {
+        self.0.store((self.bytes() / 2).max(LEAST_BYTES), Ordering::Relaxed);
+    }
+}
+
 impl RedisStore {
-    /// Brings at most about [`CHUNK_BYTES`], or one message where that is larger.
+    /// Brings at most about [`CHUNK_BYTES`], less after an answer that was lost, or one message where that is larger.
     pub(super) async fn fetch_wanted(
         &self,
         lease: &Lease,
@@ -31,12 +61,19 @@ impl RedisStore {
         let asked = self.candidates.choose(wants);
         let most = asked.wants.iter().fold(0, |sum: usize, want| sum.saturating_add(want.count.min(CHUNK)));
         let mut call = self.script(&self.scripts.fetch);
-        call.text(lease.worker.as_str()).count(CHUNK_BYTES).count(limit.min(most));
+        call.text(lease.worker.as_str()).count(self.appetite.bytes()).count(limit.min(most));
         for want in &asked.wants {
             call.text(want.queue.as_str()).text(&self.keys.fleet(&want.queue)).count(want.count.min(CHUNK));
         }
         let watch = Stopwatch::start();
-        let mut answer: Vec<Value> = call.run(&self.link).await?;
+        let _call = self.under_way(&lease.worker);
+        let answer = call.run::<Vec<Value>>(&self.link).await;
+        match &answer {
+            Ok(_) => self.appetite.came(),
+            Err(CallError::Lost(_)) => self.appetite.was_lost(),
+            Err(_) => {}
+        }
+        let mut answer = answer?;
         let now = Timestamp::from_millis(read(answer.pop().unwrap_or_default())?);
         self.clock.follow(now, watch.elapsed());
         let due: String = read(answer.pop().unwrap_or_default())?;

@@ -1,7 +1,12 @@
 //! Finishing: the plain acknowledgements of a batch in few commands, every other ending as a step of its own.
+//!
+//! What a call brings is cut by number and by bytes: after an outage many large endings are due at once, and one call with
+//! all of them would hold up the server and everybody else on this connection. Each part is answered by itself.
 
 use redis::Value;
 
+use super::connection::{CallError, Link};
+use super::enqueue::CHUNK_BYTES;
 use super::record::{Record, encode};
 use super::refusal::from_script;
 use super::scripts::{Call, read};
@@ -42,36 +47,63 @@ struct Other {
 }
 
 impl RedisStore {
-    pub(super) async fn finish_all(&self, lease: &Lease, endings: &[Ending]) -> Result<Vec<Answer>, StoreError> {
+    pub(super) async fn finish_all(
+        &self,
+        link: &Link,
+        lease: &Lease,
+        endings: &[Ending],
+    ) -> Result<Vec<Answer>, StoreError> {
         // Whoever tries to finish a message has not forgotten it.
-        self.with_upkeep(&lease.worker, |upkeep| upkeep.remember(endings));
-        let mut answers = vec![Answer::Unknown; endings.len()];
-        for places in order(endings).chunks(CHUNK) {
-            self.finish_chunk(lease, endings, places, &mut answers).await?;
+        self.with_upkeep(&lease.worker, |upkeep| upkeep.surplus.remember(endings));
+        let _call = self.under_way(&lease.worker);
+        let mut answers = vec![None; endings.len()];
+        let mut failed = None;
+        for part in parts(endings) {
+            match self.finish_part(link, lease, endings, &part, &mut answers).await {
+                Ok(()) => {}
+                Err(error) => {
+                    let is_lost = matches!(error, CallError::Lost(_));
+                    let error = StoreError::from(error);
+                    if is_lost {
+                        for place in &part {
+                            answers[*place] = Some(Answer::Lost(error.clone()));
+                        }
+                    }
+                    failed = Some(error);
+                    break;
+                }
+            }
         }
-        Ok(answers)
+        let Some(error) = failed else { return Ok(answers.into_iter().flatten().collect()) };
+        if answers.iter().all(|answer| matches!(answer, None | Some(Answer::Lost(_)))) {
+            return Err(error);
+        }
+        // What was not sent any more did not happen.
+        Ok(answers.into_iter().map(|answer| answer.unwrap_or_else(|| Answer::Failed(error.clone()))).collect())
     }
 
     /// Ends those at these places, and writes down their answers.
-    async fn finish_chunk(
+    async fn finish_part(
         &self,
+        link: &Link,
         lease: &Lease,
         endings: &[Ending],
         places: &[usize],
-        answers: &mut [Answer],
-    ) -> Result<(), StoreError> {
+        answers: &mut [Option<Answer>],
+    ) -> Result<(), CallError> {
         let mut plan = Plan::new(endings, places);
         for _ in 0..MAX_ROUNDS {
-            let said = self.send_endings(lease, endings, &plan).await?;
+            let said = self.send_endings(link, lease, endings, &plan).await?;
             let sent = plan.into_all();
             plan = Plan::default();
             for (other, said) in sent.zip(said) {
                 let place = other.place;
                 match said {
-                    Said::Answer(answer) => answers[place] = answer,
+                    Said::Answer(answer) => answers[place] = Some(answer),
                     Said::Cancelled(reason) => plan.others.push(Other { cancelled: Some(reason), ..other }),
                     Said::InUse => {
-                        answers[place] = Answer::Failed(StoreError::Refused("every id is in use".to_owned()));
+                        let refusal = StoreError::Refused("every id is in use".to_owned());
+                        answers[place] = Some(Answer::Failed(refusal));
                         plan.others.push(Other { is_fresh: true, ..other });
                     }
                 }
@@ -84,7 +116,13 @@ impl RedisStore {
     }
 
     /// One call; the answers in the order of [`Plan::into_all`].
-    async fn send_endings(&self, lease: &Lease, endings: &[Ending], plan: &Plan<'_>) -> Result<Vec<Said>, StoreError> {
+    async fn send_endings(
+        &self,
+        link: &Link,
+        lease: &Lease,
+        endings: &[Ending],
+        plan: &Plan<'_>,
+    ) -> Result<Vec<Said>, CallError> {
         let mut call = self.script(&self.scripts.finish);
         call.text(lease.worker.as_str()).count(plan.plain.len());
         for (queue, places) in &plan.plain {
@@ -96,7 +134,7 @@ impl RedisStore {
         for other in &plan.others {
             self.append(&mut call, &endings[other.place], other);
         }
-        let mut values = call.run::<Vec<Value>>(&self.link).await?.into_iter();
+        let mut values = call.run::<Vec<Value>>(link).await?.into_iter();
         let mut said = Vec::new();
         for (_, places) in &plan.plain {
             match values.next().unwrap_or_default() {
@@ -171,6 +209,40 @@ fn order(endings: &[Ending]) -> Vec<usize> {
     others.into_iter().chain(heads.into_iter().rev()).collect()
 }
 
+/// The places of the endings of each call, in the order in which they happen: at most [`CHUNK`] of them, and about
+/// [`CHUNK_BYTES`] of bodies, or one where that is larger.
+fn parts(endings: &[Ending]) -> Vec<Vec<usize>> {
+    let mut parts: Vec<Vec<usize>> = Vec::new();
+    let mut bytes = 0;
+    for place in order(endings) {
+        let size = bytes_of(&endings[place]);
+        match parts.last_mut() {
+            Some(part) if part.len() < CHUNK && bytes + size <= CHUNK_BYTES => part.push(place),
+            _ => {
+                parts.push(vec![place]);
+                bytes = 0;
+            }
+        }
+        bytes += size;
+    }
+    parts
+}
+
+/// Roughly the bytes of bodies that an ending sends.
+fn bytes_of(ending: &Ending) -> usize {
+    let own = match &ending.place {
+        Place::Gone | Place::Head => 0,
+        Place::Ready(message) | Place::Until(_, message) => message.size(),
+        Place::Dead(Body::Message(message), reason) => message.size() + reason.len(),
+        Place::Dead(Body::Raw(bytes), reason) => bytes.len() + reason.len(),
+    };
+    let also = ending.also.iter().map(|effect| match effect {
+        Effect::Enqueue(message) => message.size(),
+        Effect::Store { value, .. } => value.len(),
+    });
+    own + also.sum::<usize>()
+}
+
 impl<'a> Plan<'a> {
     fn new(endings: &'a [Ending], places: &[usize]) -> Self {
         let mut plan = Self::default();
@@ -211,5 +283,34 @@ impl From<Value> for Said {
                 Self::Answer(Answer::Failed(refusal))
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::Claim;
+
+    fn ending(place: Place) -> Ending {
+        Ending { claim: Claim { queue: QueueName::default(), id: "id".into() }, place, also: Vec::new() }
+    }
+
+    #[test]
+    fn a_part_is_bounded_by_number_and_by_bytes() {
+        let large = || ending(Place::Dead(Body::Raw(vec![0; CHUNK_BYTES / 2]), String::new()));
+        let small = || ending(Place::Gone);
+        let endings = [small(), large(), large(), small(), large(), small()];
+        assert_eq!(parts(&endings), [vec![0, 1, 2, 3], vec![4, 5]]);
+        let huge = ending(Place::Dead(Body::Raw(vec![0; CHUNK_BYTES + 1]), String::new()));
+        assert_eq!(parts(&[small(), huge, small()]), [vec![0], vec![1], vec![2]]);
+        let many: Vec<_> = std::iter::repeat_with(small).take(CHUNK + 1).collect();
+        assert_eq!(parts(&many).iter().map(Vec::len).collect::<Vec<_>>(), [CHUNK, 1]);
+    }
+
+    #[test]
+    fn of_what_is_given_back_the_last_goes_first() {
+        let heads: Vec<_> = std::iter::repeat_with(|| ending(Place::Head)).take(CHUNK + 2).collect();
+        let expected = [(2..CHUNK + 2).rev().collect(), vec![1, 0]];
+        assert_eq!(parts(&heads), expected);
     }
 }

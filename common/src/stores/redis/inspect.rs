@@ -58,7 +58,7 @@ impl RedisStore {
             names.extend(self.keys.queue_of(key));
             ControlFlow::Continue(())
         };
-        self.walk(&self.keys.bodies_pattern(), see).await?;
+        self.walk(&self.link, &self.keys.bodies_pattern(), see).await?;
         let paused: Vec<String> = self.script(&self.scripts.paused).run(&self.link).await?;
         names.extend(paused.iter().map(|name| QueueName::canonical(name)));
         names.extend(self.known_workers().await?.into_values().filter_map(|known| known.queues).flatten());
@@ -105,7 +105,7 @@ impl RedisStore {
                 }
                 ControlFlow::Continue(())
             };
-            self.walk(&self.keys.all_claims_pattern(), see).await?;
+            self.walk(&self.link, &self.keys.all_claims_pattern(), see).await?;
         }
         let mut sights = Vec::new();
         for (id, known) in &shown {

@@ -34,7 +34,7 @@ impl RedisStore {
                 if !self.has_claims(&peer.id).await? {
                     let mut call = self.script(&self.scripts.forget);
                     call.text(&peer.id).text(&peer.score);
-                    call.run::<bool>(&self.link).await?;
+                    call.run::<bool>(&self.pulse).await?;
                 }
                 fate = Fate::Settled;
             }
@@ -60,7 +60,7 @@ impl RedisStore {
             for name in &names {
                 call.text(name);
             }
-            let (moved, has_more): (usize, bool) = match call.run(&self.link).await {
+            let (moved, has_more): (usize, bool) = match call.run(&self.pulse).await {
                 Ok(answer) => answer,
                 Err(error @ (CallError::NotSent(_) | CallError::Lost(_))) => return Err(error.into()),
                 Err(error) => {
@@ -88,7 +88,7 @@ impl RedisStore {
             has_any = true;
             ControlFlow::Break(())
         };
-        self.walk(&self.keys.claims_pattern(worker), see).await?;
+        self.walk(&self.pulse, &self.keys.claims_pattern(worker), see).await?;
         Ok(has_any)
     }
 
@@ -98,7 +98,7 @@ impl RedisStore {
         loop {
             let mut call = self.script(&self.scripts.tidy);
             call.text(&cursor);
-            cursor = call.run(&self.link).await?;
+            cursor = call.run(&self.pulse).await?;
             if cursor == "0" {
                 return Ok(());
             }

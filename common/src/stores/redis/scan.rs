@@ -5,6 +5,7 @@
 
 use std::ops::ControlFlow;
 
+use super::connection::Link;
 use super::scripts::read;
 use super::{CHUNK, RedisStore};
 use crate::error::StoreError;
@@ -13,6 +14,7 @@ impl RedisStore {
     /// Shows the keys of a pattern, one by one, until `see` has seen enough. Some may come twice.
     pub(super) async fn walk(
         &self,
+        link: &Link,
         pattern: &str,
         mut see: impl FnMut(&str) -> ControlFlow<()>,
     ) -> Result<(), StoreError> {
@@ -20,7 +22,7 @@ impl RedisStore {
         loop {
             let mut scan = redis::cmd("SCAN");
             scan.arg(&cursor).arg("MATCH").arg(pattern).arg("COUNT").arg(CHUNK);
-            let (next, found): (String, Vec<Vec<u8>>) = read(self.link.call(&scan).await?)?;
+            let (next, found): (String, Vec<Vec<u8>>) = read(link.call(&scan).await?)?;
             if found.iter().any(|key| see(&String::from_utf8_lossy(key)).is_break()) || next == "0" {
                 return Ok(());
             }

@@ -1,10 +1,11 @@
 //! The scripts, and how they are called and read.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use redis::{Cmd, FromRedisValue, Value};
 
-use super::connection::{CallError, Link};
+use super::connection::{CallError, LARGE, Link};
 use super::enqueue::CHUNK_BYTES;
 use super::fetch::LARGEST;
 use crate::error::StoreError;
@@ -14,13 +15,15 @@ use crate::error::StoreError;
 pub(super) struct Script {
     source: String,
     sha: String,
+    /// Whether the server knew it the last time.
+    is_known: AtomicBool,
 }
 
 impl Script {
     fn new(parts: &[&str]) -> Self {
         let source = parts.concat();
         let sha = redis::Script::new(&source).get_hash().to_owned();
-        Self { source, sha }
+        Self { source, sha, is_known: AtomicBool::new(false) }
     }
 }
 
@@ -94,6 +97,8 @@ const LONGEST: Duration = Duration::from_secs(1_000 * 365 * 24 * 60 * 60);
 pub(super) struct Call<'a> {
     script: &'a Script,
     command: Cmd,
+    /// How many bytes its bodies take.
+    size: usize,
 }
 
 impl<'a> Call<'a> {
@@ -101,7 +106,7 @@ impl<'a> Call<'a> {
     pub(super) fn new(script: &'a Script, namespace: &str, now: &str) -> Self {
         let mut command = Cmd::new();
         command.arg("EVALSHA").arg(&script.sha).arg(1).arg(namespace).arg(now);
-        Self { script, command }
+        Self { script, command, size: 0 }
     }
 
     pub(super) fn text(&mut self, text: &str) -> &mut Self {
@@ -110,6 +115,7 @@ impl<'a> Call<'a> {
     }
 
     pub(super) fn bytes(&mut self, bytes: &[u8]) -> &mut Self {
+        self.size += bytes.len();
         self.command.arg(bytes);
         self
     }
@@ -133,10 +139,16 @@ impl<'a> Call<'a> {
     /// Runs it. A server that does not know the script learns it: nothing ran then, so repeating is safe. It learns and runs it
     /// in one step, as somebody may make it forget all scripts at any time.
     pub(super) async fn run<T: FromRedisValue>(&self, link: &Link) -> Result<T, CallError> {
-        let answer = match link.call(&self.command).await {
-            Err(CallError::NoScript) => link.call(&self.with_source()).await?,
+        let is_known = &self.script.is_known;
+        if self.size >= LARGE && !is_known.load(Ordering::Relaxed) {
+            // To send them in vain takes long on a slow network. Whoever may not do this still may run it.
+            let _ = link.call(redis::cmd("SCRIPT").arg("LOAD").arg(&self.script.source)).await;
+        }
+        let answer = match link.call_with(&self.command, self.size).await {
+            Err(CallError::NoScript) => link.call_with(&self.with_source(), self.size).await?,
             answer => answer?,
         };
+        is_known.store(true, Ordering::Relaxed);
         read(answer).map_err(CallError::Lost)
     }
 

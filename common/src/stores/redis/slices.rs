@@ -142,7 +142,7 @@ impl RedisStore {
         for queue in queues {
             call.text(queue.as_str()).text(&self.keys.fleet(queue));
         }
-        call.run::<String>(&self.link).await?;
+        call.run::<String>(&self.pulse).await?;
         Ok(())
     }
 }

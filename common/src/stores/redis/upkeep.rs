@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use redis::Value;
 
-use super::connection::CALL_TIMEOUT;
 use super::inspect::millis;
 use super::refusal::from_script;
 use super::scripts::read;
@@ -16,6 +15,7 @@ use crate::error::StoreError;
 use crate::queue_name::QueueName;
 use crate::store::{BEAT_INTERVAL, Beat, Claim, DEAD_LETTER_TTL, Ending, Lease, Place, WorkerId};
 use crate::stores::looks::{Looks, PAGE, Peer};
+use crate::stores::surplus::Surplus;
 
 /// Calls of one kind in one beat, at most, while there is more to do than fits one.
 pub(super) const MAX_ROUNDS: usize = 100;
@@ -26,9 +26,6 @@ const EXPIRE_EVERY: Duration = Duration::from_secs(60);
 /// How often registrations are looked at, and the dead whom nobody could settle.
 const TIDY_EVERY: Duration = Duration::from_secs(60 * 60);
 
-/// After this long, no call that claimed something can still be under way.
-const SURPLUS_AFTER: Duration = CALL_TIMEOUT.saturating_mul(2);
-
 /// What one worker's beats have seen so far.
 #[derive(Debug, Default)]
 pub(super) struct Upkeep {
@@ -37,31 +34,24 @@ pub(super) struct Upkeep {
     pub(super) cursors: HashMap<QueueName, (String, String)>,
     /// Which of many queues come next, and what is known of them.
     pub(super) turns: Turns,
-    /// Claims that the worker does not know of, since when.
-    surplus: HashMap<Claim, Duration>,
+    /// Claims that the worker does not know of.
+    pub(super) surplus: Surplus,
     expired: Option<Duration>,
     tidied: Option<Duration>,
 }
 
-impl Upkeep {
-    /// The worker does know of these claims.
-    pub(super) fn remember(&mut self, endings: &[Ending]) {
-        if !self.surplus.is_empty() {
-            for ending in endings {
-                self.surplus.remove(&ending.claim);
-            }
-        }
-    }
+/// A call that may bring or end claims; over when this is dropped.
+#[derive(Debug)]
+pub(super) struct UnderWay<'a> {
+    store: &'a RedisStore,
+    worker: &'a WorkerId,
+    since: Duration,
+}
 
-    /// Takes in which claims the worker does not know of, and says which of them it cannot come to know any more.
-    fn forgotten(&mut self, uptime: Duration, surplus: Vec<Claim>) -> Vec<Claim> {
-        let known = std::mem::take(&mut self.surplus);
-        for claim in surplus {
-            let since = known.get(&claim).copied().unwrap_or(uptime);
-            self.surplus.insert(claim, since);
-        }
-        let is_over = |since: Duration| uptime.saturating_sub(since) > SURPLUS_AFTER;
-        self.surplus.iter().filter(|(_, since)| is_over(**since)).map(|(claim, _)| claim.clone()).collect()
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        let uptime = self.store.clock.uptime();
+        self.store.with_upkeep(self.worker, |upkeep| upkeep.surplus.end_call(self.since, uptime));
     }
 }
 
@@ -110,6 +100,13 @@ impl Seen {
 type OfQueue = (Vec<Vec<u8>>, String, String, String, bool, Vec<Vec<u8>>);
 
 impl RedisStore {
+    /// Notes that a call has begun which may bring or end claims of a worker.
+    pub(super) fn under_way<'a>(&'a self, worker: &'a WorkerId) -> UnderWay<'a> {
+        let since = self.clock.uptime();
+        self.with_upkeep(worker, |upkeep| upkeep.surplus.begin_call(since));
+        UnderWay { store: self, worker, since }
+    }
+
     pub(super) async fn join_queues(&self, queues: &[QueueName]) -> Result<Lease, StoreError> {
         let lease = Lease { worker: WorkerId::random(), queues: queues.to_vec() };
         match self.beat_once(&lease, &[]).await {
@@ -131,7 +128,7 @@ impl RedisStore {
             for queue in *slice {
                 call.text(queue.as_str());
             }
-            let is_empty: bool = call.run(&self.link).await?;
+            let is_empty: bool = call.run(&self.pulse).await?;
             if !is_empty {
                 tracing::warn!(target: "common::broker", worker = ?lease.worker, "left with claims; others will find it dead and recover them");
                 break;
@@ -203,7 +200,7 @@ impl RedisStore {
                 call.text(queue.as_str()).text(&self.keys.fleet(queue)).text(due).text(held);
             }
         });
-        let mut answer = call.run::<Vec<Value>>(&self.link).await?.into_iter();
+        let mut answer = call.run::<Vec<Value>>(&self.pulse).await?.into_iter();
         let mut next = || answer.next().unwrap_or_default();
         let now = Timestamp::from_millis(read(next())?);
         let moved = read(next())?;
@@ -262,12 +259,12 @@ impl RedisStore {
         let lost = held.iter().filter(|claim| !own.contains(claim)).cloned().collect();
         let surplus = claims.iter().filter(|claim| !known.contains(claim)).cloned().collect();
         let uptime = self.clock.uptime();
-        let forgotten = self.with_upkeep(&lease.worker, |upkeep| upkeep.forgotten(uptime, surplus));
+        let forgotten = self.with_upkeep(&lease.worker, |upkeep| upkeep.surplus.forgotten(uptime, surplus));
         if !forgotten.is_empty() {
             tracing::warn!(target: "common::broker", count = forgotten.len(), "messages go back: the answer that brought them was lost");
             let back = |claim| Ending { claim, place: Place::Head, also: Vec::new() };
             let endings: Vec<Ending> = forgotten.into_iter().map(back).collect();
-            self.finish_all(lease, &endings).await?;
+            self.finish_all(&self.pulse, lease, &endings).await?;
         }
         Ok(lost)
     }

@@ -12,7 +12,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use redis::aio::MultiplexedConnection;
 use redis::{PushInfo, PushKind, RedisResult, Value};
 use tokio::sync::{Mutex, broadcast};
 use tokio::time::timeout;
@@ -20,7 +19,7 @@ use tokio::time::timeout;
 use self::known::{Known, Look};
 use super::RedisStore;
 use super::candidates::ASKED;
-use super::connection::{CALL_TIMEOUT, Server};
+use super::connection::{Line, Server, silence};
 use super::keys::Keys;
 use super::scripts::read;
 use crate::clock::Timestamp;
@@ -51,7 +50,7 @@ pub(super) struct Ear {
 
 #[derive(Clone, Debug)]
 struct Hearing {
-    connection: MultiplexedConnection,
+    line: Line,
     changes: broadcast::Sender<Change>,
     is_broken: Arc<AtomicBool>,
     /// Whether the server tells.
@@ -86,7 +85,7 @@ impl Ear {
         let changes = broadcast::Sender::new(BACKLOG);
         let is_broken = Arc::new(AtomicBool::new(false));
         let known = Arc::<std::sync::Mutex<Known>>::default();
-        let mut connection = {
+        let mut line = {
             let (changes, is_broken, known) = (changes.clone(), Arc::clone(&is_broken), Arc::clone(&known));
             let on_push = move |push: PushInfo| {
                 let change = match push.kind {
@@ -116,11 +115,11 @@ impl Ear {
         };
         let mut track = redis::cmd("CLIENT");
         track.arg("TRACKING").arg("ON");
-        let is_tracking = match timeout(CALL_TIMEOUT, connection.send_packed_command(&track)).await {
-            Ok(answer) => self.is_told(answer.and_then(Value::extract_error)),
-            Err(_) => return Err(StoreError::Unreachable(format!("no answer within {CALL_TIMEOUT:?}"))),
+        let is_tracking = match line.call(&track).await {
+            Some(answer) => self.is_told(answer.and_then(Value::extract_error)),
+            None => return Err(silence()),
         };
-        let hearing = Hearing { connection, changes, is_broken, is_tracking, known };
+        let hearing = Hearing { line, changes, is_broken, is_tracking, known };
         *slot = Some(hearing.clone());
         Ok(hearing)
     }
@@ -166,17 +165,16 @@ impl Hearing {
                     .cmd("LLEN")
                     .arg(keys.inbox(queue));
             }
-            let asked = timeout(CALL_TIMEOUT, self.connection.send_packed_commands(&ask, 0, 1 + 4 * page.len())).await;
-            let error = match asked {
-                Ok(Ok(answers)) => {
+            let error = match self.line.call_all(&ask, 1 + 4 * page.len()).await {
+                Some(Ok(answers)) => {
                     self.known().learn(keys, page, &answers, version, due, &mut look);
                     if look.wake == Some(Wake::Ready) {
                         break;
                     }
                     continue;
                 }
-                Ok(Err(error)) => super::refusal::refusal(&error),
-                Err(_) => StoreError::Unreachable(format!("no answer within {CALL_TIMEOUT:?}")),
+                Some(Err(error)) => super::refusal::refusal(&error),
+                None => silence(),
             };
             self.is_broken.store(true, Ordering::Relaxed);
             return Err(error);

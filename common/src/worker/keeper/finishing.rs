@@ -7,7 +7,7 @@ use tracing::warn;
 use super::idling::Question;
 use super::{Call, Keeper};
 use crate::error::StoreError;
-use crate::store::{Answer, Place};
+use crate::store::{Answer, Ending, Place};
 use crate::worker::event::Event;
 
 impl Keeper {
@@ -34,21 +34,15 @@ impl Keeper {
             Ok(answers) => answers,
             Err(error) => {
                 for ending in endings {
-                    if ending.place == Place::Head {
-                        // It may be held by others already; if it did not go back, a beat finds it.
-                        self.holds.remove(&ending.claim, sent_at);
-                    } else if !self.holds.is_newer(&ending.claim, sent_at) {
-                        self.unfinished.push(ending);
-                    }
+                    self.unanswered(ending, sent_at);
                 }
                 self.repeated = true;
                 self.failed(Call::Finish, &error);
                 return;
             }
         };
-        self.outage.answered(Call::Finish);
         self.question = Question::Open;
-        let (mut unknown, mut refused) = (0, None);
+        let (mut unknown, mut refused, mut lost) = (0, None, None);
         let mut overtaken = Vec::new();
         for (ending, answer) in endings.into_iter().zip(answers) {
             let claim = &ending.claim;
@@ -57,6 +51,10 @@ impl Keeper {
                 Answer::Failed(error) => {
                     self.refused.push(ending);
                     refused = Some(error);
+                }
+                Answer::Lost(error) => {
+                    self.unanswered(ending, sent_at);
+                    lost = Some(error);
                 }
                 _ if self.holds.remove(claim, sent_at) => unknown += usize::from(answer == Answer::Unknown),
                 // Fetched once more meanwhile: what went back to the head may be; of anything else, this is the end.
@@ -73,11 +71,24 @@ impl Keeper {
         if unknown > 0 && !self.repeated {
             warn!(target: "common::worker", "{unknown} ended without effect: they were given to other workers, which took this one for dead");
         }
-        self.repeated = false;
+        self.repeated = lost.is_some();
+        match lost {
+            Some(error) => self.failed(Call::Finish, &error),
+            None => self.outage.answered(Call::Finish),
+        }
         match refused {
             Some(error) => self.failed(Call::Ending, &error),
             None if self.refused.is_empty() => self.outage.answered(Call::Ending),
             None => {}
+        }
+    }
+    /// What becomes of an ending that may have happened.
+    fn unanswered(&mut self, ending: Ending, sent_at: u64) {
+        if ending.place == Place::Head {
+            // It may be held by others already; if it did not go back, a beat finds it.
+            self.holds.remove(&ending.claim, sent_at);
+        } else if !self.holds.is_newer(&ending.claim, sent_at) {
+            self.unfinished.push(ending);
         }
     }
 }
