@@ -125,7 +125,9 @@ pub enum EnqueueError {
         /// What the store says.
         cause: StoreError,
     },
-    /// The connection broke before the answer came. Sending the same [`Call`](crate::call::Call) again is safe: it stays the same message.
+    /// The connection broke before the answer came. Sending the same [`Call`](crate::call::Call) again is safe: it stays the same
+    /// message, and is not stored a second time while the first one is there. When that one was stored, and has ended by then,
+    /// nothing is left to know it by, and the message runs once more.
     #[error("whether the message was stored is unknown ({0}); sending the same call again is safe")]
     Unknown(StoreError),
 }

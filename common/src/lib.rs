@@ -65,7 +65,8 @@
 //!
 //! A message runs at least once from the moment its sending succeeds, as far as the store keeps what it acknowledged. It runs
 //! again only when its actor failed, its worker died or lost its claim on it, its sender repeated a call whose outcome
-//! was unknown, or the store went back in time. The end of a run and all that it brings about are one step.
+//! was unknown (and which had been stored, run and ended by then), or the store went back in time. The end of a run and all that
+//! it brings about are one step.
 //!
 //! # Features
 //!

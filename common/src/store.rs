@@ -85,7 +85,9 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// others at the end of their priority.
     ///
     /// A message that is already there, byte for byte, is not stored again: a sender that does not know the outcome of a
-    /// call repeats it. A different message under the same id is stored beside the old one.
+    /// call repeats it. (One that has ended meanwhile is not there any more, and runs once more: what has ended leaves nothing
+    /// behind, so a message that must not run twice says so itself, by a key of its own.) A different message under the same id
+    /// is stored beside the old one.
     ///
     /// # Errors
     ///

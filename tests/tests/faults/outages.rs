@@ -1,5 +1,8 @@
 //! A server that forgets, restarts, hangs up, takes nobody in, or only reads.
 
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use common::error::{EnqueueError, StoreError};
@@ -7,7 +10,7 @@ use tests::redis::Server;
 
 use crate::listener::{lines, wait_for_line};
 use crate::rig::*;
-use crate::work::{gate, say};
+use crate::work::{flaky, gate, say};
 
 /// How soon work goes on once the server is back.
 const BACK_WITHIN: Duration = Duration::from_secs(5);
@@ -127,30 +130,54 @@ async fn workers_go_on_after_a_server_that_comes_back_empty() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn connections_may_be_killed_at_any_moment() {
-    const SENT: usize = 400;
+    const KILLS: usize = 110;
     let rig = Rig::new().await;
     let second = open(&rig.server.url(), &rig.namespace).await;
     let workers = [rig.worker(2).await, rig.worker_on(&second, 2).await];
+    let is_over = AtomicBool::new(false);
     let killing = async {
-        for _ in 0..40 {
+        for _ in 0..KILLS {
             let _: i64 = rig.redis(&["CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"]);
             pause().await;
         }
+        is_over.store(true, Ordering::Relaxed);
     };
-    let sending = async {
-        for number in 0..SENT {
-            rig.send_surely(say::message(number.to_string())).await;
+    // How often the outcome of each send was unknown; some fail at first.
+    let unknown = Mutex::new(BTreeMap::new());
+    let sending = |sender: usize| {
+        let (rig, is_over, unknown) = (&rig, &is_over, &unknown);
+        async move {
+            let mut number = 0;
+            while !is_over.load(Ordering::Relaxed) {
+                number += 1;
+                let what = format!("{sender} {number}");
+                let call = if number % 10 == 0 { flaky::message(what.as_str()) } else { say::message(what.as_str()) };
+                let times = rig.send_surely(call).await;
+                unknown.lock().unwrap().insert(what, times);
+            }
         }
     };
-    tokio::join!(killing, sending);
-    for number in 0..SENT {
-        rig.board.hear(&number.to_string()).await;
+    tokio::join!(killing, sending(0), sending(1), sending(2), sending(3));
+    let unknown = unknown.into_inner().unwrap();
+    for what in unknown.keys() {
+        rig.board.hear(what).await;
     }
     rig.settle(0).await;
-    // What was acknowledged without an answer runs once; what was brought without one comes back and runs then.
-    for (what, times) in rig.board.all() {
-        assert_eq!(times, 1, "{what}");
+    // What was acknowledged without an answer runs once; what was brought without one comes back and runs then. Only a message
+    // that its sender has sent once more may run once more: when it had ended by then, nothing is left to know it by.
+    let all = rig.board.all();
+    for (what, unknown) in &unknown {
+        let times = all[what];
+        assert!(
+            (1..=1 + unknown).contains(&times),
+            "{what} ran {times} times, of {unknown} sends the outcome was unknown"
+        );
     }
+    let (sent, again) = (unknown.len(), unknown.keys().map(|what| all[what] - 1).sum::<usize>());
+    println!(
+        "{sent} sent, {} of them once more, {again} runs too many",
+        unknown.values().filter(|times| **times > 0).count()
+    );
     for worker in workers {
         worker.stop().await;
     }
