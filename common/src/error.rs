@@ -220,7 +220,7 @@ pub enum ConnectError {
     },
 }
 
-/// A dead letter's reason: nobody here runs such messages.
+/// A dead letter's reason: nobody runs such messages.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("no actor `{actor}` in this worker, which consumes queue {queue}")]
 pub struct UnknownActor {

@@ -124,6 +124,8 @@ pub mod option {
     pub const REDIS_MESSAGE_ID: &str = "redis_message_id";
     /// Lower runs first, 0 is the usual one. Ours: dramatiq passes it on and does not look at it.
     pub const PRIORITY: &str = "priority";
+    /// Since when the message waits for a worker that knows its actor: milliseconds since the epoch. Ours, as `priority`.
+    pub const UNKNOWN_SINCE: &str = "unknown_since";
     /// The message that comes next, and gets the result: a pipeline of dramatiq's. Not carried out here yet.
     pub const PIPE_TARGET: &str = "pipe_target";
     /// The counter of a group's members, whose last one sends the callbacks. Not carried out here yet.

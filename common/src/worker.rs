@@ -59,6 +59,9 @@ pub const MAX_THREADS: usize = 10_000;
 /// How long a worker that stops waits for what runs, unless it is told otherwise.
 pub const DEFAULT_SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(600);
 
+/// How long messages of an unknown actor wait for a worker that knows it, unless a worker is told otherwise.
+pub const DEFAULT_UNKNOWN_ACTOR_TIMEOUT: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// A worker, before it runs.
 ///
 /// ```no_run
@@ -77,6 +80,7 @@ pub struct Worker {
     mistake: Option<WorkerError>,
     threads: usize,
     shutdown_timeout: Duration,
+    unknown_actor_timeout: Duration,
     show_arguments: bool,
     on_ready: Option<Box<dyn FnOnce() + Send>>,
     stopper: Stopper,
@@ -105,6 +109,7 @@ impl Worker {
             mistake: None,
             threads: DEFAULT_THREADS,
             shutdown_timeout: DEFAULT_SHUTDOWN_TIMEOUT,
+            unknown_actor_timeout: DEFAULT_UNKNOWN_ACTOR_TIMEOUT,
             show_arguments: false,
             on_ready: None,
             stopper: Stopper::new(),
@@ -146,6 +151,15 @@ impl Worker {
     #[must_use]
     pub fn shutdown_timeout(mut self, timeout: Duration) -> Self {
         self.shutdown_timeout = timeout;
+        self
+    }
+
+    /// How long messages whose actor this worker does not know wait for one that does; a day unless told otherwise. Then they
+    /// are dead letters. Until then they are given back, for longer and longer, and nothing of it counts: in a rolling deploy,
+    /// old workers meet messages of new actors, and new ones those of old actors.
+    #[must_use]
+    pub fn unknown_actor_timeout(mut self, timeout: Duration) -> Self {
+        self.unknown_actor_timeout = timeout;
         self
     }
 
@@ -232,7 +246,8 @@ impl Worker {
         let (pool, events) = Pool::new(self.threads, Arc::new(runner), Handle::current());
         let (broker, stopper, on_ready) = (self.broker.clone(), self.stopper, self.on_ready);
         let work = async move {
-            let keeper = Keeper::join(broker, registry, pool, self.shutdown_timeout, until).await?;
+            let keeper =
+                Keeper::join(broker, registry, pool, self.shutdown_timeout, self.unknown_actor_timeout, until).await?;
             if let Some(Err(panic)) = on_ready.map(catch) {
                 error!(target: "common::worker", "`on_ready` {}; the worker goes on", panic.text);
             }

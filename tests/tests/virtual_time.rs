@@ -6,6 +6,7 @@ use common::{
     actor::{Declaration, actors},
     broker::Broker,
     clock::{Clock, Stopwatch, Timestamp},
+    message::{Message, option},
     middlewares::retries::Retries,
     queue_name::QueueName,
     store::{BEAT_INTERVAL, Counts},
@@ -173,6 +174,47 @@ async fn an_expired_dead_letter(url: &str, namespace: &str) -> Duration {
     scene.stop().await
 }
 
+/// The letter that died last.
+async fn last_letter(scene: &Scene) -> (String, Message) {
+    let letter = scene.broker.dead_letters(&QueueName::default(), 0, 9).await.unwrap().pop().expect("a dead letter");
+    let message = Message::decode(&letter.bytes, scene.broker.clock().now()).unwrap();
+    (letter.reason.expect("a reason"), message)
+}
+
+async fn an_unknown_actor(url: &str, namespace: &str) -> Duration {
+    let scene = Scene::new(url, namespace, actors![work]).await;
+    let clock = scene.broker.clock().clone();
+    let sent = fail::message().max_retries(0).send(&scene.broker).await.unwrap();
+    for _ in 0..3 {
+        scene.settle("it is given back", |counts| counts.delayed == 1).await;
+        clock.advance(DAY / 4);
+    }
+    // The deploy goes on: here is a worker that knows it.
+    let (to, heard) = channel();
+    let other = Worker::new(scene.broker.clone()).threads(1).actors(actors![fail]);
+    let other = other.lend(Told { clock: clock.clone(), to: Mutex::new(to) });
+    let stopper = other.stopper();
+    let run = tokio::spawn(async move { other.run().await.expect("a worker without mistakes") });
+    scene.settle("it has run, and failed", |counts| counts.dead == 1).await;
+    assert_eq!(heard.try_iter().count(), 1);
+    let (reason, dead) = last_letter(&scene).await;
+    assert_eq!((reason.as_str(), &dead.message_id, dead.retries()), ("always", &sent.message_id, 0));
+    assert_eq!(dead.options.get(option::UNKNOWN_SINCE), None, "what waited leaves no trace");
+    stopper.stop();
+    assert_eq!(run.await.expect("no panic"), Stopped::Clean);
+
+    // Nobody ever knows this one.
+    fail::send(&scene.broker).await.unwrap();
+    scene.settle("it is given back", |counts| counts.delayed == 1).await;
+    clock.advance(DAY);
+    scene.settle("it is dead", |counts| counts.dead == 2).await;
+    let (reason, dead) = last_letter(&scene).await;
+    let expected = "no actor `fail` in this worker, which consumes queue default, nor in any that met it for 1 d";
+    assert!(reason.starts_with(expected), "{reason}");
+    assert_eq!(dead.options.get(option::UNKNOWN_SINCE), None, "sent once more, it waits anew");
+    scene.stop().await
+}
+
 macro_rules! on {
     ($($store:ident: $url:expr;)*) => {
         $(
@@ -185,6 +227,11 @@ macro_rules! on {
                 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
                 async fn a_delay_of_a_year_needs_no_sleep() {
                     super::is_quick(super::a_delay_of_a_year, AsRef::<str>::as_ref(&$url)).await;
+                }
+
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn a_message_of_an_unknown_actor_waits_a_day_for_a_worker_that_knows_it() {
+                    super::is_quick(super::an_unknown_actor, AsRef::<str>::as_ref(&$url)).await;
                 }
 
                 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

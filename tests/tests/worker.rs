@@ -179,6 +179,32 @@ async fn a_short_delay_does_not_wait_for_a_beat() {
     worker.stop().await;
 }
 
+#[actor]
+fn say_anew(told: &Told, what: String) {
+    say(told, what);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_rolling_deploy_kills_no_message_of_a_new_actor() {
+    let (url, namespace) = (tests::redis::url(), tests::redis::namespace());
+    let (old, new) = (broker(&url, &namespace).await, broker(&url, &namespace).await);
+    let (told, heard) = ears();
+    let old_worker = Running::start(Worker::new(old).threads(2).actors(actors![say]).lend(ears().0)).await;
+    let message = |number: usize| say_anew::message(format!("{number:03}")).message(new.clock().now()).unwrap();
+    new.enqueue((0..200).map(message).collect()).await.unwrap();
+    settle(&new, "the old worker has met all of them", |counts| counts.delayed == 200).await;
+    let new_worker =
+        Running::start(Worker::new(new.clone()).threads(2).actors(actors![say, say_anew]).lend(told)).await;
+    // Both for a while; then the old one goes.
+    let mut said = vec![next(&heard).0];
+    old_worker.stop().await;
+    said.extend((1..200).map(|_| next(&heard).0));
+    said.sort();
+    assert_eq!(said, (0..200).map(|number| format!("{number:03}")).collect::<Vec<_>>());
+    settle(&new, "all are done, and none is dead", |counts| counts == Counts::default()).await;
+    new_worker.stop().await;
+}
+
 /// Longer than it takes to bury a worker that does not beat.
 const BEYOND_DEATH: Duration = Duration::from_secs(7);
 

@@ -123,7 +123,7 @@ impl Broker {
 
 /// The message without a past.
 fn as_new(mut message: Message) -> Message {
-    for trace in [option::RETRIES, option::TRACEBACK, option::REQUEUE_TIMESTAMP, option::ETA] {
+    for trace in [option::RETRIES, option::TRACEBACK, option::REQUEUE_TIMESTAMP, option::UNKNOWN_SINCE, option::ETA] {
         message.options.remove(trace);
     }
     message

@@ -11,7 +11,9 @@ mod idling;
 mod outage;
 mod stopping;
 mod suspects;
+mod unknown;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -43,6 +45,9 @@ pub(super) struct Keeper {
     registry: Arc<Registry>,
     pool: Arc<Pool>,
     shutdown_timeout: Duration,
+    unknown_actor_timeout: Duration,
+    /// The actors of messages that this worker has given back, each once.
+    unknown_actors: HashSet<Arc<str>>,
     lease: Arc<Lease>,
     stage: Stage,
     fetching: bool,
@@ -92,6 +97,7 @@ impl Keeper {
         registry: Arc<Registry>,
         pool: Arc<Pool>,
         shutdown_timeout: Duration,
+        unknown_actor_timeout: Duration,
         until: Until,
     ) -> Result<Self, StoreError> {
         let lease = broker.store().join(registry.queues()).await?;
@@ -100,6 +106,8 @@ impl Keeper {
             registry,
             pool,
             shutdown_timeout,
+            unknown_actor_timeout,
+            unknown_actors: HashSet::new(),
             lease: Arc::new(lease),
             stage: Stage::Running,
             fetching: false,

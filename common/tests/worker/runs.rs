@@ -288,7 +288,8 @@ async fn a_delayed_message_runs_at_its_time() {
 async fn what_cannot_run_becomes_a_dead_letter_with_its_reason() {
     let broker = broker().await;
     let (told, heard) = ears();
-    let worker = start(&broker, actors![say], told);
+    let worker = Worker::new(broker.clone()).threads(2).actors(actors![say]).lend(told);
+    let worker = start_with(worker.unknown_actor_timeout(Duration::ZERO));
     fail::send(&broker).await.unwrap();
     let mut wrong = say::message("x").message(broker.clock().now()).unwrap();
     wrong.args.push(Raw::from(1_u32));

@@ -56,7 +56,14 @@ impl Rig {
     }
 
     pub(crate) async fn worker_on(&self, broker: &Broker, threads: usize) -> Running {
-        Running::start(Worker::new(broker.clone()).threads(threads).actors(WORK).lend(self.board.clone())).await
+        Running::start(
+            Worker::new(broker.clone())
+                .threads(threads)
+                .actors(WORK)
+                .lend(self.board.clone())
+                .unknown_actor_timeout(Duration::ZERO),
+        )
+        .await
     }
 
     /// A command in words; `:` at the start of one stands for the namespace.

@@ -7,7 +7,7 @@ use tracing::{debug, warn};
 use super::{Call, Keeper};
 use crate::actor::Cancellation;
 use crate::clock::Timestamp;
-use crate::error::{StoreError, UnknownActor};
+use crate::error::StoreError;
 use crate::message::option;
 use crate::outcome::bounded;
 use crate::store::{Body, Claim, Delivery, Ending, Fetched, Place, Want};
@@ -52,15 +52,18 @@ impl Keeper {
             self.pool.end(deliveries.into_iter().map(|delivery| head(delivery.claim)));
             return;
         }
-        let jobs: Vec<_> = deliveries.into_iter().filter_map(|delivery| self.job(delivery, now)).collect();
+        let mut jobs = Vec::with_capacity(deliveries.len());
+        for delivery in deliveries {
+            jobs.extend(self.job(delivery, now));
+        }
         let jobs = self.set_apart(jobs);
         self.pool.deliver(jobs);
     }
 
     /// What a slot needs of a delivery; `None` where it cannot be run, and was given its end.
-    fn job(&self, delivery: Delivery, now: Timestamp) -> Option<Job> {
+    fn job(&mut self, delivery: Delivery, now: Timestamp) -> Option<Job> {
         let Delivery { claim, body, crashes } = delivery;
-        let message = match body {
+        let mut message = match body {
             Ok(message) => message,
             Err(undecodable) => {
                 let reason = bounded(&undecodable.error);
@@ -77,11 +80,10 @@ impl Keeper {
             warn!(target: "common::worker", "{}: its eta is no time, so it runs now", message.message_id);
         }
         let Some(actor) = self.registry.get(&message.actor_name) else {
-            let actor = message.actor_name.to_string();
-            let reason = UnknownActor { actor, queue: claim.queue.clone() }.to_string();
-            warn!(target: "common::worker", "{}: {reason}; kept in {}", message.message_id, claim.queue.dead_letter());
-            return self.end(claim, Place::Dead(Body::Message(message), reason));
+            let place = self.place_of_unknown(&claim, message, now);
+            return self.end(claim, place);
         };
+        message.options.remove(option::UNKNOWN_SINCE);
         let priority = message.own_priority().unwrap_or(actor.priority);
         Some(Job { claim, message: Arc::new(message), actor, cancellation: Cancellation::new(), priority, crashes })
     }
