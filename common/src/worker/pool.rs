@@ -221,7 +221,7 @@ impl Pool {
     /// Whether nothing runs, and no ending is left.
     pub(super) fn is_quiet(&self) -> bool {
         let state = self.lock();
-        state.endings.is_empty() && state.busy() == 0
+        state.endings.is_empty() && state.running().next().is_none()
     }
 
     /// How many messages run.
