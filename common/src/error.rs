@@ -210,14 +210,21 @@ pub enum ConnectError {
         /// The part that is wrong.
         reason: String,
     },
-    /// Nobody answers there.
-    #[error("no broker answers at {url}: {cause}")]
+    /// Nobody answers there, or whoever does is of no use: a wrong password, a file that is no database.
+    #[error("{}", unreachable(.url, .cause))]
     Unreachable {
         /// Where, without a password.
         url: String,
         /// What happened.
         cause: StoreError,
     },
+}
+
+fn unreachable(url: &str, cause: &StoreError) -> String {
+    match cause {
+        StoreError::Unreachable(_) => format!("no broker answers at {url}: {cause}"),
+        _ => format!("the broker at {url} cannot be used: {cause}"),
+    }
 }
 
 /// A dead letter's reason: nobody runs such messages.

@@ -17,7 +17,7 @@ use tokio::time::timeout;
 
 use super::{Experiment, Failure, commands, environment};
 use crate::broker::Broker;
-use crate::error::ConnectError;
+use crate::error::{ConnectError, StoreError};
 use crate::stores::NAMESPACE;
 
 /// The store that lives in one process.
@@ -166,9 +166,13 @@ fn explain(error: &ConnectError, who: &str, experiment: &Experiment) -> Failure 
         ConnectError::Url { .. } => return Failure::Usage(format!("{error} ({who})")),
         // There is no server to start for a file.
         ConnectError::Unreachable { url, .. } if url.starts_with(SQLITE) => "",
-        ConnectError::Unreachable { .. } => {
+        ConnectError::Unreachable { cause: StoreError::Unreachable(_), .. } => {
             "To start a Redis:   redis-server, or: docker run --rm -p 6379:6379 redis\n"
         }
+        ConnectError::Unreachable { cause, .. } if wants_password(cause) => {
+            "To say who you are: redis://USER:PASSWORD@HOST:PORT, or redis://:PASSWORD@HOST:PORT\n"
+        }
+        ConnectError::Unreachable { .. } => "",
     };
     Failure::Unreachable(format!(
         "{error} ({who})\n\n{start}\
@@ -176,6 +180,12 @@ fn explain(error: &ConnectError, who: &str, experiment: &Experiment) -> Failure 
          To do without:      name none, and a file serves; or: cargo run -p {} -- demo",
         experiment.name
     ))
+}
+
+/// Whether a Redis lets only those in whom it knows.
+fn wants_password(cause: &StoreError) -> bool {
+    let said = cause.to_string();
+    ["WRONGPASS", "NOAUTH"].iter().any(|code| said.contains(code))
 }
 
 /// The first line of every log.

@@ -84,6 +84,8 @@ fn a_password_with_any_sign_works_when_these_are_encoded() {
     // One that is wrong is not printed either.
     let wrong = with_broker(&["queues"], &server.url().replace("redis://", "redis://:a%2Fb@"));
     assert_eq!(wrong.wait().code(), Some(3), "{wrong}");
+    wrong.wait_for_line("cannot be used: the store refused: WRONGPASS");
+    wrong.wait_for_line("To say who you are: redis://USER:PASSWORD@HOST:PORT");
     assert!(!wrong.lines().join("\n").contains("a%2Fb") && !wrong.lines().join("\n").contains("a/b"), "{wrong}");
 }
 
