@@ -20,7 +20,9 @@ pub(super) enum Event {
     Woken(Wake),
     /// The pause after a failed call is over.
     Again(Call),
-    /// The last calls of a stopping worker have taken too long.
+    /// The last calls of a stopping worker take long.
+    StillCalling,
+    /// They have taken too long.
     GiveUp,
     Stop(Stage),
     TimedOut,

@@ -34,7 +34,7 @@ use super::pool::Pool;
 use super::registry::Registry;
 use super::stop::{Stage, Stopper};
 use crate::broker::Broker;
-use crate::clock::Timestamp;
+use crate::clock::{Stopwatch, Timestamp};
 use crate::error::StoreError;
 use crate::store::{Ending, Lease, Wake};
 
@@ -83,7 +83,9 @@ pub(super) struct Keeper {
     suspect: Suspect,
     until: Until,
     question: Question,
-    /// The last calls were given their moment.
+    /// Since when the worker is to stop.
+    stopping: Option<Stopwatch>,
+    /// The time of the last calls is limited.
     is_hurrying: bool,
     /// And did not answer.
     gave_up: bool,
@@ -131,6 +133,7 @@ impl Keeper {
             suspect: Suspect::None,
             until,
             question: Question::Open,
+            stopping: None,
             is_hurrying: false,
             gave_up: false,
             end: Stopped::Clean,
@@ -190,6 +193,7 @@ impl Keeper {
                 }
             }
             Event::Again(call) => self.pause_over(call),
+            Event::StillCalling => self.say_what_is_left(),
             Event::GiveUp => self.gave_up = true,
             Event::Stop(stage) => self.stop(stage),
             Event::TimedOut => {

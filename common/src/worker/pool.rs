@@ -298,7 +298,8 @@ impl Pool {
     pub(super) fn abandon(&self) -> usize {
         let mut state = self.lock();
         let claims: Vec<_> = state.slots.iter_mut().filter_map(Slot::take_claim).collect();
-        state.endings.extend(claims.into_iter().map(head));
+        // They began before all that waits, which goes back as well.
+        state.endings.splice(0..0, claims.into_iter().map(head));
         state.busy()
     }
 

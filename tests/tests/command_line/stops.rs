@@ -113,7 +113,7 @@ fn ends_without_redis(worker: &Process, patience: Duration) {
     assert_eq!(ended.and_then(|status| status.code()), Some(0), "it waits for a Redis that isn't there\n{worker}");
     worker.wait_for("why it could not sign off", |line| {
         line.contains("could not sign off: the broker does not answer")
-            || line.contains("could not sign off: no answer within")
+            || line.contains("could not sign off: the store cannot be reached")
     });
 }
 

@@ -75,5 +75,6 @@ impl Keeper {
             && self.refused.is_empty()
             && self.pool.is_quiet()
             && self.holds.is_empty()
+            && self.pool.busy() == 0
     }
 }

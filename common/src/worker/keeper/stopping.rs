@@ -1,4 +1,17 @@
 //! The worker's end: nothing more is fetched, everything is given back.
+//!
+//! Its last calls store the ends of what ran, give back what did not start, and sign off. How long it waits for them:
+//!
+//! | what is left | and the store | then |
+//! | --- | --- | --- |
+//! | ends of runs | is slow, silent or away | it tries until the shutdown timeout is over, and says so: without them these run twice |
+//! | ends of runs | refuses just these | it leaves: waiting does not change that |
+//! | what did not start | is slow | it waits for the answer, as long as a call may take |
+//! | what did not start | is away, or silent for that long | it leaves: others find it dead, and these have not run |
+//! | nothing but signing off | is slow | it waits for the answer, as long as a call may take |
+//! | nothing but signing off | is away | it leaves: nobody misses it |
+//!
+//! Told to stop at once, it gives its last calls a moment, whatever is left.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,14 +20,15 @@ use tokio::time::timeout;
 use tracing::{info, warn};
 
 use super::{Call, Keeper};
-use crate::clock::Clock;
+use crate::clock::{Clock, Stopwatch};
+use crate::store::{Ending, Place};
 use crate::worker::Stopped;
 use crate::worker::event::Event;
 use crate::worker::pool::Pool;
 use crate::worker::stop::{Stage, Stopper};
 
-/// How long the last calls may take once nothing runs any more, and signing off after them.
-const LAST_CALLS: Duration = Duration::from_millis(900);
+/// How long the last calls of a worker may take that was told to stop at once; another one says after so long that it waits.
+const MOMENT: Duration = Duration::from_millis(900);
 
 impl Keeper {
     pub(super) fn stop(&mut self, stage: Stage) {
@@ -22,6 +36,7 @@ impl Keeper {
             return;
         }
         self.stage = stage;
+        self.stopping.get_or_insert_with(Stopwatch::start);
         self.stop_waiting();
         self.pool.close();
         self.give_back_suspect();
@@ -29,6 +44,7 @@ impl Keeper {
             if self.pool.abandon() > 0 {
                 self.end = Stopped::Forced;
             }
+            self.tell_after(MOMENT, Event::GiveUp);
             return;
         }
         let running = self.pool.busy();
@@ -42,18 +58,43 @@ impl Keeper {
         });
     }
 
-    /// Once nothing runs any more, the last calls get a moment: a store that does not answer must not hold up the exit.
+    /// Once nothing runs any more, the last calls may take what is left of the shutdown timeout.
     pub(super) fn limit_last_calls(&mut self) {
         if self.stage == Stage::Running || self.is_hurrying || self.is_running() {
             return;
         }
         self.is_hurrying = true;
+        self.tell_after(MOMENT, Event::StillCalling);
+        self.tell_after(self.patience(), Event::GiveUp);
+    }
+
+    /// How long the last calls may take from now on.
+    fn patience(&self) -> Duration {
+        let passed = self.stopping.map_or(Duration::ZERO, Stopwatch::elapsed);
+        if self.stage == Stage::Forced { MOMENT } else { self.shutdown_timeout.saturating_sub(passed).max(MOMENT) }
+    }
+
+    /// Real time, whatever the broker's clock says: somebody waits for this process to end.
+    fn tell_after(&self, time: Duration, event: Event) {
         let pool = self.pool.clone();
         tokio::spawn(async move {
-            // Real time, whatever the broker's clock says: somebody waits for this process to end.
-            Clock::system().sleep(LAST_CALLS).await;
-            pool.tell(Event::GiveUp);
+            Clock::system().sleep(time).await;
+            pool.tell(event);
         });
+    }
+
+    /// Says what a stop waits for, once.
+    pub(super) fn say_what_is_left(&mut self) {
+        let is_end = |ending: &&Ending| ending.place != Place::Head;
+        let ends = self.sent.iter().chain(&self.unfinished).filter(is_end).count();
+        if ends > 0 && self.stage < Stage::Forced {
+            let (patience, s) = (self.patience().as_secs_f64().ceil(), if ends == 1 { "" } else { "s" });
+            warn!(
+                target: "common::worker",
+                "stopping: the broker has not taken the end{s} of {ends} run{s} yet; waiting up to {patience} s for it; \
+                 told to stop once more, this worker leaves, and what ended so runs again"
+            );
+        }
     }
 
     /// Whether anything runs that is waited for.
@@ -76,7 +117,8 @@ impl Keeper {
         }
         // What is left comes back to others as soon as the store does.
         let is_refused = !self.refused.is_empty() && self.unfinished.is_empty() && self.pool.is_quiet();
-        self.gave_up |= !is_calling && (is_refused || self.outage.is_pausing(Call::Finish));
+        let is_away = self.stage == Stage::Forced && self.outage.is_pausing(Call::Finish);
+        self.gave_up |= !is_calling && (is_refused || is_away);
         if self.gave_up && is_left {
             self.end = Stopped::Unreachable;
         }
@@ -90,11 +132,12 @@ impl Keeper {
         } else {
             let (store, lease) = (self.broker.store().clone(), self.lease.clone());
             let leaving = tokio::spawn(async move { store.leave(&lease).await });
-            match timeout(LAST_CALLS, leaving).await {
+            let patience = self.patience();
+            match timeout(patience, leaving).await {
                 Ok(Ok(Ok(()))) => return,
                 Ok(Ok(Err(error))) => error.to_string(),
                 Ok(Err(panic)) => panic.to_string(),
-                Err(_) => format!("no answer within {LAST_CALLS:?}"),
+                Err(_) => format!("no answer within {patience:?}"),
             }
         };
         warn!(target: "common::worker", "could not sign off: {problem}");
