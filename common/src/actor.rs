@@ -46,6 +46,8 @@ pub struct Declaration {
     pub callbacks: Callbacks,
     /// Whether its results are kept.
     pub results: ResultOptions,
+    /// After how many deaths of its workers it is not run again; `None` leaves it to the worker.
+    pub max_crashes: Option<u32>,
     /// What travels, in order.
     pub parameters: &'static [Parameter],
     /// What it wants to be lent.

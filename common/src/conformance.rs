@@ -23,6 +23,7 @@
 //! ```
 
 mod beats;
+mod deaths;
 mod delays;
 mod endings;
 mod enqueueing;
@@ -37,6 +38,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use self::beats::*;
+pub use self::deaths::*;
 pub use self::delays::*;
 pub use self::endings::*;
 pub use self::enqueueing::*;
@@ -180,7 +182,17 @@ impl Peer {
     }
 
     async fn beat(&self, held: &[Claim]) -> Beat {
-        self.store.beat(&self.lease, held).await.expect("beat")
+        self.beat_while(held, &[]).await
+    }
+
+    /// Of what it holds, some has not started.
+    async fn beat_while(&self, held: &[Claim], waiting: &[Claim]) -> Beat {
+        self.store.beat(&self.lease, held, waiting).await.expect("beat")
+    }
+
+    /// Records that it is about to run one.
+    async fn start(&self, claim: &Claim) -> bool {
+        self.store.start(&self.lease, std::slice::from_ref(claim)).await.expect("start").remove(0)
     }
 }
 
@@ -234,8 +246,14 @@ macro_rules! conformance_suite {
             a_worker_that_beats_is_never_robbed
             looks_that_come_late_bury_nobody
             a_worker_taken_for_dead_learns_what_it_lost_and_goes_on
-            a_message_whose_workers_die_becomes_a_dead_letter
-            a_delivery_tells_how_many_workers_died_with_its_message
+            what_a_dead_worker_held_is_marked_and_not_counted
+            a_death_counts_where_the_start_was_recorded
+            a_store_ends_no_message_because_of_deaths
+            what_waited_when_its_worker_died_is_spared_once
+            what_waited_once_and_started_since_is_marked
+            a_start_that_is_repeated_counts_once
+            what_was_given_back_has_not_started
+            only_what_a_worker_holds_can_start
             what_a_lost_answer_has_claimed_comes_back
             dead_letters_expire
             a_beat_tells_that_something_is_ready

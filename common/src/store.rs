@@ -17,6 +17,14 @@
 //!               └──────┘◄─────────────────────┘
 //! ```
 //!
+//! # Deaths
+//!
+//! Nobody can ask a dead worker what killed it, so only what *ran* when it died is blamed. Of a message that may have been
+//! running, the store notes just that ([`Delivery::marked`]). Whoever runs a marked message says so first ([`Store::start`]), and only
+//! a start that was recorded makes a death count ([`Delivery::crashes`]). A store never ends a message because of deaths: it
+//! tells the count, and the worker that fetches the message knows the limit ([`MAX_CRASHES`], unless the actor or the worker
+//! says otherwise).
+//!
 //! What every store promises stands beside each method, and is checked by `common::conformance` (feature
 //! `conformance`), which somebody with a store of his own can run as well.
 
@@ -55,10 +63,11 @@ pub const DEAD_AFTER: u32 = 3;
 /// How long a worker of Python may be silent: it shows signs of life only with its commands.
 pub const PYTHON_DEAD_AFTER: Duration = Duration::from_secs(60);
 
-/// How many deaths of its workers make a message suspect: a worker runs it alone, so that nothing beside it is blamed.
+/// How many deaths of its workers make a message suspect: a worker runs no other such message and no marked one beside it, so
+/// that none of them is blamed for another one.
 pub const SUSPECT_AFTER: u32 = 2;
 
-/// How many deaths of its workers make a message dead.
+/// After how many deaths of its workers a message is not run again, where neither its actor nor its worker says otherwise.
 pub const MAX_CRASHES: u32 = 5;
 
 /// How long a dead letter is kept.
@@ -118,6 +127,17 @@ pub trait Store: Send + Sync + fmt::Debug {
     fn fetch<'a>(&'a self, lease: &'a Lease, wants: &'a [Want], limit: usize)
     -> Boxed<'a, Result<Fetched, StoreError>>;
 
+    /// Records that this worker is about to run what it has claimed: if it dies before it has ended these claims, that counts.
+    /// Wanted before a [marked](Delivery::marked) message runs; what is unmarked runs without, and is marked by it.
+    ///
+    /// Answers for each claim whether this worker holds it; what it does not hold is not its to run. To repeat the call is
+    /// safe.
+    ///
+    /// # Errors
+    ///
+    /// What the store says; some of the starts may be recorded then.
+    fn start<'a>(&'a self, lease: &'a Lease, claims: &'a [Claim]) -> Boxed<'a, Result<Vec<bool>, StoreError>>;
+
     /// Waits until there may be something to fetch, or until a message is there that comes due before `due`, the next due
     /// time that the caller knows of. May return for nothing. Cancel safe.
     ///
@@ -139,15 +159,30 @@ pub trait Store: Send + Sync + fmt::Debug {
     fn finish<'a>(&'a self, lease: &'a Lease, endings: &'a [Ending]) -> Boxed<'a, Result<Vec<Answer>, StoreError>>;
 
     /// Shows that this worker lives, and does all upkeep of its queues: moves due messages to their queue, recovers what
-    /// dead workers held (to the head of the queue; dead after [`MAX_CRASHES`]), expires dead letters.
+    /// dead workers held (to the head of the queue), expires dead letters.
     ///
     /// `held` is what the worker has claimed, and not yet tried to finish. Claims that the store has and the worker does
     /// not (an answer of `fetch` was lost) go back to the head of their queue once no call can be under way any more.
     ///
+    /// `waiting` are those of them that are not marked and have not started: should the worker die before its next beat, they
+    /// get no mark, each of them once. (It may have started by then, and be what killed the worker.) It costs nothing where
+    /// none wait; to name none is always right, as a mark costs a call and no more.
+    ///
+    /// # Recovery
+    ///
+    /// Of what a dead worker held, one whose start it had recorded counts one more death; one that is marked already, or waited, as
+    /// said above, stays as it is; any other one is marked. What a worker of Python's held is marked as well: Python records no
+    /// starts.
+    ///
     /// # Errors
     ///
     /// What the store says; the worker goes on beating.
-    fn beat<'a>(&'a self, lease: &'a Lease, held: &'a [Claim]) -> Boxed<'a, Result<Beat, StoreError>>;
+    fn beat<'a>(
+        &'a self,
+        lease: &'a Lease,
+        held: &'a [Claim],
+        waiting: &'a [Claim],
+    ) -> Boxed<'a, Result<Beat, StoreError>>;
 
     /// Takes a worker off that holds nothing any more. One that still holds something stays registered, and is found dead.
     ///

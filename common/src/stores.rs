@@ -1,5 +1,6 @@
 //! The stores that come along, and how a URL chooses one.
 
+mod blame;
 mod looks;
 pub mod memory;
 pub mod redis;

@@ -39,7 +39,7 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tracing::error;
 
-use self::keeper::{Keeper, Until};
+use self::keeper::{Keeper, Limits, Until};
 use self::pool::Pool;
 use self::registry::Registry;
 use self::slot::Runner;
@@ -49,6 +49,7 @@ use crate::actor::{Declaration, Lendings};
 use crate::broker::Broker;
 use crate::error::WorkerError;
 use crate::outcome::catch;
+use crate::store::MAX_CRASHES;
 
 /// The slots of a worker that is told nothing else.
 pub const DEFAULT_THREADS: usize = 8;
@@ -81,6 +82,7 @@ pub struct Worker {
     threads: usize,
     shutdown_timeout: Duration,
     unknown_actor_timeout: Duration,
+    max_crashes: u32,
     show_arguments: bool,
     on_ready: Option<Box<dyn FnOnce() + Send>>,
     stopper: Stopper,
@@ -110,6 +112,7 @@ impl Worker {
             threads: DEFAULT_THREADS,
             shutdown_timeout: DEFAULT_SHUTDOWN_TIMEOUT,
             unknown_actor_timeout: DEFAULT_UNKNOWN_ACTOR_TIMEOUT,
+            max_crashes: MAX_CRASHES,
             show_arguments: false,
             on_ready: None,
             stopper: Stopper::new(),
@@ -148,6 +151,12 @@ impl Worker {
     }
 
     /// How long to wait for what runs once the worker is to stop; 10 minutes unless told otherwise.
+    ///
+    /// What stops the process has a patience of its own: 10 s for `docker stop`, 30 s for Kubernetes
+    /// (`terminationGracePeriodSeconds`), 90 s for systemd (`TimeoutStopSec`); then it kills. Whatever runs at that moment
+    /// runs again, and that its worker died counts against it ([`Worker::max_crashes`]): a long run that every deploy kills
+    /// dies of the deploys. So set theirs longer than this, and this longer than the longest run; or, where that is impossible,
+    /// this shorter than theirs: then what still runs is given back in time, and counts nothing.
     #[must_use]
     pub fn shutdown_timeout(mut self, timeout: Duration) -> Self {
         self.shutdown_timeout = timeout;
@@ -160,6 +169,18 @@ impl Worker {
     #[must_use]
     pub fn unknown_actor_timeout(mut self, timeout: Duration) -> Self {
         self.unknown_actor_timeout = timeout;
+        self
+    }
+
+    /// After how many deaths of its workers a message is not run again, where its actor does not say
+    /// (`#[actor(max_crashes = 3)]`); [`MAX_CRASHES`] unless told otherwise.
+    ///
+    /// Only what was running when its worker died is blamed, and the first death never counts, because nobody knows who
+    /// caused it: [`store`](crate::store#deaths). A message that has reached the limit becomes a dead letter, and an ERROR in
+    /// the log of the worker that finds it tells its story; it can be requeued once its cause is mended.
+    #[must_use]
+    pub fn max_crashes(mut self, crashes: u32) -> Self {
+        self.max_crashes = crashes;
         self
     }
 
@@ -232,6 +253,10 @@ impl Worker {
                 high: MAX_THREADS,
             });
         }
+        if self.max_crashes == 0 {
+            let high = usize::try_from(u32::MAX).unwrap_or(usize::MAX);
+            return Err(WorkerError::OutOfBounds { what: "the number of crashes", given: 0, low: 1, high });
+        }
         let registry = Arc::new(Registry::new(&self.actors, &self.elsewhere)?);
         for actor in &self.actors {
             self.lendings.check(actor.name, actor.lent)?;
@@ -246,8 +271,12 @@ impl Worker {
         let (pool, events) = Pool::new(self.threads, Arc::new(runner), Handle::current());
         let (broker, stopper, on_ready) = (self.broker.clone(), self.stopper, self.on_ready);
         let work = async move {
-            let keeper =
-                Keeper::join(broker, registry, pool, self.shutdown_timeout, self.unknown_actor_timeout, until).await?;
+            let limits = Limits {
+                shutdown_timeout: self.shutdown_timeout,
+                unknown_actor_timeout: self.unknown_actor_timeout,
+                max_crashes: self.max_crashes,
+            };
+            let keeper = Keeper::join(broker, registry, pool, limits, until).await?;
             if let Some(Err(panic)) = on_ready.map(catch) {
                 error!(target: "common::worker", "`on_ready` {}; the worker goes on", panic.text);
             }

@@ -49,7 +49,7 @@ async fn what_a_dead_worker_has_claimed_one_by_one_comes_back_in_order() {
     let heir = store.join(std::slice::from_ref(&queue)).await.unwrap();
     for _ in 0..=DEAD_AFTER {
         clock.advance(BEAT_INTERVAL);
-        store.beat(&heir, &[]).await.unwrap();
+        store.beat(&heir, &[], &[]).await.unwrap();
     }
     let fetched = store.fetch(&heir, &[Want { queue: queue.clone(), count: 9 }], usize::MAX).await.unwrap();
     let ids: Vec<_> = fetched.deliveries.iter().map(|found| found.body.as_ref().unwrap().message_id.as_str()).collect();

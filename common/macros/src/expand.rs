@@ -225,6 +225,7 @@ impl Handle<'_> {
             (Vec::new(), Vec::new())
         };
         let run = runner::emit(self);
+        let max_crashes = option(options.max_crashes.map(|number| quote_spanned!(site=> #number)));
         quote_spanned! {site=>
             &::common::actor::Declaration {
                 name: #name,
@@ -233,6 +234,7 @@ impl Handle<'_> {
                 retries: #retries,
                 callbacks: #callbacks,
                 results: #results,
+                max_crashes: #max_crashes,
                 parameters: &[#(#parameters),*],
                 lent: &[#(#lent),*],
                 run: #run,

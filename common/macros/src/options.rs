@@ -9,7 +9,7 @@ use crate::duration;
 use crate::mistakes::Mistakes;
 
 /// All options, in the order in which they are told, each with an example.
-const KNOWN: [(&str, &str); 13] = [
+const KNOWN: [(&str, &str); 14] = [
     ("name", r#"name = "send_email""#),
     ("queue", r#"queue = "mail""#),
     ("priority", "priority = -5"),
@@ -23,6 +23,7 @@ const KNOWN: [(&str, &str); 13] = [
     ("on_failure", "on_failure = count_failures"),
     ("store_results", "store_results = true"),
     ("result_ttl", r#"result_ttl = "10m""#),
+    ("max_crashes", "max_crashes = 3"),
 ];
 
 /// The bound of a priority, in both directions.
@@ -57,6 +58,7 @@ pub(crate) struct Options {
     pub(crate) store_results: Option<bool>,
     /// In milliseconds.
     pub(crate) result_ttl: Option<u64>,
+    pub(crate) max_crashes: Option<u32>,
 }
 
 impl Options {
@@ -161,7 +163,8 @@ impl Options {
                 let yes: LitBool = otherwise(input.parse(), "`store_results` is `true` or `false`")?;
                 self.store_results = Some(yes.value);
             }
-            _ => self.result_ttl = Some(time(input)?),
+            "result_ttl" => self.result_ttl = Some(time(input)?),
+            _ => self.max_crashes = Some(number_of_crashes(input)?),
         }
         Ok(())
     }
@@ -243,6 +246,15 @@ fn number_of_retries(input: ParseStream) -> syn::Result<MaxRetries> {
     }
     let number: LitInt = otherwise(input.parse(), message)?;
     otherwise(number.base10_parse(), message).map(MaxRetries::AtMost)
+}
+
+fn number_of_crashes(input: ParseStream) -> syn::Result<u32> {
+    let message = "a number of crashes is a whole number from 1 on: `max_crashes = 3`";
+    let number: LitInt = otherwise(input.parse(), message)?;
+    match number.base10_parse() {
+        Ok(0) | Err(_) => Err(Error::new(number.span(), message)),
+        Ok(crashes) => Ok(crashes),
+    }
 }
 
 fn time(input: ParseStream) -> syn::Result<u64> {

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::{Fixture, message, numbers};
+use super::{Fixture, numbers};
 use crate::error::StoreError;
-use crate::store::{Answer, Body, Delivery, MAX_CRASHES, Place};
+use crate::store::{Answer, Body, Place};
 
 /// Found by anybody who looks, within a few beats.
 pub async fn a_dead_workers_messages_come_back_to_the_head(fixture: &Fixture) {
@@ -57,43 +57,6 @@ pub async fn a_worker_taken_for_dead_learns_what_it_lost_and_goes_on(fixture: &F
     assert_eq!(paused.try_fetch(9).await, Err(StoreError::Stranger));
     assert_eq!(paused.beat(std::slice::from_ref(&held)).await.lost, [held]);
     assert_eq!(numbers(&paused.fetch(9).await), [1, 2]);
-}
-
-/// Counted apart from retries; with a reason of its own.
-pub async fn a_message_whose_workers_die_becomes_a_dead_letter(fixture: &Fixture) {
-    let heir = fixture.other_worker().await;
-    fixture.enqueue(&[fixture.message(1)]).await;
-    heir.beat(&[]).await;
-    for _ in 0..MAX_CRASHES {
-        let victim = fixture.worker().await;
-        assert_eq!(numbers(&victim.fetch(9).await), [1]);
-        fixture.look_until_dead(&heir).await;
-    }
-    assert_eq!(heir.fetch(9).await, []);
-    assert_eq!(fixture.counts().await, (0, 0, 0, 1));
-    let letter = fixture.store.dead_letters(&fixture.queue, 0, 9).await.expect("dead letters").remove(0);
-    let reason = letter.reason.expect("a reason");
-    assert!(reason.contains("worker died 5 times"), "{reason}");
-}
-
-/// So that a worker can be careful; a neighbour in the same fetch is not blamed, and a new attempt is a new message.
-pub async fn a_delivery_tells_how_many_workers_died_with_its_message(fixture: &Fixture) {
-    let heir = fixture.other_worker().await;
-    fixture.enqueue(&[fixture.message(1), fixture.message(2)]).await;
-    heir.beat(&[]).await;
-    for crashes in 0..MAX_CRASHES - 1 {
-        assert_eq!(fixture.worker().await.fetch_one().await.crashes, crashes);
-        fixture.look_until_dead(&heir).await;
-    }
-    let told = |deliveries: &[Delivery]| deliveries.iter().map(|delivery| delivery.crashes).collect::<Vec<_>>();
-    let deliveries = heir.fetch(9).await;
-    assert_eq!((numbers(&deliveries), told(&deliveries)), (vec![1, 2], vec![MAX_CRASHES - 1, 0]));
-    assert_eq!(heir.finish(&deliveries[0].claim, Place::Head).await, Answer::Finished);
-    let back = heir.fetch_one().await;
-    assert_eq!(back.crashes, MAX_CRASHES - 1, "it was not run");
-    let again = Place::Ready(message(&back).clone());
-    assert_eq!(heir.finish(&back.claim, again).await, Answer::Finished);
-    assert_eq!(heir.fetch_one().await.crashes, 0, "it ended without a death");
 }
 
 /// To the head, once no call can be under way any more; what the worker knows of stays.

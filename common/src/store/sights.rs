@@ -71,7 +71,7 @@ pub struct Sighting {
     pub name: String,
     /// Its bytes.
     pub bytes: Vec<u8>,
-    /// How many workers died with it.
+    /// How many workers died while they ran it, as far as that was recorded.
     pub crashes: u32,
     /// The place that it is in.
     pub location: Location,

@@ -115,7 +115,7 @@ impl Store for MemoryStore {
 
     fn join<'a>(&'a self, queues: &'a [QueueName]) -> Boxed<'a, Result<Lease, StoreError>> {
         let lease = Lease { worker: WorkerId::random(), queues: queues.to_vec() };
-        self.world().register(&lease, self.clock.now());
+        self.world().register(&lease, &[], self.clock.now());
         ready(Ok(lease))
     }
 
@@ -167,10 +167,20 @@ impl Store for MemoryStore {
         ready(Ok(answers))
     }
 
-    fn beat<'a>(&'a self, lease: &'a Lease, held: &'a [Claim]) -> Boxed<'a, Result<Beat, StoreError>> {
+    fn start<'a>(&'a self, lease: &'a Lease, claims: &'a [Claim]) -> Boxed<'a, Result<Vec<bool>, StoreError>> {
+        let mut world = self.world();
+        ready(Ok(claims.iter().map(|claim| world.start(&lease.worker, claim)).collect()))
+    }
+
+    fn beat<'a>(
+        &'a self,
+        lease: &'a Lease,
+        held: &'a [Claim],
+        waiting: &'a [Claim],
+    ) -> Boxed<'a, Result<Beat, StoreError>> {
         let now = self.clock.now();
         let mut world = self.world();
-        world.register(lease, now);
+        world.register(lease, waiting, now);
         let mut moved = lease.queues.iter().map(|queue| world.promote(queue, now)).sum();
         let silent = world.silent(&lease.worker, now);
         let surplus = world.surplus(&lease.worker, held);

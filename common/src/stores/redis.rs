@@ -11,11 +11,12 @@
 //! | `:__heartbeats__` | sorted set | worker → its last sign of life |
 //! | `:q@held` | sorted set | *ours:* ready messages with a priority |
 //! | `:q@due` | sorted set | *ours:* delayed messages by their time |
-//! | `:q@crashes` | hash | *ours:* id → how many workers died with it |
+//! | `:q@crashes` | hash | *ours:* id → how many workers died while they ran it, and, behind a space, the worker that has recorded that it runs it; empty for what was spared once (`stores/blame.rs`); for a while |
 //! | `:q@cancelled` | hash | *ours:* id → why a message was cancelled that somebody holds; for a while |
 //! | `:q.XQ@why` | hash | *ours:* why a dead letter died |
 //! | an MD5 sum, by itself | list of one | a stored result, for a while |
 //! | `:@rust` | hash | *ours:* Rust workers, and all queues of each |
+//! | `:@waiting.W` | string | *ours:* the last beat of worker W that had something to wait, and ids by queue of what had not started then; for a minute |
 //! | `:@paused` | set | *ours:* queues that nothing is fetched from; Python's workers know of no pause |
 //!
 //! What lies in `@held` and `@due` is claimed by a virtual worker of each queue, the *fleet*, whose heartbeat every Rust
@@ -43,6 +44,7 @@ mod refusal;
 mod scan;
 mod scripts;
 mod slices;
+mod start;
 mod stream;
 mod trouble;
 mod upkeep;
@@ -81,7 +83,7 @@ pub struct RedisStore {
     scripts: Scripts,
     /// For all calls but those of `pulse`. Their answers may be large.
     link: Link,
-    /// For beats, which no large answer must hold up; made by the first of them.
+    /// For beats and the starts of marked messages, which no large answer must hold up; made by the first of them.
     pulse: Link,
     /// Bytes that the next fetch may bring.
     appetite: Appetite,
@@ -175,8 +177,17 @@ impl Store for RedisStore {
         Box::pin(self.finish_all(&self.link, lease, endings))
     }
 
-    fn beat<'a>(&'a self, lease: &'a Lease, held: &'a [Claim]) -> Boxed<'a, Result<Beat, StoreError>> {
-        Box::pin(self.beat_once(lease, held))
+    fn start<'a>(&'a self, lease: &'a Lease, claims: &'a [Claim]) -> Boxed<'a, Result<Vec<bool>, StoreError>> {
+        Box::pin(self.record_starts(lease, claims))
+    }
+
+    fn beat<'a>(
+        &'a self,
+        lease: &'a Lease,
+        held: &'a [Claim],
+        waiting: &'a [Claim],
+    ) -> Boxed<'a, Result<Beat, StoreError>> {
+        Box::pin(self.beat_once(lease, held, waiting))
     }
 
     fn leave<'a>(&'a self, lease: &'a Lease) -> Boxed<'a, Result<(), StoreError>> {

@@ -199,8 +199,17 @@ impl Store for SqliteStore {
         Box::pin(self.finish_all(lease, endings))
     }
 
-    fn beat<'a>(&'a self, lease: &'a Lease, held: &'a [Claim]) -> Boxed<'a, Result<Beat, StoreError>> {
-        Box::pin(self.beat_once(lease, held))
+    fn start<'a>(&'a self, lease: &'a Lease, claims: &'a [Claim]) -> Boxed<'a, Result<Vec<bool>, StoreError>> {
+        Box::pin(self.record_starts(lease, claims))
+    }
+
+    fn beat<'a>(
+        &'a self,
+        lease: &'a Lease,
+        held: &'a [Claim],
+        waiting: &'a [Claim],
+    ) -> Boxed<'a, Result<Beat, StoreError>> {
+        Box::pin(self.beat_once(lease, held, waiting))
     }
 
     fn leave<'a>(&'a self, lease: &'a Lease) -> Boxed<'a, Result<(), StoreError>> {

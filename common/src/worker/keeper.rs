@@ -38,14 +38,24 @@ use crate::clock::{Stopwatch, Timestamp};
 use crate::error::StoreError;
 use crate::store::{Ending, Lease, Wake};
 
+/// What a worker was told to bear.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    /// How long it waits for what runs once it is to stop.
+    pub(super) shutdown_timeout: Duration,
+    /// How long messages wait whose actors it does not know.
+    pub(super) unknown_actor_timeout: Duration,
+    /// How many deaths of its workers a message may cause, where its actor does not say.
+    pub(super) max_crashes: u32,
+}
+
 /// The loop's state. Each flag stands for one call that is under way.
 #[expect(clippy::struct_excessive_bools, reason = "facts that come and go by themselves")]
 pub(super) struct Keeper {
     broker: Broker,
     registry: Arc<Registry>,
     pool: Arc<Pool>,
-    shutdown_timeout: Duration,
-    unknown_actor_timeout: Duration,
+    limits: Limits,
     /// The actors of messages that this worker has given back, each once.
     unknown_actors: HashSet<Arc<str>>,
     lease: Arc<Lease>,
@@ -98,8 +108,7 @@ impl Keeper {
         broker: Broker,
         registry: Arc<Registry>,
         pool: Arc<Pool>,
-        shutdown_timeout: Duration,
-        unknown_actor_timeout: Duration,
+        limits: Limits,
         until: Until,
     ) -> Result<Self, StoreError> {
         let lease = broker.store().join(registry.queues()).await?;
@@ -107,8 +116,7 @@ impl Keeper {
             broker,
             registry,
             pool,
-            shutdown_timeout,
-            unknown_actor_timeout,
+            limits,
             unknown_actors: HashSet::new(),
             lease: Arc::new(lease),
             stage: Stage::Running,

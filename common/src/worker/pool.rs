@@ -32,8 +32,10 @@ pub(super) struct Job {
     pub(super) cancellation: Cancellation,
     /// Lower runs first.
     pub(super) priority: i32,
-    /// How many workers died with it.
+    /// How many workers died while they ran it.
     pub(super) crashes: u32,
+    /// Whether its start is to be recorded.
+    pub(super) marked: bool,
 }
 
 /// What home and the slots share.
@@ -232,6 +234,13 @@ impl Pool {
     /// How many slots have something to do: what runs, and what goes on although its claim is lost.
     pub(super) fn busy(&self) -> usize {
         self.lock().busy()
+    }
+
+    /// The claims that wait for a slot, and are not marked.
+    pub(super) fn unstarted(&self) -> Vec<Claim> {
+        let state = self.lock();
+        let jobs = state.waiting.iter().map(|Reverse(waiting)| &waiting.job);
+        jobs.filter(|job| !job.marked).map(|job| job.claim.clone()).collect()
     }
 
     /// Drops what others hold now: what waits is forgotten, what runs is told to stop, and neither its end nor one that lies

@@ -79,6 +79,7 @@ static ACTOR: Declaration = Declaration {
     retries: RetryOptions { max_retries: None, min_backoff: None, max_backoff: None, on_retry_exhausted: None },
     callbacks: Callbacks { on_success: None, on_failure: None },
     results: ResultOptions { store_results: None, result_ttl: None },
+    max_crashes: None,
     parameters: &[],
     lent: &[],
     run: Run::Sync(run),
@@ -157,7 +158,7 @@ impl Stage {
     fn bury_the_silent(&self) {
         for _ in 0..6 {
             self.broker.clock().advance(BEAT_INTERVAL);
-            at_once(self.scene.store.beat(&self.peer, &[])).unwrap();
+            at_once(self.scene.store.beat(&self.peer, &[], &[])).unwrap();
         }
     }
 
@@ -166,7 +167,8 @@ impl Stage {
         self.enqueue(numbers);
         for _ in 0..SUSPECT_AFTER {
             let victim = at_once(self.scene.store.join(&[QueueName::default()])).unwrap();
-            self.fetch(&victim, 9);
+            let claims: Vec<Claim> = self.fetch(&victim, 9).into_iter().map(|delivery| delivery.claim).collect();
+            at_once(self.scene.store.start(&victim, &claims)).unwrap();
             self.bury_the_silent();
         }
         self.fetch(&self.peer, 9)
@@ -300,7 +302,15 @@ async fn a_late_end_counts_for_nothing(take_away: impl FnOnce(&Pool, &Claim)) {
     let (pool, _events) = Pool::new(1, Arc::new(runner), Handle::current());
     let claim = Claim { queue: QueueName::default(), id: "id".into() };
     let (message, cancellation) = (Arc::new(message(10)), Cancellation::new());
-    pool.deliver([Job { claim: claim.clone(), message, actor: &ACTOR, cancellation, priority: 0, crashes: 0 }]);
+    pool.deliver([Job {
+        claim: claim.clone(),
+        message,
+        actor: &ACTOR,
+        cancellation,
+        priority: 0,
+        crashes: 0,
+        marked: false,
+    }]);
     let wanted = pool.wanted();
     take_away(&pool, &claim);
     stage.scene.open_gate();

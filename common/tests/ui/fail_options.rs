@@ -66,6 +66,12 @@ fn stores_three() {}
 #[actor(on_success = "tell_admin")]
 fn tells_a_text() {}
 
+#[actor(max_crashes = 0)]
+fn dies_before_it_runs() {}
+
+#[actor(max_crashes = "three")]
+fn dies_of_a_text() {}
+
 fn main() {
     // The handles are there all the same.
     drop(unknown::message(3));

@@ -51,6 +51,7 @@ kinds! {
     Join 14 "join"
     Fetch 50 "fetch"
     FetchUnanswered 8 "fetch, answer lost"
+    Start 8 "start"
     Done 8 "finish: gone"
     DoneWithMessages 6 "finish: gone, and others enqueued"
     DoneWithResult 6 "finish: gone, and a result"

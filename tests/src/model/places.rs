@@ -21,7 +21,7 @@ mod look;
 mod python;
 
 pub use self::check::{Wrong, differ};
-pub use self::item::{Item, Letter, Place};
+pub use self::item::{Item, Letter, Note, Place};
 pub use self::look::Found;
 pub use self::python::{Python, PythonEnd};
 use super::freedom::{Freedom, KEPT};
@@ -29,7 +29,7 @@ use common::{
     clock::Timestamp,
     message::Message,
     queue_name::QueueName,
-    store::{Body, Counts, Delivery, Fetched, PRIORITIES, Want},
+    store::{Body, Claim, Counts, Delivery, Fetched, PRIORITIES, Want},
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -75,6 +75,8 @@ pub struct Worker {
     pub is_registered: bool,
     /// Its last beat.
     pub beat: Timestamp,
+    /// What had not started then.
+    waiting: Vec<Claim>,
     /// What its beats have seen of the others.
     looks: hands::Looks,
     /// The names of its claims that it does not know of, and since when.
@@ -90,8 +92,12 @@ pub enum Move {
     Promoted,
     /// A message came back from a dead worker.
     Recovered,
-    /// A message died because too many workers had died with it.
-    DiedOfDeaths,
+    /// One of these may have been running, and is marked.
+    Marked,
+    /// One of these had waited, and is spared once.
+    Spared,
+    /// One of these had started, as was recorded: that death counts.
+    Counted,
     /// A message came back that its worker did not know of.
     Forgotten,
     /// A cancelled message was to run again, and died instead.
@@ -117,7 +123,9 @@ impl Move {
     pub const ALL: &[Self] = &[
         Self::Promoted,
         Self::Recovered,
-        Self::DiedOfDeaths,
+        Self::Marked,
+        Self::Spared,
+        Self::Counted,
         Self::Forgotten,
         Self::Stopped,
         Self::Expired,
@@ -180,7 +188,7 @@ impl Places {
         let queue = message.queue_name.clone();
         let inbox = (!self.is_fresh(&queue)).then_some(rank);
         let place = due.map_or_else(|| self.ready(&queue, &message, rank), |due| Place::Held { due, inbox });
-        self.items.push(Item { queue, message, raw: None, name, crashes: 0, cancelled: None, place });
+        self.items.push(Item::new(queue, message, name, place));
     }
 
     /// Ready, in the band of its priority, while its queue's order is kept up.
@@ -269,6 +277,7 @@ impl Places {
             for _ in 0..want.count {
                 let Some(first) = self.first(&want.queue) else { break };
                 self.items[first].place = Place::Claimed { by: worker };
+                self.items[first].started = false;
             }
         }
     }
@@ -291,10 +300,11 @@ impl Places {
         };
         let Some(item) = self.items.iter_mut().find(fits) else {
             let item = &self.items[first];
-            return Err(Wrong(format!("{} should have come (crashes: {}), but {told:?}", item.message, item.crashes)));
+            return Err(Wrong(format!("{} should have come ({:?}), but {told:?}", item.message, item.note)));
         };
         item.name = told.map(|told| told.claim.id.clone());
         item.place = Place::Claimed { by: worker };
+        item.started = false;
         if let Some(told) = told {
             // Whatever it was once, the answer that brings it may be under way.
             self.workers[worker].surplus.remove(&(queue, told.claim.id.clone()));

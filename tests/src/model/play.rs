@@ -86,6 +86,8 @@ struct Held {
     message: Message,
     /// Which of its worker's runs it is.
     run: u32,
+    /// Whether it is unmarked and has not started, as far as it was said.
+    waits: bool,
 }
 
 impl fmt::Debug for Play {
@@ -158,6 +160,7 @@ impl Play {
             | Kind::EnqueueTwin => self.send(operation).await?,
             Kind::Join => self.join(operation).await?,
             Kind::Fetch | Kind::FetchUnanswered => self.fetch(operation).await?,
+            Kind::Start => self.start(operation).await?,
             Kind::Done
             | Kind::DoneWithMessages
             | Kind::DoneWithResult

@@ -32,7 +32,7 @@ const LONG: usize = 250;
 const AIMED: u64 = 65;
 
 /// What happens mostly in a long one.
-const DEATHS: [Kind; 5] = [Kind::Join, Kind::Join, Kind::Fetch, Kind::Crash, Kind::Ticks];
+const DEATHS: [Kind; 6] = [Kind::Join, Kind::Join, Kind::Fetch, Kind::Start, Kind::Crash, Kind::Ticks];
 
 /// One sequence of so many ends with a look at everything; all others with numbers.
 const LOOKS: u64 = 4;

@@ -196,7 +196,7 @@ impl Peer {
     /// Lets one interval pass, and beats; answers what moved.
     async fn beat(&self, held: &Claim) -> usize {
         self.clock.advance(BEAT_INTERVAL);
-        let beat = self.store.beat(&self.lease, std::slice::from_ref(held)).await.unwrap();
+        let beat = self.store.beat(&self.lease, std::slice::from_ref(held), &[]).await.unwrap();
         assert_eq!(beat.lost, []);
         beat.moved
     }

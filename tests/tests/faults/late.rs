@@ -63,7 +63,7 @@ impl Pair {
     async fn bury(&self) {
         for _ in 0..DEAD_AFTER + 2 {
             self.clock.advance(BEAT_INTERVAL);
-            self.near.beat(&self.near_lease, &[]).await.unwrap();
+            self.near.beat(&self.near_lease, &[], &[]).await.unwrap();
         }
     }
 
@@ -160,7 +160,7 @@ async fn a_fetch_that_arrives_while_its_worker_lives_is_given_back_by_a_beat() {
     assert_eq!(pair.counts().await, Counts { claimed: 1, ..Counts::default() });
     for _ in 0..6 {
         pair.clock.advance(BEAT_INTERVAL);
-        pair.far.beat(&pair.far_lease, &[]).await.unwrap();
+        pair.far.beat(&pair.far_lease, &[], &[]).await.unwrap();
     }
     assert_eq!(pair.counts().await, Counts { ready: 1, ..Counts::default() });
 }
@@ -186,7 +186,7 @@ async fn a_beat_that_arrives_after_its_worker_was_buried_brings_back_no_ghost() 
     pair.near.enqueue(&[message(1)]).await.unwrap();
     assert_eq!(fetch(&pair.far, &pair.far_lease).await.len(), 1);
     pair.proxy.stall();
-    pair.far.beat(&pair.far_lease, &[]).await.unwrap_err();
+    pair.far.beat(&pair.far_lease, &[], &[]).await.unwrap_err();
     pair.bury().await;
     assert_eq!(pair.counts().await, Counts { ready: 1, ..Counts::default() });
     let before = pair.scripts_run();

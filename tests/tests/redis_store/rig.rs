@@ -141,8 +141,13 @@ impl Rig {
         self.store.finish(lease, &[ending]).await.unwrap().remove(0)
     }
 
+    /// Records that a worker is about to run something; it has to hold it.
+    pub(crate) async fn start(&self, lease: &Lease, claim: &Claim) {
+        assert_eq!(self.store.start(lease, std::slice::from_ref(claim)).await.unwrap(), [true]);
+    }
+
     pub(crate) async fn beat(&self, lease: &Lease, held: &[Claim]) -> Beat {
-        self.store.beat(lease, held).await.unwrap()
+        self.store.beat(lease, held, &[]).await.unwrap()
     }
 
     /// Lets beats pass, all on time.

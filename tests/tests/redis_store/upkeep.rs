@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use common::error::StoreError;
 use common::message::option;
-use common::store::{Answer, BEAT_INTERVAL, Claim, Inspect as _, MAX_CRASHES, Place, Store as _, Want};
+use common::store::{Answer, BEAT_INTERVAL, Claim, Inspect as _, Place, Store as _, Want};
 
 use crate::rig::*;
 
@@ -133,18 +133,52 @@ async fn a_python_worker_with_claims_elsewhere_keeps_its_heartbeat() {
 }
 
 #[tokio::test]
-async fn a_message_that_kills_its_workers_dies() {
+async fn what_python_has_acknowledged_leaves_no_mark() {
     let rig = Rig::new().await;
     let worker = rig.join(&["default"]).await;
-    rig.enqueue(&[message("default", 1)]).await;
-    for death in 1..=MAX_CRASHES {
+    let dies_with = async |count: usize| {
         let dying = rig.join(&["default"]).await;
-        assert_eq!(rig.fetch(&dying, 1).await.len(), 1, "death {death}");
+        let held = rig.fetch(&dying, count).await;
+        for delivery in &held {
+            rig.start(&dying, &delivery.claim).await;
+        }
         rig.beats(&worker, &[], 5).await;
+        held
+    };
+    rig.enqueue(&[message("default", 1), message("default", 2)]).await;
+    dies_with(2).await;
+    for _ in 0..2 {
+        let id = rig.python_fetches("python", "default").await;
+        let _: i64 = rig.redis(&["SREM", ":__acks__.python.default", &id]).await;
+        let _: i64 = rig.redis(&["HDEL", ":default.msgs", &id]).await;
     }
-    let letter = rig.store.dead_letters(&worker.queues[0], 0, 9).await.unwrap().remove(0);
-    assert_eq!(letter.reason.unwrap(), "its worker died 5 times");
-    assert_eq!(rig.keys().await, [":default.XQ", ":default.XQ.msgs", ":default.XQ@why"]);
+    let ttl: i64 = rig.redis(&["TTL", ":default@crashes"]).await;
+    assert!((1..=7 * 24 * 60 * 60).contains(&ttl), "they go by themselves: {ttl}");
+    // And sooner, where workers go on dying.
+    rig.enqueue(&[message("default", 3)]).await;
+    let held = dies_with(1).await;
+    let notes: Vec<String> = rig.redis(&["HKEYS", ":default@crashes"]).await;
+    assert_eq!(notes, [&*held[0].claim.id]);
+}
+
+#[tokio::test]
+async fn a_report_of_what_waits_is_worth_nothing_after_the_next_beat() {
+    let rig = Rig::new().await;
+    let heir = rig.join(&["default"]).await;
+    let dying = rig.join(&["default"]).await;
+    rig.enqueue(&[message("default", 1)]).await;
+    let held = claims(&rig.fetch(&dying, 1).await);
+    rig.clock.advance(BEAT_INTERVAL);
+    rig.store.beat(&dying, &held, &held).await.unwrap();
+    let key = format!(":@waiting.{}", dying.worker.as_str());
+    let report: String = rig.redis(&["GET", &key]).await;
+    assert_eq!(report, format!("{} {{\"default\":[\"{}\"]}}", rig.now(), held[0].id));
+    // It starts, and no beat has anything to say of it: nothing more is sent.
+    rig.clock.advance(BEAT_INTERVAL);
+    rig.store.beat(&dying, &held, &[]).await.unwrap();
+    assert_eq!(rig.redis::<String>(&["GET", &key]).await, report);
+    rig.beats(&heir, &[], 5).await;
+    assert!(rig.fetch(&heir, 1).await[0].marked);
 }
 
 #[tokio::test]

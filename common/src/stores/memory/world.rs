@@ -13,9 +13,10 @@ use crate::clock::Timestamp;
 use crate::message::Message;
 use crate::queue_name::QueueName;
 use crate::store::{
-    Answer, BEAT_INTERVAL, Body, Claim, Delivery, Effect, Ending, Lease, MAX_CRASHES, PRIORITIES, Place, Undecodable,
-    Want, WorkerId, fresh_name,
+    Answer, BEAT_INTERVAL, Body, Claim, Delivery, Effect, Ending, Lease, PRIORITIES, Place, Undecodable, Want,
+    WorkerId, fresh_name,
 };
+use crate::stores::blame::Note;
 use crate::stores::looks::Peer;
 
 /// Everything that a store holds.
@@ -33,6 +34,8 @@ pub(super) struct World {
 struct Worker {
     queues: Vec<QueueName>,
     beat: Timestamp,
+    /// What had not started then.
+    waiting: HashSet<Claim>,
 }
 
 /// Where a message lies that nobody has claimed.
@@ -53,8 +56,11 @@ struct Queue {
     /// The keys of what is ready or held, by id.
     spots: HashMap<Arc<str>, Spot>,
     claimed: HashMap<Arc<str>, WorkerId>,
+    /// Of what is claimed, what has started, as far as that was recorded.
+    started: HashSet<Arc<str>>,
     dead: Letters,
-    crashes: HashMap<Arc<str>, u32>,
+    /// What is known of the deaths of workers.
+    notes: HashMap<Arc<str>, Note>,
     /// What is claimed and was cancelled, with the reason.
     cancelled: HashMap<Arc<str>, String>,
     paused: bool,
@@ -114,8 +120,9 @@ fn priority(message: &Message) -> i32 {
 }
 
 impl World {
-    pub(super) fn register(&mut self, lease: &Lease, now: Timestamp) {
-        let worker = Worker { queues: lease.queues.clone(), beat: now };
+    pub(super) fn register(&mut self, lease: &Lease, waiting: &[Claim], now: Timestamp) {
+        let waiting = waiting.iter().cloned().collect();
+        let worker = Worker { queues: lease.queues.clone(), beat: now, waiting };
         self.workers.insert(lease.worker.clone(), worker);
     }
 
@@ -158,10 +165,25 @@ impl World {
             let Some(bytes) = queue.bodies.get(&id) else { continue };
             let body = Message::decode(bytes, now).map_err(|error| Undecodable { bytes: bytes.clone(), error });
             queue.claimed.insert(id.clone(), worker.clone());
-            let crashes = queue.crashes.get(&id).copied().unwrap_or_default();
-            deliveries.push(Delivery { claim: Claim { queue: want.queue.clone(), id }, body, crashes });
+            let note = queue.notes.get(&id).copied().unwrap_or_default();
+            let claim = Claim { queue: want.queue.clone(), id };
+            deliveries.push(Delivery { claim, body, crashes: note.crashes(), marked: note.is_marked() });
         }
         deliveries
+    }
+
+    /// Records that a worker is about to run what it holds; answers whether it does.
+    pub(super) fn start(&mut self, worker: &WorkerId, claim: &Claim) -> bool {
+        let Some(queue) = self.queues.get_mut(&claim.queue) else {
+            return false;
+        };
+        let is_held = queue.claimed.get(&claim.id) == Some(worker);
+        if is_held {
+            queue.started.insert(claim.id.clone());
+            let note = queue.notes.entry(claim.id.clone()).or_default();
+            *note = note.after_start();
+        }
+        is_held
     }
 
     pub(super) fn finish(&mut self, worker: &WorkerId, ending: &Ending, now: Timestamp) -> Answer {
@@ -173,13 +195,14 @@ impl World {
             return Answer::Unknown;
         }
         queue.claimed.remove(id);
+        queue.started.remove(id);
         let cancelled = queue.cancelled.remove(id);
         if ending.place == Place::Head && cancelled.is_none() {
             queue.push_head(id.clone());
             return Answer::Finished;
         }
         let body = queue.bodies.remove(id);
-        queue.crashes.remove(id);
+        queue.notes.remove(id);
         match (&ending.place, cancelled) {
             (Place::Head, Some(reason)) => queue.die(id, body.unwrap_or_default(), reason, now),
             (Place::Ready(message) | Place::Until(_, message), Some(reason)) => {
@@ -261,17 +284,19 @@ impl World {
                 queue.claimed.iter().filter(|(_, holder)| **holder == dead).map(|(id, _)| id.clone()).collect();
             for id in ids {
                 queue.claimed.remove(&id);
-                let cancelled = queue.cancelled.remove(&id);
-                let crashes = queue.crashes.entry(id.clone()).or_default();
-                *crashes += 1;
-                if *crashes < MAX_CRASHES && cancelled.is_none() {
-                    queue.push_head(id);
-                    moved += 1;
-                } else if let Some(bytes) = queue.bodies.remove(&id) {
-                    let reason = cancelled.unwrap_or_else(|| format!("its worker died {crashes} times"));
-                    queue.crashes.remove(&id);
-                    queue.die(&id, bytes, reason, now);
+                let was_started = queue.started.remove(&id);
+                if let Some(reason) = queue.cancelled.remove(&id) {
+                    queue.notes.remove(&id);
+                    if let Some(bytes) = queue.bodies.remove(&id) {
+                        queue.die(&id, bytes, reason, now);
+                    }
+                    continue;
                 }
+                let had_waited = worker.waiting.contains(&Claim { queue: name.clone(), id: id.clone() });
+                let note = queue.notes.entry(id.clone()).or_default();
+                *note = note.after_death(was_started, had_waited);
+                queue.push_head(id);
+                moved += 1;
             }
         }
         moved

@@ -105,7 +105,7 @@ impl RedisStore {
         for (place, crashes) in crashed {
             // Places count from 1 in the script.
             if let Some(delivery) = place.checked_sub(1).and_then(|place| deliveries.get_mut(place)) {
-                delivery.crashes = crashes;
+                (delivery.crashes, delivery.marked) = (crashes, true);
             }
         }
         let refused = refusals.into_iter().map(|(queue, text)| (queue, from_script(&text))).collect();
@@ -126,5 +126,5 @@ impl RedisStore {
 fn delivery(want: &Want, id: &[u8], bytes: Vec<u8>, now: Timestamp) -> Delivery {
     let claim = Claim { queue: want.queue.clone(), id: String::from_utf8_lossy(id).into() };
     let body = Message::decode(&bytes, now).map_err(|error| Undecodable { bytes, error });
-    Delivery { claim, body, crashes: 0 }
+    Delivery { claim, body, crashes: 0, marked: false }
 }

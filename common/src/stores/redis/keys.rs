@@ -3,6 +3,7 @@
 use uuid::Uuid;
 
 use crate::queue_name::{QueueName, is_taken};
+use crate::store::WorkerId;
 
 /// How the hash of bodies of a queue ends.
 const BODIES: &str = ".msgs";
@@ -57,6 +58,11 @@ impl Keys {
         let is_end =
             |rest: &str| rest.is_empty() || [".DQ", ".XQ", BODIES, "@"].iter().any(|end| rest.starts_with(end));
         name.strip_prefix(queue.as_str()).is_some_and(is_end)
+    }
+
+    /// What a worker had not started by its last beats.
+    pub(super) fn waiting(&self, worker: &WorkerId) -> String {
+        format!("{}:@waiting.{}", self.namespace, worker.as_str())
     }
 
     /// A pattern for the hashes of bodies.

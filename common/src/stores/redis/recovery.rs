@@ -6,11 +6,11 @@ use super::RedisStore;
 use super::connection::CallError;
 use super::upkeep::MAX_ROUNDS;
 use crate::error::StoreError;
-use crate::store::{Lease, MAX_CRASHES};
+use crate::store::{BEAT_INTERVAL, Lease};
 use crate::stores::looks::{Fate, Peer};
 
-/// How long a message's crashes are remembered: seven days.
-const REMEMBER_CRASHES_SECONDS: usize = 7 * 24 * 60 * 60;
+/// How long it is remembered that workers died with a message: seven days.
+pub(super) const REMEMBER_CRASHES_SECONDS: usize = 7 * 24 * 60 * 60;
 
 impl RedisStore {
     /// Gives back what the dead held, and forgets them where nothing is left of them; answers how many messages moved.
@@ -50,12 +50,10 @@ impl RedisStore {
             Some(queues) => queues.clone(),
             None => lease.queues.iter().flat_map(|queue| [queue.to_string(), queue.delay()]).collect(),
         };
-        let reason = format!("its worker died {MAX_CRASHES} times");
         let mut recovered = 0;
         for _ in 0..MAX_ROUNDS {
             let mut call = self.script(&self.scripts.recover);
-            call.text(&peer.id).text(&peer.score).number(MAX_CRASHES);
-            call.count(REMEMBER_CRASHES_SECONDS).text(&reason);
+            call.text(&peer.id).text(&peer.score).count(REMEMBER_CRASHES_SECONDS).duration(BEAT_INTERVAL);
             call.text(if peer.queues.is_some() { "bury" } else { "" });
             for name in &names {
                 call.text(name);

@@ -1,10 +1,11 @@
 //! The beat: one call that does all upkeep of a worker's queues, and what Rust makes of its answer.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
 
 use redis::Value;
 
+use super::connection::CallError;
 use super::inspect::millis;
 use super::refusal::from_script;
 use super::scripts::read;
@@ -25,6 +26,9 @@ const EXPIRE_EVERY: Duration = Duration::from_secs(60);
 
 /// How often registrations are looked at, and the dead whom nobody could settle.
 const TIDY_EVERY: Duration = Duration::from_secs(60 * 60);
+
+/// How long it is kept what a worker had not started by its last beat: by then, whoever lives has found it dead.
+const REMEMBER_WAITING: Duration = Duration::from_secs(60);
 
 /// What one worker's beats have seen so far.
 #[derive(Debug, Default)]
@@ -109,7 +113,7 @@ impl RedisStore {
 
     pub(super) async fn join_queues(&self, queues: &[QueueName]) -> Result<Lease, StoreError> {
         let lease = Lease { worker: WorkerId::random(), queues: queues.to_vec() };
-        match self.beat_once(&lease, &[]).await {
+        match self.beat_once(&lease, &[], &[]).await {
             Ok(_) => Ok(lease),
             Err(error) => {
                 self.drop_upkeep(&lease.worker);
@@ -137,7 +141,7 @@ impl RedisStore {
         Ok(())
     }
 
-    pub(super) async fn beat_once(&self, lease: &Lease, held: &[Claim]) -> Result<Beat, StoreError> {
+    pub(super) async fn beat_once(&self, lease: &Lease, held: &[Claim], waiting: &[Claim]) -> Result<Beat, StoreError> {
         let started = self.clock.uptime();
         let is_expiring = self.with_upkeep(&lease.worker, |upkeep| is_time(&mut upkeep.expired, started, EXPIRE_EVERY));
         let first = self.look_after(lease, held, is_expiring).await?;
@@ -150,6 +154,8 @@ impl RedisStore {
             moved: first.moved,
             ready: first.is_ready,
         };
+
+        self.report_waiting(lease, waiting, first.now).await?;
 
         // The first answer counts: what was claimed later, `held` cannot know.
         beat.lost = self.settle_claims(lease, held, first.claims).await?;
@@ -165,6 +171,20 @@ impl RedisStore {
             }
         }
         Ok(beat)
+    }
+
+    /// What this worker has claimed and not started, by the beat of this time. Nothing is sent where nothing waits: an older report
+    /// tells its time, and is worth nothing after the next beat.
+    async fn report_waiting(&self, lease: &Lease, waiting: &[Claim], now: Timestamp) -> Result<(), StoreError> {
+        let Some(report) = report(waiting)? else { return Ok(()) };
+        let mut set = redis::cmd("SET");
+        set.arg(self.keys.waiting(&lease.worker)).arg(format!("{now} {report}"));
+        set.arg("PX").arg(u64::try_from(REMEMBER_WAITING.as_millis()).unwrap_or(u64::MAX));
+        match self.pulse.call(&set).await {
+            Err(error @ (CallError::NotSent(_) | CallError::Lost(_))) => Err(error.into()),
+            // Without it, what waits is marked; that costs a call each.
+            _ => Ok(()),
+        }
     }
 
     fn drop_upkeep(&self, worker: &WorkerId) {
@@ -274,6 +294,18 @@ impl RedisStore {
 fn registration(lease: &Lease) -> String {
     let queues: Vec<&str> = lease.queues.iter().map(QueueName::as_str).collect();
     queues.join(" ")
+}
+
+/// What has not started, ids by queue; `None` where nothing waits.
+fn report(waiting: &[Claim]) -> Result<Option<String>, StoreError> {
+    if waiting.is_empty() {
+        return Ok(None);
+    }
+    let mut queues: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for Claim { queue, id } in waiting {
+        queues.entry(queue.as_str()).or_default().push(id);
+    }
+    serde_json::to_string(&queues).map(Some).map_err(|error| StoreError::Refused(error.to_string()))
 }
 
 /// What an error is about.

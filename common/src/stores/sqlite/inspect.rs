@@ -239,7 +239,7 @@ fn sighting(connection: &Connection, queue: &QueueName, message: Held) -> rusqli
         queue: queue.clone(),
         name: name(&message.id, message.seq),
         bytes: message.body,
-        crashes: message.crashes,
+        crashes: message.note.crashes(),
         location,
     })
 }

@@ -8,6 +8,7 @@ use crate::clock::Timestamp;
 use crate::message::Message;
 use crate::queue_name::QueueName;
 use crate::store::PRIORITIES;
+use crate::stores::blame::Note;
 
 /// A message as it is stored.
 #[derive(Clone, Debug)]
@@ -159,9 +160,22 @@ impl<'a> Space<'a> {
     /// Gives a claimed message back, to the head of its priority.
     pub(super) fn give_back(&self, message: &Held) -> rusqlite::Result<()> {
         let rank = self.head(message.queue, message.priority)?;
-        let mut back =
-            self.connection.prepare_cached("UPDATE messages SET worker = NULL, rank = ?, crashes = ? WHERE seq = ?")?;
-        back.execute(params![rank, message.crashes, message.seq])?;
+        let mut back = self
+            .connection
+            .prepare_cached("UPDATE messages SET worker = NULL, started = NULL, rank = ? WHERE seq = ?")?;
+        back.execute(params![rank, message.seq])?;
+        Ok(())
+    }
+
+    /// Keeps what is known of the deaths of a message's workers.
+    pub(super) fn note(&self, seq: i64, note: Note) -> rusqlite::Result<()> {
+        let mark = match note {
+            Note::Nothing => 0,
+            Note::Spared => 1,
+            Note::Marked(_) => 2,
+        };
+        let mut write = self.connection.prepare_cached("UPDATE messages SET mark = ?, crashes = ? WHERE seq = ?")?;
+        write.execute(params![mark, note.crashes(), seq])?;
         Ok(())
     }
 
@@ -190,6 +204,15 @@ impl<'a> Space<'a> {
     }
 }
 
+/// What two columns say of the deaths of a message's workers.
+pub(super) fn note(mark: i32, crashes: u32) -> Note {
+    match mark {
+        0 => Note::Nothing,
+        1 => Note::Spared,
+        _ => Note::Marked(crashes),
+    }
+}
+
 /// A message that is there.
 #[derive(Clone, Debug)]
 pub(super) struct Held {
@@ -200,7 +223,9 @@ pub(super) struct Held {
     pub(super) priority: i32,
     pub(super) due: Option<i64>,
     pub(super) worker: Option<i64>,
-    pub(super) crashes: u32,
+    pub(super) note: Note,
+    /// The worker that has recorded its start.
+    pub(super) started: Option<i64>,
     pub(super) cancelled: Option<String>,
 }
 
@@ -214,7 +239,8 @@ impl Held {
             priority: row.get("priority")?,
             due: row.get("due")?,
             worker: row.get("worker")?,
-            crashes: row.get("crashes")?,
+            note: note(row.get("mark")?, row.get("crashes")?),
+            started: row.get("started")?,
             cancelled: row.get("cancelled")?,
         })
     }

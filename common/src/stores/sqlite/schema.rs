@@ -3,7 +3,7 @@
 //! | table | content |
 //! | --- | --- |
 //! | `queues` | a number for each queue of each namespace, and whether it is paused |
-//! | `workers` | who is registered, the last beat, and the queues as JSON |
+//! | `workers` | who is registered, the last beat, the queues as JSON, and the rows that had not started then, as JSON |
 //! | `messages` | all that is ready (neither `due` nor `worker`), held (`due`) or claimed (`worker`) |
 //! | `dead` | dead letters |
 //! | `stored` | results, and until when |
@@ -19,7 +19,7 @@
 use rusqlite::Connection;
 
 /// The version of these tables.
-pub(super) const VERSION: i32 = 1;
+pub(super) const VERSION: i32 = 2;
 
 const FIRST: &str = "
 CREATE TABLE queues (
@@ -78,10 +78,22 @@ CREATE TABLE stored (
 CREATE INDEX stored_by_time ON stored (until);
 ";
 
+/// What is known of deaths (`stores/blame.rs`): `mark` is 1 where a message was spared, 2 where it is marked; `started` is the
+/// worker that has recorded its start.
+const SECOND: &str = "
+ALTER TABLE messages ADD COLUMN mark INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE messages ADD COLUMN started INTEGER;
+ALTER TABLE workers ADD COLUMN waiting TEXT;
+UPDATE messages SET mark = 2 WHERE crashes > 0;
+";
+
 /// Brings the tables of a version, 0 for none, to [`VERSION`]; inside of the caller's transaction.
 pub(super) fn migrate(connection: &Connection, from: i32) -> rusqlite::Result<()> {
     if from < 1 {
         connection.execute_batch(FIRST)?;
+    }
+    if from < 2 {
+        connection.execute_batch(SECOND)?;
     }
     Ok(())
 }

@@ -7,13 +7,13 @@ use std::time::Duration;
 use rusqlite::{Connection, params};
 
 use super::SqliteStore;
-use super::moves::{Held, Space, name};
+use super::moves::{Held, Space, name, parts};
 use super::trouble::Trouble;
 use super::work::{is_ready, next_due, worker_number};
 use crate::clock::Timestamp;
 use crate::error::StoreError;
 use crate::queue_name::QueueName;
-use crate::store::{BEAT_INTERVAL, Beat, Claim, DEAD_LETTER_TTL, Ending, Lease, MAX_CRASHES, Place, WorkerId};
+use crate::store::{BEAT_INTERVAL, Beat, Claim, DEAD_LETTER_TTL, Ending, Lease, Place, WorkerId};
 use crate::stores::looks::{Looks, PAGE, Peer};
 use crate::stores::surplus::Surplus;
 
@@ -54,7 +54,7 @@ struct Left {
 impl SqliteStore {
     pub(super) async fn join_queues(&self, queues: &[QueueName]) -> Result<Lease, StoreError> {
         let lease = Lease { worker: WorkerId::random(), queues: queues.to_vec() };
-        match self.beat_once(&lease, &[]).await {
+        match self.beat_once(&lease, &[], &[]).await {
             Ok(_) => Ok(lease),
             Err(error) => {
                 self.drop_upkeep(&lease.worker);
@@ -77,8 +77,9 @@ impl SqliteStore {
         .await
     }
 
-    pub(super) async fn beat_once(&self, lease: &Lease, held: &[Claim]) -> Result<Beat, StoreError> {
+    pub(super) async fn beat_once(&self, lease: &Lease, held: &[Claim], waiting: &[Claim]) -> Result<Beat, StoreError> {
         let (now, started) = (self.clock.now(), self.clock.uptime());
+        let waiting = rows(waiting);
         let (offset, is_expiring) = self.with_upkeep(&lease.worker, |upkeep| {
             let uptime = self.clock.uptime();
             let is_time = upkeep.expired.is_none_or(|last| uptime.saturating_sub(last) >= EXPIRE_EVERY);
@@ -87,7 +88,7 @@ impl SqliteStore {
             }
             (upkeep.looks.offset(), is_time)
         });
-        let seen = self.look_after(lease, offset, is_expiring).await?;
+        let seen = self.look_after(lease, waiting.clone(), offset, is_expiring).await?;
         let took = self.clock.uptime().saturating_sub(started);
         let mut moved = seen.moved;
         let mut has_more = seen.has_more;
@@ -95,7 +96,7 @@ impl SqliteStore {
             if !has_more {
                 break;
             }
-            let again = self.look_after(lease, offset, is_expiring).await?;
+            let again = self.look_after(lease, waiting.clone(), offset, is_expiring).await?;
             moved += again.moved;
             has_more = again.has_more;
         }
@@ -126,12 +127,18 @@ impl SqliteStore {
     }
 
     /// Shows that the worker lives, and moves what is due.
-    async fn look_after(&self, lease: &Lease, offset: usize, is_expiring: bool) -> Result<Seen, StoreError> {
+    async fn look_after(
+        &self,
+        lease: &Lease,
+        waiting: Option<String>,
+        offset: usize,
+        is_expiring: bool,
+    ) -> Result<Seen, StoreError> {
         // Each is a sign of life of its own: a beat may take longer than others wait for one.
         let now = self.clock.now();
         let (namespace, lease, bell) = (self.namespace.clone(), lease.clone(), self.bell.clone());
         self.write_first(move |connection| {
-            register(connection, &namespace, &lease, now)?;
+            register(connection, &namespace, &lease, waiting.as_deref(), now)?;
             let mut space = Space::new(connection, &namespace);
             let (mut moved, mut has_more) = (0, false);
             for queue in &lease.queues {
@@ -187,14 +194,27 @@ impl SqliteStore {
     }
 }
 
-fn register(connection: &Connection, namespace: &str, lease: &Lease, now: Timestamp) -> Result<(), Trouble> {
+/// The rows of what has not started, as JSON.
+fn rows(waiting: &[Claim]) -> Option<String> {
+    let rows: Vec<String> =
+        waiting.iter().filter_map(|claim| parts(&claim.id)).map(|(_, seq)| seq.to_string()).collect();
+    (!rows.is_empty()).then(|| format!("[{}]", rows.join(",")))
+}
+
+fn register(
+    connection: &Connection,
+    namespace: &str,
+    lease: &Lease,
+    waiting: Option<&str>,
+    now: Timestamp,
+) -> Result<(), Trouble> {
     let queues: Vec<&str> = lease.queues.iter().map(QueueName::as_str).collect();
     let queues = serde_json::to_string(&queues).map_err(|error| StoreError::Refused(error.to_string()))?;
     let mut register = connection.prepare_cached(
-        "INSERT INTO workers (namespace, name, beat, queues) VALUES (?, ?, ?, ?)
-         ON CONFLICT (namespace, name) DO UPDATE SET beat = excluded.beat",
+        "INSERT INTO workers (namespace, name, beat, queues, waiting) VALUES (?, ?, ?, ?, ?)
+         ON CONFLICT (namespace, name) DO UPDATE SET beat = excluded.beat, waiting = excluded.waiting",
     )?;
-    register.execute(params![namespace, lease.worker.as_str(), now.as_millis(), queues])?;
+    register.execute(params![namespace, lease.worker.as_str(), now.as_millis(), queues, waiting])?;
     Ok(())
 }
 
@@ -274,7 +294,10 @@ fn claims(connection: &Connection, namespace: &str, worker: &str) -> rusqlite::R
 /// Some of what a dead worker held, and whether there is more; once nothing is left, the worker is taken off.
 fn recover(connection: &Connection, namespace: &str, dead: &Peer, now: Timestamp) -> Result<(usize, bool), Trouble> {
     let Some(worker) = worker_number(connection, namespace, &dead.id)? else { return Ok((0, false)) };
-    let beat: i64 = connection.query_row("SELECT beat FROM workers WHERE id = ?", [worker], |row| row.get(0))?;
+    let (beat, waiting): (i64, Option<String>) =
+        connection.query_row("SELECT beat, waiting FROM workers WHERE id = ?", [worker], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })?;
     if beat.to_string() != dead.score {
         return Ok((0, false));
     }
@@ -284,19 +307,20 @@ fn recover(connection: &Connection, namespace: &str, dead: &Peer, now: Timestamp
             .prepare_cached("SELECT * FROM messages WHERE worker = ? ORDER BY queue, priority, seq DESC LIMIT ?")?;
         held.query_map(params![worker, CHUNK], Held::read)?.collect::<Result<_, _>>()?
     };
+    let waiting: HashSet<i64> = waiting.and_then(|rows| serde_json::from_str(&rows).ok()).unwrap_or_default();
     let space = Space::new(connection, namespace);
     let mut moved = 0;
-    for mut message in held.iter().cloned() {
-        message.crashes += 1;
+    for message in &held {
         if let Some(reason) = &message.cancelled {
-            space.bury(&message, &message.body, reason, now)?;
-        } else if message.crashes >= MAX_CRASHES {
-            let reason = format!("its worker died {} times", message.crashes);
-            space.bury(&message, &message.body, &reason, now)?;
-        } else {
-            space.give_back(&message)?;
-            moved += 1;
+            space.bury(message, &message.body, reason, now)?;
+            continue;
         }
+        let note = message.note.after_death(message.started == Some(worker), waiting.contains(&message.seq));
+        if note != message.note {
+            space.note(message.seq, note)?;
+        }
+        space.give_back(message)?;
+        moved += 1;
     }
     let has_more = held.len() == CHUNK;
     if !has_more {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::SqliteStore;
-use super::moves::{Record, Space, name, parts};
+use super::moves::{Record, Space, name, note, parts};
 use crate::clock::{Clock, Stopwatch, Timestamp};
 use crate::error::{EnqueueError, StoreError};
 use crate::message::Message;
@@ -87,6 +87,29 @@ impl SqliteStore {
         let (next, fetched) = fetching.await?;
         self.turns.set(next);
         Ok(fetched)
+    }
+
+    /// What was recorded before stays so: a claim starts once.
+    pub(super) async fn record_starts(&self, lease: &Lease, claims: &[Claim]) -> Result<Vec<bool>, StoreError> {
+        let (namespace, lease, claims) = (self.namespace.clone(), lease.clone(), claims.to_vec());
+        self.write_rows(claims.len(), move |connection| {
+            let space = Space::new(connection, &namespace);
+            let Some(worker) = worker_number(connection, &namespace, lease.worker.as_str())? else {
+                return Ok(vec![false; claims.len()]);
+            };
+            let mut start = connection.prepare_cached(
+                "UPDATE messages SET started = ?1, mark = 2 WHERE seq = ?2 AND id = ?3 AND queue = ?4 AND worker = ?1",
+            )?;
+            let mut held = Vec::with_capacity(claims.len());
+            for Claim { queue, id } in &claims {
+                held.push(match (space.find_queue(queue)?, parts(id)) {
+                    (Some(queue), Some((id, seq))) => start.execute(params![worker, seq, id, queue])? == 1,
+                    _ => false,
+                });
+            }
+            Ok(held)
+        })
+        .await
     }
 
     pub(super) async fn wait_for_any(&self, queues: &[QueueName], due: Option<Timestamp>) -> Wake {
@@ -176,14 +199,15 @@ fn claim(space: &Space<'_>, worker: i64, want: &Want, now: Timestamp) -> rusqlit
              WHERE queue = ?2 AND worker IS NULL AND due IS NULL
                  AND NOT EXISTS (SELECT 1 FROM queues WHERE id = ?2 AND paused)
              ORDER BY priority, rank LIMIT ?3)
-         RETURNING priority, rank, id, seq, body, crashes",
+         RETURNING priority, rank, id, seq, body, mark, crashes",
     )?;
     let claimed = claim.query_map(params![worker, queue, want.count], |row| {
         let order: (i32, i64) = (row.get(0)?, row.get(1)?);
         let (id, bytes): (String, Vec<u8>) = (row.get(2)?, row.get(4)?);
         let claim = Claim { queue: want.queue.clone(), id: Arc::from(name(&id, row.get(3)?)) };
         let body = Message::decode(&bytes, now).map_err(|error| Undecodable { bytes, error });
-        Ok((order, Delivery { claim, body, crashes: row.get(5)? }))
+        let note = note(row.get(5)?, row.get(6)?);
+        Ok((order, Delivery { claim, body, crashes: note.crashes(), marked: note.is_marked() }))
     });
     let mut claimed: Vec<_> = claimed?.collect::<Result<_, _>>()?;
     // The order of what an update returns is nobody's promise.

@@ -25,9 +25,9 @@ impl Keeper {
         self.beaten_at = self.holds.last();
         self.beat_started = self.broker.clock().uptime();
         let (store, lease, pool) = (self.broker.store().clone(), self.lease.clone(), self.pool.clone());
-        let held = self.held();
+        let (held, waiting) = (self.held(), self.pool.unstarted());
         tokio::spawn(async move {
-            pool.tell(Event::Beaten(store.beat(&lease, &held).await));
+            pool.tell(Event::Beaten(store.beat(&lease, &held, &waiting).await));
         });
     }
 

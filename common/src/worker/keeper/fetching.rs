@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tracing::{debug, warn};
+use tracing::{debug, error, warn};
 
 use super::{Call, Keeper};
 use crate::actor::Cancellation;
@@ -23,7 +23,17 @@ impl Keeper {
         tokio::spawn(async move {
             // What is wanted is wanted of all queues together, and any of them may have it all.
             let wants: Vec<_> = lease.queues.iter().map(|queue| Want { queue: queue.clone(), count: wanted }).collect();
-            pool.tell(Event::Fetched(store.fetch(&lease, &wants, wanted).await));
+            let fetched = store.fetch(&lease, &wants, wanted).await;
+            if let Ok(Fetched { deliveries, .. }) = &fetched {
+                let marked = deliveries.iter().filter(|delivery| delivery.marked);
+                let claims: Vec<_> = marked.map(|delivery| delivery.claim.clone()).collect();
+                if !claims.is_empty()
+                    && let Err(error) = store.start(&lease, &claims).await
+                {
+                    warn!(target: "common::worker", "the start of {} was not recorded: {error}", claims.len());
+                }
+            }
+            pool.tell(Event::Fetched(fetched));
         });
     }
 
@@ -62,7 +72,7 @@ impl Keeper {
 
     /// What a slot needs of a delivery; `None` where it cannot be run, and was given its end.
     fn job(&mut self, delivery: Delivery, now: Timestamp) -> Option<Job> {
-        let Delivery { claim, body, crashes } = delivery;
+        let Delivery { claim, body, crashes, marked } = delivery;
         let mut message = match body {
             Ok(message) => message,
             Err(undecodable) => {
@@ -84,8 +94,21 @@ impl Keeper {
             return self.end(claim, place);
         };
         message.options.remove(option::UNKNOWN_SINCE);
+        let limit = actor.max_crashes.unwrap_or(self.limits.max_crashes);
+        if crashes >= limit {
+            let (id, name, queue) = (&message.message_id, actor.name, &claim.queue);
+            error!(
+                target: "common::worker",
+                "{id} {name} in {queue}: {crashes} workers died while they ran it (max_crashes {limit}), so it is not run again, \
+                 but kept 7 days in {}; once its cause is mended, `dead requeue {id}` sends it again",
+                queue.dead_letter()
+            );
+            let reason = format!("its worker died {crashes} times");
+            return self.end(claim, Place::Dead(Body::Message(message), reason));
+        }
         let priority = message.own_priority().unwrap_or(actor.priority);
-        Some(Job { claim, message: Arc::new(message), actor, cancellation: Cancellation::new(), priority, crashes })
+        let cancellation = Cancellation::new();
+        Some(Job { claim, message: Arc::new(message), actor, cancellation, priority, crashes, marked })
     }
 
     fn end(&self, claim: Claim, place: Place) -> Option<Job> {

@@ -51,7 +51,7 @@ impl Keeper {
         if running > 0 {
             info!(target: "common::worker", "stopping: waiting for what runs ({running})");
         }
-        let (clock, pool, timeout) = (self.broker.clock().clone(), self.pool.clone(), self.shutdown_timeout);
+        let (clock, pool, timeout) = (self.broker.clock().clone(), self.pool.clone(), self.limits.shutdown_timeout);
         tokio::spawn(async move {
             clock.sleep(timeout).await;
             pool.tell(Event::TimedOut);

@@ -31,7 +31,7 @@ impl Keeper {
         let since = message.options.get(option::UNKNOWN_SINCE).and_then(Raw::millis).map(Timestamp::from_millis);
         // A clock that was set back, or somebody else's idea of it, must not keep a message for ever.
         let since = since.filter(|since| *since <= now).unwrap_or(now);
-        let (waited, longest) = (now.since(since), self.unknown_actor_timeout);
+        let (waited, longest) = (now.since(since), self.limits.unknown_actor_timeout);
         let actor = message.actor_name.clone();
         if waited >= longest {
             let mut reason = UnknownActor { actor: actor.to_string(), queue: claim.queue.clone() }.to_string();

@@ -116,10 +116,19 @@ impl Store for Sleepy {
         })
     }
 
-    fn beat<'a>(&'a self, lease: &'a Lease, held: &'a [Claim]) -> Boxed<'a, Result<Beat, StoreError>> {
+    fn start<'a>(&'a self, lease: &'a Lease, claims: &'a [Claim]) -> Boxed<'a, Result<Vec<bool>, StoreError>> {
+        self.store.start(lease, claims)
+    }
+
+    fn beat<'a>(
+        &'a self,
+        lease: &'a Lease,
+        held: &'a [Claim],
+        waiting: &'a [Claim],
+    ) -> Boxed<'a, Result<Beat, StoreError>> {
         Box::pin(async move {
             until(&self.asleep, |asleep| !asleep).await;
-            let beat = self.store.beat(lease, held).await;
+            let beat = self.store.beat(lease, held, waiting).await;
             self.beats.send_modify(|beats| *beats += 1);
             until(&self.answers, |answers| *answers != Answers::AreHeldUp).await;
             match *self.answers.borrow() {

@@ -1,14 +1,14 @@
 //! What a beat brings about.
 
 use super::{
-    Item, Move, Place, Places, Worker, Wrong, differ,
+    Item, Move, Note, Place, Places, Worker, Wrong, differ,
     hands::{Looks, Peer},
 };
 use common::{
     clock::Timestamp,
     message::Message,
     queue_name::QueueName,
-    store::{Beat, Claim, MAX_CRASHES},
+    store::{Beat, Claim},
 };
 use std::collections::BTreeMap;
 
@@ -32,6 +32,7 @@ impl Places {
             queues: queues.to_vec(),
             is_registered: true,
             beat: self.now,
+            waiting: Vec::new(),
             looks: Looks::default(),
             surplus: BTreeMap::new(),
             expired: None,
@@ -39,21 +40,40 @@ impl Places {
         self.workers.push(worker);
         let worker = self.workers.len() - 1;
         if self.freedom.join_looks_after_queues {
-            self.look_after(worker, &[]);
+            self.look_after(worker, &[], &[]);
         }
         worker
     }
 
-    /// A worker lives, and has looked after its queues; `held` is what it believes to hold.
+    /// Records that a worker is about to run what it holds.
+    ///
+    /// # Errors
+    ///
+    /// Where it holds it, and the store says that it doesn't, or the other way round.
+    pub fn started(&mut self, worker: usize, claim: &Claim, told: bool) -> Result<(), Wrong> {
+        differ("whether it is this worker's to start", &self.holds(worker, claim), &told)?;
+        let is_it = |item: &&mut Item| {
+            item.queue == claim.queue
+                && item.name.as_ref() == Some(&claim.id)
+                && item.place == Place::Claimed { by: worker }
+        };
+        if let Some(item) = self.items.iter_mut().find(is_it) {
+            item.started = true;
+            item.note = Note::Marked(item.note.crashes());
+        }
+        Ok(())
+    }
+
+    /// A worker lives, and has looked after its queues; `held` is what it believes to hold, and `waiting` what of it has not started.
     ///
     /// # Errors
     ///
     /// What the beat should have found.
-    pub fn beaten(&mut self, worker: usize, held: &[Claim], told: &Beat) -> Result<(), Wrong> {
+    pub fn beaten(&mut self, worker: usize, held: &[Claim], waiting: &[Claim], told: &Beat) -> Result<(), Wrong> {
         let lost = |claim: &&Claim| !self.holds(worker, claim);
         let lost: Vec<Claim> = held.iter().filter(lost).cloned().collect();
         self.happened(Move::Lost, lost.len());
-        let Found { ready, next_due, mut cancelled, moved } = self.look_after(worker, held);
+        let Found { ready, next_due, mut cancelled, moved } = self.look_after(worker, held, waiting);
         let queues = &self.workers[worker].queues;
         differ("its time", &self.now, &told.now)?;
         differ("what is lost", &sorted(lost), &sorted(told.lost.clone()))?;
@@ -73,15 +93,16 @@ impl Places {
     }
 
     /// A worker has beaten, and the answer was lost.
-    pub fn beaten_unseen(&mut self, worker: usize, held: &[Claim]) {
-        self.look_after(worker, held);
+    pub fn beaten_unseen(&mut self, worker: usize, held: &[Claim], waiting: &[Claim]) {
+        self.look_after(worker, held, waiting);
     }
 
     /// Does the upkeep of a beat.
-    fn look_after(&mut self, worker: usize, held: &[Claim]) -> Found {
+    fn look_after(&mut self, worker: usize, held: &[Claim], waiting: &[Claim]) -> Found {
         let queues = self.workers[worker].queues.clone();
         self.workers[worker].is_registered = true;
         self.workers[worker].beat = self.now;
+        self.workers[worker].waiting = waiting.to_vec();
         for queue in &queues {
             self.fleets.insert(queue.clone(), self.now);
         }
@@ -163,28 +184,25 @@ impl Places {
         }
     }
 
-    /// What a dead worker held goes back to the heads of its queues, or, after too many deaths, to the dead letters; answers how
-    /// much of it went back.
+    /// What a dead worker held goes back to the heads of its queues; answers how much of it went back.
     fn recover(&mut self, dead: usize, rank: i64) -> usize {
         let mut moved = 0;
         for at in (0..self.items.len()).rev() {
             if self.items[at].place != (Place::Claimed { by: dead }) {
                 continue;
             }
-            self.items[at].crashes += 1;
-            let is_cancelled = self.items[at].cancelled.is_some();
-            if self.items[at].crashes >= MAX_CRASHES && !is_cancelled {
-                let item = self.items.swap_remove(at);
-                let reason = format!("its worker died {MAX_CRASHES} times");
-                self.die(&item.queue, item.name.clone(), item.body(), reason);
-                self.happened(Move::DiedOfDeaths, 1);
-            } else {
-                let is_back = self.return_to_head(at, rank);
-                if is_back && self.freedom.recovers_without_priority {
+            let item = &mut self.items[at];
+            let is_it = |claim: &Claim| claim.queue == item.queue && item.name.as_ref() == Some(&claim.id);
+            let had_waited = self.workers[dead].waiting.iter().any(is_it);
+            let what = item.survives(had_waited);
+            let is_back = self.return_to_head(at, rank);
+            if is_back {
+                self.happened(what, 1);
+                if self.freedom.recovers_without_priority {
                     self.items[at].place = Place::Ready { band: 0, rank };
                 }
-                moved += usize::from(is_back);
             }
+            moved += usize::from(is_back);
         }
         moved
     }
@@ -207,15 +225,11 @@ impl Places {
                 self.items[at].place = Place::Held { due, inbox: Some(rank) };
                 continue;
             }
-            self.items[at].crashes += 1;
-            if self.items[at].crashes >= MAX_CRASHES {
-                let item = self.items.swap_remove(at);
-                let reason = format!("its worker died {MAX_CRASHES} times");
-                self.die(&item.queue, item.name.clone(), item.body(), reason);
-            } else {
-                self.items[at].place = Place::Ready { band: 0, rank };
-                moved += 1;
-            }
+            // Python records no starts, and says nothing of what waits.
+            let what = self.items[at].survives(false);
+            self.happened(what, 1);
+            self.items[at].place = Place::Ready { band: 0, rank };
+            moved += 1;
         }
         moved
     }

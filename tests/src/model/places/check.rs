@@ -31,7 +31,7 @@ pub(super) fn is_delivered(item: &Item, delivery: &Delivery) -> bool {
     let has_name = item.name.as_ref().is_none_or(|name| *name == delivery.claim.id);
     has_name
         && item.queue == delivery.claim.queue
-        && item.crashes == delivery.crashes
+        && (item.note.crashes(), item.note.is_marked()) == (delivery.crashes, delivery.marked)
         && match (&delivery.body, &item.raw) {
             (Ok(body), None) => is_same(&item.message, body),
             (Err(unreadable), Some(raw)) => unreadable.bytes == *raw,

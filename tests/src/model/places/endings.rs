@@ -30,7 +30,7 @@ impl Places {
     fn finish(&mut self, worker: usize, ending: &Ending, together: Option<i64>) -> Answer {
         let Some(at) = self.held_as(worker, ending) else { return Answer::Unknown };
         let item = self.items.swap_remove(at);
-        let (was, Item { queue, message, raw, name, crashes, cancelled, .. }) = (item.body(), item);
+        let (was, Item { queue, message, raw, name, note, cancelled, .. }) = (item.body(), item);
         let may_run_again = matches!(ending.place, Goes::Head | Goes::Ready(_) | Goes::Until(..));
         self.happened(Move::Stopped, usize::from(may_run_again && cancelled.is_some()));
         match (&ending.place, cancelled) {
@@ -50,7 +50,7 @@ impl Places {
                 // It was not run, so it is what it was, and goes before all others.
                 let rank = self.next_head();
                 let place = self.ready_at_head(&queue, &message, rank);
-                self.items.push(Item { queue, message, raw, name, crashes, cancelled: None, place });
+                self.items.push(Item { raw, note, ..Item::new(queue, message, name, place) });
             }
             (Goes::Ready(message), None) => self.move_on(message, None, together),
             (Goes::Until(due, message), None) => self.move_on(message, Some(*due), together),

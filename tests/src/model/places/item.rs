@@ -1,5 +1,6 @@
 //! A message, and where it lies.
 
+use super::Move;
 use common::{clock::Timestamp, message::Message, queue_name::QueueName, store::Body};
 use std::sync::Arc;
 
@@ -14,15 +15,65 @@ pub struct Item {
     pub raw: Option<Vec<u8>>,
     /// The name that it lies under, once that is known: its id at first, a fresh one whenever a new body is written.
     pub name: Option<Arc<str>>,
-    /// How many workers died with it.
-    pub crashes: u32,
+    /// What is known of the deaths of its workers.
+    pub note: Note,
+    /// Whether the worker that holds it has recorded its start.
+    pub started: bool,
     /// The reason of who cancelled it while somebody held it.
     pub cancelled: Option<String>,
     /// Where it is.
     pub place: Place,
 }
 
+/// What is known of the deaths of a message's workers: only one whose start was recorded counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Note {
+    /// Nothing.
+    #[default]
+    None,
+    /// One died that had not started it, as it said with its last beat.
+    Spared,
+    /// One died that may have been running it, and so many that certainly were.
+    Marked(u32),
+}
+
+impl Note {
+    /// How many count.
+    #[must_use]
+    pub fn crashes(self) -> u32 {
+        if let Self::Marked(crashes) = self { crashes } else { 0 }
+    }
+
+    /// Whether its next start is to be recorded.
+    #[must_use]
+    pub fn is_marked(self) -> bool {
+        matches!(self, Self::Marked(_))
+    }
+}
+
 impl Item {
+    /// New, without any history.
+    pub(super) fn new(queue: QueueName, message: Message, name: Option<Arc<str>>, place: Place) -> Self {
+        Self { queue, message, raw: None, name, note: Note::None, started: false, cancelled: None, place }
+    }
+
+    /// A worker died that held it. Answers what that made of it.
+    pub(super) fn survives(&mut self, had_waited: bool) -> Move {
+        let what = match self.note {
+            _ if self.started => Move::Counted,
+            Note::None if had_waited => Move::Spared,
+            _ => Move::Marked,
+        };
+        match (what, self.note) {
+            (Move::Counted, note) => self.note = Note::Marked(note.crashes() + 1),
+            (Move::Spared, _) => self.note = Note::Spared,
+            (_, Note::Marked(_)) => {}
+            _ => self.note = Note::Marked(0),
+        }
+        self.started = false;
+        what
+    }
+
     /// What is kept of it, should it die.
     pub(super) fn body(&self) -> Body {
         self.raw.clone().map_or_else(|| Body::Message(self.message.clone()), Body::Raw)

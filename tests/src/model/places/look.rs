@@ -113,7 +113,7 @@ impl Places {
                 let item = &self.items[at];
                 item.queue == told.queue
                     && item.name.as_ref().is_none_or(|name| **name == *told.name)
-                    && item.crashes == told.crashes
+                    && item.note.crashes() == told.crashes
                     && self.is_there(item, location)
                     && check::is_body(&item.body(), &told.bytes, self.now)
             }

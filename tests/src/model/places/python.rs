@@ -46,7 +46,7 @@ impl Places {
         };
         let queue = message.queue_name.clone();
         let name = Some(name.into());
-        self.items.push(Item { queue, message, raw: None, name, crashes: 0, cancelled: None, place });
+        self.items.push(Item::new(queue, message, name, place));
     }
 
     /// Bytes that are no message come to the end of the list of what is ready, under the id of their stand-in.
@@ -96,6 +96,7 @@ impl Places {
             }
             let due = if let Place::Held { due, .. } = item.place { Some(due) } else { None };
             item.place = Place::Taken { by: python, due };
+            item.started = false;
         }
         match told.next() {
             None => Ok(()),

@@ -22,7 +22,8 @@ impl Play {
             Kind::Fetch | Kind::FetchUnanswered | Kind::Crash | Kind::Leave => self.any(|_| true).is_some(),
             Kind::Sleep => self.any(|hand| !hand.is_asleep).is_some(),
             Kind::Wake => self.any(|hand| hand.is_asleep).is_some(),
-            Kind::Done
+            Kind::Start
+            | Kind::Done
             | Kind::DoneWithMessages
             | Kind::DoneWithResult
             | Kind::Again

@@ -67,21 +67,41 @@ impl Play {
 
     /// What a worker holds; where it cannot be read, with what stands for it.
     fn hold(&self, delivery: Delivery) -> Option<Held> {
-        let Delivery { claim, body, .. } = delivery;
+        let Delivery { claim, body, marked, .. } = delivery;
         let is_it = |item: &&Item| item.queue == claim.queue && item.name.as_ref() == Some(&claim.id);
         let stand_in = || self.places.items.iter().find(is_it).map(|item| item.message.clone());
         let message = body.ok().or_else(stand_in)?;
-        Some(Held { claim, message, run: 0 })
+        Some(Held { claim, message, run: 0, waits: !marked })
+    }
+
+    /// Records that a worker is about to run one of the messages that it holds; some hold it no more.
+    pub(super) async fn start(&mut self, operation: Operation) -> Result<(), Wrong> {
+        let worker = self.one_of(operation, |hand| !hand.held.is_empty())?;
+        let hand = &mut self.hands[worker];
+        let nth = operation.pick(1, hand.held.len());
+        hand.held[nth].waits = false;
+        let claim = hand.held[nth].claim.clone();
+        // Whoever does not know whether it is recorded says so again.
+        for _ in 0..=operation.pick(2, 2) {
+            let told =
+                self.store.start(&self.hands[worker].lease, std::slice::from_ref(&claim)).await.map_err(refused)?;
+            self.tell(|| format!("worker {worker} starts {}: {told:?}", claim.id));
+            self.places.started(worker, &claim, told == [true])?;
+        }
+        Ok(())
     }
 
     pub(super) async fn beat(&mut self, worker: usize) -> Result<(), Wrong> {
         let held: Vec<Claim> = self.hands[worker].held.iter().map(|held| held.claim.clone()).collect();
-        let beat = match self.store.beat(&self.hands[worker].lease, &held).await {
+        // Every other one has started without a word by now, as what is unmarked does.
+        let waits = |held: &&Held| held.waits && held.message.message_id.as_str().ends_with(['0', '2', '4', '6', '8']);
+        let waiting: Vec<Claim> = self.hands[worker].held.iter().filter(waits).map(|held| held.claim.clone()).collect();
+        let beat = match self.store.beat(&self.hands[worker].lease, &held, &waiting).await {
             Ok(beat) => beat,
             Err(error) => {
                 self.tell(|| format!("  worker {worker} beats: {error}"));
                 let mut done = self.places.clone();
-                done.beaten_unseen(worker, &held);
+                done.beaten_unseen(worker, &held, &waiting);
                 return self.settle(vec![self.places.clone(), done]).await;
             }
         };
@@ -92,7 +112,7 @@ impl Play {
         let hand = &mut self.hands[worker];
         let lost = |held: &mut Held| beat.lost.contains(&held.claim);
         hand.past.extend(hand.held.extract_if(.., lost));
-        self.places.beaten(worker, &held, &beat)
+        self.places.beaten(worker, &held, &waiting, &beat)
     }
 
     /// A worker dies, stands still, goes on or leaves.

@@ -113,7 +113,7 @@ impl Broken {
         Ok(fetched)
     }
 
-    async fn beat_in_steps(&self, lease: &Lease, held: &[Claim]) -> Result<Beat, StoreError> {
+    async fn beat_in_steps(&self, lease: &Lease, held: &[Claim], waiting: &[Claim]) -> Result<Beat, StoreError> {
         if self.is(Weakness::CopiedPromotion) {
             let delayed = self.memory().delayed.clone();
             for message in delayed.into_iter().filter(|message| lease.queues.contains(&message.queue_name)) {
@@ -131,7 +131,7 @@ impl Broken {
         }
         let forgotten = self.memory().forgotten.clone();
         let held: Vec<Claim> = held.iter().cloned().chain(forgotten.clone()).collect();
-        let mut beat = self.store.beat(lease, &held).await?;
+        let mut beat = self.store.beat(lease, &held, waiting).await?;
         beat.lost.retain(|claim| !forgotten.contains(claim));
         Ok(beat)
     }
@@ -178,8 +178,17 @@ impl Store for Broken {
         Box::pin(self.finish_in_steps(lease, endings))
     }
 
-    fn beat<'a>(&'a self, lease: &'a Lease, held: &'a [Claim]) -> Boxed<'a, Result<Beat, StoreError>> {
-        Box::pin(self.beat_in_steps(lease, held))
+    fn start<'a>(&'a self, lease: &'a Lease, claims: &'a [Claim]) -> Boxed<'a, Result<Vec<bool>, StoreError>> {
+        self.store.start(lease, claims)
+    }
+
+    fn beat<'a>(
+        &'a self,
+        lease: &'a Lease,
+        held: &'a [Claim],
+        waiting: &'a [Claim],
+    ) -> Boxed<'a, Result<Beat, StoreError>> {
+        Box::pin(self.beat_in_steps(lease, held, waiting))
     }
 
     fn leave<'a>(&'a self, lease: &'a Lease) -> Boxed<'a, Result<(), StoreError>> {

@@ -38,7 +38,7 @@ impl Queue {
             queue: queue.clone(),
             name: name.to_owned(),
             bytes: self.bodies.get(name)?.clone(),
-            crashes: self.crashes.get(name).copied().unwrap_or_default(),
+            crashes: self.notes.get(name).copied().unwrap_or_default().crashes(),
             location: self.location(name)?,
         })
     }
@@ -171,7 +171,7 @@ impl World {
             Spot::Held(key) => queue.held.remove(&key).map(|_| Cancelled::Delayed),
         };
         let bytes = queue.bodies.remove(&id)?;
-        queue.crashes.remove(&id);
+        queue.notes.remove(&id);
         queue.die(&id, bytes, reason.to_owned(), now);
         was
     }
@@ -194,7 +194,7 @@ impl World {
         for id in &purged {
             queue.bodies.remove(id);
             queue.spots.remove(id);
-            queue.crashes.remove(id);
+            queue.notes.remove(id);
         }
         purged.len()
     }

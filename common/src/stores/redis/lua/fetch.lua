@@ -1,7 +1,7 @@
 -- Claims ready messages for a worker.
 -- ARGV: now, worker, bytes of bodies that all queues may bring together, how many messages they may, then per queue: name,
 --   fleet, how many
--- Answers per queue (id, body)*; then of those whose workers died (place among all of them, deaths)*, what was buried
+-- Answers per queue (id, body)*; then of those that are marked (place among all of them, deaths)*, what was buried
 -- (queue, id, reason)*, the ids that were dropped, the refusals (queue, refusal)*, per queue whether it may have more (1, or 0,
 -- or -1 where its turn did not come), the time of the next due message or '', and the time.
 local worker = ARGV[2]
@@ -193,10 +193,13 @@ local function look_back(queue, delivered)
   if #delivered == 0 or not has_notes(queue) then return end
   local ids = {}
   for i = 1, #delivered, 2 do ids[#ids + 1] = delivered[i] end
-  for i, deaths in ipairs(call('HMGET', crashes, unpack(ids))) do
+  for i, note in ipairs(call('HMGET', crashes, unpack(ids))) do
+    local deaths, starter = deaths_in(note)
     if deaths then
       crashed[#crashed + 1] = before + i
       crashed[#crashed + 1] = deaths
+      -- It started once, and was given back: this claim has not.
+      if starter == worker then call('HSET', crashes, ids[i], deaths) end
     end
   end
 end

@@ -21,6 +21,15 @@ local function call(command, name, ...)
   return answer
 end
 
+-- What is noted of a message in @crashes: how many workers died while they ran it, and, behind a space, the worker that has
+-- recorded its start; or that it was spared. Answers deaths and worker, nothing where it is not marked.
+local SPARED = ''
+local function deaths_in(note)
+  if not note then return nil end
+  local deaths, starter = note:match('^(%d+) ?(.*)$')
+  return tonumber(deaths), starter
+end
+
 -- A name that no dead letter of a queue has.
 local function free_letter(queue, id)
   while call('HEXISTS', bodies(queue .. '.XQ'), id) == 1 do id = id .. '+' end

@@ -1,6 +1,6 @@
 -- Where the message of one name lies in one hash of bodies, as far as one step can tell.
 -- ARGV: now, queue, fleet, which hash ('', '.DQ' or '.XQ'), name, up to how many that go before it are counted
--- Answers nothing where it is not there, else: body, how many workers died with it, then
+-- Answers nothing where it is not there, else: body, how many workers died while they ran it, then
 --   'ready', how many go before it or '' for too many · 'delayed', when it is due · 'dead', when it died, why or ''
 --   'elsewhere', when it is due, whether its list is longer than what was looked at: some worker holds it, or it lies far back
 local queue, fleet, which, name, limit = ARGV[2], ARGV[3], ARGV[4], ARGV[5], tonumber(ARGV[6])
@@ -13,7 +13,7 @@ if which == '.XQ' then
   return { body, 0, 'dead', died, call('HGET', key(queue .. '.XQ@why'), name) or '' }
 end
 
-local crashes = tonumber(call('HGET', key(queue .. '@crashes'), name)) or 0
+local crashes = deaths_in(call('HGET', key(queue .. '@crashes'), name)) or 0
 local list, theirs = key(queue .. which), claims(fleet, queue .. which)
 local is_held = call('SISMEMBER', theirs, name) == 1
 local listed = not is_held and call('LPOS', list, name, 'MAXLEN', limit + 1)

@@ -1,0 +1,143 @@
+//! Whom the death of a worker is blamed on.
+
+use super::{Fixture, Peer, message, numbers};
+use crate::store::{Answer, Claim, Delivery, MAX_CRASHES, Place};
+
+/// What is known of a message's deaths: whether it is marked, and how many count.
+fn known(delivery: &Delivery) -> (bool, u32) {
+    (delivery.marked, delivery.crashes)
+}
+
+impl Fixture {
+    /// A worker fetches one message, does something with it, and is found dead by `heir`.
+    async fn dies_with_one(&self, heir: &Peer, fate: impl AsyncFn(&Peer, &Claim)) -> (bool, u32) {
+        let victim = self.worker().await;
+        let held = victim.fetch_one().await;
+        fate(&victim, &held.claim).await;
+        assert_eq!(self.look_until_dead(heir).await, 1, "it comes back");
+        known(&held)
+    }
+}
+
+/// It may have been running, and another one may have been the killer.
+pub async fn what_a_dead_worker_held_is_marked_and_not_counted(fixture: &Fixture) {
+    let heir = fixture.other_worker().await;
+    fixture.enqueue(&[fixture.message(1), fixture.message(2)]).await;
+    heir.beat(&[]).await;
+    for marked in [false, true, true] {
+        assert_eq!(fixture.dies_with_one(&heir, async |_, _| ()).await, (marked, 0));
+    }
+    let deliveries = heir.fetch(9).await;
+    assert_eq!(numbers(&deliveries), [1, 2]);
+    assert_eq!(deliveries.iter().map(known).collect::<Vec<_>>(), [(true, 0), (false, 0)]);
+    let again = Place::Ready(message(&deliveries[0]).clone());
+    assert_eq!(heir.finish(&deliveries[0].claim, again).await, Answer::Finished);
+    assert_eq!(known(&heir.fetch_one().await), (false, 0), "an attempt that ended is no death");
+}
+
+/// Marked or not; and no other death beside it.
+pub async fn a_death_counts_where_the_start_was_recorded(fixture: &Fixture) {
+    let heir = fixture.other_worker().await;
+    fixture.enqueue(&[fixture.message(1)]).await;
+    heir.beat(&[]).await;
+    let runs = async |victim: &Peer, claim: &Claim| assert!(victim.start(claim).await);
+    assert_eq!(fixture.dies_with_one(&heir, runs).await, (false, 0));
+    assert_eq!(fixture.dies_with_one(&heir, async |_, _| ()).await, (true, 1));
+    assert_eq!(fixture.dies_with_one(&heir, runs).await, (true, 1));
+    let held = heir.fetch_one().await;
+    assert_eq!(known(&held), (true, 2));
+    assert_eq!(heir.finish(&held.claim, Place::Head).await, Answer::Finished);
+    let held = heir.fetch_one().await;
+    assert_eq!(known(&held), (true, 2), "what was not run keeps the number");
+    assert!(heir.start(&held.claim).await);
+    assert_eq!(heir.finish(&held.claim, Place::Ready(message(&held).clone())).await, Answer::Finished);
+    assert_eq!(known(&heir.fetch_one().await), (false, 0), "a new attempt is a new message");
+}
+
+/// Only a worker knows how many are too many.
+pub async fn a_store_ends_no_message_because_of_deaths(fixture: &Fixture) {
+    let heir = fixture.other_worker().await;
+    fixture.enqueue(&[fixture.message(1)]).await;
+    heir.beat(&[]).await;
+    for crashes in 0..=MAX_CRASHES {
+        let runs = async |victim: &Peer, claim: &Claim| assert!(victim.start(claim).await);
+        assert_eq!(fixture.dies_with_one(&heir, runs).await.1, crashes);
+    }
+    assert_eq!(fixture.counts().await, (1, 0, 0, 0));
+}
+
+/// Twice would make a message immortal that starts between a beat and its worker's death.
+pub async fn what_waited_when_its_worker_died_is_spared_once(fixture: &Fixture) {
+    let heir = fixture.other_worker().await;
+    fixture.enqueue(&[fixture.message(1)]).await;
+    heir.beat(&[]).await;
+    let waits = async |victim: &Peer, claim: &Claim| {
+        let claims = std::slice::from_ref(claim);
+        assert_eq!(victim.beat_while(claims, claims).await.lost, []);
+    };
+    for marked in [false, false, true, true] {
+        assert_eq!(fixture.dies_with_one(&heir, waits).await, (marked, 0));
+    }
+}
+
+/// The last beat counts, and no older one.
+pub async fn what_waited_once_and_started_since_is_marked(fixture: &Fixture) {
+    let heir = fixture.other_worker().await;
+    fixture.enqueue(&[fixture.message(1)]).await;
+    heir.beat(&[]).await;
+    let starts = async |victim: &Peer, claim: &Claim| {
+        let claims = std::slice::from_ref(claim);
+        victim.beat_while(claims, claims).await;
+        fixture.tick();
+        victim.beat_while(claims, &[]).await;
+    };
+    assert_eq!(fixture.dies_with_one(&heir, starts).await, (false, 0));
+    assert_eq!(known(&heir.fetch_one().await), (true, 0));
+}
+
+/// Whoever does not know whether it was recorded says so again.
+pub async fn a_start_that_is_repeated_counts_once(fixture: &Fixture) {
+    let heir = fixture.other_worker().await;
+    fixture.enqueue(&[fixture.message(1)]).await;
+    heir.beat(&[]).await;
+    let runs = async |victim: &Peer, claim: &Claim| {
+        assert!(victim.start(claim).await);
+        assert!(victim.start(claim).await);
+    };
+    fixture.dies_with_one(&heir, runs).await;
+    fixture.look_until_dead(&heir).await;
+    assert_eq!(known(&heir.fetch_one().await), (true, 1));
+}
+
+/// Whether others fetch it or the same worker does.
+pub async fn what_was_given_back_has_not_started(fixture: &Fixture) {
+    let heir = fixture.other_worker().await;
+    fixture.enqueue(&[fixture.message(1)]).await;
+    heir.beat(&[]).await;
+    let again = async |victim: &Peer, claim: &Claim| {
+        assert!(victim.start(claim).await);
+        assert_eq!(victim.finish(claim, Place::Head).await, Answer::Finished);
+        victim.fetch_one().await;
+    };
+    assert_eq!(fixture.dies_with_one(&heir, again).await, (false, 0));
+    assert_eq!(fixture.dies_with_one(&heir, again).await, (true, 0));
+    let held = heir.fetch_one().await;
+    assert!(heir.start(&held.claim).await);
+    assert_eq!(heir.finish(&held.claim, Place::Head).await, Answer::Finished);
+    assert_eq!(fixture.dies_with_one(&heir, async |_, _| ()).await, (true, 0));
+    assert_eq!(known(&heir.fetch_one().await), (true, 0));
+}
+
+/// What others hold now, what has ended, and what never was.
+pub async fn only_what_a_worker_holds_can_start(fixture: &Fixture) {
+    let (worker, other) = (fixture.worker().await, fixture.other_worker().await);
+    fixture.enqueue(&[fixture.message(1), fixture.message(2)]).await;
+    let (first, second) = (worker.fetch_one().await.claim, worker.fetch_one().await.claim);
+    worker.finish(&first, Place::Gone).await;
+    let nothing = Claim { queue: fixture.queue.clone(), id: "nothing".into() };
+    let claims = [first, second.clone(), nothing];
+    assert_eq!(worker.store.start(&worker.lease, &claims).await.expect("start"), [false, true, false]);
+    assert_eq!(other.store.start(&other.lease, &claims).await.expect("start"), [false, false, false]);
+    assert_eq!(other.store.start(&other.lease, &[]).await.expect("start"), [] as [bool; 0]);
+    assert_eq!(worker.finish(&second, Place::Gone).await, Answer::Finished);
+}
