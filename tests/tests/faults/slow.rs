@@ -111,7 +111,7 @@ async fn a_beat_passes_while_a_large_answer_is_on_its_way() {
         tokio::select! {
             biased;
             fetched = &mut fetching => break fetched,
-            beat = store.beat(&lease, &[]) => beat.unwrap(),
+            beat = store.beat(&lease, &[], &[]) => beat.unwrap(),
         };
         beats += 1;
         pause().await;

@@ -71,7 +71,11 @@ impl Keeper {
     /// How long the last calls may take from now on.
     fn patience(&self) -> Duration {
         let passed = self.stopping.map_or(Duration::ZERO, Stopwatch::elapsed);
-        if self.stage == Stage::Forced { MOMENT } else { self.shutdown_timeout.saturating_sub(passed).max(MOMENT) }
+        if self.stage == Stage::Forced {
+            MOMENT
+        } else {
+            self.limits.shutdown_timeout.saturating_sub(passed).max(MOMENT)
+        }
     }
 
     /// Real time, whatever the broker's clock says: somebody waits for this process to end.
