@@ -216,6 +216,7 @@ macro_rules! conformance_suite {
             lower_priorities_are_fetched_first
             the_same_message_sent_twice_is_stored_once
             another_message_of_the_same_id_is_kept_beside_it
+            any_text_is_an_id
             a_repeated_message_is_known_while_it_runs
             fetch_takes_no_more_than_was_wanted
             fetch_takes_no_more_than_was_wanted_of_all_queues_together

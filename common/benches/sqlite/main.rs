@@ -12,6 +12,7 @@
 mod apalis;
 mod drain;
 mod enqueue;
+mod fleet;
 mod ground;
 mod idle;
 mod pick_up;
@@ -26,7 +27,7 @@ use crate::ground::Setup;
 const USAGE: &str =
     "cargo bench -p common --features sqlite --bench sqlite -- [SECTION …] [--messages N] [--full] [--folder DIR]";
 
-const SECTIONS: [&str; 5] = ["drain", "enqueue", "pick-up", "idle", "apalis"];
+const SECTIONS: [&str; 6] = ["drain", "enqueue", "pick-up", "idle", "fleet", "apalis"];
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
@@ -98,6 +99,7 @@ async fn measure(setup: &Setup, sections: &[&'static str]) -> Result<(), Failed>
             "enqueue" => enqueue::measure(setup).await?,
             "pick-up" => pick_up::measure(setup).await?,
             "idle" => idle::measure(setup).await?,
+            "fleet" => fleet::measure(setup).await?,
             "apalis" => apalis::measure(setup).await?,
             _ => unreachable!("only known sections are read"),
         }

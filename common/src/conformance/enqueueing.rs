@@ -1,7 +1,9 @@
 //! What happens to messages on their way in.
 
+use std::collections::BTreeSet;
+
 use super::{Fixture, message, numbers};
-use crate::message::{Raw, option};
+use crate::message::{MessageId, Raw, option};
 use crate::store::{Answer, Place};
 
 /// Nothing of a message is lost or changed on its way; only the store's own option may be added.
@@ -62,6 +64,33 @@ pub async fn another_message_of_the_same_id_is_kept_beside_it(fixture: &Fixture)
         assert_eq!(worker.finish(&delivery.claim, Place::Gone).await, Answer::Finished);
     }
     assert_eq!(fixture.counts().await, (0, 0, 0, 0));
+}
+
+/// An id is any text: whoever sends chooses it, and it takes part in the store's own names.
+pub async fn any_text_is_an_id(fixture: &Fixture) {
+    let ids = ["1", "", "no uuid, é", "a@7", "a@7@-1", "a:b", "a b\n", "*", "%", "{x}", "\u{0}", "a+"];
+    let long = "x".repeat(2_000);
+    let ids: Vec<&str> = ids.into_iter().chain([long.as_str()]).collect();
+    let with_id = |(number, id): (i64, &&str)| {
+        let mut message = fixture.message(number);
+        message.message_id = MessageId::from(*id);
+        message
+    };
+    let messages: Vec<_> = (1..).zip(&ids).map(with_id).collect();
+    fixture.enqueue(&messages).await;
+    let worker = fixture.worker().await;
+    let deliveries = worker.fetch(ids.len()).await;
+    let found: Vec<_> = deliveries.iter().map(|delivery| message(delivery).message_id.as_str()).collect();
+    assert_eq!(found, ids);
+    for (place, delivery) in deliveries.iter().enumerate() {
+        let end =
+            if place % 2 == 0 { Place::Gone } else { Place::Until(fixture.clock.now(), message(delivery).clone()) };
+        assert_eq!(worker.finish(&delivery.claim, end).await, Answer::Finished, "{:?}", ids[place]);
+    }
+    worker.beat(&[]).await;
+    let again = worker.fetch(ids.len()).await;
+    let found: BTreeSet<_> = again.iter().map(|delivery| message(delivery).message_id.as_str()).collect();
+    assert_eq!(found, ids.iter().skip(1).step_by(2).copied().collect());
 }
 
 /// The message is known as long as it lives, also in a worker's hands.

@@ -9,6 +9,7 @@ mod json_log;
 mod secrets;
 mod signals;
 mod stops;
+mod surroundings;
 mod typed;
 mod unread;
 

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test ends where its hands slip")]
 
+mod batches;
 mod cancelling;
 mod clocks;
 mod endings;

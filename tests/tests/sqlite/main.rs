@@ -4,11 +4,13 @@
 //! for the test, and what a user may not do is tried as another user.
 #![expect(clippy::unwrap_used, reason = "the helpers of tests are tests too")]
 
+mod batches;
 mod bell;
 mod crowd;
 mod damaged;
 mod disk;
 mod full;
+mod hands;
 mod killed;
 mod links;
 mod locked;

@@ -20,6 +20,7 @@ mod full;
 mod generated;
 mod handover;
 mod interleavings;
+mod odd;
 mod python;
 #[path = "../redis_store/walk/random.rs"]
 mod random;
