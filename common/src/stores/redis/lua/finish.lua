@@ -7,10 +7,13 @@
 -- (nothing happened), a list with the reason why it must not run again (nothing happened), or a refusal as text.
 local worker = ARGV[2]
 
+-- What is removed where it is not there: nobody's id, and the empty one may be somebody's.
+local NOBODY = '\0nobody'
+
 local function acknowledge(queue, from, to)
   local mine, hash = claims(worker, queue), bodies(queue)
   -- A removal that removes nothing opens a full server for the rest of the script, and shows that removing is allowed.
-  call('SREM', mine, '')
+  call('SREM', mine, NOBODY)
   local is_mine = call('SMISMEMBER', mine, unpack(ARGV, from, to))
   local answers, done = {}, {}
   for i = from, to do
@@ -141,7 +144,7 @@ local function finish(endings)
   local answers, writes, removals = {}, {}, {}
   for i, ending in ipairs(endings) do answers[i] = plan(ending, is_mine, found, writes, removals) end
   -- Removals cannot be taken back, so they come last, and are shown to be allowed before anything is written.
-  for _, removal in ipairs(removals) do call(removal[1], removal[2], '') end
+  for _, removal in ipairs(removals) do call(removal[1], removal[2], NOBODY) end
   run(writes)
   for i, ending in ipairs(endings) do
     if answers[i] == 1 then keep(ending.results) end
