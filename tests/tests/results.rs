@@ -13,6 +13,7 @@ use common::clock::Stopwatch;
 use common::message::{MessageId, Raw};
 use common::queue_name::QueueName;
 use common::results::Stored;
+use common::store::Counts;
 use common::worker::Worker;
 use tests::{python, redis};
 
@@ -300,4 +301,47 @@ for body in broker.client.hvals(dead):
         worker.wait_for_line("python shouts from the pipeline 5");
         worker.wait_for_line("python shouts from the group");
     });
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn python_runs_what_a_rust_worker_on_the_same_queue_does_not_know() {
+    let (url, namespace) = (redis::url(), redis::namespace());
+    let broker = Broker::connect(&format!("{url}?namespace={namespace}")).await.unwrap();
+    let worker = Worker::new(broker.clone()).actors(actors![halve]);
+    let stopper = worker.stopper();
+    let running = tokio::spawn(worker.run());
+    let queue = QueueName::default();
+    for n in 0..20 {
+        let mut message = halve::message(n).message(broker.clock().now()).unwrap();
+        message.actor_name = "greet".into();
+        broker.enqueue(vec![message]).await.unwrap();
+    }
+    let counts = async || broker.counts(&queue).await.unwrap();
+    let watch = Stopwatch::start();
+    while counts().await.delayed < 20 {
+        assert!(watch.elapsed() < DEADLINE, "the rust worker gives them back: {:?}", counts().await);
+        tokio::task::yield_now().await;
+    }
+    let module = "
+import dramatiq
+
+@dramatiq.actor
+def greet(n):
+    print(f'python greets {n}.', flush=True)
+";
+    let start = move || python::dramatiq(module, &url, &namespace);
+    let python = tokio::task::spawn_blocking(start).await.unwrap();
+    tokio::task::block_in_place(|| {
+        for n in 0..20 {
+            python.wait_for_line(&format!("python greets {n}."));
+        }
+    });
+    while counts().await != Counts::default() {
+        assert!(watch.elapsed() < 2 * DEADLINE, "all are done, and none is dead: {:?}", counts().await);
+        tokio::task::yield_now().await;
+    }
+    let greeted = python.lines().iter().filter(|line| line.contains("python greets")).count();
+    assert_eq!(greeted, 20, "each once");
+    stopper.stop();
+    running.await.unwrap().unwrap();
 }

@@ -13,7 +13,7 @@ use super::scripts::{Call, read};
 use super::{CHUNK, RedisStore};
 use crate::clock::Timestamp;
 use crate::error::StoreError;
-use crate::message::{Message, MessageId};
+use crate::message::{Message, MessageId, option};
 use crate::queue_name::QueueName;
 use crate::store::{Answer, Body, Effect, Ending, Lease, Place, fresh_name};
 
@@ -191,6 +191,9 @@ fn puts(ending: &Ending, now: Timestamp, other: &Other) -> Vec<Record> {
     let own = match &ending.place {
         _ if other.cancelled.is_some() => None,
         Place::Ready(message) => Some(moved(message, None)),
+        Place::Until(eta, message) if message.options.get(option::UNKNOWN_SINCE).is_some() => {
+            Some(Record::shared(message, *eta, now))
+        }
         Place::Until(eta, message) => Some(moved(message, Some(*eta))),
         Place::Gone | Place::Head | Place::Dead(..) => None,
     };

@@ -162,8 +162,9 @@ impl Hearing {
                     .arg(0)
                     .arg(0)
                     .arg("WITHSCORES")
-                    .cmd("LLEN")
-                    .arg(keys.inbox(queue));
+                    .cmd("LINDEX")
+                    .arg(keys.inbox(queue))
+                    .arg(0);
             }
             let error = match self.line.call_all(&ask, 1 + 4 * page.len()).await {
                 Some(Ok(answers)) => {

@@ -16,7 +16,8 @@ live(worker, 7, 4)
 local is_registered = call('HEXISTS', RUST, worker)
 if is_registered == 0 and ARGV[3] ~= '' then is_registered = call('HSET', RUST, worker, ARGV[3]) end
 
--- What Python, or a sender without a fresh fleet, has put into the delay queue's list goes into the index.
+-- What Python, or a sender without a fresh fleet, has put into the delay queue's list goes into the index. What lies there for
+-- Python stays for its time, behind the others.
 local function absorb(queue, fleet)
   local delayed = queue .. '.DQ'
   if room == 0 then
@@ -25,8 +26,19 @@ local function absorb(queue, fleet)
   end
   local listed = call('LRANGE', key(delayed), 0, room - 1)
   if #listed == 0 then return end
-  local ids, is_huge = fitting(bodies(delayed), listed)
-  local found = is_huge and { '' } or call('HMGET', bodies(delayed), unpack(ids))
+  local wanted, places, stay = {}, {}, {}
+  for at, id in ipairs(listed) do
+    if (shared_until(id) or 0) > now then
+      stay[at] = id
+    else
+      wanted[#wanted + 1], places[#places + 1] = id, at
+    end
+  end
+  if #wanted == 0 and #listed < room then return end
+  local ids, is_huge = {}, false
+  if #wanted > 0 then ids, is_huge = fitting(bodies(delayed), wanted) end
+  local last = #ids < #wanted and places[#ids] or #listed
+  local found = (is_huge or #ids == 0) and { '' } or call('HMGET', bodies(delayed), unpack(ids))
   local batch = {}
   for i, id in ipairs(ids) do
     if found[i] then
@@ -36,14 +48,24 @@ local function absorb(queue, fleet)
       gather(batch, 'SADD', claims(fleet, delayed), id, id)
     end
   end
+  for at = 1, last do
+    if stay[at] then gather(batch, 'RPUSH', key(delayed), stay[at], stay[at]) end
+  end
   run(batch)
-  call('LTRIM', key(delayed), #ids, -1)
-  if #ids < #listed or #listed == room then more = 1 end
+  call('LTRIM', key(delayed), last, -1)
+  if #ids < #wanted or (#ids > 0 and #listed == room) then more = 1 end
   room = room - #ids
 end
 
 -- The time of the first entry of a due index, or nil.
 local function first_due(index) return call('ZRANGE', index, 0, 0, 'WITHSCORES')[2] end
+
+-- What lay there for Python names the delay queue, where Python would acknowledge it.
+local function as_ready(queue, id, body)
+  local head = '{"queue_name":"' .. queue .. '.DQ"'
+  if not shared_until(id) or body:sub(1, #head) ~= head then return body end
+  return '{"queue_name":"' .. queue .. '"' .. body:sub(#head + 1)
+end
 
 local function promote(queue, fleet)
   local delayed, index = queue .. '.DQ', key(queue .. '@due')
@@ -77,7 +99,7 @@ local function promote(queue, fleet)
     local i = places[at]
     -- Without a body, it was deleted by hand.
     if found[at] then
-      gather(batch, 'HSET', bodies(queue), id, id, found[at])
+      gather(batch, 'HSET', bodies(queue), id, id, as_ready(queue, id, found[at]))
       make_ready(batch, queue, fleet, id, priorities[i], 1)
       moved = moved + 1
     end

@@ -178,11 +178,12 @@ local function fetch(one, wanted)
   return delivered
 end
 
--- What lies in the inbox of the delay queue was not looked at yet, and counts as due.
+-- What lies in the inbox of the delay queue was not looked at yet, and counts as due; but not what lies there for Python.
 local next_due
 local function look_ahead(queue)
   local first = call('ZRANGE', key(queue .. '@due'), 0, 0, 'WITHSCORES')
-  local due = call('LLEN', key(queue .. '.DQ')) > 0 and now or tonumber(first[2])
+  local listed = call('LINDEX', key(queue .. '.DQ'), 0)
+  local due = listed and not shared_until(listed) and now or tonumber(first[2])
   if due and (not next_due or due < next_due) then next_due = due end
 end
 

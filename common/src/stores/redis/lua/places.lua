@@ -122,7 +122,15 @@ local function make_ready(batch, queue, fleet, id, priority, side)
   end
 end
 
--- A new message: until it is due, or ready.
+-- Whether a worker of Python may be alive: those of Rust are registered, and so are their fleets.
+local mixed
+local function is_mixed()
+  if mixed == nil then mixed = call('ZCARD', HEARTBEATS) > call('HLEN', RUST) end
+  return mixed
+end
+
+-- A new message: until it is due, or ready. What waits for a worker that knows its actor waits where Python's look: without an
+-- eta, they run it at once, whenever they find it in the delay queue's list.
 local function put(batch, queue, fleet, id, due, priority, body)
   if due <= now then
     gather(batch, 'HSET', bodies(queue), id, id, body)
@@ -131,7 +139,7 @@ local function put(batch, queue, fleet, id, due, priority, body)
   end
   local delayed = queue .. '.DQ'
   gather(batch, 'HSET', bodies(delayed), id, id, body)
-  if is_fresh(fleet) then
+  if is_fresh(fleet) and not (shared_until(id) and is_mixed()) then
     local entry = to_entry(id, priority)
     gather(batch, 'ZADD', key(queue .. '@due'), entry, due, entry)
     gather(batch, 'SADD', claims(fleet, delayed), id, id)

@@ -36,6 +36,9 @@ local function free_letter(queue, id)
   return id
 end
 
+-- Until when a message lies in the delay queue's list for Python, and Rust leaves it there: its name says so. Nil for most.
+local function shared_until(id) return tonumber(id:match('#%x%x%x%x%x%x%x%x~(%d+)$')) end
+
 local now = tonumber(ARGV[1])
 if not now then
   local time = redis.pcall('TIME')

@@ -11,6 +11,7 @@ use crate::queue_name::QueueName;
 use crate::store::Wake;
 use crate::stores::redis::inspect::millis;
 use crate::stores::redis::keys::Keys;
+use crate::stores::redis::record::is_shared;
 use crate::stores::redis::scripts::read;
 
 /// After this long everything is looked at anew, should the server have forgotten whom to tell.
@@ -123,9 +124,11 @@ impl Known {
             let [ready, held, first, inbox] = answers else { continue };
             // What cannot be looked at counts as empty.
             let is_some = |length: &Value| matches!(length, Value::Int(1..));
+            // What lies in the inbox for Python is left there, and behind it nothing is seen before the next beat.
+            let is_news = |id: &Value| matches!(id, Value::BulkString(id) if !is_shared(id));
             let is_refused = answers.iter().any(|answer| matches!(answer, Value::ServerError(_)));
             let seen =
-                Seen { is_some: is_some(ready) || is_some(held), has_inbox: is_some(inbox), first: first_due(first) };
+                Seen { is_some: is_some(ready) || is_some(held), has_inbox: is_news(inbox), first: first_due(first) };
             let is_paused = self.paused.contains(queue.as_str());
             if seen.is_some_fetchable(is_paused) {
                 look.ready.push(queue.clone());
