@@ -11,7 +11,8 @@
 //! * Once the reader has taken nothing for [`STUCK`], nobody waits. What finds no room is left out and counted, and one line
 //!   says how many they were as soon as something can be written again.
 //! * In a log of few lines, each is written when [`Writer::put`] returns (or [`SOON`] after that): it is there before what
-//!   the caller does next, be it a line on stdout or its death.
+//!   the caller does next, be it a line on stdout or its death. In a log of many, they are collected for [`NAP`], so that
+//!   logging costs less than a write a line.
 //! * [`Writer::flush`] waits for the rest; for nothing once the reader is stuck.
 //!
 //! The field's answer, `tracing-appender`, leaves lines out as soon as its queue is full although they are being read, or
@@ -46,6 +47,9 @@ const FEW: u32 = 10;
 /// See [`FEW`].
 const SPELL: Duration = Duration::from_millis(10);
 
+/// How long lines are collected where there are many.
+const NAP: Duration = Duration::from_millis(1);
+
 /// Before a file that others have made non-blocking is tried again.
 const PAUSE: Duration = Duration::from_millis(10);
 
@@ -78,9 +82,10 @@ struct State {
     is_idle: bool,
     /// How many wait for progress.
     waiters: usize,
-    /// The current spell, and how many lines it had.
+    /// The current spell, how many lines it had, and whether the one before had many.
     spell: Stopwatch,
     lines: u32,
+    was_busy: bool,
 }
 
 impl Writer {
@@ -99,6 +104,7 @@ impl Writer {
             waiters: 0,
             spell: Stopwatch::start(),
             lines: 0,
+            was_busy: false,
         };
         let shared = Arc::new(Shared { state: Mutex::new(state), news: Condvar::new(), progress: Condvar::new() });
         let thread = Thread { shared: Arc::clone(&shared), to, gap, lost: 0 };
@@ -176,12 +182,19 @@ impl State {
 
     /// Counts a line, and tells whether there are few.
     fn is_quiet(&mut self) -> bool {
-        if self.spell.elapsed() > SPELL {
+        let elapsed = self.spell.elapsed();
+        if elapsed > SPELL {
+            self.was_busy = self.lines > FEW && elapsed < 2 * SPELL;
             self.spell = Stopwatch::start();
             self.lines = 0;
         }
         self.lines += 1;
-        self.lines <= FEW
+        !self.was_busy && self.lines <= FEW
+    }
+
+    /// Whether there are many lines.
+    fn is_busy(&self) -> bool {
+        (self.was_busy || self.lines > FEW) && self.spell.elapsed() < 2 * SPELL
     }
 }
 
@@ -216,6 +229,9 @@ impl<W: Write, G: Fn(usize) -> String> Thread<W, G> {
                 self.begin();
                 self.tell_gap();
                 self.settle(0);
+            }
+            if self.shared.lock().is_busy() {
+                thread::sleep(NAP);
             }
         }
     }
