@@ -1,9 +1,11 @@
 //! Signals, in the middle of work and before there is any.
 
-use crate::scene::{Scene, ends_well, instant, note, report, times, wait_for_times};
+use crate::scene::{DURABLE, Scene, ends_well, instant, note, report, times, wait_for_times};
+use common::store::Counts;
 use std::time::Duration;
 use tests::{
     process::{PATIENCE, Process, eventually},
+    proxy::Proxy,
     redis::Server,
 };
 
@@ -89,6 +91,93 @@ fn a_third_signal_waits_for_nobody() {
         wait_for_times(&heir, &format!("noted {number}"), 1);
     }
     scene.settle_empty();
+}
+
+/// What a worker says that waits for its broker.
+const WAITS: &str = "the broker has not taken the end of 1 run yet";
+
+/// A worker that is told to stop, and has run a message whose end its broker does not take.
+fn with_an_end_left(scene: &Scene, url: &str, goes_away: impl FnOnce()) -> Process {
+    let worker = scene.worker_at(url, 1);
+    scene.send([scene.hold("gate")]);
+    worker.wait_for_line("attempt 1 starts");
+    goes_away();
+    scene.open("gate");
+    worker.wait_for_line("done in");
+    worker.terminate();
+    worker.wait_for_line(WAITS);
+    worker
+}
+
+#[test]
+fn a_stop_waits_for_the_ends_of_runs_while_redis_stalls() {
+    let server = Server::start();
+    let scene = Scene::on(&server.url());
+    let proxy = Proxy::to(&format!("127.0.0.1:{}", server.port()));
+    let worker = with_an_end_left(&scene, &proxy.url(), || proxy.stall());
+    proxy.resume();
+    ends_well(&worker);
+    assert_eq!(scene.counts(), Counts::default(), "its end is stored\n{worker}");
+    assert!(scene.workers().is_empty(), "it has signed off\n{worker}");
+}
+
+#[test]
+fn a_stop_waits_for_the_ends_of_runs_while_redis_is_away() {
+    let mut server = Server::start_with(&DURABLE);
+    let scene = Scene::on(&server.url());
+    let worker = with_an_end_left(&scene, &scene.url, || server.stop());
+    server.start_again();
+    ends_well(&worker);
+    scene.settle_empty();
+}
+
+#[test]
+fn a_second_signal_waits_no_longer_for_a_redis_that_is_away() {
+    let mut server = Server::start_with(&DURABLE);
+    let scene = Scene::on(&server.url());
+    let worker = with_an_end_left(&scene, &scene.url, || server.stop());
+    let told = instant();
+    worker.terminate();
+    assert_eq!(worker.wait().code(), Some(1), "{worker}");
+    assert!(told.elapsed() < AT_ONCE, "{worker}");
+    // It runs again, as was said.
+    server.start_again();
+    let heir = scene.worker(1);
+    wait_for_times(&heir, "let go", 1);
+    scene.settle_empty();
+}
+
+/// How long Redis stalls again and again.
+const STALL: Duration = Duration::from_millis(1_200);
+
+#[test]
+fn rolling_restarts_run_nothing_twice_though_redis_stalls() {
+    let server = Server::start();
+    let scene = Scene::on(&server.url());
+    let mut workers = vec![scene.worker(4)];
+    let mut sent = 0;
+    for _ in 0..5 {
+        let notes: Vec<_> = (sent..sent + 300).map(note).collect();
+        sent += 300;
+        workers.push(scene.worker(4));
+        scene.send(notes);
+        let old = &workers[workers.len() - 2];
+        let has_begun = || old.lines().iter().any(|line| line.contains("noted"));
+        assert!(eventually(PATIENCE, || has_begun().then_some(())).is_some() || old.ended().is_some(), "{old}");
+        server.pause();
+        old.terminate();
+        std::thread::sleep(STALL);
+        server.resume();
+        ends_well(old);
+    }
+    scene.settle_empty();
+    let mut runs: Vec<u32> = Vec::new();
+    for worker in &workers {
+        let number = |line: String| line.rsplit_once("noted ").and_then(|(_, number)| number.parse::<u32>().ok());
+        runs.extend(worker.lines().into_iter().filter_map(number));
+    }
+    runs.sort_unstable();
+    assert_eq!(runs, (0..sent).collect::<Vec<_>>(), "each ran once");
 }
 
 #[test]
