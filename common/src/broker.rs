@@ -13,7 +13,7 @@ use std::time::Duration;
 pub(crate) use self::home::Home;
 use self::outbox::Outbox;
 use crate::clock::{Clock, Stopwatch};
-use crate::error::{EnqueueError, ResultError, StoreError};
+use crate::error::{EnqueueError, Forked, ResultError, StoreError};
 use crate::message::Message;
 use crate::middleware::Middleware;
 use crate::outcome::catch;
@@ -31,7 +31,22 @@ const LONGEST_RESULT_PAUSE: Duration = Duration::from_millis(250);
 
 /// Sends messages, and is what a worker takes them from. Cheap to clone; clones share everything.
 ///
-/// Its connections live on a thread of their own (*home*), so a broker can be used from any runtime, and from none.
+/// Its connections live on a thread of their own (*home*), with a runtime of its own. So it does not matter where it is made, used
+/// and dropped:
+///
+/// | what happens | what becomes of it |
+/// | --- | --- |
+/// | it is used from several runtimes | they share its connections |
+/// | it is used from none: another executor, or a plain thread | the same; async calls need no tokio |
+/// | the runtime ends in which it was connected | nothing: none of it lives there |
+/// | the future of a call is dropped | what it began goes on, and may have happened; only [`Broker::wait_for_result`] ends with it |
+/// | its last clone is dropped, in a task or anywhere else | what was begun is done, then the connections close and the thread ends; dropping never blocks |
+/// | the process forks | the parent's goes on; in the child every call fails at once with [`Forked`], and dropping it touches nothing |
+///
+/// So fork first, then connect. A child may connect anew, but not to a SQLite file that was open when it was forked: SQLite takes
+/// the parent's locks for its own.
+///
+/// What becomes of a worker then is told at [`Worker`](crate::worker::Worker#lifetimes).
 #[derive(Clone)]
 pub struct Broker(Arc<Inner>);
 
@@ -42,6 +57,15 @@ struct Inner {
     middleware: Vec<Arc<dyn Middleware>>,
     outbox: Arc<Outbox>,
     home: Home,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        if self.home.check().is_err() {
+            // Its threads did not come along: nothing of it may be touched, let alone closed.
+            std::mem::forget(self.store.clone());
+        }
+    }
 }
 
 impl Broker {
@@ -83,6 +107,7 @@ impl Broker {
     ///
     /// See [`EnqueueError`]: it says how many of them are stored.
     pub async fn enqueue(&self, messages: Vec<Message>) -> Result<Vec<Message>, EnqueueError> {
+        self.0.home.check()?;
         let (messages, bytes) = self.prepare(messages)?;
         self.0.outbox.send(&self.0.home, messages, bytes).await
     }
@@ -93,6 +118,7 @@ impl Broker {
     ///
     /// See [`EnqueueError`]: it says how many of them are stored.
     pub fn enqueue_blocking(&self, messages: Vec<Message>) -> Result<Vec<Message>, EnqueueError> {
+        self.0.home.check()?;
         let (messages, bytes) = self.prepare(messages)?;
         self.0.outbox.send_blocking(&self.0.home, messages, bytes)
     }
@@ -103,12 +129,8 @@ impl Broker {
     ///
     /// What the store says.
     pub async fn result(&self, message: &Message) -> Result<Option<Stored>, StoreError> {
-        let (store, key) = (self.0.store.clone(), results::key(message));
-        let stored = self.at_home(async move { store.stored(&key).await }).await?;
-        let read = |bytes: Vec<u8>| {
-            Stored::decode(&bytes).ok_or_else(|| StoreError::Refused(format!("the result of {message} is no JSON")))
-        };
-        stored.map(read).transpose()
+        let (store, message) = (self.0.store.clone(), message.clone());
+        self.at_home(async move { stored(&*store, &message).await }).await?
     }
 
     /// Waits until something is kept of a message's run, for `timeout` at most. Cancel safe.
@@ -117,18 +139,23 @@ impl Broker {
     ///
     /// [`ResultError::Timeout`] when nothing was there in time, else what the store says.
     pub async fn wait_for_result(&self, message: &Message, timeout: Duration) -> Result<Stored, ResultError> {
-        let (waited, mut pause) = (Stopwatch::start(), RESULT_PAUSE);
-        loop {
-            if let Some(stored) = self.result(message).await? {
-                return Ok(stored);
+        self.0.home.check().map_err(StoreError::from)?;
+        let (store, message) = (self.0.store.clone(), message.clone());
+        let waiting = async move {
+            let (waited, mut pause) = (Stopwatch::start(), RESULT_PAUSE);
+            loop {
+                if let Some(stored) = stored(&*store, &message).await? {
+                    return Ok(stored);
+                }
+                let left = timeout.saturating_sub(waited.elapsed());
+                if left.is_zero() {
+                    return Err(ResultError::Timeout(message.to_string(), timeout));
+                }
+                Clock::system().sleep(pause.min(left)).await;
+                pause = (pause * 2).min(LONGEST_RESULT_PAUSE);
             }
-            let left = timeout.saturating_sub(waited.elapsed());
-            if left.is_zero() {
-                return Err(ResultError::Timeout(message.to_string(), timeout));
-            }
-            Clock::system().sleep(pause.min(left)).await;
-            pause = (pause * 2).min(LONGEST_RESULT_PAUSE);
-        }
+        };
+        self.0.home.run_while_wanted(waiting).await
     }
 
     /// The clock that all of its times come from.
@@ -158,8 +185,16 @@ impl Broker {
     }
 
     /// Runs `work` at home and waits for it. What it began goes on when the caller stops waiting.
-    pub(crate) async fn at_home<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> T {
-        self.0.home.run(work).await
+    ///
+    /// # Errors
+    ///
+    /// In a process that was forked since the broker was connected.
+    pub(crate) async fn at_home<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> Result<T, Forked> {
+        self.0.home.check()?;
+        Ok(self.0.home.run(work).await)
     }
 
     /// The messages as they are stored, and roughly how many bytes they take.
@@ -187,6 +222,14 @@ impl Broker {
         }
         Ok((messages, bytes))
     }
+}
+
+/// What is kept of a message's run.
+async fn stored(store: &dyn Inspect, message: &Message) -> Result<Option<Stored>, StoreError> {
+    let read = |bytes: Vec<u8>| {
+        Stored::decode(&bytes).ok_or_else(|| StoreError::Refused(format!("the result of {message} is no JSON")))
+    };
+    store.stored(&results::key(message)).await?.map(read).transpose()
 }
 
 impl fmt::Debug for Broker {

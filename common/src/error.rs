@@ -13,6 +13,19 @@ pub enum DecodeError {
     NotAMessage(String),
 }
 
+/// A broker is used by a process that was forked from the one that connected it. Its connections did not come along.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "this broker was connected by process {parent}, and nothing of it works in process {child}, which was forked from that: \
+     fork first, then connect"
+)]
+pub struct Forked {
+    /// The process that connected it.
+    pub parent: u32,
+    /// The process that used it.
+    pub child: u32,
+}
+
 /// What a store could not do.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
@@ -48,6 +61,9 @@ pub enum StoreError {
     /// This worker is not registered any more: others took it for dead. It beats, and goes on.
     #[error("this worker was taken for dead; it has to beat before it fetches again")]
     Stranger,
+    /// The store was connected before a fork, by another process. Nothing happened.
+    #[error(transparent)]
+    Forked(#[from] Forked),
     /// Everything else, in the store's words.
     #[error("the store refused: {0}")]
     Refused(String),
@@ -125,6 +141,9 @@ pub enum EnqueueError {
         /// What the store says.
         cause: StoreError,
     },
+    /// The broker was connected before a fork, by another process. Nothing was stored.
+    #[error(transparent)]
+    Forked(#[from] Forked),
     /// The connection broke before the answer came. Sending the same [`Call`](crate::call::Call) again is safe: it stays the same
     /// message, and is not stored a second time while the first one is there. When that one was stored, and has ended by then,
     /// nothing is left to know it by, and the message runs once more.
@@ -186,6 +205,9 @@ pub enum WorkerError {
         /// The most.
         high: usize,
     },
+    /// An async actor has nowhere to run.
+    #[error("`{0}` is async, and needs a tokio runtime: run the worker inside of one; sync actors need none")]
+    NoRuntime(&'static str),
     /// An actor asks for a queue whose name breaks the rule.
     #[error("actor `{actor}`: {cause}")]
     Queue {

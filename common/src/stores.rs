@@ -75,8 +75,8 @@ async fn open(url: &str, namespace: Option<&str>, clock: Clock) -> Result<Broker
             let synchronous = if full { sqlite::Synchronous::Full } else { sqlite::Synchronous::Normal };
             let (namespace, clock) = (namespace.clone(), clock.clone());
             let open = move || sqlite::SqliteStore::open(path.as_ref(), synchronous, &namespace, clock);
-            // A damaged file is read as a whole; nothing else has to wait for that.
-            let opened = tokio::task::spawn_blocking(open).await;
+            // The file is read as a whole; no thread of the caller's runtime, if it has one, has to wait for that.
+            let opened = home.run(async { tokio::task::spawn_blocking(open).await }).await;
             let store = opened.map_err(|error| unreachable(StoreError::Refused(error.to_string())))?;
             Arc::new(store.map_err(unreachable)?)
         }

@@ -47,7 +47,7 @@ pub use self::stop::Stopper;
 use self::unsupported::Warnings;
 use crate::actor::{Declaration, Lendings};
 use crate::broker::Broker;
-use crate::error::WorkerError;
+use crate::error::{StoreError, WorkerError};
 use crate::outcome::catch;
 use crate::store::MAX_CRASHES;
 
@@ -282,7 +282,7 @@ impl Worker {
             }
             Ok(keeper.run(events, stopper).await)
         };
-        self.broker.at_home(work).await
+        self.broker.at_home(work).await.map_err(StoreError::from)?
     }
 }
 

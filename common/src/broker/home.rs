@@ -6,17 +6,42 @@
 use std::future::Future;
 use std::io;
 use std::panic;
+use std::process;
 use std::sync::Arc;
 use std::thread;
 
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::Notify;
+use tokio::task::JoinHandle;
 
-/// A thread with a runtime of its own, which ends when this is dropped.
+use crate::error::Forked;
+
+/// A thread with a runtime of its own, which ends when this is dropped and everything that was begun there is done.
 #[derive(Debug)]
 pub(crate) struct Home {
     runtime: Handle,
-    end: Arc<Notify>,
+    in_use: Arc<InUse>,
+    /// The process whose thread it is: a fork does not take it along.
+    process: u32,
+}
+
+/// Ends the thread when its last owner is gone. Each piece of work is one.
+#[derive(Debug)]
+struct InUse(Arc<Notify>);
+
+impl Drop for InUse {
+    fn drop(&mut self) {
+        self.0.notify_one();
+    }
+}
+
+impl Drop for Home {
+    fn drop(&mut self) {
+        if self.check().is_err() {
+            // What waits there waits on a stack that is not there.
+            std::mem::forget(self.in_use.clone());
+        }
+    }
 }
 
 impl Home {
@@ -31,29 +56,64 @@ impl Home {
         let end = Arc::new(Notify::new());
         let ended = end.clone();
         thread::Builder::new().name("home".to_owned()).spawn(move || runtime.block_on(ended.notified()))?;
-        Ok(Self { runtime: handle, end })
+        Ok(Self { runtime: handle, in_use: Arc::new(InUse(end)), process: process::id() })
+    }
+
+    /// Whether the thread is there.
+    ///
+    /// # Errors
+    ///
+    /// In a process that was forked since it started: whatever waits for it would wait for ever.
+    pub(crate) fn check(&self) -> Result<(), Forked> {
+        let child = process::id();
+        if child == self.process { Ok(()) } else { Err(Forked { parent: self.process, child }) }
     }
 
     /// Runs `work` there and waits for it, from any runtime. What it began goes on when the caller stops waiting.
     pub(crate) async fn run<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> T {
-        match self.runtime.spawn(work).await {
-            Ok(done) => done,
-            Err(error) => match error.try_into_panic() {
-                Ok(cause) => panic::resume_unwind(cause),
-                // Home ends only once nobody holds the broker, and who waits here holds it.
-                Err(error) => panic!("home ended under a caller: {error}"),
-            },
-        }
+        finished(self.spawn(work).await)
+    }
+
+    /// Runs `work` there, which ends when the caller stops waiting.
+    pub(crate) async fn run_while_wanted<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> T {
+        let mut work = Wanted(self.spawn(work));
+        finished((&mut work.0).await)
     }
 
     /// Begins `work` there, which nobody waits for.
     pub(crate) fn begin(&self, work: impl Future<Output = ()> + Send + 'static) {
-        self.runtime.spawn(work);
+        self.spawn(work);
+    }
+
+    fn spawn<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> JoinHandle<T> {
+        let in_use = self.in_use.clone();
+        self.runtime.spawn(async move {
+            let done = work.await;
+            drop(in_use);
+            done
+        })
     }
 }
 
-impl Drop for Home {
+/// Work that goes with whoever waits for it.
+struct Wanted<T>(JoinHandle<T>);
+
+impl<T> Drop for Wanted<T> {
     fn drop(&mut self) {
-        self.end.notify_one();
+        self.0.abort();
+    }
+}
+
+fn finished<T>(done: Result<T, tokio::task::JoinError>) -> T {
+    match done {
+        Ok(done) => done,
+        Err(error) => match error.try_into_panic() {
+            Ok(cause) => panic::resume_unwind(cause),
+            // The thread ends only once nothing runs there.
+            Err(error) => panic!("home ended under a caller: {error}"),
+        },
     }
 }

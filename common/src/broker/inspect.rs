@@ -117,7 +117,7 @@ impl Broker {
         T: Send + 'static,
         F: Future<Output = Result<T, StoreError>> + Send + 'static,
     {
-        self.at_home(call(self.store().clone())).await
+        self.at_home(call(self.store().clone())).await?
     }
 }
 

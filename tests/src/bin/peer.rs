@@ -3,6 +3,7 @@
 //! ```text
 //! peer send URL FIRST COUNT BATCH    sends `begin FIRST`, … in batches, and says `stored FROM` once a batch is acknowledged
 //! peer work URL                      runs them; each says `begins N`, and `ran N` a moment later
+//! peer fork URL                      sends, forks, and says what its child may do, and what it may do itself after that
 //! peer lock PATH                     begins to write to a database, says `locked`, and never ends it
 //! ```
 #![expect(clippy::print_stdout, reason = "the test reads it")]
@@ -16,6 +17,8 @@ use common::actor::actors;
 use common::broker::Broker;
 use common::worker::Worker;
 use common::{actor, clock::Timestamp};
+use fork::Fork;
+use futures_util::FutureExt as _;
 use rusqlite::Connection;
 use tokio::runtime::Builder;
 
@@ -38,8 +41,14 @@ fn main() -> Result<(), Box<dyn Error>> {
             runtime.block_on(send(url, first.parse()?, count.parse()?, batch.parse()?))
         }
         ["work", url] => runtime.block_on(work(url)),
+        ["fork", url] => {
+            let broker = runtime.block_on(Broker::connect(url))?;
+            // In the child, it would wait for threads that did not come along.
+            std::mem::forget(runtime);
+            fork(broker, url)
+        }
         ["lock", path] => lock(path),
-        _ => Err("peer send URL FIRST COUNT BATCH, peer work URL, or peer lock PATH".into()),
+        _ => Err("peer send URL FIRST COUNT BATCH, peer work URL, peer fork URL, or peer lock PATH".into()),
     }
 }
 
@@ -59,6 +68,53 @@ async fn send(url: &str, first: u32, count: u32, batch: usize) -> Result<(), Box
 async fn work(url: &str) -> Result<(), Box<dyn Error>> {
     let worker = Worker::new(Broker::connect(url).await?).threads(4).actors(actors![begin]);
     worker.on_ready(|| println!("ready")).run().await?;
+    Ok(())
+}
+
+fn fork(broker: Broker, url: &str) -> Result<(), Box<dyn Error>> {
+    let message = begin::message(1).send_blocking(&broker)?;
+    stdout().flush()?;
+    match fork::fork()? {
+        Fork::Child => {
+            // The runtime did not come along either, and no refusal needs one.
+            let refusals = [
+                begin::message(2).send_blocking(&broker).err().map(|error| error.to_string()),
+                begin::send(&broker, 3).now_or_never().and_then(Result::err).map(|error| error.to_string()),
+                broker.result(&message).now_or_never().and_then(Result::err).map(|error| error.to_string()),
+                broker
+                    .wait_for_result(&message, RUN)
+                    .now_or_never()
+                    .and_then(Result::err)
+                    .map(|error| error.to_string()),
+                broker.queues(None, 1).now_or_never().and_then(Result::err).map(|error| error.to_string()),
+                run_once(&broker).now_or_never().and_then(Result::err).map(|error| error.to_string()),
+            ];
+            for refusal in refusals {
+                println!("{}", refusal.unwrap_or_else(|| "not refused".to_owned()));
+            }
+            drop(broker);
+            // SQLite takes the locks on a file that was open at the fork for its own.
+            if !url.starts_with("sqlite:") {
+                let own = Builder::new_current_thread().enable_all().build()?.block_on(Broker::connect(url))?;
+                begin::message(4).send_blocking(&own)?;
+                println!("the child sends by a broker of its own");
+            }
+        }
+        Fork::Parent(child) => {
+            let status = fork::waitpid(child)?;
+            if !(fork::WIFEXITED(status) && fork::WEXITSTATUS(status) == 0) {
+                return Err(format!("the child ended with {status}").into());
+            }
+            println!("the child ends well");
+            begin::message(5).send_blocking(&broker)?;
+            println!("the parent sends once more");
+        }
+    }
+    Ok(stdout().flush()?)
+}
+
+async fn run_once(broker: &Broker) -> Result<(), Box<dyn Error>> {
+    Worker::new(broker.clone()).actors(actors![begin]).run().await?;
     Ok(())
 }
 
