@@ -33,11 +33,16 @@ mod tests;
 
 use std::any::Any;
 use std::fmt;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::Poll;
 use std::time::Duration;
 
 use tokio::runtime::Handle;
-use tracing::error;
+use tokio::sync::oneshot;
+use tracing::{error, info};
 
 use self::keeper::{Keeper, Limits, Until};
 use self::pool::Pool;
@@ -45,7 +50,7 @@ use self::registry::Registry;
 use self::slot::Runner;
 pub use self::stop::Stopper;
 use self::unsupported::Warnings;
-use crate::actor::{Declaration, Lendings};
+use crate::actor::{Declaration, Lendings, Run};
 use crate::broker::Broker;
 use crate::error::{StoreError, WorkerError};
 use crate::outcome::catch;
@@ -72,6 +77,23 @@ pub const DEFAULT_UNKNOWN_ACTOR_TIMEOUT: Duration = Duration::from_secs(24 * 60 
 /// # Ok(())
 /// # }
 /// ```
+///
+/// # Lifetimes
+///
+/// Once [`Worker::run`] is awaited, the worker's loop lives on its broker's thread, sync actors on threads of their own, and async
+/// ones on the runtime in which that was called.
+///
+/// | what happens | what becomes of it |
+/// | --- | --- |
+/// | [`Stopper::stop`] | it fetches no more, gives back at once and in order what has not started, lets end what runs, signs off |
+/// | [`Stopper::stop_now`] | it gives back what runs, too |
+/// | the future of `run` is dropped: `select!`, a timeout, an aborted task | the same as [`Stopper::stop`]: what runs may end, and counts, for as long as the shutdown timeout says; the log says that it was dropped, and when it has ended |
+/// | the runtime ends in which `run` was called | async runs are dropped in the middle and given back, sync ones may end; the worker stops |
+/// | every other clone of its broker is dropped | nothing: it has one of its own, and the broker's thread ends after it |
+/// | `run` is called outside of tokio | sync actors run; with an async one it fails with [`WorkerError::NoRuntime`] |
+/// | several workers run on one broker, in one runtime or several | each runs its async actors where its own `run` was called |
+/// | the process forks | the worker is the parent's; `run` in the child, with a broker of before, fails with [`Forked`](crate::error::Forked) |
+/// | the process ends | whoever returns from `main` while a worker still stops has killed it: others take over within 5 s. To wait for its end, stop it with a [`Stopper`], and await `run` |
 pub struct Worker {
     broker: Broker,
     actors: Vec<&'static Declaration>,
@@ -93,7 +115,7 @@ pub struct Worker {
 pub enum Stopped {
     /// Everything that ran has ended, the rest was given back.
     Clean,
-    /// Something was still running, and was given back: it will run again.
+    /// Something was still running, and will run again: it was given back, or had been given to others before.
     Forced,
     /// The store did not answer: what the worker held runs again once others find it dead, or has ended already.
     Unreachable,
@@ -150,7 +172,8 @@ impl Worker {
         self
     }
 
-    /// How long to wait for what runs once the worker is to stop; 10 minutes unless told otherwise.
+    /// How long a worker that is to stop waits: for what runs, and for the store to take the ends of it. 10 minutes unless told
+    /// otherwise. Of a store that is away it waits for no more than that: what has not started comes back by itself.
     ///
     /// What stops the process has a patience of its own: 10 s for `docker stop`, 30 s for Kubernetes
     /// (`terminationGracePeriodSeconds`), 90 s for systemd (`TimeoutStopSec`); then it kills. Whatever runs at that moment
@@ -191,7 +214,8 @@ impl Worker {
         self
     }
 
-    /// Called once the worker is registered and about to fetch for the first time.
+    /// Called once the worker is registered and about to fetch for the first time, which waits for it; in the task that awaits the
+    /// worker.
     #[must_use]
     pub fn on_ready(mut self, ready: impl FnOnce() + Send + 'static) -> Self {
         self.on_ready = Some(Box::new(ready));
@@ -210,7 +234,8 @@ impl Worker {
         &self.broker
     }
 
-    /// Runs until it is stopped. Async actors run on the runtime that this is called in.
+    /// Runs until it is stopped. Async actors run on the runtime that this is called in. Dropping the future stops the worker, as
+    /// [told above](Worker#lifetimes).
     ///
     /// # Errors
     ///
@@ -268,22 +293,67 @@ impl Worker {
             show_arguments: self.show_arguments,
             warnings: Warnings::default(),
         };
-        let (pool, events) = Pool::new(self.threads, Arc::new(runner), Handle::current());
-        let (broker, stopper, on_ready) = (self.broker.clone(), self.stopper, self.on_ready);
+        let runtime = Handle::try_current().ok();
+        let is_async = |actor: &&&Declaration| matches!(actor.run, Run::Async(_));
+        if let (None, Some(actor)) = (&runtime, self.actors.iter().find(is_async)) {
+            return Err(WorkerError::NoRuntime(actor.name));
+        }
+        let (pool, events) = Pool::new(self.threads, Arc::new(runner), runtime.clone());
+        let dropped = self.stopper.when_dropped();
+        let (broker, stopper, is_dropped) = (self.broker.clone(), self.stopper, dropped.flag());
+        // What people do when it is ready is none of home's business, which waits for it.
+        let (joined, is_joined) = oneshot::channel::<oneshot::Sender<()>>();
         let work = async move {
             let limits = Limits {
                 shutdown_timeout: self.shutdown_timeout,
                 unknown_actor_timeout: self.unknown_actor_timeout,
                 max_crashes: self.max_crashes,
             };
-            let keeper = Keeper::join(broker, registry, pool, limits, until).await?;
-            if let Some(Err(panic)) = on_ready.map(catch) {
-                error!(target: "common::worker", "`on_ready` {}; the worker goes on", panic.text);
+            let keeper = Keeper::join(broker, registry, pool.clone(), limits, until).await?;
+            let (go_on, may_go_on) = oneshot::channel();
+            let is_awaited = joined.send(go_on).is_ok() && may_go_on.await.is_ok();
+            if !is_awaited {
+                stopper.stop();
             }
-            Ok(keeper.run(events, stopper).await)
+            let watching = runtime.map(|runtime| threads::watch(&runtime, pool.events()));
+            let outcome = keeper.run(events, stopper).await;
+            if let Some(watching) = watching {
+                watching.abort();
+            }
+            if is_dropped.load(Ordering::Relaxed) {
+                info!(target: "common::worker", "the worker whose future was dropped has ended: {outcome:?}");
+            }
+            Ok(outcome)
         };
-        self.broker.at_home(work).await.map_err(StoreError::from)?
+        let ended = telling(is_joined, self.on_ready, self.broker.at_home(work)).await;
+        dropped.disarm();
+        ended.map_err(StoreError::from)?
     }
+}
+
+/// Calls `on_ready` as soon as a worker has joined, while it runs.
+async fn telling<T>(
+    joined: oneshot::Receiver<oneshot::Sender<()>>,
+    mut on_ready: Option<Box<dyn FnOnce() + Send>>,
+    work: impl Future<Output = T>,
+) -> T {
+    let (mut joined, mut work) = (Some(joined), pin!(work));
+    poll_fn(|task| {
+        if let Some(joining) = &mut joined
+            && let Poll::Ready(go_on) = pin!(joining).poll(task)
+        {
+            joined = None;
+            // One that could not join says so by its end.
+            if let Ok(go_on) = go_on {
+                if let Some(Err(panic)) = on_ready.take().map(catch) {
+                    error!(target: "common::worker", "`on_ready` {}; the worker goes on", panic.text);
+                }
+                let _ = go_on.send(());
+            }
+        }
+        work.as_mut().poll(task)
+    })
+    .await
 }
 
 impl fmt::Debug for Worker {

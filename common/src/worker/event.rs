@@ -10,6 +10,8 @@ use crate::store::{Answer, Beat, Fetched, Wake};
 pub(super) enum Event {
     /// Slots have left endings.
     Ended,
+    /// A run was dropped in the middle.
+    Dropped,
     /// What a fetch brought.
     Fetched(Result<Fetched, StoreError>),
     /// What became of the endings that were being stored.
@@ -24,6 +26,8 @@ pub(super) enum Event {
     StillCalling,
     /// They have taken too long.
     GiveUp,
+    /// The runtime that async actors run on has ended.
+    RuntimeGone,
     Stop(Stage),
     TimedOut,
 }

@@ -99,6 +99,8 @@ pub(super) struct Keeper {
     is_hurrying: bool,
     /// And did not answer.
     gave_up: bool,
+    /// Async actors have nowhere to run any more.
+    is_without_runtime: bool,
     end: Stopped,
 }
 
@@ -144,14 +146,17 @@ impl Keeper {
             stopping: None,
             is_hurrying: false,
             gave_up: false,
+            is_without_runtime: false,
             end: Stopped::Clean,
         })
     }
 
     /// Reacts to events until the worker has ended.
     pub(super) async fn run(mut self, mut events: UnboundedReceiver<Event>, stopper: Stopper) -> Stopped {
-        let listener = tokio::spawn(listen(stopper, self.pool.clone()));
+        let listener = tokio::spawn(listen(stopper.clone(), self.pool.clone()));
         self.start_beat();
+        // Told so while it joined, it need not fetch anything.
+        self.stop(stopper.stage());
         while !self.is_over() {
             self.step();
             let Some(event) = events.recv().await else { break };
@@ -202,7 +207,12 @@ impl Keeper {
             }
             Event::Again(call) => self.pause_over(call),
             Event::StillCalling => self.say_what_is_left(),
+            Event::Dropped => {
+                self.end = Stopped::Forced;
+                self.lose_runtime();
+            }
             Event::GiveUp => self.gave_up = true,
+            Event::RuntimeGone => self.lose_runtime(),
             Event::Stop(stage) => self.stop(stage),
             Event::TimedOut => {
                 let running = self.pool.running();

@@ -43,7 +43,8 @@ pub(super) struct Pool {
     state: Mutex<State>,
     events: UnboundedSender<Event>,
     pub(super) runner: Arc<Runner>,
-    pub(super) runtime: Handle,
+    /// Where async actors run.
+    pub(super) runtime: Option<Handle>,
     pub(super) threads: Threads,
 }
 
@@ -121,7 +122,11 @@ impl Ord for Waiting {
 
 impl Pool {
     /// A pool of `threads` idle slots, and the events that it tells home.
-    pub(super) fn new(threads: usize, runner: Arc<Runner>, runtime: Handle) -> (Arc<Self>, UnboundedReceiver<Event>) {
+    pub(super) fn new(
+        threads: usize,
+        runner: Arc<Runner>,
+        runtime: Option<Handle>,
+    ) -> (Arc<Self>, UnboundedReceiver<Event>) {
         let (events, receiver) = unbounded_channel();
         let state = State {
             waiting: BinaryHeap::new(),
@@ -202,6 +207,26 @@ impl Pool {
         state.idle.insert(slot);
         drop(state);
         self.tell(Event::Ended);
+    }
+
+    /// Frees a slot whose run was dropped in the middle, because its runtime has ended, and gives its message back; and all that
+    /// waits, which began later.
+    pub(super) fn give_up(&self, slot: usize) {
+        let mut state = self.lock();
+        if let Slot::Runs(Running { claim, cancellation, .. }) = std::mem::replace(&mut state.slots[slot], Slot::Free) {
+            cancellation.cancel(Cause::Lost);
+            state.endings.insert(0, head(claim));
+        }
+        state.idle.insert(slot);
+        state.open = false;
+        state.give_back();
+        drop(state);
+        self.tell(Event::Dropped);
+    }
+
+    /// What tells home something.
+    pub(super) fn events(&self) -> UnboundedSender<Event> {
+        self.events.clone()
     }
 
     /// Adds endings that no slot has to do with.

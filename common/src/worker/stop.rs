@@ -1,6 +1,10 @@
 //! How a worker is told to end.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use tokio::sync::watch;
+use tracing::warn;
 
 /// How far a worker's end has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -21,6 +25,11 @@ impl Stopper {
         Self(watch::Sender::new(Stage::Running))
     }
 
+    /// Stops the worker when this is dropped, unless it has ended by then.
+    pub(super) fn when_dropped(&self) -> StopWhenDropped {
+        StopWhenDropped { stopper: self.clone(), is_dropped: Arc::default() }
+    }
+
     /// Lets the worker end: it fetches nothing more, gives back what has not started, and waits for what runs, as long as
     /// its shutdown timeout lets it.
     pub fn stop(&self) {
@@ -39,11 +48,44 @@ impl Stopper {
         stages.wait_for(|now| *now > stage).await.map_or(Stage::Forced, |now| *now)
     }
 
-    fn raise(&self, to: Stage) {
+    /// How far it has come.
+    pub(super) fn stage(&self) -> Stage {
+        *self.0.borrow()
+    }
+
+    /// Answers whether that is news.
+    fn raise(&self, to: Stage) -> bool {
         self.0.send_if_modified(|stage| {
             let raised = *stage < to;
             *stage = to.max(*stage);
             raised
-        });
+        })
+    }
+}
+
+/// What stands in the future of a worker's run, and is dropped with it.
+#[derive(Debug)]
+pub(super) struct StopWhenDropped {
+    stopper: Stopper,
+    is_dropped: Arc<AtomicBool>,
+}
+
+impl StopWhenDropped {
+    /// Tells later whether the future was dropped.
+    pub(super) fn flag(&self) -> Arc<AtomicBool> {
+        self.is_dropped.clone()
+    }
+
+    /// The worker has ended by itself.
+    pub(super) fn disarm(self) {
+        self.is_dropped.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Drop for StopWhenDropped {
+    fn drop(&mut self) {
+        if !self.is_dropped.swap(true, Ordering::Relaxed) && self.stopper.raise(Stage::Stopping) {
+            warn!(target: "common::worker", "the future of this worker's run was dropped: fetching no more, giving back what has not started, letting end what runs");
+        }
     }
 }

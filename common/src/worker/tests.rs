@@ -299,7 +299,7 @@ async fn a_late_end_counts_for_nothing(take_away: impl FnOnce(&Pool, &Claim)) {
     let registry = Arc::new(Registry::new(&[&ACTOR], &[]).unwrap());
     let (broker, lendings) = (stage.broker.clone(), Arc::new(lendings));
     let runner = Runner { broker, registry, lendings, show_arguments: false, warnings: Warnings::default() };
-    let (pool, _events) = Pool::new(1, Arc::new(runner), Handle::current());
+    let (pool, _events) = Pool::new(1, Arc::new(runner), Some(Handle::current()));
     let claim = Claim { queue: QueueName::default(), id: "id".into() };
     let (message, cancellation) = (Arc::new(message(10)), Cancellation::new());
     pool.deliver([Job {

@@ -2,13 +2,20 @@
 //!
 //! Whichever it is holds the slot's number; when the next message is of the other kind, it hands the number over. A
 //! thread is started when its slot first runs a sync actor.
+//!
+//! A runtime may end before its worker does: with the test, or the `main`, that it belongs to. What it ran is dropped in the
+//! middle then, and given back; nothing can run there any more, so the worker ends.
 
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
+use tokio::runtime::Handle;
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::task::AbortHandle;
 use tracing::error;
 
+use super::event::Event;
 use super::pool::{Job, Pool, head};
 use crate::actor::Run;
 
@@ -26,9 +33,51 @@ impl Threads {
 pub(super) fn start(pool: &Arc<Pool>, slot: usize, job: Job) {
     match job.actor.run {
         Run::Sync(_) => run_on_thread(pool, slot, job),
-        Run::Async(_) => {
-            pool.runtime.spawn(run_tasks(pool.clone(), slot, job));
+        Run::Async(_) => spawn_tasks(pool.clone(), slot, job),
+    }
+}
+
+/// Tells home when the runtime ends, until the handle aborts that.
+pub(super) fn watch(runtime: &Handle, events: UnboundedSender<Event>) -> AbortHandle {
+    let last_words = OnEnd(events);
+    let watching = async move {
+        let _last_words = last_words;
+        std::future::pending::<()>().await;
+    };
+    runtime.spawn(watching).abort_handle()
+}
+
+struct OnEnd(UnboundedSender<Event>);
+
+impl Drop for OnEnd {
+    fn drop(&mut self) {
+        // Home may be gone already.
+        let _ = self.0.send(Event::RuntimeGone);
+    }
+}
+
+/// A slot whose number a task holds. A task that is dropped in the middle gives it back, and its message.
+struct SlotOfTask {
+    pool: Arc<Pool>,
+    slot: usize,
+    is_handed_on: bool,
+}
+
+impl Drop for SlotOfTask {
+    fn drop(&mut self) {
+        // A panic in the worker's own code is no end of a runtime.
+        if !self.is_handed_on && !thread::panicking() {
+            self.pool.give_up(self.slot);
         }
+    }
+}
+
+fn spawn_tasks(pool: Arc<Pool>, slot: usize, job: Job) {
+    let runtime = pool.runtime.clone();
+    // Made before the task is: a runtime that has ended drops it without a single step.
+    let tasks = run_tasks(SlotOfTask { pool, slot, is_handed_on: false }, job);
+    if let Some(runtime) = runtime {
+        runtime.spawn(tasks);
     }
 }
 
@@ -67,7 +116,7 @@ fn run_thread(pool: &std::sync::Weak<Pool>, slot: usize, mailbox: &Receiver<Job>
         let mut next = Some(first);
         while let Some(job) = next {
             if let Run::Async(_) = job.actor.run {
-                pool.runtime.spawn(run_tasks(pool.clone(), slot, job));
+                spawn_tasks(pool.clone(), slot, job);
                 break;
             }
             let ending = pool.runner.run(slot, job);
@@ -77,15 +126,18 @@ fn run_thread(pool: &std::sync::Weak<Pool>, slot: usize, mailbox: &Receiver<Job>
 }
 
 /// Runs async actors one after the other, as long as there are any.
-async fn run_tasks(pool: Arc<Pool>, slot: usize, first: Job) {
+async fn run_tasks(mut held: SlotOfTask, first: Job) {
+    let slot = held.slot;
     let mut next = Some(first);
     while let Some(job) = next {
         if let Run::Sync(_) = job.actor.run {
-            run_on_thread(&pool, slot, job);
+            held.is_handed_on = true;
+            run_on_thread(&held.pool, slot, job);
             return;
         }
-        let ending = pool.runner.run_async(slot, job).await;
-        next = pool.visit(slot, Some(ending));
+        let ending = held.pool.runner.run_async(slot, job).await;
+        next = held.pool.visit(slot, Some(ending));
+        held.is_handed_on = next.is_none();
         // Actors that never wait must not keep the runtime to themselves.
         tokio::task::consume_budget().await;
     }

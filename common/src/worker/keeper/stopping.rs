@@ -87,6 +87,15 @@ impl Keeper {
         });
     }
 
+    /// Async actors cannot run any more. What they ran goes back by itself, as their tasks are dropped.
+    pub(super) fn lose_runtime(&mut self) {
+        if std::mem::replace(&mut self.is_without_runtime, true) {
+            return;
+        }
+        warn!(target: "common::worker", "the runtime that async actors run on has ended: what ran there goes back, and this worker stops");
+        self.stop(Stage::Stopping);
+    }
+
     /// Says what a stop waits for, once.
     pub(super) fn say_what_is_left(&mut self) {
         let is_end = |ending: &&Ending| ending.place != Place::Head;
