@@ -30,6 +30,8 @@ pub(crate) struct Setup {
     pub(crate) messages: usize,
     /// How many workers are killed.
     pub(crate) kills: usize,
+    /// How large a fleet is.
+    pub(crate) workers: usize,
 }
 
 /// What the actors report to.

@@ -2,7 +2,7 @@
 //! neither a worker nor a home) and beside Python's dramatiq.
 //!
 //! ```text
-//! cargo bench -p common --bench redis -- redis://localhost:6379 [SECTION …] [--python VENV] [--messages N] [--kills N]
+//! cargo bench -p common --bench redis -- redis://localhost:6379 [SECTION …] [--python VENV] [--messages N] [--kills N] [--workers N]
 //! ```
 //!
 //! Without any section named, all are measured. For dramatiq, say where it is installed; to make such a place:
@@ -19,6 +19,7 @@ mod child;
 mod delayed;
 mod drain;
 mod enqueue;
+mod fleet;
 mod ground;
 mod idle;
 mod pick_up;
@@ -33,10 +34,9 @@ use std::process::ExitCode;
 pub(crate) use crate::ground::Failed;
 use crate::ground::Setup;
 
-const USAGE: &str =
-    "cargo bench -p common --bench redis -- REDIS_URL [SECTION …] [--python VENV] [--messages N] [--kills N]";
+const USAGE: &str = "cargo bench -p common --bench redis -- REDIS_URL [SECTION …] [--python VENV] [--messages N] [--kills N] [--workers N]";
 
-const SECTIONS: [&str; 7] = ["drain", "enqueue", "pick-up", "python", "idle", "delayed", "recovery"];
+const SECTIONS: [&str; 8] = ["drain", "enqueue", "pick-up", "python", "idle", "delayed", "recovery", "fleet"];
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
@@ -73,7 +73,7 @@ fn ended(result: Result<(), Failed>) -> ExitCode {
 
 /// What is asked for, and of what.
 fn read(arguments: Vec<String>) -> Result<(Setup, Vec<&'static str>), String> {
-    let mut setup = Setup { url: String::new(), python: None, messages: 50_000, kills: 10 };
+    let mut setup = Setup { url: String::new(), python: None, messages: 50_000, kills: 10, workers: 1_000 };
     let mut sections = Vec::new();
     let mut arguments = arguments.into_iter();
     while let Some(argument) = arguments.next() {
@@ -81,6 +81,7 @@ fn read(arguments: Vec<String>) -> Result<(Setup, Vec<&'static str>), String> {
         match argument.as_str() {
             "--python" => setup.python = Some(PathBuf::from(value()?)),
             "--messages" => setup.messages = number(&value()?)?,
+            "--workers" => setup.workers = number(&value()?)?,
             "--kills" => setup.kills = number(&value()?)?,
             name => match SECTIONS.into_iter().find(|section| *section == name) {
                 Some(section) => sections.push(section),
@@ -117,6 +118,7 @@ async fn measure(setup: &Setup, sections: &[&'static str]) -> Result<(), Failed>
             "idle" => idle::measure(setup).await?,
             "delayed" => delayed::measure(setup).await?,
             "recovery" => recovery::measure(setup).await?,
+            "fleet" => fleet::measure(setup).await?,
             _ => unreachable!("only known sections are read"),
         }
     }

@@ -15,6 +15,7 @@
 //! | `:q@cancelled` | hash | *ours:* id → why a message was cancelled that somebody holds; for a while |
 //! | `:q.XQ@why` | hash | *ours:* why a dead letter died |
 //! | an MD5 sum, by itself | list of one | a stored result, for a while |
+//! | `:@duty.G`, `:@idle.G` | sorted sets | *ours:* who of a large group of workers of the same queues listens for all, and who waits besides |
 //! | `:@rust` | hash | *ours:* Rust workers, and all queues of each |
 //! | `:@waiting.W` | string | *ours:* the last beat of worker W that had something to wait, and ids by queue of what had not started then; for a minute |
 //! | `:@paused` | set | *ours:* queues that nothing is fetched from; Python's workers know of no pause |
@@ -31,6 +32,7 @@
 
 mod candidates;
 mod connection;
+mod duty;
 mod enqueue;
 mod fetch;
 mod find;
@@ -272,6 +274,7 @@ impl fmt::Debug for RedisStore {
         f.debug_struct("RedisStore")
             .field("address", &self.link.address())
             .field("namespace", &self.keys.namespace())
+            .field("member", &self.ear.duty().member())
             .finish_non_exhaustive()
     }
 }

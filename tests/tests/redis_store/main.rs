@@ -6,6 +6,7 @@ mod batches;
 mod cancelling;
 mod clocks;
 mod endings;
+mod fleet;
 mod hands;
 mod inside;
 mod interleavings;

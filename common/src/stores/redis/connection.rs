@@ -80,6 +80,11 @@ impl Line {
     pub(super) async fn call_all(&mut self, commands: &Pipeline, count: usize) -> Option<RedisResult<Vec<Value>>> {
         self.traffic.wait_for(CALL_TIMEOUT, self.connection.send_packed_commands(commands, 0, count)).await
     }
+
+    /// Asks for what others publish in a channel; `None` when nothing moved for too long.
+    pub(super) async fn subscribe(&mut self, channel: &str) -> Option<RedisResult<()>> {
+        self.traffic.wait_for(CALL_TIMEOUT, self.connection.subscribe(channel)).await
+    }
 }
 
 /// What a call failed with when nothing moved for too long.

@@ -62,6 +62,8 @@ impl RedisStore {
         let most = asked.wants.iter().fold(0, |sum: usize, want| sum.saturating_add(want.count.min(CHUNK)));
         let mut call = self.script(&self.scripts.fetch);
         call.text(lease.worker.as_str()).count(self.appetite.bytes()).count(limit.min(most));
+        let group = self.ear.duty().group();
+        call.text(group.as_deref().unwrap_or_default()).text(self.ear.duty().member());
         for want in &asked.wants {
             call.text(want.queue.as_str()).text(&self.keys.fleet(&want.queue)).count(want.count.min(CHUNK));
         }
@@ -77,6 +79,7 @@ impl RedisStore {
         let now = Timestamp::from_millis(read(answer.pop().unwrap_or_default())?);
         self.clock.follow(now, watch.elapsed());
         let due: String = read(answer.pop().unwrap_or_default())?;
+        let is_handed_on = read(answer.pop().unwrap_or_default())?;
         let may_have_more: Vec<i8> = read(answer.pop().unwrap_or_default())?;
         let refusals: Vec<(String, String)> = read(answer.pop().unwrap_or_default())?;
         let dropped: Vec<Vec<u8>> = read(answer.pop().unwrap_or_default())?;
@@ -102,6 +105,9 @@ impl RedisStore {
             deliveries.extend(found.into_iter().map(|(id, bytes)| delivery(want, &id, bytes, now)));
         }
         let more = self.candidates.learn(&asked, &told);
+        if is_handed_on {
+            self.ear.duty().handed_on();
+        }
         for (place, crashes) in crashed {
             // Places count from 1 in the script.
             if let Some(delivery) = place.checked_sub(1).and_then(|place| deliveries.get_mut(place)) {

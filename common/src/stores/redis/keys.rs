@@ -48,6 +48,18 @@ impl Keys {
         format!("{}:@paused", self.namespace)
     }
 
+    /// The channel by which a waiting worker is called to listen.
+    pub(super) fn call(&self, member: &str) -> String {
+        format!("{}:@call.{member}", self.namespace)
+    }
+
+    /// What workers of the same queues have in common.
+    pub(super) fn group(&self, queues: &[QueueName]) -> String {
+        let mut names: Vec<&str> = queues.iter().map(QueueName::as_str).collect();
+        names.sort_unstable();
+        Uuid::new_v5(&Uuid::NAMESPACE_OID, names.join(" ").as_bytes()).to_string()
+    }
+
     /// Whether a key belongs to a queue.
     pub(super) fn is_of(&self, key: &str, queue: &QueueName) -> bool {
         let Some(name) = key.strip_prefix(&self.namespace).and_then(|rest| rest.strip_prefix(':')) else {

@@ -26,6 +26,9 @@ const IN_TURN: usize = 2_048;
 /// Fleets that one call renews.
 const FLEETS: usize = 512;
 
+/// Calls that one beat has under way, so that a slow server has to answer few of them within one call's time limit.
+const AT_ONCE: usize = 8;
+
 /// What comes due so soon is looked after now: the store's time decides, and ours differs a little.
 const SOON: Duration = Duration::from_millis(100);
 
@@ -147,8 +150,19 @@ impl RedisStore {
     }
 }
 
-/// Waits for all of them; they go on side by side.
-async fn together<F: Future>(futures: impl Iterator<Item = F>) -> Vec<F::Output> {
+/// Waits for all of them; [`AT_ONCE`] go on side by side.
+async fn together<F: Future>(mut futures: impl Iterator<Item = F>) -> Vec<F::Output> {
+    let mut done = Vec::new();
+    loop {
+        let some = side_by_side(futures.by_ref().take(AT_ONCE)).await;
+        if some.is_empty() {
+            return done;
+        }
+        done.extend(some);
+    }
+}
+
+async fn side_by_side<F: Future>(futures: impl Iterator<Item = F>) -> Vec<F::Output> {
     let mut futures: Vec<Pin<Box<F>>> = futures.map(Box::pin).collect();
     let mut done: Vec<Option<F::Output>> = futures.iter().map(|_| None).collect();
     poll_fn(|context| {

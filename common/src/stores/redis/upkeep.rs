@@ -78,6 +78,8 @@ pub(super) struct Seen {
     /// Whether there are more silent ones than it shows.
     is_full: bool,
     claims: Vec<Claim>,
+    /// How many heartbeats there are: of workers, here and in Python, and of fleets.
+    pub(super) heartbeats: usize,
     pub(super) next_due: Option<Timestamp>,
     /// Which of the claims are cancelled.
     cancelled: Vec<Claim>,
@@ -124,6 +126,7 @@ impl RedisStore {
 
     pub(super) async fn leave_queues(&self, lease: &Lease) -> Result<(), StoreError> {
         self.drop_upkeep(&lease.worker);
+        self.end_duty().await;
         let slices: Vec<_> = lease.queues.chunks(CHUNK).collect();
         for (at, slice) in slices.iter().enumerate() {
             let is_last = at + 1 == slices.len();
@@ -146,6 +149,7 @@ impl RedisStore {
         let is_expiring = self.with_upkeep(&lease.worker, |upkeep| is_time(&mut upkeep.expired, started, EXPIRE_EVERY));
         let first = self.look_after(lease, held, is_expiring).await?;
         let took = self.clock.uptime().saturating_sub(started);
+        self.share_duty(lease, first.heartbeats).await;
         let mut beat = Beat {
             now: first.now,
             lost: Vec::new(),
@@ -228,6 +232,7 @@ impl RedisStore {
         let silent: Vec<(Vec<u8>, String, String)> = read(next())?;
         let refusals: Vec<String> = read(next())?;
         let is_registered = read(next())?;
+        let heartbeats = read(next())?;
         let refused = refusals.iter().map(|text| from_script(text)).map(|error| (place(&error), error)).collect();
         // Of many queues, the next calls look at others.
         self.upkeeping.see(refused, |place| !is_many || slice.iter().any(|queue| self.keys.is_of(place, queue)));
@@ -265,6 +270,7 @@ impl RedisStore {
             is_full: silent.len() >= PAGE,
             silent: silent.into_iter().filter_map(peer).collect(),
             claims,
+            heartbeats,
             cancelled,
             next_due,
             is_ready,

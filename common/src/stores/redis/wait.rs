@@ -20,6 +20,7 @@ use self::known::{Known, Look};
 use super::RedisStore;
 use super::candidates::ASKED;
 use super::connection::{Line, Server, silence};
+use super::duty::{Duty, Role};
 use super::keys::Keys;
 use super::scripts::read;
 use crate::clock::Timestamp;
@@ -46,6 +47,8 @@ pub(super) struct Ear {
     hearing: Mutex<Option<Hearing>>,
     /// It was said that the server does not tell.
     is_said: AtomicBool,
+    /// Who listens, where many wait.
+    duty: Arc<Duty>,
 }
 
 #[derive(Clone, Debug)]
@@ -71,7 +74,7 @@ enum Change {
 
 impl Ear {
     pub(super) fn new(server: Arc<Server>) -> Self {
-        Self { server, hearing: Mutex::default(), is_said: AtomicBool::new(false) }
+        Self { server, hearing: Mutex::default(), is_said: AtomicBool::new(false), duty: Arc::default() }
     }
 
     /// The connection; a new one where there is none that works.
@@ -87,6 +90,7 @@ impl Ear {
         let known = Arc::<std::sync::Mutex<Known>>::default();
         let mut line = {
             let (changes, is_broken, known) = (changes.clone(), Arc::clone(&is_broken), Arc::clone(&known));
+            let duty = Arc::clone(&self.duty);
             let on_push = move |push: PushInfo| {
                 let change = match push.kind {
                     PushKind::Invalidate => {
@@ -102,6 +106,7 @@ impl Ear {
                             }
                         }
                     }
+                    PushKind::Message => return duty.called(),
                     PushKind::Disconnection => {
                         is_broken.store(true, Ordering::Relaxed);
                         Change::Lost
@@ -122,6 +127,16 @@ impl Ear {
         let hearing = Hearing { line, changes, is_broken, is_tracking, known };
         *slot = Some(hearing.clone());
         Ok(hearing)
+    }
+
+    pub(super) fn duty(&self) -> &Duty {
+        &self.duty
+    }
+
+    /// Whether others can call this one by a channel.
+    pub(super) async fn can_be_called(&self, channel: &str) -> bool {
+        let Ok(mut hearing) = self.hearing().await else { return false };
+        hearing.is_tracking && matches!(hearing.line.subscribe(channel).await, Some(Ok(())))
     }
 
     /// Whether the server tells; says once if it does not.
@@ -209,10 +224,25 @@ impl RedisStore {
         due: Option<Timestamp>,
         is_all: bool,
     ) -> Result<Option<Wake>, StoreError> {
+        let duty = self.ear.duty();
+        let _waiting = duty.wait();
+        let seats = duty.seats(watch);
+        // Nobody closes it.
+        let _seat = seats.acquire().await;
         let mut hearing = self.ear.hearing().await?;
         // Before the look: a change right after it must find us here.
-        let mut news = hearing.changes.subscribe();
+        let (mut news, mut role) = (hearing.changes.subscribe(), duty.role());
         loop {
+            let is_off = matches!(*role.borrow_and_update(), Role::Off(_));
+            if is_off && is_all {
+                tokio::select! {
+                    _ = role.changed() => continue,
+                    () = lost(&mut news) => {
+                        duty.reset();
+                        return Ok(Some(Wake::Ready));
+                    }
+                }
+            }
             let Look { wake, ready, stirred, is_refused, .. } = hearing.look(&self.keys, watch, due).await?;
             if watch.len() > ASKED {
                 self.candidates.notice(&ready);
@@ -229,13 +259,14 @@ impl RedisStore {
                 }
                 continue;
             }
-            let changed = changed(&mut news, watch);
-            let is_changed = if is_all && !is_refused {
-                changed.await
-            } else {
-                timeout(LONGEST_PAUSE, changed).await.unwrap_or(false)
+            let is_changed = tokio::select! {
+                is_changed = changed(&mut news, watch) => is_changed,
+                // It listens no longer, or for others too.
+                _ = role.changed() => continue,
+                () = pause(LONGEST_PAUSE), if !is_all || is_refused => false,
             };
             if !is_changed {
+                duty.reset();
                 return Ok(Some(Wake::Ready));
             }
         }
@@ -258,6 +289,11 @@ async fn changed(news: &mut broadcast::Receiver<Change>, watch: &[QueueName]) ->
             Ok(Change::Lost) | Err(_) => return false,
         }
     }
+}
+
+/// Waits until the connection is lost.
+async fn lost(news: &mut broadcast::Receiver<Change>) {
+    while !matches!(news.recv().await, Ok(Change::Lost) | Err(broadcast::error::RecvError::Closed)) {}
 }
 
 #[expect(clippy::disallowed_methods, reason = "real time, whatever the clock says: it spares the server")]

@@ -2,7 +2,7 @@
 -- ARGV: now, worker, its queues joined by spaces (or '' where it is registered already), interval (or '' where nobody looks at
 --   peers), offset among the silent, how long dead letters are kept (or ''),
 --   then per queue: name, fleet, cursor in the due index, cursor in the held one
--- Answers: now, moved, more to do?, silent peers (id, score, registration)*, refusals, registered?,
+-- Answers: now, moved, more to do?, silent peers (id, score, registration)*, refusals, registered?, how many heartbeats there are,
 --   then per queue: {own claims, time of the next due message or '', both cursors, something to fetch?, own claims that were
 --   cancelled}
 local worker, interval, keep = ARGV[2], tonumber(ARGV[4]), tonumber(ARGV[6])
@@ -248,6 +248,6 @@ for i = 1, #peers, 2 do
   silent[#silent + 1] = call('HGET', RUST, peers[i]) or ''
 end
 
-local answer = { string.format('%.0f', now), moved, more, silent, refusals, is_registered }
+local answer = { string.format('%.0f', now), moved, more, silent, refusals, is_registered, call('ZCARD', HEARTBEATS) }
 for _, queue in ipairs(queues) do answer[#answer + 1] = queue end
 return answer

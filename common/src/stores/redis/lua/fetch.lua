@@ -1,9 +1,10 @@
 -- Claims ready messages for a worker.
--- ARGV: now, worker, bytes of bodies that all queues may bring together, how many messages they may, then per queue: name,
---   fleet, how many
+-- ARGV: now, worker, bytes of bodies that all queues may bring together, how many messages they may, group and member where only
+--   some of a large group listen (or ''), then per queue: name, fleet, how many
 -- Answers per queue (id, body)*; then of those that are marked (place among all of them, deaths)*, what was buried
 -- (queue, id, reason)*, the ids that were dropped, the refusals (queue, refusal)*, per queue whether it may have more (1, or 0,
--- or -1 where its turn did not come), the time of the next due message or '', and the time.
+-- or -1 where its turn did not come), whether another one listens now in this one's place, the time of the next due message or
+-- '', and the time.
 local worker = ARGV[2]
 if not call('ZSCORE', HEARTBEATS, worker) then return { err = 'STRANGER no heartbeat' } end
 local dropped, refusals, buried = {}, {}, {}
@@ -33,7 +34,7 @@ local paused
 local function is_paused(queue)
   if not paused then
     local queues, are_paused = {}, {}
-    for at = 5, #ARGV, 3 do queues[#queues + 1] = ARGV[at] end
+    for at = 7, #ARGV, 3 do queues[#queues + 1] = ARGV[at] end
     for i, is in ipairs(call('SMISMEMBER', PAUSED, unpack(queues))) do are_paused[queues[i]] = is == 1 end
     paused = are_paused
   end
@@ -226,7 +227,7 @@ local function take(one, wanted)
 end
 
 local queues = {}
-for at = 5, #ARGV, 3 do
+for at = 7, #ARGV, 3 do
   local wanted = math.min(tonumber(ARGV[at + 2]), CHUNK)
   queues[#queues + 1] = { queue = ARGV[at], fleet = ARGV[at + 1], wanted = wanted, more = -1, seen = {}, delivered = {} }
 end
@@ -237,6 +238,39 @@ for _, one in ipairs(queues) do
   if one.more == 1 then take(one, left) end
 end
 
+-- Who got something listens no longer: another one does from now on, and two more come where there is more to get, so that as many
+-- wake as there is work for. Whatever goes wrong here, a beat of any of them finds what is left.
+local function hand_on(group, member)
+  local on, off = key('@duty.' .. group), key('@idle.' .. group)
+  local wanted = call('ZSCORE', on, member) and 1 or 0
+  for _, one in ipairs(queues) do
+    if one.more == 1 and call('LLEN', key(one.queue)) > 0 then
+      wanted = wanted + 2
+      break
+    end
+  end
+  if wanted == 0 then return 0 end
+  local called = 0
+  for _, other in ipairs(call('ZRANDMEMBER', off, wanted + 3)) do
+    call('ZREM', off, other)
+    -- Nobody hears it who is dead.
+    if other ~= member and call('PUBLISH', key('@call.' .. other), member) > 0 then
+      call('ZADD', on, now, other)
+      called = called + 1
+      if called == wanted then break end
+    end
+  end
+  if called == 0 then return 0 end
+  call('ZREM', on, member)
+  call('ZADD', off, now, member)
+  return 1
+end
+local handed_on = 0
+if ARGV[5] ~= '' and left < tonumber(ARGV[4]) then
+  local ok, is_done = attempt(hand_on, ARGV[5], ARGV[6])
+  handed_on = ok and is_done or 0
+end
+
 local answer, more = {}, {}
 for i, one in ipairs(queues) do
   answer[i], more[i] = one.delivered, one.more
@@ -244,7 +278,7 @@ for i, one in ipairs(queues) do
   attempt(look_back, one.queue, one.delivered)
   before = before + #one.delivered / 2
 end
-for _, part in ipairs({ crashed, buried, dropped, refusals, more }) do answer[#answer + 1] = part end
+for _, part in ipairs({ crashed, buried, dropped, refusals, more, handed_on }) do answer[#answer + 1] = part end
 answer[#answer + 1] = next_due and string.format('%.0f', next_due) or ''
 answer[#answer + 1] = string.format('%.0f', now)
 return answer

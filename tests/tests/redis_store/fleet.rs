@@ -1,0 +1,159 @@
+//! Many idle workers: whom a message wakes.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use common::queue_name::QueueName;
+use common::store::{BEAT_INTERVAL, Claim, Lease, Place, Store as _, Wake};
+use common::stores::redis::RedisStore;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+use crate::rig::*;
+
+const MANY: usize = 100;
+
+/// Generous: what is waited for must come, on however slow a machine.
+const DEADLINE: Duration = Duration::from_secs(60);
+
+/// An idle worker with connections of its own, which waits, fetches and acknowledges, and beats when it is told.
+struct Idle {
+    store: Arc<RedisStore>,
+    lease: Arc<Lease>,
+    work: JoinHandle<()>,
+}
+
+/// Counts wake-ups, and hears of every message that was fetched.
+struct Fleet {
+    rig: Rig,
+    workers: Vec<Idle>,
+    wakes: Arc<AtomicUsize>,
+    got: mpsc::UnboundedReceiver<i64>,
+    tell: mpsc::UnboundedSender<i64>,
+}
+
+impl Fleet {
+    async fn of(count: usize) -> Self {
+        let (tell, got) = mpsc::unbounded_channel();
+        let mut fleet = Self { rig: Rig::new().await, workers: Vec::new(), wakes: Arc::default(), got, tell };
+        for _ in 0..count {
+            let store = Arc::new(
+                RedisStore::connect(&tests::redis::url(), &fleet.rig.namespace, fleet.rig.clock.clone()).await.unwrap(),
+            );
+            let lease = Arc::new(store.join(&[QueueName::default()]).await.unwrap());
+            let work = tokio::spawn(work(store.clone(), lease.clone(), fleet.wakes.clone(), fleet.tell.clone()));
+            fleet.workers.push(Idle { store, lease, work });
+        }
+        fleet
+    }
+
+    /// Everybody beats once; whoever is told that something is ready fetches it, as a worker does.
+    async fn beat(&self) {
+        self.rig.clock.advance(BEAT_INTERVAL);
+        for Idle { store, lease, .. } in &self.workers {
+            if store.beat(lease, &[]).await.unwrap().ready {
+                take(store, lease, &self.tell).await;
+            }
+        }
+    }
+
+    async fn sends(&self, number: i64) {
+        let id = format!("id-{number}");
+        let body = body_in("default", &id, "").replace("[7]", &format!("[{number}]"));
+        self.rig.python_sends("default", &id, body.as_bytes()).await;
+    }
+
+    async fn hears_of(&mut self, number: i64) {
+        let got = timeout(DEADLINE, self.got.recv()).await.unwrap_or_else(|_| panic!("nobody got {number}"));
+        assert_eq!(got, Some(number));
+    }
+
+    /// Who listens, as the store has it.
+    async fn listeners(&self) -> Vec<String> {
+        let keys: Vec<String> = self.rig.redis(&["KEYS", ":@duty.*"]).await;
+        let [key] = keys.as_slice() else { return Vec::new() };
+        self.rig.redis(&["ZRANGE", key, "0", "-1"]).await
+    }
+}
+
+impl Drop for Fleet {
+    fn drop(&mut self) {
+        for idle in &self.workers {
+            idle.work.abort();
+        }
+    }
+}
+
+async fn work(store: Arc<RedisStore>, lease: Arc<Lease>, wakes: Arc<AtomicUsize>, tell: mpsc::UnboundedSender<i64>) {
+    loop {
+        if store.wait(&lease.queues, None).await == Wake::Ready {
+            wakes.fetch_add(1, Ordering::Relaxed);
+            take(&store, &lease, &tell).await;
+        }
+    }
+}
+
+async fn take(store: &RedisStore, lease: &Lease, tell: &mpsc::UnboundedSender<i64>) {
+    let found = fetch(store, lease, 1).await;
+    for (delivery, number) in found.iter().zip(arguments(&found)) {
+        let claim: &Claim = &delivery.claim;
+        store.finish(lease, &[ending(claim, Place::Gone)]).await.unwrap();
+        // The test may be over.
+        let _ = tell.send(number);
+    }
+}
+
+#[tokio::test]
+async fn a_message_wakes_about_as_many_of_a_hundred_idle_workers_as_can_run_it() {
+    const MESSAGES: i64 = 40;
+    let mut fleet = Fleet::of(MANY).await;
+    fleet.beat().await;
+    fleet.beat().await;
+    let before = fleet.wakes.load(Ordering::Relaxed);
+    for number in 0..MESSAGES {
+        fleet.sends(number).await;
+        fleet.hears_of(number).await;
+    }
+    let woken = fleet.wakes.load(Ordering::Relaxed) - before;
+    let most = 12 * usize::try_from(MESSAGES).unwrap();
+    assert!(woken <= most, "{MESSAGES} messages woke {woken} workers of {MANY}");
+    assert!(!fleet.listeners().await.is_empty());
+}
+
+#[tokio::test]
+async fn messages_are_found_though_those_who_listened_are_dead_and_others_listen_then() {
+    let mut fleet = Fleet::of(MANY).await;
+    fleet.beat().await;
+    fleet.beat().await;
+    let listeners = fleet.listeners().await;
+    assert!((1..=8).contains(&listeners.len()), "{listeners:?}");
+    // Those who listen are woken, and die; all the same, who they are the test can only tell by who is subscribed to their calls.
+    let channels: Vec<String> =
+        listeners.iter().map(|member| format!("{}:@call.{member}", fleet.rig.namespace)).collect();
+    let clients: String = fleet.rig.redis(&["CLIENT", "LIST", "TYPE", "PUBSUB"]).await;
+    assert!(!clients.is_empty());
+    for channel in &channels {
+        let told: Vec<(String, i64)> = fleet.rig.redis(&["PUBSUB", "NUMSUB", channel]).await;
+        assert_eq!(told[0].1, 1, "{channel}");
+    }
+    let is_listener =
+        |idle: &Idle| listeners.iter().any(|member| format!("{:?}", idle.store).contains(member.as_str()));
+    let (dead, alive): (Vec<_>, Vec<_>) = std::mem::take(&mut fleet.workers).into_iter().partition(is_listener);
+    assert_eq!(dead.len(), listeners.len());
+    for idle in dead {
+        idle.work.abort();
+        let _ = idle.work.await;
+    }
+    fleet.workers = alive;
+    fleet.sends(1).await;
+    fleet.beat().await;
+    fleet.hears_of(1).await;
+    // By then the dead are known to be silent, and others listen: the next one needs no beat.
+    for _ in 0..3 {
+        fleet.beat().await;
+    }
+    fleet.sends(2).await;
+    fleet.hears_of(2).await;
+}
