@@ -4,6 +4,7 @@ mod blame;
 mod looks;
 pub mod memory;
 pub mod redis;
+mod seats;
 mod shares;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;

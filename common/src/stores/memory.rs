@@ -12,6 +12,7 @@ use tokio::sync::watch;
 
 use self::world::World;
 use super::looks::Looks;
+use super::seats::Seats;
 use super::shares::{Turns, share_all};
 use super::surplus::Surplus;
 use crate::clock::{Clock, Timestamp};
@@ -33,6 +34,8 @@ pub struct MemoryStore {
     /// What the beats of each worker have seen.
     upkeep: Arc<Mutex<HashMap<WorkerId, Upkeep>>>,
     turns: Arc<Turns>,
+    /// Who of those who wait listens.
+    seats: Seats,
 }
 
 /// What the beats of one worker have seen.
@@ -54,6 +57,7 @@ impl MemoryStore {
             news: watch::Sender::new(()),
             upkeep: Arc::default(),
             turns: Arc::default(),
+            seats: Seats::default(),
         }
     }
 
@@ -139,6 +143,7 @@ impl Store for MemoryStore {
 
     fn wait<'a>(&'a self, queues: &'a [QueueName], due: Option<Timestamp>) -> Boxed<'a, Wake> {
         Box::pin(async move {
+            let _seat = self.seats.take(queues).await;
             let mut news = self.news.subscribe();
             loop {
                 if let Some(wake) = self.is_news(queues, due) {

@@ -69,6 +69,7 @@ use crate::store::{
     Answer, Beat, Boxed, Cancelled, Claim, Counts, DeadLetter, Ending, Fetched, Inspect, Lease, QueueSight, Sighting,
     Store, Wake, Want, WorkerId, WorkerSight,
 };
+use crate::stores::seats::Seats;
 use crate::stores::shares::Turns;
 
 /// How often whoever waits looks by himself, should the bell be lost.
@@ -85,6 +86,8 @@ pub struct SqliteStore {
     /// What each worker's beats have seen so far. Locked for moments only, never across a call.
     upkeep: Mutex<HashMap<WorkerId, Upkeep>>,
     turns: Turns,
+    /// Who of those who share this store and wait listens.
+    seats: Seats,
     /// How long the last look for news took, in microseconds.
     look_took: AtomicU64,
 }
@@ -112,6 +115,7 @@ impl SqliteStore {
             bell,
             upkeep: Mutex::default(),
             turns: Turns::default(),
+            seats: Seats::default(),
             look_took: AtomicU64::default(),
         })
     }

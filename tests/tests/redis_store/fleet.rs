@@ -129,15 +129,6 @@ async fn messages_are_found_though_those_who_listened_are_dead_and_others_listen
     fleet.beat().await;
     let listeners = fleet.listeners().await;
     assert!((1..=8).contains(&listeners.len()), "{listeners:?}");
-    // Those who listen are woken, and die; all the same, who they are the test can only tell by who is subscribed to their calls.
-    let channels: Vec<String> =
-        listeners.iter().map(|member| format!("{}:@call.{member}", fleet.rig.namespace)).collect();
-    let clients: String = fleet.rig.redis(&["CLIENT", "LIST", "TYPE", "PUBSUB"]).await;
-    assert!(!clients.is_empty());
-    for channel in &channels {
-        let told: Vec<(String, i64)> = fleet.rig.redis(&["PUBSUB", "NUMSUB", channel]).await;
-        assert_eq!(told[0].1, 1, "{channel}");
-    }
     let is_listener =
         |idle: &Idle| listeners.iter().any(|member| format!("{:?}", idle.store).contains(member.as_str()));
     let (dead, alive): (Vec<_>, Vec<_>) = std::mem::take(&mut fleet.workers).into_iter().partition(is_listener);

@@ -16,25 +16,22 @@
 //! something to fetch, and in a large fleet somebody beats every few milliseconds. A listener that dies or stands still is
 //! replaced by the next beat that finds too few of them.
 //!
-//! Inside of one process it is the same without the server: of the workers that share a broker and wait for the same queues,
-//! [`LISTENERS`] listen, and when one of them has something the next one does.
+//! Workers that share a broker are one member, and take turns among themselves (`stores/seats.rs`).
 //!
 //! A small fleet knows nothing of all this, and sends nothing for it.
 
-use std::collections::HashMap;
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 
 use super::RedisStore;
 use crate::message::MessageId;
-use crate::queue_name::QueueName;
 use crate::store::Lease;
+use crate::stores::seats::Seats;
 
 /// How many of a large group listen.
-pub(super) const LISTENERS: usize = 4;
+const LISTENERS: usize = 4;
 
 /// Up to so many heartbeats beside those of its own fleets, a worker's fleet is small.
 const SMALL: usize = 32;
@@ -47,8 +44,8 @@ pub(super) struct Duty {
     role: watch::Sender<Role>,
     /// How many wait.
     waiting: AtomicUsize,
-    /// Who of this process listens, by what they wait for.
-    seats: Mutex<HashMap<u64, Arc<Semaphore>>>,
+    /// Who of those who share this store listens.
+    pub(super) seats: Seats,
 }
 
 /// Whether the workers of a store listen.
@@ -69,7 +66,7 @@ impl Default for Duty {
             member: MessageId::random().to_string(),
             role: watch::Sender::default(),
             waiting: AtomicUsize::new(0),
-            seats: Mutex::default(),
+            seats: Seats::default(),
         }
     }
 }
@@ -131,18 +128,6 @@ impl Duty {
     pub(super) fn wait(&self) -> Waiting<'_> {
         self.waiting.fetch_add(1, Ordering::Relaxed);
         Waiting(self)
-    }
-
-    /// Those of this process who listen for these queues.
-    pub(super) fn seats(&self, queues: &[QueueName]) -> Arc<Semaphore> {
-        let mut hasher = DefaultHasher::new();
-        queues.hash(&mut hasher);
-        self.seats_lock().entry(hasher.finish()).or_insert_with(|| Arc::new(Semaphore::new(LISTENERS))).clone()
-    }
-
-    fn seats_lock(&self) -> MutexGuard<'_, HashMap<u64, Arc<Semaphore>>> {
-        // Nothing under this lock panics.
-        self.seats.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -226,9 +226,7 @@ impl RedisStore {
     ) -> Result<Option<Wake>, StoreError> {
         let duty = self.ear.duty();
         let _waiting = duty.wait();
-        let seats = duty.seats(watch);
-        // Nobody closes it.
-        let _seat = seats.acquire().await;
+        let _seat = duty.seats.take(watch).await;
         let mut hearing = self.ear.hearing().await?;
         // Before the look: a change right after it must find us here.
         let (mut news, mut role) = (hearing.changes.subscribe(), duty.role());

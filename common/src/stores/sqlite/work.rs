@@ -113,6 +113,7 @@ impl SqliteStore {
     }
 
     pub(super) async fn wait_for_any(&self, queues: &[QueueName], due: Option<Timestamp>) -> Wake {
+        let _seat = self.seats.take(queues).await;
         let mut news = self.bell.listen();
         loop {
             // Before the look, so that no news fall in between; and each time, as whoever beats meanwhile never waits for long.
