@@ -24,10 +24,10 @@ const SLICE: usize = 64;
 const IN_TURN: usize = 2_048;
 
 /// Fleets that one call renews.
-const FLEETS: usize = 512;
+const FLEETS: usize = 128;
 
 /// Calls that one beat has under way, so that a slow server has to answer few of them within one call's time limit.
-const AT_ONCE: usize = 8;
+const AT_ONCE: usize = 16;
 
 /// What comes due so soon is looked after now: the store's time decides, and ours differs a little.
 const SOON: Duration = Duration::from_millis(100);

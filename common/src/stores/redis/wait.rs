@@ -14,7 +14,6 @@ use std::time::Duration;
 
 use redis::{PushInfo, PushKind, RedisResult, Value};
 use tokio::sync::{Mutex, broadcast};
-use tokio::time::timeout;
 
 use self::known::{Known, Look};
 use super::RedisStore;

@@ -205,8 +205,22 @@ local function step(...)
   refusals[#refusals + 1] = answer
 end
 
-local queues = {}
-for at = 7, #ARGV, 4 do
+-- The keys of queues that a beat looks at: where there is none of them, there is nothing to do. Mostly there is none of any queue, so
+-- that one look must do then.
+local function some(from, to)
+  local names = {}
+  for at = from, to, 4 do
+    local queue, fleet = ARGV[at], ARGV[at + 1]
+    local delayed, n = queue .. '.DQ', #names
+    names[n + 1], names[n + 2], names[n + 3], names[n + 4] = key(queue), key(delayed), key(queue .. '@due'), key(queue .. '@held')
+    names[n + 5], names[n + 6], names[n + 7] = claims(fleet, queue), claims(fleet, delayed), claims(worker, queue)
+    if keep then names[n + 8], names[n + 9] = key(queue .. '.XQ'), key(queue .. '.XQ@why') end
+  end
+  return #names > 0 and redis.pcall('EXISTS', unpack(names)) ~= 0
+end
+local is_any = some(7, #ARGV)
+
+local function look_after(at)
   local queue, fleet = ARGV[at], ARGV[at + 1]
   local delayed, index = queue .. '.DQ', key(queue .. '@due')
   step(absorb, queue, fleet)
@@ -229,7 +243,13 @@ for at = 7, #ARGV, 4 do
     return is_any and call('SISMEMBER', PAUSED, queue) == 0
   end)
   local cancelled = step(cancelled_of, queue, mine) or {}
-  queues[#queues + 1] = { mine, first or '', cursors[1], cursors[2], ready == true and 1 or 0, cancelled }
+  return { mine, first or '', cursors[1], cursors[2], ready == true and 1 or 0, cancelled }
+end
+
+local queues = {}
+for at = 7, #ARGV, 4 do
+  local is_busy = is_any and (#ARGV < 11 or some(at, at + 3))
+  queues[#queues + 1] = is_busy and look_after(at) or { {}, '', '0', '0', 0, {} }
 end
 
 -- Only who has been silent for an interval (or runs ahead by one) is worth a look; reading everybody would cost n squared.
@@ -241,11 +261,12 @@ if interval then
     'LIMIT', ARGV[5], 100)
   for _, part in ipairs(ahead) do peers[#peers + 1] = part end
 end
-local silent = {}
-for i = 1, #peers, 2 do
-  silent[#silent + 1] = peers[i]
-  silent[#silent + 1] = peers[i + 1]
-  silent[#silent + 1] = call('HGET', RUST, peers[i]) or ''
+local silent, ids = {}, {}
+for i = 1, #peers, 2 do ids[#ids + 1] = peers[i] end
+for i, registration in ipairs(#ids > 0 and call('HMGET', RUST, unpack(ids)) or {}) do
+  silent[#silent + 1] = peers[2 * i - 1]
+  silent[#silent + 1] = peers[2 * i]
+  silent[#silent + 1] = registration or ''
 end
 
 local answer = { string.format('%.0f', now), moved, more, silent, refusals, is_registered, call('ZCARD', HEARTBEATS) }

@@ -3,9 +3,7 @@
 -- Answers whether the member listens.
 local on, off, member, most = key('@duty.' .. ARGV[2]), key('@idle.' .. ARGV[2]), ARGV[3], tonumber(ARGV[4])
 -- Who has not beaten for so long is dead, or works.
-local stale = '(' .. string.format('%.0f', now - FRESH / 2)
-call('ZREMRANGEBYSCORE', on, '-inf', stale)
-call('ZREMRANGEBYSCORE', off, '-inf', stale)
+call('ZREMRANGEBYSCORE', on, '-inf', '(' .. string.format('%.0f', now - FRESH / 2))
 if not most then
   call('ZREM', on, member)
   call('ZREM', off, member)
@@ -13,7 +11,8 @@ if not most then
 end
 local is_on, count = call('ZSCORE', on, member), call('ZCARD', on)
 local listens = (is_on and count <= most) or (not is_on and count < most)
-call('ZREM', listens and off or on, member)
-call('ZADD', listens and on or off, now, member)
-call('PEXPIRE', listens and on or off, FRESH)
+local mine = listens and on or off
+if listens then call('ZREM', off, member) elseif is_on then call('ZREM', on, member) end
+call('ZADD', mine, now, member)
+call('PEXPIRE', mine, FRESH)
 return listens and 1 or 0
