@@ -43,7 +43,9 @@ impl Rig {
         let namespace = tests::redis::namespace();
         let store = RedisStore::connect(url, &namespace, clock.clone()).await.unwrap();
         let client = redis::Client::open(url).unwrap();
-        let connection = client.get_multiplexed_async_connection().await.unwrap();
+        // The client's own half second is short for a busy machine.
+        let patient = redis::AsyncConnectionConfig::new().set_response_timeout(None).set_connection_timeout(None);
+        let connection = client.get_multiplexed_async_connection_with_config(&patient).await.unwrap();
         Self { store, clock, namespace, connection }
     }
 

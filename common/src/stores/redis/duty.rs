@@ -26,6 +26,7 @@ use std::sync::{Arc, PoisonError};
 use tokio::sync::watch;
 
 use super::RedisStore;
+use super::keys::Keys;
 use crate::message::MessageId;
 use crate::store::Lease;
 use crate::stores::seats::Seats;
@@ -174,7 +175,7 @@ impl RedisStore {
         if duty.group().is_none() && !self.ear.can_be_called(&self.keys.call(duty.member())).await {
             return Role::All;
         }
-        let group: Arc<str> = duty.group().unwrap_or_else(|| self.keys.group(&lease.queues).into());
+        let group: Arc<str> = duty.group().unwrap_or_else(|| Keys::group(&lease.queues).into());
         let mut call = self.script(&self.scripts.duty);
         call.text(&group).text(duty.member()).count(LISTENERS);
         match call.run::<bool>(&self.link).await {

@@ -54,7 +54,7 @@ impl Keys {
     }
 
     /// What workers of the same queues have in common.
-    pub(super) fn group(&self, queues: &[QueueName]) -> String {
+    pub(super) fn group(queues: &[QueueName]) -> String {
         let mut names: Vec<&str> = queues.iter().map(QueueName::as_str).collect();
         names.sort_unstable();
         Uuid::new_v5(&Uuid::NAMESPACE_OID, names.join(" ").as_bytes()).to_string()
