@@ -156,7 +156,7 @@ async fn worker(store: RedisStore, lease: Lease, board: Arc<Board>, is_over: Arc
     let beats = async {
         while !is_over.load(Ordering::Relaxed) {
             let now = held.lock().unwrap_or_else(PoisonError::into_inner).clone();
-            store.beat(&lease, &now).await?;
+            store.beat(&lease, &now, &[]).await?;
             sleep(BEAT_INTERVAL).await;
         }
         Ok::<(), Failed>(())

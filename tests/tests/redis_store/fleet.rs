@@ -53,7 +53,7 @@ impl Fleet {
     async fn beat(&self) {
         self.rig.clock.advance(BEAT_INTERVAL);
         for Idle { store, lease, .. } in &self.workers {
-            if store.beat(lease, &[]).await.unwrap().ready {
+            if store.beat(lease, &[], &[]).await.unwrap().ready {
                 take(store, lease, &self.tell).await;
             }
         }

@@ -165,7 +165,7 @@ async fn no_script_does_much_however_many_queues_there_are() {
         for _ in 0..6 {
             rig.clock.advance(BEAT_INTERVAL);
             // To be looked at makes the server slow: it may be late, as on any busy machine.
-            while let Err(error) = rig.store.beat(&worker, &[]).await {
+            while let Err(error) = rig.store.beat(&worker, &[], &[]).await {
                 assert!(error.is_passing(), "{error}");
             }
         }
