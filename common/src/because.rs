@@ -41,7 +41,7 @@ pub enum Because {
     Blocked(Obstacle),
     /// It is ready, and others go before it; `None` for more than [`AHEAD_LIMIT`].
     Behind(Option<usize>),
-    /// It is the next one, and so many workers died with it that it is run alone.
+    /// It is the next one, and so many workers died while they ran it that no other such message runs beside it.
     Suspect(u32),
     /// It is the next one, and the workers of its queue are busy.
     Next,
@@ -69,7 +69,7 @@ pub enum Because {
         holder: Holder,
         /// Whether somebody has cancelled it.
         cancelled: bool,
-        /// How many workers died with it before, where that makes it run alone.
+        /// How many workers died while they ran it, where that keeps it apart from other such messages.
         suspect: Option<u32>,
     },
     /// It is a dead letter.
@@ -227,7 +227,10 @@ impl fmt::Display for Because {
             Self::Behind(Some(ahead)) => write!(f, "it waits because {ahead} messages go before it"),
             Self::Behind(None) => write!(f, "it waits because more than {AHEAD_LIMIT} messages go before it"),
             Self::Suspect(crashes) => {
-                write!(f, "it waits because {crashes} workers died with it: it is the next one, and runs alone")
+                write!(
+                    f,
+                    "it waits because {crashes} workers died while they ran it: it is the next one, for a worker that runs no other such message"
+                )
             }
             Self::Next => write!(f, "it waits because the workers are busy: it is the next one that a free slot takes"),
             Self::Fetching => write!(f, "it waits because it has only just come: an idle worker is about to fetch it"),

@@ -22,6 +22,7 @@ mod event;
 mod keeper;
 mod pool;
 mod prefetch;
+mod quarantine;
 mod registry;
 mod slot;
 mod stop;

@@ -61,7 +61,7 @@ impl Holder {
                     None => write!(f, "it does not wait: worker {worker} runs it, or is about to"),
                     Some(crashes) => write!(
                         f,
-                        "it waits because {crashes} workers died with it: worker {worker} holds it, and runs it alone"
+                        "it does not wait: worker {worker} runs it, or is about to, and no other such message beside it, as {crashes} workers died while they ran it"
                     ),
                 }
             }

@@ -138,14 +138,14 @@ fn the_next_one_waits_for_a_slot() {
 }
 
 #[test]
-fn a_suspect_runs_alone() {
+fn a_suspect_runs_beside_no_other_one() {
     let suspect = Sighting { crashes: 2, ..ready(Some(0)) };
     says(
         &suspect,
         false,
         &[idle()],
         "suspect",
-        "it waits because 2 workers died with it: it is the next one, and runs alone",
+        "it waits because 2 workers died while they ran it: it is the next one, for a worker that runs no other such message",
     );
     let suspect = Sighting { crashes: 2, ..claimed("0123456789abcdef", false) };
     says(
@@ -153,7 +153,7 @@ fn a_suspect_runs_alone() {
         false,
         &[busy()],
         "running",
-        "it waits because 2 workers died with it: worker 01234567 holds it, and runs it alone",
+        "it does not wait: worker 01234567 runs it, or is about to, and no other such message beside it, as 2 workers died while they ran it",
     );
 }
 

@@ -1,6 +1,7 @@
 //! What home is told, and reacts to.
 
 use super::keeper::Call;
+use super::pool::Reserved;
 use super::stop::Stage;
 use crate::error::StoreError;
 use crate::store::{Answer, Beat, Fetched, Wake};
@@ -16,6 +17,12 @@ pub(super) enum Event {
     Fetched(Result<Fetched, StoreError>),
     /// What became of the endings that were being stored.
     Finished(Result<Vec<Answer>, StoreError>),
+    /// Whether the starts of these are recorded, or for which of them.
+    Started(Vec<Reserved>, Result<Vec<bool>, StoreError>),
+    /// What was held up because something had just started may start now.
+    ProbationOver,
+    /// Others had their choice of what was given back.
+    FetchAgain,
     /// Time for a beat, as planned by the timer of this number.
     BeatDue(u64),
     Beaten(Result<Beat, StoreError>),

@@ -9,8 +9,8 @@ mod finishing;
 mod holds;
 mod idling;
 mod outage;
+mod starting;
 mod stopping;
-mod suspects;
 mod unknown;
 
 use std::collections::HashSet;
@@ -27,7 +27,6 @@ pub(super) use self::idling::Until;
 pub(super) use self::outage::Call;
 use self::outage::Outage;
 use self::stopping::listen;
-use self::suspects::Suspect;
 use super::Stopped;
 use super::event::Event;
 use super::pool::Pool;
@@ -90,7 +89,13 @@ pub(super) struct Keeper {
     /// Endings that the store refuses by themselves, until they are tried again.
     refused: Vec<Ending>,
     outage: Outage,
-    suspect: Suspect,
+    /// The starts of marked messages are being recorded.
+    is_recording: bool,
+    /// Something marked may start once another one has run for a while.
+    is_on_probation: bool,
+    /// Nothing is fetched for a moment, so that others may have what was given back.
+    abstains: bool,
+    last_offer: Option<Stopwatch>,
     until: Until,
     question: Question,
     /// Since when the worker is to stop.
@@ -140,7 +145,10 @@ impl Keeper {
             repeated: false,
             refused: Vec::new(),
             outage: Outage::default(),
-            suspect: Suspect::None,
+            is_recording: false,
+            is_on_probation: false,
+            abstains: false,
+            last_offer: None,
             until,
             question: Question::Open,
             stopping: None,
@@ -175,8 +183,8 @@ impl Keeper {
             self.unfinished.extend(self.pool.take_endings());
             self.start_finish();
         }
-        self.go_on_with_suspect();
-        if self.stage == Stage::Running && !self.outage.is_pausing(Call::Fetch) && self.suspect.is_none() {
+        self.start_marked();
+        if self.stage == Stage::Running && !self.outage.is_pausing(Call::Fetch) && !self.abstains {
             let wanted = self.pool.wanted();
             if self.drained {
                 // What is due already waits for the beat after this one.
@@ -194,6 +202,9 @@ impl Keeper {
         match event {
             Event::Fetched(fetched) => self.fetched(fetched),
             Event::Finished(answers) => self.finished(answers),
+            Event::Started(reserved, answer) => self.started(reserved, answer),
+            Event::ProbationOver => self.is_on_probation = false,
+            Event::FetchAgain => self.abstains = false,
             Event::BeatDue(timer) if timer == self.timer => self.start_beat(),
             // An old timer, or nothing but a reason to go on.
             Event::BeatDue(_) | Event::Ended => {}
@@ -235,6 +246,9 @@ impl Keeper {
 
     fn pause_over(&mut self, call: Call) {
         self.outage.pause_over(call);
+        if call == Call::Start {
+            self.pool.resume();
+        }
         if call == Call::Ending {
             self.unfinished.append(&mut self.refused);
         }

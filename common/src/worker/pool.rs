@@ -4,8 +4,7 @@
 //! list was empty before, so it wakes once a batch. A message that arrives while slots are free goes to the one with the
 //! lowest number, so that a quiet log shows the same numbers every time.
 
-use std::cmp::{Ordering, Reverse};
-use std::collections::{BTreeSet, BinaryHeap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -16,6 +15,7 @@ use tracing::warn;
 
 use super::event::Event;
 use super::prefetch::Prefetch;
+use super::quarantine::{Quarantine, Verdict};
 use super::slot::Runner;
 use super::threads::{Threads, start};
 use crate::actor::{Cancellation, Cause, Declaration};
@@ -24,7 +24,7 @@ use crate::message::Message;
 use crate::store::{Claim, Ending, Place};
 
 /// A message on its way to a slot.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub(super) struct Job {
     pub(super) claim: Claim,
     pub(super) message: Arc<Message>,
@@ -49,13 +49,20 @@ pub(super) struct Pool {
 }
 
 struct State {
-    waiting: BinaryHeap<Reverse<Waiting>>,
+    waiting: BTreeMap<Turn, Job>,
     arrivals: u64,
     /// Slots with nothing to do, from 0.
     idle: BTreeSet<usize>,
     slots: Vec<Slot>,
     endings: Vec<Ending>,
     prefetch: Prefetch,
+    quarantine: Quarantine,
+    /// Has a slot, and is to be recorded.
+    reserved: Vec<Reserved>,
+    /// Whether starts cannot be recorded for the moment.
+    is_put_off: bool,
+    /// When something that waits may start although nothing ends.
+    held_up_for: Option<Duration>,
     /// Whether slots may take more.
     open: bool,
 }
@@ -89,35 +96,23 @@ struct Running {
     since: Stopwatch,
 }
 
-struct Waiting {
-    job: Job,
-    arrival: u64,
+/// A marked message that has a slot, and waits for its start to be recorded.
+#[derive(Debug)]
+pub(super) struct Reserved {
+    slot: usize,
+    turn: Turn,
+    pub(super) job: Job,
 }
 
-impl Waiting {
-    fn order(&self) -> (i32, u64) {
-        (self.job.priority, self.arrival)
-    }
-}
+/// In which order messages run: by priority, then by arrival.
+type Turn = (i32, u64);
 
-impl PartialEq for Waiting {
-    fn eq(&self, other: &Self) -> bool {
-        self.order() == other.order()
-    }
-}
-
-impl Eq for Waiting {}
-
-impl PartialOrd for Waiting {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Waiting {
-    fn cmp(&self, other: &Self) -> Ordering {
-        self.order().cmp(&other.order())
-    }
+/// What a slot is given.
+enum Taken {
+    Job(Job),
+    /// One that runs once its start is recorded.
+    Reserved,
+    Nothing,
 }
 
 impl Pool {
@@ -129,12 +124,16 @@ impl Pool {
     ) -> (Arc<Self>, UnboundedReceiver<Event>) {
         let (events, receiver) = unbounded_channel();
         let state = State {
-            waiting: BinaryHeap::new(),
+            waiting: BTreeMap::new(),
             arrivals: 0,
             idle: (0..threads).collect(),
             slots: std::iter::repeat_with(|| Slot::Free).take(threads).collect(),
             endings: Vec::new(),
             prefetch: Prefetch::new(threads),
+            quarantine: Quarantine::default(),
+            reserved: Vec::new(),
+            is_put_off: false,
+            held_up_for: None,
             open: true,
         };
         let pool = Self { state: Mutex::new(state), events, runner, runtime, threads: Threads::new(threads) };
@@ -152,18 +151,101 @@ impl Pool {
         let mut state = self.lock();
         for job in jobs {
             state.arrivals += 1;
-            let arrival = state.arrivals;
-            state.waiting.push(Reverse(Waiting { job, arrival }));
+            let turn = (job.priority, state.arrivals);
+            state.waiting.insert(turn, job);
         }
+        self.start_on_idle(state);
+    }
+
+    /// Starts on free slots what was held up.
+    pub(super) fn fill(self: &Arc<Self>) {
+        let state = self.lock();
+        if !state.waiting.is_empty() && !state.idle.is_empty() {
+            self.start_on_idle(state);
+        }
+    }
+
+    fn start_on_idle(self: &Arc<Self>, mut state: MutexGuard<'_, State>) {
         let mut starts = Vec::new();
         while let Some(slot) = state.idle.first().copied() {
-            let Some(job) = state.take(slot) else { break };
-            starts.push((slot, job));
+            match state.take(slot) {
+                Taken::Job(job) => starts.push((slot, job)),
+                Taken::Reserved => {}
+                Taken::Nothing => break,
+            }
         }
         drop(state);
         for (slot, job) in starts {
             start(self, slot, job);
         }
+    }
+
+    /// What has a slot, and is to be recorded.
+    pub(super) fn take_reserved(&self) -> Vec<Reserved> {
+        std::mem::take(&mut self.lock().reserved)
+    }
+
+    /// When something may start although nothing ends.
+    pub(super) fn held_up_for(&self) -> Option<Duration> {
+        self.lock().held_up_for.take()
+    }
+
+    /// Lets run what has a slot, if its start is recorded and it is still this worker's; else the slot is free again.
+    pub(super) fn run_reserved(self: &Arc<Self>, Reserved { slot, job, .. }: Reserved, is_recorded: bool) {
+        let mut state = self.lock();
+        let is_open = state.open;
+        let running = match &mut state.slots[slot] {
+            Slot::Runs(running) if running.claim == job.claim => Some(running),
+            _ => None,
+        };
+        if let Some(running) = running {
+            if is_recorded && is_open && !job.cancellation.is_cancelled() {
+                running.since = Stopwatch::start();
+                drop(state);
+                return start(self, slot, job);
+            }
+            if is_recorded {
+                state.endings.push(head(job.claim));
+            }
+        }
+        state.free(slot);
+    }
+
+    /// Starts cannot be recorded for the moment: the slots go to others.
+    pub(super) fn put_off(&self, reserved: Vec<Reserved>) {
+        let mut state = self.lock();
+        state.is_put_off = true;
+        for Reserved { slot, turn, job } in reserved {
+            let is_its = state.slots[slot].running().is_some_and(|running| running.claim == job.claim);
+            state.free(slot);
+            if is_its && state.open {
+                state.waiting.insert(turn, job);
+            } else if is_its {
+                state.endings.push(head(job.claim));
+            }
+        }
+    }
+
+    /// Starts may be recorded again.
+    pub(super) fn resume(&self) {
+        self.lock().is_put_off = false;
+    }
+
+    /// Gives back what cannot start here before something else has ended. Returns how many.
+    pub(super) fn offer(&self) -> usize {
+        self.lock().give_back_if(|state, job| state.quarantine.verdict(job.kind()) == Verdict::Elsewhere)
+    }
+
+    /// Gives back what is held up beyond what a worker keeps. Returns how many.
+    pub(super) fn give_back_held_up(&self) -> usize {
+        let mut state = self.lock();
+        let mut room = state.prefetch.target();
+        state.give_back_if(|state, job| {
+            let is_held_up = state.quarantine.verdict(job.kind()) != Verdict::Start;
+            let is_too_much = is_held_up && room == 0;
+            room -= usize::from(is_held_up && room > 0);
+            is_too_much
+        })
     }
 
     /// A slot's visit: leaves the ending of its last run, and takes the next message.
@@ -183,10 +265,19 @@ impl Pool {
             Slot::RunsForNothing => is_late = true,
             Slot::Free => {}
         }
-        let next = state.take(slot);
-        if next.is_none() {
-            state.idle.insert(slot);
-        }
+        // What was held up by this one may have a slot now.
+        news |= state.quarantine.end(slot);
+        let next = match state.take(slot) {
+            Taken::Job(job) => Some(job),
+            Taken::Reserved => {
+                news = true;
+                None
+            }
+            Taken::Nothing => {
+                state.idle.insert(slot);
+                None
+            }
+        };
         let is_open = state.open;
         drop(state);
         if is_late && is_open {
@@ -204,7 +295,7 @@ impl Pool {
         if let Slot::Runs(_) = std::mem::replace(&mut state.slots[slot], Slot::Free) {
             state.endings.push(ending);
         }
-        state.idle.insert(slot);
+        state.free(slot);
         drop(state);
         self.tell(Event::Ended);
     }
@@ -217,9 +308,8 @@ impl Pool {
             cancellation.cancel(Cause::Lost);
             state.endings.insert(0, head(claim));
         }
-        state.idle.insert(slot);
-        state.open = false;
-        state.give_back();
+        state.free(slot);
+        state.close();
         drop(state);
         self.tell(Event::Dropped);
     }
@@ -242,7 +332,7 @@ impl Pool {
     /// How many messages to fetch.
     pub(super) fn wanted(&self) -> usize {
         let state = self.lock();
-        state.prefetch.wanted(state.idle.len(), state.waiting.len())
+        state.prefetch.wanted(state.idle.len(), state.waiting.len() - state.held_up())
     }
 
     /// Whether nothing runs, and no ending is left.
@@ -264,15 +354,14 @@ impl Pool {
     /// The claims that wait for a slot, and are not marked.
     pub(super) fn unstarted(&self) -> Vec<Claim> {
         let state = self.lock();
-        let jobs = state.waiting.iter().map(|Reverse(waiting)| &waiting.job);
-        jobs.filter(|job| !job.marked).map(|job| job.claim.clone()).collect()
+        state.waiting.values().filter(|job| !job.marked).map(|job| job.claim.clone()).collect()
     }
 
     /// Drops what others hold now: what waits is forgotten, what runs is told to stop, and neither its end nor one that lies
     /// here counts. Returns how many run, and how many had ended.
     pub(super) fn lose(&self, lost: &HashSet<&Claim>) -> (usize, usize) {
         let mut state = self.lock();
-        state.waiting.retain(|Reverse(waiting)| !lost.contains(&waiting.job.claim));
+        state.waiting.retain(|_, job| !lost.contains(&job.claim));
         let before = state.endings.len();
         state.endings.retain(|ending| !lost.contains(&ending.claim));
         let ended = before - state.endings.len();
@@ -285,11 +374,7 @@ impl Pool {
     /// many of those hear it for the first time.
     pub(super) fn cancel(&self, cancelled: &[Claim]) -> usize {
         let mut state = self.lock();
-        let (gone, rest): (BinaryHeap<_>, _) = std::mem::take(&mut state.waiting)
-            .into_iter()
-            .partition(|Reverse(waiting)| cancelled.contains(&waiting.job.claim));
-        state.waiting = rest;
-        state.endings.extend(gone.into_iter().map(|Reverse(waiting)| head(waiting.job.claim)));
+        state.give_back_if(|_, job| cancelled.contains(&job.claim));
         let running = state.running().filter(|run| cancelled.contains(&run.claim));
         let first_told = |run: &&Running| {
             let is_first = !run.cancellation.is_cancelled();
@@ -305,27 +390,20 @@ impl Pool {
         if state.running().any(|run| run.since.elapsed() > longest) {
             state.prefetch.long_run_seen();
         }
-        let target = state.prefetch.target();
-        if state.waiting.len() > target {
-            let mut all = std::mem::take(&mut state.waiting).into_sorted_vec();
-            // Sorted by `Reverse`: the first to run stands last.
-            all.reverse();
-            let surplus = all.split_off(target);
-            state.waiting = all.into();
-            state.endings.extend(surplus.into_iter().map(|Reverse(waiting)| head(waiting.job.claim)));
+        let mut room = state.prefetch.target();
+        if state.waiting.len() > room {
+            state.give_back_if(|state, job| {
+                let is_held_up = job.marked && state.quarantine.verdict(job.kind()) != Verdict::Start;
+                let is_too_much = !is_held_up && room == 0;
+                room -= usize::from(!is_held_up && room > 0);
+                is_too_much
+            });
         }
-    }
-
-    /// Gives back all that waits, in order. Returns how many.
-    pub(super) fn give_back(&self) -> usize {
-        self.lock().give_back()
     }
 
     /// Lets slots take nothing more, and gives back all that waits.
     pub(super) fn close(&self) {
-        let mut state = self.lock();
-        state.open = false;
-        state.give_back();
+        self.lock().close();
     }
 
     /// Gives back even what runs; whatever it does from now on counts for nothing. Returns how many slots that leaves at work.
@@ -352,25 +430,94 @@ impl State {
         self.slots.len() - self.idle.len()
     }
 
-    /// Gives the first message to a slot.
-    fn take(&mut self, slot: usize) -> Option<Job> {
+    /// Gives the first message that may start to a slot.
+    fn take(&mut self, slot: usize) -> Taken {
         if !self.open {
-            return None;
+            return Taken::Nothing;
         }
-        let Reverse(Waiting { job, .. }) = self.waiting.pop()?;
+        let Some((turn, job)) = self.take_next() else { return Taken::Nothing };
         self.idle.remove(&slot);
         let (claim, cancellation) = (job.claim.clone(), job.cancellation.clone());
         self.slots[slot] = Slot::Runs(Running { claim, cancellation, since: Stopwatch::start() });
-        Some(job)
+        if !job.marked {
+            return Taken::Job(job);
+        }
+        self.quarantine.begin(slot, job.kind());
+        self.reserved.push(Reserved { slot, turn, job });
+        Taken::Reserved
     }
 
-    fn give_back(&mut self) -> usize {
-        let mut all = std::mem::take(&mut self.waiting).into_sorted_vec();
-        // Sorted by `Reverse`: the first to run stands last.
-        all.reverse();
-        let count = all.len();
-        self.endings.extend(all.into_iter().map(|Reverse(waiting)| head(waiting.job.claim)));
-        count
+    fn take_next(&mut self) -> Option<(Turn, Job)> {
+        let first = self.waiting.first_entry()?;
+        if !first.get().marked {
+            return Some(first.remove_entry());
+        }
+        let turn = self.next_turn()?;
+        self.waiting.remove_entry(&turn)
+    }
+
+    /// The first that may start. What has to wait for a while holds up all that is marked and comes later, or its turn would never
+    /// come.
+    fn next_turn(&mut self) -> Option<Turn> {
+        let mut passes = !self.is_put_off;
+        for (turn, job) in &self.waiting {
+            if !job.marked {
+                return Some(*turn);
+            }
+            if passes {
+                match self.quarantine.verdict(job.kind()) {
+                    Verdict::Start => return Some(*turn),
+                    Verdict::Later(left) => {
+                        self.held_up_for = Some(left);
+                        passes = false;
+                    }
+                    Verdict::Elsewhere => {}
+                }
+            }
+        }
+        None
+    }
+
+    /// How many of those that wait cannot start now, whatever slot is free.
+    fn held_up(&self) -> usize {
+        if self.quarantine.is_empty() {
+            return 0;
+        }
+        let is_held_up = |job: &&Job| job.marked && self.quarantine.verdict(job.kind()) != Verdict::Start;
+        self.waiting.values().filter(is_held_up).count()
+    }
+
+    fn close(&mut self) {
+        self.open = false;
+        for Reserved { slot, job, .. } in std::mem::take(&mut self.reserved) {
+            // Unless it was lost meanwhile.
+            if let Slot::Runs(_) = self.slots[slot] {
+                self.endings.push(head(job.claim));
+            }
+            self.free(slot);
+        }
+        self.give_back_if(|_, _| true);
+    }
+
+    /// A slot has nothing to do.
+    fn free(&mut self, slot: usize) {
+        self.slots[slot] = Slot::Free;
+        self.quarantine.end(slot);
+        self.idle.insert(slot);
+    }
+
+    /// Gives back some of what waits, in order. Returns how many.
+    fn give_back_if(&mut self, mut is_one: impl FnMut(&Self, &Job) -> bool) -> usize {
+        let waiting = std::mem::take(&mut self.waiting);
+        let before = waiting.len();
+        for (turn, job) in waiting {
+            if is_one(self, &job) {
+                self.endings.push(head(job.claim));
+            } else {
+                self.waiting.insert(turn, job);
+            }
+        }
+        before - self.waiting.len()
     }
 }
 

@@ -197,53 +197,89 @@ impl Stage {
         }
     }
 
-    /// A worker that runs 10, 11 and 12 until the gate opens, and has set 1 or 2 apart, which are suspect; 13 and 14 had waited.
-    async fn with_one_set_apart(&self) -> (Stopper, JoinHandle<Stopped>) {
-        let suspects = self.suspects([1, 2]);
+    /// A worker that has fetched 10 and 11, which are suspect: one runs until the gate opens, the other one has to wait.
+    async fn with_two_suspects(&self) -> (Stopper, JoinHandle<Stopped>) {
+        let suspects = self.suspects([10, 11]);
         assert_eq!(suspects.iter().map(|suspect| suspect.crashes).collect::<Vec<_>>(), [2, 2]);
-        let worker = self.start(3);
-        self.enqueue(10..=14);
-        self.settle("three run, two wait", |counts| counts.claimed == 2 + 5).await;
         let back = |suspect: &Delivery| Ending { claim: suspect.claim.clone(), place: Place::Head, also: Vec::new() };
         let endings: Vec<_> = suspects.iter().map(back).collect();
         at_once(self.scene.store.finish(&self.peer, &endings)).unwrap();
-        let is_apart = |counts: Counts| (counts.ready, counts.claimed) == (3, 4);
-        self.settle("one suspect and what waited went back", is_apart).await;
+        let worker = self.start(3);
+        self.settle("both are fetched", |counts| (counts.ready, counts.claimed) == (0, 2)).await;
         worker
+    }
+
+    /// Waits until so many runs have begun.
+    async fn settle_started(&self, count: usize) {
+        let watch = Stopwatch::start();
+        while self.started().len() < count {
+            assert!(watch.elapsed() < DEADLINE, "{:?} have started", self.started());
+            tokio::task::yield_now().await;
+        }
+    }
+
+    fn started(&self) -> Vec<i64> {
+        let mut started: Vec<_> = self.scene.started().into_iter().map(|(number, _)| number).collect();
+        started.sort_unstable();
+        started
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_workers_died_with_runs_while_nothing_else_is_claimed() {
+async fn a_suspect_costs_its_own_slot_and_holds_up_no_more_than_other_suspects() {
     let stage = Stage::new();
-    let (stopper, worker) = stage.with_one_set_apart().await;
-    stage.enqueue([3]);
+    let (stopper, worker) = stage.with_two_suspects().await;
+    stage.enqueue(1..=6);
+    stage.settle("what is plain runs beside it", |counts| (counts.ready, counts.claimed) == (0, 2)).await;
+    stage.settle_started(7).await;
+    let started = stage.started();
+    assert_eq!(started[..6], [1, 2, 3, 4, 5, 6]);
+    assert_eq!(started.len(), 7, "one suspect runs, and the other one does not: {started:?}");
     stage.scene.open_gate();
     stage.settle("all have run", |counts| counts == Counts::default()).await;
-    let mut started = stage.scene.started();
-    let (first, later) = started.split_at_mut(3);
-    let (suspects, rest) = later.split_at_mut(2);
-    let numbers = |runs: &mut [(i64, usize)]| {
-        runs.sort_unstable();
-        runs.iter().map(|(number, _)| *number).collect::<Vec<_>>()
-    };
-    assert_eq!(numbers(first), [10, 11, 12], "what ran could end");
-    suspects.sort_unstable();
-    assert_eq!(suspects, [(1, 1), (2, 1)], "each ran as the only claim");
-    assert_eq!(numbers(rest), [3, 13, 14], "then what had gone back, and what came, once each");
+    assert_eq!(stage.started(), [1, 2, 3, 4, 5, 6, 10, 11], "once each");
     stopper.stop();
     assert_eq!(worker.await.unwrap(), Stopped::Clean);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_stopping_worker_gives_back_what_it_had_set_apart() {
+async fn a_suspect_that_cannot_start_here_is_offered_to_other_workers() {
     let stage = Stage::new();
-    let (stopper, worker) = stage.with_one_set_apart().await;
+    let (stopper, worker) = stage.with_two_suspects().await;
+    let watch = Stopwatch::start();
+    let taken = loop {
+        // Both are alive all the time.
+        let beats = *stage.sleepy.beats.borrow();
+        stage.broker.clock().advance(BEAT_INTERVAL);
+        at_once(stage.scene.store.beat(&stage.peer, &[], &[])).unwrap();
+        let mut seen = stage.sleepy.beats.subscribe();
+        tokio::time::timeout(DEADLINE, seen.wait_for(|now| *now > beats)).await.expect("it beats").unwrap();
+        if let Some(taken) = stage.fetch(&stage.peer, 9).pop() {
+            break taken;
+        }
+        assert!(watch.elapsed() < DEADLINE, "it is never offered");
+        tokio::task::yield_now().await;
+    };
+    assert_eq!(taken.crashes, 2);
+    stage.scene.open_gate();
+    stage.settle("the other one has run", |counts| (counts.ready, counts.claimed) == (0, 1)).await;
+    assert_eq!(stage.finish(&taken, Place::Gone), Answer::Finished);
+    assert_eq!(stage.started().len(), 1, "what others took did not start here");
     stopper.stop();
-    stage.settle("it is back", |counts| (counts.ready, counts.claimed) == (4, 3)).await;
+    assert_eq!(worker.await.unwrap(), Stopped::Clean);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stopping_worker_gives_back_a_suspect_that_waits() {
+    let stage = Stage::new();
+    let (stopper, worker) = stage.with_two_suspects().await;
+    stage.settle_started(1).await;
+    stopper.stop();
+    stage.settle("it is back", |counts| (counts.ready, counts.claimed) == (1, 1)).await;
     stage.scene.open_gate();
     assert_eq!(worker.await.unwrap(), Stopped::Clean);
-    assert_eq!(stage.fetch(&stage.peer, 9).iter().filter(|delivery| delivery.crashes == 2).count(), 2);
+    let left = stage.fetch(&stage.peer, 9);
+    assert_eq!(left.iter().map(|delivery| delivery.crashes).collect::<Vec<_>>(), [2]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

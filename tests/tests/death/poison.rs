@@ -48,6 +48,7 @@ fn a_message_that_kills_its_workers_dies_alone() {
         let runs: usize = workers.iter().map(|worker| times(worker, &said)).sum();
         assert_eq!(runs, 1, "{said}");
     }
-    let told = |worker: &&Process| worker.lines().iter().any(|line| line.contains("so it runs alone"));
+    let told =
+        |worker: &&Process| worker.lines().iter().any(|line| line.contains("no other such message runs beside it"));
     assert!(workers.iter().any(|worker| told(&worker)), "{}", workers[2]);
 }

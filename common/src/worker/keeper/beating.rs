@@ -38,12 +38,12 @@ impl Keeper {
         match beat {
             Ok(beat) => {
                 self.outage.answered(Call::Beat);
+                self.offer();
                 let beaten_at = self.beaten_at;
                 let lost: Vec<_> =
                     beat.lost.iter().filter(|claim| self.holds.remove(claim, beaten_at)).cloned().collect();
                 self.lose(&lost);
                 if !beat.cancelled.is_empty() {
-                    self.give_up_suspect(&beat.cancelled);
                     let told = self.pool.cancel(&beat.cancelled);
                     if told > 0 {
                         let (are, they) =

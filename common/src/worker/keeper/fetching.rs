@@ -23,17 +23,7 @@ impl Keeper {
         tokio::spawn(async move {
             // What is wanted is wanted of all queues together, and any of them may have it all.
             let wants: Vec<_> = lease.queues.iter().map(|queue| Want { queue: queue.clone(), count: wanted }).collect();
-            let fetched = store.fetch(&lease, &wants, wanted).await;
-            if let Ok(Fetched { deliveries, .. }) = &fetched {
-                let marked = deliveries.iter().filter(|delivery| delivery.marked);
-                let claims: Vec<_> = marked.map(|delivery| delivery.claim.clone()).collect();
-                if !claims.is_empty()
-                    && let Err(error) = store.start(&lease, &claims).await
-                {
-                    warn!(target: "common::worker", "the start of {} was not recorded: {error}", claims.len());
-                }
-            }
-            pool.tell(Event::Fetched(fetched));
+            pool.tell(Event::Fetched(store.fetch(&lease, &wants, wanted).await));
         });
     }
 
@@ -66,8 +56,8 @@ impl Keeper {
         for delivery in deliveries {
             jobs.extend(self.job(delivery, now));
         }
-        let jobs = self.set_apart(jobs);
         self.pool.deliver(jobs);
+        self.limit_held_up();
     }
 
     /// What a slot needs of a delivery; `None` where it cannot be run, and was given its end.

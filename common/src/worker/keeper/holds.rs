@@ -80,7 +80,6 @@ impl Keeper {
         if lost.is_empty() {
             return;
         }
-        self.lose_suspect(lost);
         let lost: HashSet<&Claim> = lost.iter().collect();
         let before = self.unfinished.len() + self.refused.len();
         self.unfinished.retain(|ending| !lost.contains(&ending.claim));

@@ -70,7 +70,6 @@ impl Keeper {
             && self.drained
             && !self.fetching
             && !self.finishing
-            && self.suspect.is_none()
             && self.unfinished.is_empty()
             && self.refused.is_empty()
             && self.pool.is_quiet()

@@ -19,6 +19,8 @@ const LONGEST: Duration = Duration::from_secs(2);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::worker) enum Call {
     Fetch,
+    /// Recording starts.
+    Start,
     Finish,
     /// An ending that the store refuses, while others in the same call are stored.
     Ending,
@@ -29,6 +31,7 @@ impl fmt::Display for Call {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Fetch => "fetch",
+            Self::Start => "start",
             Self::Finish => "finish",
             Self::Ending => "an ending",
             Self::Beat => "beat",

@@ -39,7 +39,6 @@ impl Keeper {
         self.stopping.get_or_insert_with(Stopwatch::start);
         self.stop_waiting();
         self.pool.close();
-        self.give_back_suspect();
         if stage == Stage::Forced {
             if self.pool.abandon() > 0 {
                 self.end = Stopped::Forced;
@@ -79,7 +78,7 @@ impl Keeper {
     }
 
     /// Real time, whatever the broker's clock says: somebody waits for this process to end.
-    fn tell_after(&self, time: Duration, event: Event) {
+    pub(super) fn tell_after(&self, time: Duration, event: Event) {
         let pool = self.pool.clone();
         tokio::spawn(async move {
             Clock::system().sleep(time).await;
