@@ -44,6 +44,15 @@ impl Entries {
         Some(self.0.remove(at).1)
     }
 
+    /// Gives what is under `old` the key `new`, unless something is there: then that counts.
+    pub(super) fn rename(&mut self, old: &str, new: &str) {
+        if self.get(new).is_some() {
+            self.remove(old);
+        } else if let Some((key, _)) = self.0.iter_mut().find(|(key, _)| **key == *old) {
+            *key = new.into();
+        }
+    }
+
     /// All entries in their order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Raw)> {
         self.0.iter().map(|(key, value)| (&**key, value))

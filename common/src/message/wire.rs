@@ -9,7 +9,7 @@ use super::entries::Entries;
 use super::json::push_string;
 use super::raw::Raw;
 use super::unusual::Replaced;
-use super::{Message, MessageId};
+use super::{Message, MessageId, option};
 use crate::clock::Timestamp;
 use crate::error::DecodeError;
 use crate::queue_name::QueueName;
@@ -86,6 +86,10 @@ impl Message {
     }
 }
 
+/// What the store on Redis calls the eta of a message that has come due, for as long as it lies there: dramatiq's workers would
+/// delay it once more.
+const PAST_ETA: &str = "@eta";
+
 impl Fields<'_> {
     fn into_message(self, now: Timestamp) -> Result<Message, DecodeError> {
         let message_timestamp = match self.message_timestamp.map(Raw::from) {
@@ -97,12 +101,14 @@ impl Fields<'_> {
                 }
             },
         };
+        let mut options = self.options;
+        options.rename(PAST_ETA, option::ETA);
         Ok(Message {
             queue_name: QueueName::canonical(&self.queue_name),
             actor_name: self.actor_name.into(),
             args: self.args.into_iter().map(Raw::from).collect(),
             kwargs: self.kwargs,
-            options: self.options,
+            options,
             message_id: self.message_id.map_or_else(MessageId::random, |id| MessageId::from(&*id)),
             message_timestamp,
         })

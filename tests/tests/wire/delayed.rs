@@ -6,6 +6,8 @@ use std::time::Duration;
 use common::actor;
 use common::actor::{Context, actors};
 use common::clock::Clock;
+use common::message::option;
+use common::queue_name::QueueName;
 use serde_json::json;
 
 use crate::world::{Notebook, World};
@@ -73,4 +75,26 @@ for number in reversed(range({half})):
         later::message(due.as_millis()).delay(delay).send(&world.broker).await.unwrap();
     }
     2 * half
+}
+
+/// What has an eta, dramatiq delays, whatever list it comes from: it would send this one once more, under another name.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_rust_has_promoted_python_does_not_delay_once_more() {
+    let world = World::new().await;
+    let python = world.dramatiq(ACTORS);
+    let rust = world.rust(actors![later]).await;
+    // Rust fetches nothing, and Python knows of no pause.
+    world.broker.pause(&QueueName::default()).await.unwrap();
+    let delay = Duration::from_millis(300);
+    let due = (world.now() + delay).as_millis();
+    let sent = later::message(due).delay(delay).send(&world.broker).await.unwrap();
+    let notes = world.notes(1);
+    assert_eq!((notes[0].id(), &*notes[0].side), (sent.message_id.as_str(), "python"));
+    let name: Option<String> = notes[0].message.options.read(option::REDIS_MESSAGE_ID);
+    assert_eq!(name.as_deref(), Some(sent.message_id.as_str()), "{:?}", notes[0]);
+    assert!(notes[0].at.as_millis() >= due, "{:?}", notes[0]);
+    world.settle();
+    rust.stop().await;
+    python.terminate();
+    python.wait();
 }

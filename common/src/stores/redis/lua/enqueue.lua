@@ -9,7 +9,7 @@ local function look(hash, ids, from, step)
   local found = call('HMGET', hash, unpack(ids))
   for i = 1, #ids do
     if found[i] then
-      local same = found[i] == ARGV[from + (i - 1) * step + 1]
+      local same = is_same(found[i], ARGV[from + (i - 1) * step + 1])
       used[#used + 1] = same and place + i or -(place + i)
     end
   end

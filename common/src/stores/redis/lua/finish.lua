@@ -78,7 +78,7 @@ local function plan(ending, is_mine, found, writes, removals)
 
   local function use_of(name, new)
     local there = found[name][new.id]
-    return there and (there == new.body and 'same' or 'other')
+    return there and (is_same(there, new.body) and 'same' or 'other')
   end
   local puts = {}
   for _, new in ipairs(ending.puts) do

@@ -8,6 +8,7 @@ local function live(worker, from, step)
     known[fleet] = true
   end
   call('ZADD', HEARTBEATS, unpack(beats))
+  call('ZADD', BEATS, now, worker)
   if #fleets == 0 then return end
   for i, registered in ipairs(call('HMGET', RUST, unpack(fleets))) do
     if not registered then call('HSET', RUST, fleets[i], '@' .. queues[i]) end

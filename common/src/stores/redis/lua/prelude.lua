@@ -6,6 +6,7 @@ local N = KEYS[1]
 local CHUNK = 1000
 local HEARTBEATS = N .. ':__heartbeats__'
 local RUST = N .. ':@rust'
+local BEATS = N .. ':@beats'
 local PAUSED = N .. ':@paused'
 
 local function key(name) return N .. ':' .. name end
@@ -28,6 +29,14 @@ local function deaths_in(note)
   if not note then return nil end
   local deaths, starter = note:match('^(%d+) ?(.*)$')
   return tonumber(deaths), starter
+end
+
+-- Whether two bodies are one message: since it came due, one may have its eta under another name.
+local PAST_ETA = '"@eta":'
+local function is_same(stored, body)
+  if stored == body then return true end
+  local from, to = stored:find(PAST_ETA, 1, true)
+  return from ~= nil and stored:sub(1, from - 1) .. '"eta":' .. stored:sub(to + 1) == body
 end
 
 -- A name that no dead letter of a queue has.
