@@ -186,6 +186,9 @@ pub trait Store: Send + Sync + fmt::Debug {
 
     /// Takes a worker off that holds nothing any more. One that still holds something stays registered, and is found dead.
     ///
+    /// On a store that others share with this library, the last worker of a queue leaves what waits there where those others
+    /// find it at once, whatever they know of delays and priorities. That may take a moment for many messages.
+    ///
     /// # Errors
     ///
     /// What the store says; the worker is found dead then, and holds nothing.

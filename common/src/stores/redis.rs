@@ -16,13 +16,15 @@
 //! | `:q.XQ@why` | hash | *ours:* why a dead letter died |
 //! | an MD5 sum, by itself | list of one | a stored result, for a while |
 //! | `:@duty.G`, `:@idle.G` | sorted sets | *ours:* who of a large group of workers of the same queues listens for all, and who waits besides |
+//! | `:@beats` | sorted set | *ours:* Rust workers alone → their last signs of life |
 //! | `:@rust` | hash | *ours:* Rust workers, and all queues of each |
 //! | `:@waiting.W` | string | *ours:* the last beat of worker W that had something to wait, and ids by queue of what had not started then; for a minute |
 //! | `:@paused` | set | *ours:* queues that nothing is fetched from; Python's workers know of no pause |
 //!
 //! What lies in `@held` and `@due` is claimed by a virtual worker of each queue, the *fleet*, whose heartbeat every Rust
-//! worker of the queue renews. While any of them lives, Python leaves these messages alone; when none does, Python's own
-//! upkeep gives them back to the lists: the order is lost then, and nothing else.
+//! worker of the queue renews. While any of them lives, Python leaves these messages alone. The last of them that leaves hands
+//! all of it back to the lists. Where the last one is killed instead, Python's own upkeep does that, in its own time: the order
+//! is lost then, and nothing else.
 //!
 //! Every move is one script (`redis/lua`): isolated, but not rolled back by the server, so each step looks first and knows
 //! how to take its writes back. A worker holds a message while its claim *and* the body are there. Nothing of a new body
@@ -37,6 +39,7 @@ mod enqueue;
 mod fetch;
 mod find;
 mod finish;
+mod handover;
 mod hands;
 mod inspect;
 mod keys;

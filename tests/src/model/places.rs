@@ -116,6 +116,8 @@ pub enum Move {
     TakenOver,
     /// A message came back from a dead worker of Python's.
     RecoveredFromPython,
+    /// The last worker of a queue left, and what only Rust can order went back to the lists.
+    HandedOver,
 }
 
 impl Move {
@@ -135,6 +137,7 @@ impl Move {
         Self::Unordered,
         Self::TakenOver,
         Self::RecoveredFromPython,
+        Self::HandedOver,
     ];
 }
 

@@ -59,7 +59,7 @@ pub trait Stage: Sync {
     /// What happens there of itself.
     fn moves(&self) -> Vec<Move> {
         // Nobody else has a hand in it, and the order is always kept up.
-        let only_redis = [Move::Unordered, Move::TakenOver, Move::RecoveredFromPython];
+        let only_redis = [Move::Unordered, Move::TakenOver, Move::RecoveredFromPython, Move::HandedOver];
         Move::ALL.iter().copied().filter(|what| !only_redis.contains(what)).collect()
     }
 

@@ -3,6 +3,7 @@
 
 mod far;
 mod killed;
+mod last;
 mod paused;
 mod poison;
 mod python;

@@ -21,10 +21,11 @@ const KEYS: &[&str] = &[
     "__acks__.W.default",
     "__heartbeats__",
     "@rust",
+    "@beats",
 ];
 
 /// What all queues need.
-const EVERYWHERE: [&str; 2] = ["__heartbeats__", "@rust"];
+const EVERYWHERE: [&str; 3] = ["__heartbeats__", "@rust", "@beats"];
 
 const PLANT: &str = "if redis.call('EXISTS', KEYS[1]) == 1 then redis.call('RENAME', KEYS[1], KEYS[2]) end
     return redis.call('SET', KEYS[1], 'foreign')";

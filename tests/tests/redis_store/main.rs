@@ -7,6 +7,7 @@ mod cancelling;
 mod clocks;
 mod endings;
 mod fleet;
+mod handover;
 mod hands;
 mod inside;
 mod interleavings;

@@ -90,13 +90,13 @@ impl Rig {
         self.redis(&["LRANGE", key, "0", "-1"]).await
     }
 
-    /// All keys of the namespace but heartbeats and registrations.
+    /// All keys of the namespace but signs of life and registrations.
     pub(crate) async fn keys(&self) -> Vec<String> {
         let mut keys: Vec<String> = self.redis(&["KEYS", ":*"]).await;
         for key in &mut keys {
             *key = key[self.namespace.len()..].to_owned();
         }
-        keys.retain(|key| key != ":__heartbeats__" && key != ":@rust");
+        keys.retain(|key| ![":__heartbeats__", ":@rust", ":@beats"].contains(&key.as_str()));
         keys.sort();
         keys
     }

@@ -42,6 +42,8 @@ pub(super) struct Upkeep {
     pub(super) surplus: Surplus,
     expired: Option<Duration>,
     tidied: Option<Duration>,
+    /// The server's time at the last beat.
+    beaten: Option<Timestamp>,
 }
 
 /// A call that may bring or end claims; over when this is dropped.
@@ -125,6 +127,7 @@ impl RedisStore {
     }
 
     pub(super) async fn leave_queues(&self, lease: &Lease) -> Result<(), StoreError> {
+        let beaten = self.with_upkeep(&lease.worker, |upkeep| upkeep.beaten);
         self.drop_upkeep(&lease.worker);
         self.end_duty().await;
         let slices: Vec<_> = lease.queues.chunks(CHUNK).collect();
@@ -138,8 +141,12 @@ impl RedisStore {
             let is_empty: bool = call.run(&self.pulse).await?;
             if !is_empty {
                 tracing::warn!(target: "common::broker", worker = ?lease.worker, "left with claims; others will find it dead and recover them");
-                break;
+                return Ok(());
             }
+        }
+        if let Some(beaten) = beaten {
+            // Once it is off: of two that leave at the same time, the later one finds nobody.
+            self.hand_over(lease, beaten).await;
         }
         Ok(())
     }
@@ -263,6 +270,7 @@ impl RedisStore {
                 }
             });
         }
+        self.with_upkeep(&lease.worker, |upkeep| upkeep.beaten = upkeep.beaten.max(Some(now)));
         Ok(Seen {
             now,
             moved,

@@ -1,13 +1,16 @@
 //! Who is taken for dead, and what people move by hand.
 
-use super::{Item, Letter, Place, Places, Wrong, differ, python::PYTHON_DEAD_AFTER};
+use super::{Item, Letter, Move, Place, Places, Worker, Wrong, differ, python::PYTHON_DEAD_AFTER};
 use common::{
     clock::Timestamp,
     message::Message,
     queue_name::QueueName,
     store::{BEAT_INTERVAL, Cancelled, DEAD_AFTER},
 };
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 /// What a worker's beats have seen of the others.
 #[derive(Clone, Debug, Default)]
@@ -58,9 +61,57 @@ impl Places {
 
     /// A worker leaves; one that still holds something stays, and is found dead.
     pub fn leave(&mut self, worker: usize) {
-        if self.claims(worker).next().is_none() {
-            self.workers[worker].is_registered = false;
+        if self.claims(worker).next().is_some() {
+            return;
         }
+        self.workers[worker].is_registered = false;
+        if self.freedom.fleet.is_none() {
+            return;
+        }
+        let now = self.now;
+        for queue in self.workers[worker].queues.clone() {
+            let consumes = |other: &Worker| {
+                other.is_registered
+                    && other.queues.contains(&queue)
+                    && now.since(other.beat) <= BEAT_INTERVAL * DEAD_AFTER
+            };
+            let is_renewed = self.fleets.get(&queue).is_some_and(|beat| *beat > self.workers[worker].beat);
+            if !is_renewed && !self.workers.iter().any(consumes) {
+                self.hand_over(&queue);
+            }
+        }
+    }
+
+    /// The last one leaves: what only Rust can order goes back to the lists, in its order.
+    fn hand_over(&mut self, queue: &QueueName) {
+        self.fleets.remove(queue);
+        let held = |item: &Item| match item.place {
+            Place::Held { due, inbox: None } if item.queue == *queue => Some(due),
+            _ => None,
+        };
+        let times: BTreeSet<_> = self.items.iter().filter_map(held).collect();
+        let ready = |item: &Item| match item.place {
+            Place::Ready { band, rank } if band != 0 && item.queue == *queue => Some((band, rank)),
+            _ => None,
+        };
+        let places: BTreeSet<_> = self.items.iter().filter_map(ready).collect();
+        let mut moved = 0;
+        for due in times {
+            let rank = self.next_tail();
+            for item in self.items.iter_mut().filter(|item| held(item) == Some(due)) {
+                item.place = Place::Held { due, inbox: Some(rank) };
+                moved += 1;
+            }
+        }
+        let (before, behind): (Vec<_>, Vec<_>) = places.into_iter().partition(|(band, _)| *band < 0);
+        for place in before.into_iter().rev().chain(behind) {
+            let rank = if place.0 < 0 { self.next_head() } else { self.next_tail() };
+            for item in self.items.iter_mut().filter(|item| ready(item) == Some(place)) {
+                item.place = Place::Ready { band: 0, rank };
+                moved += 1;
+            }
+        }
+        self.happened(Move::HandedOver, moved);
     }
 
     /// Cancels a message that was found, by index.

@@ -6,6 +6,7 @@ for at = 4, #ARGV do
 end
 if ARGV[3] == 'off' then
   call('ZREM', HEARTBEATS, ARGV[2])
+  call('ZREM', BEATS, ARGV[2])
   call('HDEL', RUST, ARGV[2])
 end
 return 1

@@ -104,6 +104,7 @@ if ARGV[6] == 'bury' and more == 0 then
     if call('SCARD', claims(dead, ARGV[at])) > 0 then return { moved, 1 } end
   end
   call('ZREM', HEARTBEATS, dead)
+  call('ZREM', BEATS, dead)
   call('HDEL', RUST, dead)
 end
 return { moved, more }

@@ -1,0 +1,161 @@
+//! The last worker of a queue that leaves, and what Python finds then.
+
+use common::message::option;
+use common::store::{Inspect as _, Place, Store as _};
+
+use crate::rig::*;
+
+/// Delays the messages of these times, in seconds, under the names of their places.
+async fn delay(rig: &Rig, seconds: &[u64]) -> Vec<String> {
+    let messages: Vec<_> = seconds.iter().map(|seconds| delayed("default", 1, rig.later(*seconds))).collect();
+    rig.enqueue(&messages).await;
+    messages.iter().map(|message| message.message_id.to_string()).collect()
+}
+
+#[tokio::test]
+async fn the_last_worker_hands_over_everything_in_its_order_and_leaves_nothing_of_its_own() {
+    let rig = Rig::new().await;
+    let worker = rig.join(&["default"]).await;
+    let ids = delay(&rig, &[9, 3, 60]).await;
+    let ready: Vec<_> = [(1, 0), (2, 5), (3, -5), (4, 1), (5, -9), (6, -5)]
+        .map(|(argument, priority)| with_option(message("default", argument), option::PRIORITY, priority))
+        .to_vec();
+    rig.enqueue(&ready).await;
+    let before: Vec<(String, String)> = rig.redis(&["HGETALL", ":default.DQ.msgs"]).await;
+    rig.store.leave(&worker).await.unwrap();
+    assert_eq!(rig.list(":default.DQ").await, [&*ids[1], &*ids[0], &*ids[2]]);
+    let order = [5, 3, 6, 1, 4, 2].map(|argument: usize| ready[argument - 1].message_id.to_string());
+    assert_eq!(rig.list(":default").await, order);
+    // Not a byte of any body was touched.
+    let after: Vec<(String, String)> = rig.redis(&["HGETALL", ":default.DQ.msgs"]).await;
+    assert_eq!(sorted(after), sorted(before));
+    assert_eq!(rig.keys().await, [":default", ":default.DQ", ":default.DQ.msgs", ":default.msgs"]);
+    for key in [":__heartbeats__", ":@rust", ":@beats"] {
+        let is_there: bool = rig.redis(&["EXISTS", key]).await;
+        assert!(!is_there, "{key}");
+    }
+    // A sender at once after it does as if there had never been any Rust.
+    let late = delay(&rig, &[1]).await.remove(0);
+    assert_eq!(rig.list(":default.DQ").await.last(), Some(&late));
+}
+
+fn sorted(mut pairs: Vec<(String, String)>) -> Vec<(String, String)> {
+    pairs.sort();
+    pairs
+}
+
+#[tokio::test]
+async fn nothing_is_handed_over_while_another_worker_consumes_the_queue() {
+    let rig = Rig::new().await;
+    let (leaving, other) = (rig.join(&["default", "mail"]).await, rig.join(&["default"]).await);
+    delay(&rig, &[1]).await;
+    rig.enqueue(&[delayed("mail", 1, rig.later(1))]).await;
+    rig.store.leave(&leaving).await.unwrap();
+    assert_eq!((rig.list(":default.DQ").await.len(), rig.list(":mail.DQ").await.len()), (0, 1));
+    // One that is about to be taken for dead is none.
+    rig.clock.advance(common::store::BEAT_INTERVAL * 4);
+    let last = rig.join(&["default"]).await;
+    rig.store.leave(&last).await.unwrap();
+    assert_eq!(rig.list(":default.DQ").await.len() + rig.list(":default").await.len(), 1);
+    drop(other);
+}
+
+#[tokio::test]
+async fn a_worker_that_comes_back_takes_everything_in_again() {
+    let rig = Rig::new().await;
+    let worker = rig.join(&["default"]).await;
+    let messages: Vec<_> = (0..2_500).map(|n| delayed("default", n, rig.later(2))).collect();
+    rig.enqueue(&messages).await;
+    rig.store.leave(&worker).await.unwrap();
+    assert_eq!(rig.list(":default.DQ").await.len(), 2_500);
+    assert_eq!(rig.counts("default").await, (0, 2_500, 0, 0));
+    let again = rig.join(&["default"]).await;
+    assert!(rig.list(":default.DQ").await.is_empty());
+    assert_eq!(rig.beats(&again, &[], 2).await, 2_500);
+}
+
+#[tokio::test]
+async fn a_hand_over_that_is_refused_leaves_the_messages_where_they_are() {
+    let rig = Rig::new().await;
+    let worker = rig.join(&["default"]).await;
+    delay(&rig, &[1, 2]).await;
+    // Another type where they should go.
+    let _: () = rig.redis(&["SET", ":default.DQ", "foreign"]).await;
+    rig.store.leave(&worker).await.unwrap();
+    let fleet = rig.fleet("default").await;
+    let claimed: Vec<String> = rig.redis(&["SMEMBERS", &format!(":__acks__.{fleet}.default.DQ")]).await;
+    assert_eq!(claimed.len(), 2);
+    // Stale for every sender, and there for Python's upkeep and for the next Rust worker.
+    let score: String = rig.redis(&["ZSCORE", ":__heartbeats__", &fleet]).await;
+    assert_eq!(score, "1");
+    let _: i64 = rig.redis(&["DEL", ":default.DQ"]).await;
+    let next = rig.join(&["default"]).await;
+    assert_eq!(rig.beats(&next, &[], 2).await, 2);
+}
+
+#[tokio::test]
+async fn what_python_has_taken_over_meanwhile_is_handed_over_once() {
+    let rig = Rig::new().await;
+    let worker = rig.join(&["default"]).await;
+    let ids = delay(&rig, &[100, 200]).await;
+    let fleet = rig.fleet("default").await;
+    rig.python_buries(&fleet, "default.DQ").await;
+    let taken = rig.python_fetches("python", "default.DQ").await;
+    rig.store.leave(&worker).await.unwrap();
+    let left: Vec<String> = ids.into_iter().filter(|id| *id != taken).collect();
+    assert_eq!(rig.list(":default.DQ").await, left);
+    assert!(!rig.keys().await.contains(&":default@due".to_owned()));
+}
+
+#[tokio::test]
+async fn a_promoted_message_has_its_eta_under_another_name_where_python_takes_part() {
+    let rig = Rig::new().await;
+    let worker = rig.join(&["default"]).await;
+    let eta = NOON + 1_000;
+    let body = |queue: &str, id: &str, args: &str, eta: &str| {
+        format!(
+            r#"{{"queue_name":"{queue}","actor_name":"a","args":[{args}],"kwargs":{{"eta":5}},"options":{{"redis_message_id":"{id}",{eta}}},"message_id":"{id}","message_timestamp":12345678901234567890123}}"#
+        )
+    };
+    let bodies = [
+        ("plain", r#"1,"é\",\"eta\":1""#, format!(r#""eta":{eta}"#), Some(format!(r#""@eta":{eta}"#))),
+        ("float", "1.5e300", format!(r#""eta":{eta}.5,"z":1"#), Some(format!(r#""@eta":{eta}.5,"z":1"#))),
+        // More digits than its time.
+        ("longer", "2", format!(r#""eta":{eta}7"#), None),
+        // Which of the two it is, nobody can say without reading all of it.
+        ("twice", &*format!(r#"{{"eta":{eta}}}"#), format!(r#""eta":{eta}"#), None),
+        ("spaced", "4", format!(r#""eta": {eta}"#), None),
+    ];
+    for is_shared in [true, false] {
+        if is_shared {
+            let _: i64 = rig.redis(&["ZADD", ":__heartbeats__", &rig.now().to_string(), "python"]).await;
+        } else {
+            let _: i64 = rig.redis(&["ZREM", ":__heartbeats__", "python"]).await;
+        }
+        for (id, args, option, _) in &bodies {
+            rig.python_sends("default.DQ", id, body("default.DQ", id, args, option).as_bytes()).await;
+        }
+        rig.beats(&worker, &[], 2).await;
+        for (id, args, option, renamed) in &bodies {
+            let stored: Option<String> = rig.redis(&["HGET", ":default.msgs", id]).await;
+            if *id == "longer" {
+                assert_eq!(stored, None, "not due");
+                continue;
+            }
+            // It names the queue that it lies in: there Python acknowledges it.
+            let expected = match renamed.as_ref().filter(|_| is_shared) {
+                Some(renamed) => body("default", id, args, renamed),
+                None => body("default.DQ", id, args, option),
+            };
+            assert_eq!(stored.as_ref(), Some(&expected), "{id}");
+        }
+        for delivery in rig.fetch(&worker, 9).await {
+            assert!(
+                delivered(&delivery).eta(rig.clock.now()).is_some_and(|eta| eta <= rig.clock.now()),
+                "to Rust it is what it was"
+            );
+            rig.finish(&worker, &delivery.claim, Place::Gone).await;
+        }
+        rig.store.purge(&worker.queues[0]).await.unwrap();
+    }
+}
