@@ -61,11 +61,13 @@ pub(super) struct Space<'a> {
     numbers: HashMap<QueueName, i64>,
     /// The last rank of each queue and priority.
     tails: HashMap<(i64, i32), i64>,
+    /// Something was added that nobody can know of yet: it is ready where nothing was, or is held.
+    pub(super) has_news: bool,
 }
 
 impl<'a> Space<'a> {
     pub(super) fn new(connection: &'a Connection, namespace: &'a str) -> Self {
-        Self { connection, namespace, numbers: HashMap::new(), tails: HashMap::new() }
+        Self { connection, namespace, numbers: HashMap::new(), tails: HashMap::new(), has_news: false }
     }
 
     /// The number of a queue that may not exist.
@@ -103,6 +105,7 @@ impl<'a> Space<'a> {
              ORDER BY rank DESC LIMIT 1",
         )?;
         let last: Option<i64> = last.query_row(params![queue, priority], |row| row.get(0)).optional()?;
+        self.has_news |= last.is_none();
         let rank = last.unwrap_or(0) + 1;
         self.tails.insert((queue, priority), rank);
         Ok(rank)
@@ -132,6 +135,7 @@ impl<'a> Space<'a> {
         let Record { id, built, body, priority, due, .. } = record;
         let queue = self.queue(&record.queue)?;
         let rank = if due.is_none() { self.tail(queue, *priority)? } else { 0 };
+        self.has_news |= due.is_some();
         let mut put = self.connection.prepare_cached(
             "INSERT INTO messages (queue, id, built, body, priority, rank, due) VALUES (?, ?, ?, ?, ?, ?, ?)",
         )?;

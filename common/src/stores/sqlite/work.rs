@@ -44,7 +44,10 @@ impl SqliteStore {
                 for record in &records {
                     space.put(record)?;
                 }
-                bell.ask();
+                // Where something is ready already, the bell has rung for it, and whoever comes for that finds this as well.
+                if space.has_news {
+                    bell.ask();
+                }
                 Ok(())
             });
             chunk.await.map_err(|cause| EnqueueError::NotStored { stored, cause })?;
