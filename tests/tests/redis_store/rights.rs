@@ -37,6 +37,21 @@ async fn a_forbidden_command_is_named_and_nothing_is_stored() {
 }
 
 #[tokio::test]
+async fn claims_that_may_not_be_read_are_not_lost() {
+    let rig = Rig::new().await;
+    let worker = rig.join(&["default"]).await;
+    rig.enqueue(&[message("default", 1)]).await;
+    let found = rig.fetch(&worker, 1).await;
+    for command in ["scard", "smembers"] {
+        let (store, user) = without(&rig, command).await;
+        let beat = store.beat(&worker, &claims(&found), &[]).await.unwrap();
+        assert_eq!(beat.lost, [], "{command}");
+        let _: i64 = rig.redis(&["ACL", "DELUSER", &user]).await;
+    }
+    assert_eq!(rig.finish(&worker, &found[0].claim, Place::Gone).await, Answer::Finished);
+}
+
+#[tokio::test]
 async fn a_forbidden_ending_leaves_the_message_with_its_worker() {
     let rig = Rig::new().await;
     let worker = rig.join(&["default"]).await;

@@ -82,6 +82,8 @@ pub(super) struct Seen {
     claims: Vec<Claim>,
     /// How many heartbeats there are: of workers, here and in Python, and of fleets.
     pub(super) heartbeats: usize,
+    /// The queues whose claims could not be read.
+    unread: Vec<QueueName>,
     pub(super) next_due: Option<Timestamp>,
     /// Which of the claims are cancelled.
     cancelled: Vec<Claim>,
@@ -97,15 +99,16 @@ impl Seen {
         self.silent.extend(other.silent);
         self.is_full |= other.is_full;
         self.claims.extend(other.claims);
+        self.unread.extend(other.unread);
         self.next_due = [self.next_due, other.next_due].into_iter().flatten().min();
         self.cancelled.extend(other.cancelled);
         self.is_ready |= other.is_ready;
     }
 }
 
-/// What the script says of one queue: own claims, the next due time, both cursors, whether there is something to fetch, and the
+/// What the script says of one queue: own claims, if they could be read, the next due time, both cursors, whether there is something to fetch, and the
 /// claims that are cancelled.
-type OfQueue = (Vec<Vec<u8>>, String, String, String, bool, Vec<Vec<u8>>);
+type OfQueue = (Option<Vec<Vec<u8>>>, String, String, String, bool, Vec<Vec<u8>>);
 
 impl RedisStore {
     /// Notes that a call has begun which may bring or end claims of a worker.
@@ -169,7 +172,7 @@ impl RedisStore {
         self.report_waiting(lease, waiting, first.now).await?;
 
         // The first answer counts: what was claimed later, `held` cannot know.
-        beat.lost = self.settle_claims(lease, held, first.claims).await?;
+        beat.lost = self.settle_claims(lease, held, first.claims, &first.unread).await?;
         let uptime = self.clock.uptime();
         // The looks happened at the server: an answer that was held up on its way is none that came late.
         let at = first.now.since(Timestamp::EPOCH);
@@ -243,7 +246,7 @@ impl RedisStore {
         let refused = refusals.iter().map(|text| from_script(text)).map(|error| (place(&error), error)).collect();
         // Of many queues, the next calls look at others.
         self.upkeeping.see(refused, |place| !is_many || slice.iter().any(|queue| self.keys.is_of(place, queue)));
-        let (mut claims, mut cancelled) = (Vec::new(), Vec::new());
+        let (mut claims, mut unread, mut cancelled) = (Vec::new(), Vec::new(), Vec::new());
         let mut next_due: Option<Timestamp> = None;
         let mut is_ready = false;
         self.with_upkeep(&lease.worker, |upkeep| upkeep.turns.is_registered = is_registered);
@@ -253,9 +256,12 @@ impl RedisStore {
             if ready && is_many {
                 self.candidates.notice([queue]);
             }
-            let is_claimed = !mine.is_empty();
+            let is_claimed = mine.as_ref().is_none_or(|mine| !mine.is_empty());
             let claim = |id: Vec<u8>| Claim { queue: queue.clone(), id: String::from_utf8_lossy(&id).into() };
-            claims.extend(mine.into_iter().map(claim));
+            match mine {
+                Some(mine) => claims.extend(mine.into_iter().map(claim)),
+                None => unread.push(queue.clone()),
+            }
             cancelled.extend(stopped.into_iter().map(claim));
             let due = due.parse().ok().map(millis);
             next_due = [next_due, due].into_iter().flatten().min();
@@ -279,6 +285,7 @@ impl RedisStore {
             silent: silent.into_iter().filter_map(peer).collect(),
             claims,
             heartbeats,
+            unread,
             cancelled,
             next_due,
             is_ready,
@@ -287,10 +294,17 @@ impl RedisStore {
 
     /// Compares what the worker believes to hold with what it holds: answers what it lost, and gives back what it cannot
     /// know of because an answer was lost.
-    async fn settle_claims(&self, lease: &Lease, held: &[Claim], claims: Vec<Claim>) -> Result<Vec<Claim>, StoreError> {
+    async fn settle_claims(
+        &self,
+        lease: &Lease,
+        held: &[Claim],
+        claims: Vec<Claim>,
+        unread: &[QueueName],
+    ) -> Result<Vec<Claim>, StoreError> {
         let known: HashSet<&Claim> = held.iter().collect();
         let own: HashSet<&Claim> = claims.iter().collect();
-        let lost = held.iter().filter(|claim| !own.contains(claim)).cloned().collect();
+        let is_lost = |claim: &&Claim| !own.contains(claim) && !unread.contains(&claim.queue);
+        let lost = held.iter().filter(is_lost).cloned().collect();
         let surplus = claims.iter().filter(|claim| !known.contains(claim)).cloned().collect();
         let uptime = self.clock.uptime();
         let forgotten = self.with_upkeep(&lease.worker, |upkeep| upkeep.surplus.forgotten(uptime, surplus));

@@ -263,16 +263,17 @@ local function look_after(at)
     step(reconcile, queue, fleet, queue, key(queue .. '@held'), ARGV[at + 3]) or '0',
   }
   if keep then step(expire, queue) end
+  -- Nothing where it is refused: a worker must not take that for having lost them all.
   local mine = step(function()
     return call('SCARD', claims(worker, queue)) > 0 and call('SMEMBERS', claims(worker, queue)) or {}
-  end) or {}
+  end)
   -- Whoever waits may have missed its wake-up: on a connection that died silently, say. A fetch says what is refused.
   local _, ready = attempt(function()
     local is_any = (by_fleet[queue] or call('SCARD', claims(fleet, queue))) > 0 or call('LLEN', key(queue)) > 0
     return is_any and call('SISMEMBER', PAUSED, queue) == 0
   end)
-  local cancelled = step(cancelled_of, queue, mine) or {}
-  return { mine, first or '', cursors[1], cursors[2], ready == true and 1 or 0, cancelled }
+  local cancelled = mine and step(cancelled_of, queue, mine) or {}
+  return { mine or false, first or '', cursors[1], cursors[2], ready == true and 1 or 0, cancelled }
 end
 
 local queues = {}
