@@ -26,6 +26,9 @@
 //! all of it back to the lists. Where the last one is killed instead, Python's own upkeep does that, in its own time: the order
 //! is lost then, and nothing else.
 //!
+//! What waits for a worker that knows its actor is left to Python as well: while a worker of Python may be alive, it lies in the
+//! list of the delay queue, under a name that says until when. dramatiq runs what it finds there without an eta at once.
+//!
 //! Every move is one script (`redis/lua`): isolated, but not rolled back by the server, so each step looks first and knows
 //! how to take its writes back. A worker holds a message while its claim *and* the body are there. Nothing of a new body
 //! ever goes under an id that is in use; only what was not run keeps id and bytes.
