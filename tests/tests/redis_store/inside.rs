@@ -15,6 +15,22 @@ fn names(sightings: &[common::store::Sighting]) -> Vec<&str> {
 }
 
 #[tokio::test]
+async fn a_queue_whose_name_is_taken_is_neither_listed_nor_touched() {
+    let rig = Rig::new().await;
+    // dramatiq permits these names.
+    rig.python_sends("mail.msgs", "x", b"x").await;
+    let _: i64 = rig.redis(&["HSET", ":__heartbeats__.msgs", "y", "y"]).await;
+    let worker = rig.join(&["work"]).await;
+    let before = rig.keys().await;
+    let queues = rig.store.queues(None, 99).await.unwrap();
+    // Its list is taken for the bodies of another queue, which is all that a name tells.
+    assert_eq!(queues.iter().map(|queue| queue.name.as_str()).collect::<Vec<_>>(), ["mail", "work"]);
+    rig.beats(&worker, &[], 70).await;
+    assert_eq!(rig.keys().await, before);
+    assert_eq!(rig.list(":mail.msgs").await, ["x"]);
+}
+
+#[tokio::test]
 async fn queues_that_only_python_or_a_sender_made_are_listed() {
     let rig = Rig::new().await;
     rig.python_sends("mail", "x", b"x").await;
