@@ -28,8 +28,8 @@ pub(crate) struct Setup {
     pub(crate) python: Option<PathBuf>,
     /// A round's messages.
     pub(crate) messages: usize,
-    /// How many workers are killed.
-    pub(crate) kills: usize,
+    /// How many workers are killed, where it is said.
+    pub(crate) kills: Option<usize>,
     /// How large a fleet is.
     pub(crate) workers: usize,
 }

@@ -22,6 +22,8 @@ mod enqueue;
 mod fleet;
 mod ground;
 mod idle;
+#[path = "../support/kills.rs"]
+mod kills;
 mod pick_up;
 mod python;
 mod recovery;
@@ -36,7 +38,7 @@ use crate::ground::Setup;
 
 const USAGE: &str = "cargo bench -p common --bench redis -- REDIS_URL [SECTION …] [--python VENV] [--messages N] [--kills N] [--workers N]";
 
-const SECTIONS: [&str; 8] = ["drain", "enqueue", "pick-up", "python", "idle", "delayed", "recovery", "fleet"];
+const SECTIONS: [&str; 9] = ["drain", "enqueue", "pick-up", "python", "idle", "delayed", "recovery", "fleet", "kills"];
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
@@ -51,6 +53,11 @@ fn main() -> ExitCode {
         && command == child::COMMAND
     {
         return ended(runtime.block_on(child::work(url, namespace)));
+    }
+    if let [command, url] = arguments.as_slice()
+        && command == kills::WORK
+    {
+        return ended(runtime.block_on(kills::work(url)));
     }
     match read(arguments) {
         Ok((setup, sections)) => ended(runtime.block_on(measure(&setup, &sections))),
@@ -73,7 +80,7 @@ fn ended(result: Result<(), Failed>) -> ExitCode {
 
 /// What is asked for, and of what.
 fn read(arguments: Vec<String>) -> Result<(Setup, Vec<&'static str>), String> {
-    let mut setup = Setup { url: String::new(), python: None, messages: 50_000, kills: 10, workers: 1_000 };
+    let mut setup = Setup { url: String::new(), python: None, messages: 50_000, kills: None, workers: 1_000 };
     let mut sections = Vec::new();
     let mut arguments = arguments.into_iter();
     while let Some(argument) = arguments.next() {
@@ -82,7 +89,7 @@ fn read(arguments: Vec<String>) -> Result<(Setup, Vec<&'static str>), String> {
             "--python" => setup.python = Some(PathBuf::from(value()?)),
             "--messages" => setup.messages = number(&value()?)?,
             "--workers" => setup.workers = number(&value()?)?,
-            "--kills" => setup.kills = number(&value()?)?,
+            "--kills" => setup.kills = Some(number(&value()?)?),
             name => match SECTIONS.into_iter().find(|section| *section == name) {
                 Some(section) => sections.push(section),
                 None if setup.url.is_empty() && name.contains("://") => setup.url = argument,
@@ -119,6 +126,14 @@ async fn measure(setup: &Setup, sections: &[&'static str]) -> Result<(), Failed>
             "delayed" => delayed::measure(setup).await?,
             "recovery" => recovery::measure(setup).await?,
             "fleet" => fleet::measure(setup).await?,
+            "kills" => {
+                let (first, second) = (ground::namespace(), ground::namespace());
+                let url = |namespace: &str| format!("{}?namespace={namespace}", setup.url);
+                kills::measure(&url(&first), &url(&second), setup.kills.unwrap_or(kills::KILLS)).await?;
+                for namespace in [first, second] {
+                    tokio::task::block_in_place(|| ground::wipe(&setup.url, &namespace))?;
+                }
+            }
             _ => unreachable!("only known sections are read"),
         }
     }

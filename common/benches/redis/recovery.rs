@@ -14,6 +14,9 @@ use crate::child::{Child, Hand, hold};
 use crate::ground::{Failed, Setup, Tally, broker, empty, namespace, no_op, sleep, wipe};
 use crate::table::{self, Waits};
 
+/// How many are killed unless it is said otherwise.
+const KILLS: usize = 10;
+
 /// How many are killed side by side, each in a namespace of its own: they do nothing but wait.
 const AT_ONCE: usize = 5;
 
@@ -23,8 +26,12 @@ const SIDE_BY_SIDE: Duration = Duration::from_secs(2);
 /// Later than this it never comes.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+fn kills_of(setup: &Setup) -> usize {
+    setup.kills.unwrap_or(KILLS)
+}
+
 pub(crate) async fn measure(setup: &Setup) -> Result<(), Failed> {
-    let (mut kills, mut waits, mut left) = (JoinSet::new(), Vec::new(), setup.kills);
+    let (mut kills, mut waits, mut left) = (JoinSet::new(), Vec::new(), kills_of(setup));
     while left > 0 || !kills.is_empty() {
         while left > 0 && kills.len() < AT_ONCE {
             kills.spawn(recovery(setup.url.clone()));
@@ -34,7 +41,7 @@ pub(crate) async fn measure(setup: &Setup) -> Result<(), Failed> {
             waits.push(killed??);
         }
     }
-    table::row(&format!("recovery over {} kills, ms: p50, p95, most", setup.kills), &Waits::new(waits)?.told());
+    table::row(&format!("recovery over {} kills, ms: p50, p95, most", kills_of(setup)), &Waits::new(waits)?.told());
     Ok(())
 }
 

@@ -33,6 +33,8 @@ pub(crate) struct Setup {
     pub(crate) messages: usize,
     /// Whether each commit waits for the disk.
     pub(crate) full: bool,
+    /// How many workers are killed.
+    pub(crate) kills: usize,
     /// Where the files go.
     pub(crate) folder: PathBuf,
 }

@@ -1,7 +1,7 @@
 //! How fast the library is on a SQLite file, beside apalis-sqlite.
 //!
 //! ```text
-//! cargo bench -p common --features sqlite --bench sqlite -- [SECTION …] [--messages N] [--full] [--folder DIR]
+//! cargo bench -p common --features sqlite --bench sqlite -- [SECTION …] [--messages N] [--kills N] [--full] [--folder DIR]
 //! ```
 //!
 //! Without any section named, all are measured. `apalis` builds a program of its own, which takes minutes the first time. The
@@ -15,6 +15,8 @@ mod enqueue;
 mod fleet;
 mod ground;
 mod idle;
+#[path = "../support/kills.rs"]
+mod kills;
 mod pick_up;
 #[path = "../support/table.rs"]
 mod table;
@@ -24,10 +26,9 @@ use std::process::ExitCode;
 pub(crate) use crate::ground::Failed;
 use crate::ground::Setup;
 
-const USAGE: &str =
-    "cargo bench -p common --features sqlite --bench sqlite -- [SECTION …] [--messages N] [--full] [--folder DIR]";
+const USAGE: &str = "cargo bench -p common --features sqlite --bench sqlite -- [SECTION …] [--messages N] [--kills N] [--full] [--folder DIR]";
 
-const SECTIONS: [&str; 6] = ["drain", "enqueue", "pick-up", "idle", "fleet", "apalis"];
+const SECTIONS: [&str; 7] = ["drain", "enqueue", "pick-up", "idle", "fleet", "kills", "apalis"];
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
@@ -42,6 +43,11 @@ fn main() -> ExitCode {
         && command == ground::WORK
     {
         return ended(runtime.block_on(ground::work(url)));
+    }
+    if let [command, url] = arguments.as_slice()
+        && command == kills::WORK
+    {
+        return ended(runtime.block_on(kills::work(url)));
     }
     match read(arguments) {
         Ok((setup, sections)) => ended(runtime.block_on(measure(&setup, &sections))),
@@ -64,7 +70,7 @@ fn ended(result: Result<(), Failed>) -> ExitCode {
 
 /// What is asked for, and of what.
 fn read(arguments: Vec<String>) -> Result<(Setup, Vec<&'static str>), String> {
-    let mut setup = Setup { messages: 50_000, full: false, folder: std::env::temp_dir() };
+    let mut setup = Setup { messages: 50_000, full: false, folder: std::env::temp_dir(), kills: kills::KILLS };
     let mut sections = Vec::new();
     let mut arguments = arguments.into_iter();
     while let Some(argument) = arguments.next() {
@@ -72,6 +78,7 @@ fn read(arguments: Vec<String>) -> Result<(Setup, Vec<&'static str>), String> {
         match argument.as_str() {
             "--messages" => setup.messages = value()?.parse().map_err(|error| format!("--messages: {error}"))?,
             "--folder" => setup.folder = value()?.into(),
+            "--kills" => setup.kills = value()?.parse().map_err(|error| format!("--kills: {error}"))?,
             "--full" => setup.full = true,
             name => match SECTIONS.into_iter().find(|section| *section == name) {
                 Some(section) => sections.push(section),
@@ -100,6 +107,10 @@ async fn measure(setup: &Setup, sections: &[&'static str]) -> Result<(), Failed>
             "pick-up" => pick_up::measure(setup).await?,
             "idle" => idle::measure(setup).await?,
             "fleet" => fleet::measure(setup).await?,
+            "kills" => {
+                let (first, second) = (ground::Place::new(setup)?, ground::Place::new(setup)?);
+                kills::measure(&first.url(), &second.url(), setup.kills).await?;
+            }
             "apalis" => apalis::measure(setup).await?,
             _ => unreachable!("only known sections are read"),
         }

@@ -1,0 +1,337 @@
+//! Workers that are killed all the time: how soon what they held runs again, what their messages are blamed for, and whether the
+//! slots of the others stay busy.
+//!
+//! Four worker processes of four slots run tasks of 0 to 4 s, of which 30 % fail and are retried; one of them is killed every 1.5 s
+//! and replaced. In the second round a message that aborts its worker is sent every 10 s as well. Tasks come in bursts, so that now
+//! there is a backlog and now a slot is free.
+//!
+//! A wait goes from the death of a worker to the next start of a message that it ran or had fetched; only the time counts during
+//! which a slot of some worker was free, and whatever is killed once more before that start is left out.
+
+use std::collections::{HashMap, HashSet};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::Duration;
+
+use common::actor;
+use common::actor::{Context, actors};
+use common::broker::Broker;
+use common::clock::{Clock, Stopwatch};
+use common::message::Message;
+use common::queue_name::QueueName;
+use common::store::{Counts, MAX_CRASHES};
+use common::worker::Worker;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::task::block_in_place;
+
+use crate::Failed;
+use crate::table::{self, Waits};
+
+/// The first argument of a worker in a process of its own.
+pub(crate) const WORK: &str = "kills-work";
+
+/// How many workers are killed unless it is said otherwise.
+pub(crate) const KILLS: usize = 200;
+
+const WORKERS: usize = 4;
+const SLOTS: usize = 4;
+const LONGEST_MS: u32 = 4_000;
+const FAILING: f64 = 0.3;
+const KILL_EVERY: Duration = Duration::from_millis(1_500);
+const POISON_EVERY: Duration = Duration::from_secs(10);
+
+/// A burst of tasks, and how often one comes: a little less than they can run beside the kills.
+const BURST: usize = 36;
+const BURST_EVERY: Duration = Duration::from_secs(10);
+
+/// How often the queue is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+
+/// Longer than anything takes once nobody is killed any more.
+const PATIENCE: Duration = Duration::from_secs(180);
+
+/// Says something of a run to the parent, at once.
+fn say(what: &str, context: &Context) {
+    let mut output = std::io::stdout().lock();
+    // A parent that is gone hears nothing.
+    let _ = writeln!(output, "{what} {}", context.id()).and_then(|()| output.flush());
+}
+
+#[actor(max_retries = 1_000, min_backoff = "200ms", max_backoff = "1s")]
+fn task(context: &Context, ms: u32) -> Result<(), String> {
+    say("starts", context);
+    thread::sleep(Duration::from_millis(u64::from(ms)));
+    say("ends", context);
+    if fastrand::f64() < FAILING { Err("as it goes".to_owned()) } else { Ok(()) }
+}
+
+#[actor]
+fn poison(context: &Context) {
+    say("poison", context);
+    std::process::abort();
+}
+
+/// What a child does, until its parent ends it or is gone.
+pub(crate) async fn work(url: &str) -> Result<(), Failed> {
+    let worker = Worker::new(Broker::connect(url).await?).threads(SLOTS).actors(actors![task, poison]);
+    let stopper = worker.stopper();
+    thread::spawn(move || {
+        let _ = std::io::stdin().read_to_end(&mut Vec::new());
+        stopper.stop_now();
+    });
+    worker.on_ready(|| println!("ready -")).run().await?;
+    Ok(())
+}
+
+/// What a child says, with its number; nothing where it has ended.
+type Said = (usize, Option<(String, String)>);
+
+struct Child {
+    process: std::process::Child,
+    is_ready: bool,
+    running: HashSet<String>,
+}
+
+impl Child {
+    fn start(url: &str, number: usize, told: UnboundedSender<Said>) -> Result<Self, Failed> {
+        let mut command = Command::new(std::env::current_exe()?);
+        command.args([WORK, url]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut process = command.spawn()?;
+        let output = process.stdout.take().ok_or("a child without an output")?;
+        thread::spawn(move || {
+            for line in BufReader::new(output).lines().map_while(Result::ok) {
+                if let Some((what, id)) = line.split_once(' ') {
+                    let _ = told.send((number, Some((what.to_owned(), id.to_owned()))));
+                }
+            }
+            let _ = told.send((number, None));
+        });
+        Ok(Self { process, is_ready: false, running: HashSet::new() })
+    }
+}
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        // It may be dead already.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// One round, and what was seen of it.
+struct Round {
+    url: String,
+    broker: Broker,
+    told: UnboundedSender<Said>,
+    children: HashMap<usize, Child>,
+    next: usize,
+    /// For so long some slot was free.
+    free: Duration,
+    /// What a dead worker held, and how long some slot had been free when it died.
+    waiting: HashMap<String, Duration>,
+    waits: Vec<Duration>,
+    /// How many workers died while they ran a message.
+    deaths: HashMap<String, u32>,
+    poison: HashSet<String>,
+    /// Slot seconds while there was a backlog: busy, and all.
+    busy: (f64, f64),
+    has_backlog: bool,
+    last: Stopwatch,
+}
+
+impl Round {
+    fn replace(&mut self) -> Result<(), Failed> {
+        let number = self.next;
+        self.next += 1;
+        self.children.insert(number, Child::start(&self.url, number, self.told.clone())?);
+        Ok(())
+    }
+
+    /// Accounts for the time since the last event.
+    fn pass(&mut self) {
+        let took = self.last.elapsed();
+        self.last = Stopwatch::start();
+        let ready = self.children.values().filter(|child| child.is_ready);
+        let (all, running) =
+            ready.fold((0, 0), |(all, running), child| (all + SLOTS, running + child.running.len().min(SLOTS)));
+        if running < all {
+            self.free += took;
+        }
+        if self.has_backlog {
+            self.busy.0 += took.as_secs_f64() * f64::from(u32::try_from(running).unwrap_or(u32::MAX));
+            self.busy.1 += took.as_secs_f64() * f64::from(u32::try_from(all).unwrap_or(u32::MAX));
+        }
+    }
+
+    async fn hear(&mut self, (number, said): Said) -> Result<(), Failed> {
+        self.pass();
+        let Some((what, id)) = said else { return self.died(number).await };
+        let Some(child) = self.children.get_mut(&number) else { return Ok(()) };
+        match &*what {
+            "ready" => child.is_ready = true,
+            "ends" => drop(child.running.remove(&id)),
+            _ => {
+                child.running.insert(id.clone());
+                if let Some(died) = self.waiting.remove(&id) {
+                    self.waits.push(self.free.saturating_sub(died));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A child has ended: what it held waits from now on.
+    async fn died(&mut self, number: usize) -> Result<(), Failed> {
+        let Some(child) = self.children.remove(&number) else { return Ok(()) };
+        self.replace()?;
+        let mut held = child.running.clone();
+        for id in &child.running {
+            *self.deaths.entry(id.clone()).or_default() += 1;
+        }
+        // Its claims stay for three seconds and more.
+        for worker in self.broker.workers(None, 100).await? {
+            let ids = || worker.holds.iter().map(|claim| claim.id.split(['#', '@']).next().unwrap_or_default());
+            if ids().any(|id| child.running.contains(id)) {
+                held.extend(ids().map(str::to_owned));
+            }
+        }
+        // Whatever waited already is killed once more.
+        let died = self.free;
+        self.waiting.extend(held.into_iter().map(|id| (id, died)));
+        Ok(())
+    }
+
+    fn kill_one(&mut self) -> Result<(), Failed> {
+        let ready: Vec<usize> =
+            self.children.iter().filter(|(_, child)| child.is_ready).map(|(number, _)| *number).collect();
+        if let Some(number) = fastrand::choice(&ready)
+            && let Some(child) = self.children.get_mut(number)
+        {
+            child.process.kill()?;
+        }
+        Ok(())
+    }
+}
+
+/// Measures both rounds in queues that nobody else uses.
+pub(crate) async fn measure(first: &str, second: &str, kills: usize) -> Result<(), Failed> {
+    round(first, kills, false).await?;
+    round(second, kills, true).await
+}
+
+async fn round(url: &str, kills: usize, with_poison: bool) -> Result<(), Failed> {
+    let (told, heard) = unbounded_channel();
+    let mut round = Round {
+        url: url.to_owned(),
+        broker: Broker::connect(url).await?,
+        told,
+        children: HashMap::new(),
+        next: 0,
+        free: Duration::ZERO,
+        waiting: HashMap::new(),
+        waits: Vec::new(),
+        deaths: HashMap::new(),
+        poison: HashSet::new(),
+        busy: (0.0, 0.0),
+        has_backlog: false,
+        last: Stopwatch::start(),
+    };
+    for _ in 0..WORKERS {
+        round.replace()?;
+    }
+    play(&mut round, heard, kills, with_poison).await?;
+    tell(round, kills, with_poison).await
+}
+
+async fn play(
+    round: &mut Round,
+    mut heard: UnboundedReceiver<Said>,
+    kills: usize,
+    with_poison: bool,
+) -> Result<(), Failed> {
+    let clock = Clock::system();
+    let (watch, mut killed, mut poisoned, mut bursts) = (Stopwatch::start(), 0, 0, 0);
+    let mut over: Option<Stopwatch> = None;
+    loop {
+        tokio::select! {
+            said = heard.recv() => {
+                round.hear(said.ok_or("nobody is left")?).await?;
+                continue;
+            }
+            () = clock.sleep(LOOK_EVERY) => {}
+        }
+        round.pass();
+        let counts = round.broker.counts(&QueueName::default()).await?;
+        round.has_backlog = counts.ready > 0;
+        if killed == kills {
+            let over = over.get_or_insert_with(Stopwatch::start);
+            if (Counts { dead: 0, ..counts }) == Counts::default() {
+                return Ok(());
+            }
+            if over.elapsed() > PATIENCE {
+                return Err(format!("not all has run: {counts:?}").into());
+            }
+            continue;
+        }
+        if watch.elapsed() >= BURST_EVERY * bursts {
+            bursts += 1;
+            let messages: Result<Vec<Message>, _> = (0..BURST)
+                .map(|_| task::message(fastrand::u32(..LONGEST_MS)).message(round.broker.clock().now()))
+                .collect();
+            round.broker.enqueue(messages?).await?;
+        }
+        if with_poison && watch.elapsed() >= POISON_EVERY * (poisoned + 1) {
+            poisoned += 1;
+            let sent = poison::send(&round.broker).await?;
+            round.poison.insert(sent.message_id.to_string());
+        }
+        if watch.elapsed() >= KILL_EVERY * u32::try_from(killed + 1)? {
+            killed += 1;
+            block_in_place(|| round.kill_one())?;
+        }
+    }
+}
+
+async fn tell(round: Round, kills: usize, with_poison: bool) -> Result<(), Failed> {
+    let name = if with_poison { format!("{kills} kills, and poison") } else { format!("{kills} kills") };
+    let waits = Waits::new(round.waits.clone())?;
+    let late = round.waits.iter().filter(|wait| **wait > Duration::from_secs(5)).count();
+    table::row(
+        &format!("{name}: from a death to the next start, ms: p50, p95, p99, most"),
+        &format!("{:.0}, {:.0}, {:.0}, {:.0}", waits.at(50), waits.at(95), waits.at(99), waits.at(100)),
+    );
+    table::row(&format!("{name}: waits, of them over 5 s"), &format!("{}, {late}", round.waits.len()));
+    table::row(
+        &format!("{name}: busy slots while there is a backlog"),
+        &format!("{:.1} %", 100.0 * round.busy.0 / round.busy.1),
+    );
+    let letters = round.broker.dead_letters(&QueueName::default(), 0, 10_000).await?;
+    let (mut exactly, mut of_kills, mut wrongly) = (0, 0, 0);
+    for letter in &letters {
+        let message = Message::decode(&letter.bytes, letter.died)?;
+        let id = message.message_id.as_str();
+        if round.poison.contains(id) {
+            exactly += usize::from(letter.reason.as_deref() == Some(&*format!("its worker died {MAX_CRASHES} times")));
+        } else if round.deaths.get(id).copied().unwrap_or_default() > MAX_CRASHES {
+            of_kills += 1;
+        } else {
+            wrongly += 1;
+        }
+    }
+    if with_poison {
+        let workers: u32 = round.poison.iter().filter_map(|id| round.deaths.get(id)).sum();
+        table::row(
+            &format!(
+                "{name}: poison sent, ended after exactly {MAX_CRASHES} deaths that count, workers that it killed"
+            ),
+            &format!("{}, {exactly}, {workers}", round.poison.len()),
+        );
+    }
+    table::row(&format!("{name}: innocents that died of another one's deaths"), &wrongly.to_string());
+    table::row(
+        &format!("{name}: tasks whose own workers were killed more than {MAX_CRASHES} times"),
+        &of_kills.to_string(),
+    );
+    Ok(())
+}
