@@ -2,10 +2,13 @@
 #![cfg(feature = "conformance")]
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use common::clock::{Clock, Timestamp};
+use common::clock::{Clock, Stopwatch, Timestamp};
 use common::conformance::Fixture;
-use common::store::Inspect;
+use common::message::{Entries, Message, MessageId};
+use common::queue_name::QueueName;
+use common::store::{Body, Effect, Ending, Inspect, Place, Store as _, Want};
 use common::stores::memory::MemoryStore;
 
 async fn fixture() -> Fixture {
@@ -15,3 +18,45 @@ async fn fixture() -> Fixture {
 }
 
 common::conformance_suite!(fixture);
+
+/// So many that it takes minutes when each looks at all others.
+const MANY: usize = 60_000;
+
+/// It takes a second or two; the rest is for a busy machine.
+const FLAT: Duration = Duration::from_secs(40);
+
+#[tokio::test]
+async fn results_dead_letters_and_cancelled_messages_take_no_longer_when_there_are_many() {
+    let clock = Clock::manual(Timestamp::from_millis(1_800_000_000_000));
+    let store = MemoryStore::new(clock.clone());
+    let queue = QueueName::default();
+    let message = |number: usize| Message {
+        queue_name: queue.clone(),
+        actor_name: "work".into(),
+        args: Vec::new(),
+        kwargs: Entries::default(),
+        options: Entries::default(),
+        message_id: MessageId::from(number.to_string().as_str()),
+        message_timestamp: clock.now(),
+    };
+    let watch = Stopwatch::start();
+    store.enqueue(&(0..MANY).map(message).collect::<Vec<_>>()).await.expect("room");
+    for number in (0..MANY).rev().step_by(3) {
+        let was_there = store.cancel(&queue, &number.to_string(), "by hand").await.expect("it is asked");
+        assert!(was_there.is_some());
+    }
+    let lease = store.join(std::slice::from_ref(&queue)).await.expect("room");
+    let wants = [Want { queue: queue.clone(), count: MANY }];
+    let fetched = store.fetch(&lease, &wants, MANY).await.expect("registered");
+    for (number, delivery) in fetched.deliveries.into_iter().enumerate() {
+        let message = delivery.body.expect("a message");
+        let result = Effect::Store { key: number.to_string(), value: vec![1], ttl: Duration::from_secs(60) };
+        let place = Place::Dead(Body::Message(message), "too late".to_owned());
+        store
+            .finish(&lease, &[Ending { claim: delivery.claim, place, also: vec![result] }])
+            .await
+            .expect("it is asked");
+    }
+    assert_eq!(store.counts(&queue).await.expect("it is asked").dead, MANY);
+    assert!(watch.elapsed() < FLAT, "{:?}", watch.elapsed());
+}
