@@ -102,8 +102,9 @@ impl Writer {
         let mut tries = 0;
         let mut glanced = None;
         let begun = loop {
-            match self.connection.execute_batch("BEGIN IMMEDIATE") {
-                Ok(()) => break Ok(true),
+            let answer = self.connection.prepare_cached("BEGIN IMMEDIATE").and_then(|mut begin| begin.execute([]));
+            match answer {
+                Ok(_) => break Ok(true),
                 Err(error) if is_busy(&error) => {}
                 Err(error) => break Err(told(&error)),
             }
