@@ -105,6 +105,7 @@ impl RedisStore {
             deliveries.extend(found.into_iter().map(|(id, bytes)| delivery(want, &id, bytes, now)));
         }
         let more = self.candidates.learn(&asked, &told);
+        self.ear.fetched(!deliveries.is_empty());
         if is_handed_on {
             self.ear.duty().handed_on();
         }

@@ -114,6 +114,11 @@ impl Keys {
     }
 }
 
+/// Whether a key of a queue tells only of what is delayed in it.
+pub(super) fn is_of_delays(key: &[u8]) -> bool {
+    key.ends_with(b"@due") || key.ends_with(b".DQ")
+}
+
 /// Takes the meaning off the special characters of a pattern.
 pub(super) fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
@@ -138,6 +143,13 @@ mod tests {
         assert_ne!(fleet, Keys::new("other").fleet(&QueueName::default()));
         assert_ne!(fleet, keys.fleet(&QueueName::canonical("mail")));
         assert_eq!(fleet.len(), 36);
+    }
+
+    #[test]
+    fn keys_tell_whether_they_are_of_what_is_delayed() {
+        let (keys, queue) = (Keys::new("n"), QueueName::canonical("mail"));
+        let told = [keys.ready(&queue), keys.held(&queue), keys.due(&queue), keys.inbox(&queue), keys.paused()];
+        assert_eq!(told.map(|key| is_of_delays(key.as_bytes())), [false, false, true, true, false]);
     }
 
     #[test]

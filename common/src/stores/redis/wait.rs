@@ -5,6 +5,9 @@
 //! as nothing else runs on this connection, a busy worker causes no pushes. What was seen empty is so until the server tells
 //! otherwise, and is not looked at again (`wait/known.rs`): with many queues, only those that changed cost anything. Where the
 //! server or a proxy knows no tracking, the lengths are looked at from time to time instead.
+//!
+//! Who waits alone fetches as soon as it hears of something ready, and looks afterwards. Where the last fetch came for nothing,
+//! others wait too and one of them was faster; then a look goes first, which costs the server less.
 
 mod known;
 
@@ -20,7 +23,7 @@ use super::RedisStore;
 use super::candidates::ASKED;
 use super::connection::{Line, Server, silence};
 use super::duty::{Duty, Role};
-use super::keys::Keys;
+use super::keys::{Keys, is_of_delays};
 use super::scripts::read;
 use crate::clock::Timestamp;
 use crate::error::StoreError;
@@ -48,6 +51,8 @@ pub(super) struct Ear {
     is_said: AtomicBool,
     /// Who listens, where many wait.
     duty: Arc<Duty>,
+    /// Whether the last fetch came for nothing: others wait too, and are as fast.
+    is_shared: AtomicBool,
 }
 
 #[derive(Clone, Debug)]
@@ -64,7 +69,8 @@ struct Hearing {
 /// What the server told.
 #[derive(Clone, Debug)]
 enum Change {
-    Queues(Arc<[QueueName]>),
+    /// And whether that may be more than what is delayed in them.
+    Queues(Arc<[QueueName]>, bool),
     /// Everything may have changed.
     All,
     /// The connection is lost, or everything else.
@@ -73,7 +79,18 @@ enum Change {
 
 impl Ear {
     pub(super) fn new(server: Arc<Server>) -> Self {
-        Self { server, hearing: Mutex::default(), is_said: AtomicBool::new(false), duty: Arc::default() }
+        Self {
+            server,
+            hearing: Mutex::default(),
+            is_said: AtomicBool::new(false),
+            duty: Arc::default(),
+            is_shared: AtomicBool::new(true),
+        }
+    }
+
+    /// Learns whether a fetch has brought something.
+    pub(super) fn fetched(&self, is_any: bool) {
+        self.is_shared.store(!is_any, Ordering::Relaxed);
     }
 
     /// The connection; a new one where there is none that works.
@@ -96,8 +113,9 @@ impl Ear {
                         let keys = push.data.into_iter().next().map(read::<Vec<Vec<u8>>>);
                         let keys = keys.and_then(Result::ok).filter(|keys| !keys.is_empty());
                         let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
+                        let is_ready = keys.iter().flatten().any(|key| !is_of_delays(key));
                         match keys.map(|keys| known.changed(&keys)) {
-                            Some(Some(queues)) => Change::Queues(queues.into()),
+                            Some(Some(queues)) => Change::Queues(queues.into(), is_ready),
                             Some(None) => Change::All,
                             None => {
                                 known.forget();
@@ -256,34 +274,50 @@ impl RedisStore {
                 }
                 continue;
             }
-            let is_changed = tokio::select! {
-                is_changed = changed(&mut news, watch) => is_changed,
+            let changed = tokio::select! {
+                changed = changed(&mut news, watch) => changed,
                 // It listens no longer, or for others too.
                 _ = role.changed() => continue,
-                () = pause(LONGEST_PAUSE), if !is_all || is_refused => false,
+                () = pause(LONGEST_PAUSE), if !is_all || is_refused => Changed::Unknown,
             };
-            if !is_changed {
-                duty.reset();
-                return Ok(Some(Wake::Ready));
+            let is_alone = *role.borrow() == Role::All && !self.ear.is_shared.load(Ordering::Relaxed);
+            match changed {
+                Changed::Unknown => {
+                    duty.reset();
+                    return Ok(Some(Wake::Ready));
+                }
+                // Of many queues, a look tells which of them to ask.
+                Changed::Ready if is_alone && watch.len() <= ASKED => return Ok(Some(Wake::Ready)),
+                Changed::Ready | Changed::Other => {}
             }
         }
     }
 }
 
-/// Waits until one of these queues has changed. `false` where the connection is lost, or this one lagged behind: what happened
-/// meanwhile shows a fetch.
-async fn changed(news: &mut broadcast::Receiver<Change>, watch: &[QueueName]) -> bool {
+/// What has changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Changed {
+    /// What is ready in a queue: a fetch shows what it is, and a look before it would only cost the message time.
+    Ready,
+    /// Something else of it, or nobody knows what.
+    Other,
+    /// The connection is lost, or this one lagged behind: what happened meanwhile shows a fetch.
+    Unknown,
+}
+
+/// Waits until one of these queues has changed.
+async fn changed(news: &mut broadcast::Receiver<Change>, watch: &[QueueName]) -> Changed {
     loop {
         match news.recv().await {
-            Ok(Change::Queues(changed)) => {
+            Ok(Change::Queues(changed, is_ready)) => {
                 // Of many, any one is probably among them; a look tells.
                 if watch.len() > ASKED || changed.iter().any(|queue| watch.contains(queue)) {
-                    return true;
+                    return if is_ready { Changed::Ready } else { Changed::Other };
                 }
             }
             // Which queues are paused has changed, perhaps.
-            Ok(Change::All) => return true,
-            Ok(Change::Lost) | Err(_) => return false,
+            Ok(Change::All) => return Changed::Other,
+            Ok(Change::Lost) | Err(_) => return Changed::Unknown,
         }
     }
 }
