@@ -1,6 +1,6 @@
 //! A message that kills its workers, one after the other.
 
-use crate::scene::{Scene, message, times};
+use crate::scene::{Scene, message, note, times, wait_for_end_of_line, wait_for_times};
 use common::{
     clock::Timestamp,
     message::{Message, Raw},
@@ -51,4 +51,60 @@ fn a_message_that_kills_its_workers_dies_alone() {
     let told =
         |worker: &&Process| worker.lines().iter().any(|line| line.contains("no other such message runs beside it"));
     assert!(workers.iter().any(|worker| told(&worker)), "{}", workers[2]);
+}
+
+/// Kills a worker while it holds so many messages and runs so many of them.
+fn kill_amid(scene: &Scene, threads: usize, held: usize, runs: usize) {
+    let victim = scene.worker(threads);
+    let is_running = || victim.lines().iter().filter(|line| line.contains("attempt 1 starts")).count() == runs;
+    assert!(eventually(PATIENCE, || is_running().then_some(())).is_some(), "{victim}");
+    scene.settle("all are fetched", |counts| counts.claimed == held);
+    victim.kill();
+}
+
+/// How many deaths are held against all messages together.
+fn deaths(scene: &Scene) -> u32 {
+    let notes: Vec<String> = scene.redis(&["HVALS", ":default@crashes"]);
+    notes.iter().filter_map(|note| note.split(' ').next()?.parse::<u32>().ok()).sum()
+}
+
+#[test]
+fn what_was_prefetched_is_never_blamed() {
+    let scene = Scene::new();
+    // One slot: one of them runs, and the other one waits, whichever it is.
+    scene.send([scene.hold("gate"), scene.hold("gate")]);
+    for _ in 0..4 {
+        kill_amid(&scene, 1, 2, 1);
+    }
+    let heir = scene.worker(1);
+    heir.wait_for_line("attempt 1 starts");
+    let counted = deaths(&scene);
+    assert!((1..=3).contains(&counted), "of four deaths {counted} count");
+    scene.open("gate");
+    wait_for_times(&heir, "let go", 2);
+    scene.settle_empty();
+    assert_eq!(deaths(&scene), 0);
+}
+
+#[test]
+fn what_several_workers_died_with_costs_a_slot_and_starves_nobody() {
+    let scene = Scene::new();
+    scene.send([scene.hold("gate"), scene.hold("gate")]);
+    // The first death marks them; two more count.
+    for _ in 0..3 {
+        kill_amid(&scene, 4, 2, 2);
+    }
+    let heir = scene.worker(4);
+    heir.wait_for_line("no other such message runs beside it");
+    heir.wait_for_line("attempt 1 starts");
+    scene.send((1..=6).map(note));
+    for number in 1..=6 {
+        wait_for_end_of_line(&heir, &format!("noted {number}"));
+    }
+    assert_eq!(times(&heir, "let go"), 0, "both wait for the gate");
+    let starts = heir.lines().iter().filter(|line| line.contains("hold(") && line.contains("attempt 1 starts")).count();
+    assert_eq!(starts, 1, "only one of the two runs\n{heir}");
+    scene.open("gate");
+    wait_for_times(&heir, "let go", 2);
+    scene.settle_empty();
 }

@@ -9,7 +9,7 @@ use crate::rig::*;
 use crate::work::{die, flaky, gate, say};
 
 /// The scripts, as they are sent.
-const SCRIPTS: [&str; 14] = [
+const SCRIPTS: [&str; 15] = [
     include_str!("../../../common/src/stores/redis/lua/beat.lua"),
     include_str!("../../../common/src/stores/redis/lua/counts.lua"),
     include_str!("../../../common/src/stores/redis/lua/enqueue.lua"),
@@ -23,15 +23,16 @@ const SCRIPTS: [&str; 14] = [
     include_str!("../../../common/src/stores/redis/lua/places.lua"),
     include_str!("../../../common/src/stores/redis/lua/prelude.lua"),
     include_str!("../../../common/src/stores/redis/lua/recover.lua"),
+    include_str!("../../../common/src/stores/redis/lua/start.lua"),
     include_str!("../../../common/src/stores/redis/lua/tidy.lua"),
 ];
 
 /// What the store calls without a script, as a rule of access names it.
-const OUTSIDE: [&str; 6] = ["EVALSHA", "EVAL", "SCAN", "LLEN", "ZRANGE", "CLIENT|TRACKING"];
+const OUTSIDE: [&str; 7] = ["EVALSHA", "EVAL", "SCAN", "SET", "LLEN", "ZRANGE", "CLIENT|TRACKING"];
 
 /// What the work below cannot do without.
-const NEEDED: [&str; 12] =
-    ["EVALSHA", "HDEL", "HGET", "HMGET", "HSET", "LPOP", "LRANGE", "SADD", "SMISMEMBER", "SREM", "ZADD", "ZSCORE"];
+const NEEDED: [&str; 11] =
+    ["EVALSHA", "HDEL", "HMGET", "HSET", "LPOP", "LRANGE", "SADD", "SMISMEMBER", "SREM", "ZADD", "ZSCORE"];
 
 /// Words in quotes that the server knows as commands.
 fn commands(rig: &Rig) -> BTreeSet<String> {
