@@ -13,13 +13,13 @@
 //! dead worker held is back in its queues within two intervals, two intervals rounded up to whole `G`s, and `R`: 4.5 s at once,
 //! 5 s at 300 ms each way, 7 s at 600 ms.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::time::Duration;
 
 use crate::store::{BEAT_INTERVAL, DEAD_AFTER, PYTHON_DEAD_AFTER};
 
-/// How many silent peers one beat shows, at most.
-pub(super) const PAGE: usize = 100;
+/// As many peers are remembered although not all were shown of late.
+const MANY: usize = 10_000;
 
 /// Of so many calls the quickest tells how long the link takes; a stall is longer than that of one call, and shorter than
 /// that of all.
@@ -47,8 +47,6 @@ pub(super) struct Looks {
     took: VecDeque<Duration>,
     /// The sum of all times between looks that were on time.
     watched: Duration,
-    /// Where the next look starts among the silent; there may be many.
-    offset: usize,
     peers: HashMap<String, Look>,
 }
 
@@ -70,13 +68,10 @@ pub(super) enum Fate {
 }
 
 impl Looks {
-    pub(super) fn offset(&self) -> usize {
-        self.offset
-    }
-
     /// Takes in one look, and says who is dead and not settled yet. `at` is when it happened, by a clock that passes evenly,
-    /// and `took` is how long the call took that brought it.
-    pub(super) fn see(&mut self, at: Duration, took: Duration, silent: &[Peer], is_full: bool) -> Vec<Peer> {
+    /// and `took` is how long the call took that brought it. `is_all` tells whether it shows everybody who is silent; who is not
+    /// shown now may be so later, and was silent all the time if its heartbeat is the same then.
+    pub(super) fn see(&mut self, at: Duration, took: Duration, silent: &[Peer], is_all: bool) -> Vec<Peer> {
         let passed = self.last.map_or(Duration::ZERO, |last| at.saturating_sub(last));
         if self.took.len() == REMEMBERED {
             self.took.pop_front();
@@ -87,10 +82,10 @@ impl Looks {
             self.watched += passed;
         }
         self.last = Some(at);
-        if self.offset == 0 && !is_full {
-            self.peers.retain(|id, _| silent.iter().any(|peer| peer.id == *id));
+        if is_all || self.peers.len() > MANY {
+            let shown: HashSet<&str> = silent.iter().map(|peer| &*peer.id).collect();
+            self.peers.retain(|id, _| shown.contains(&**id));
         }
-        self.offset = if is_full { self.offset + PAGE } else { 0 };
         silent.iter().filter(|peer| self.is_dead(peer)).cloned().collect()
     }
 
@@ -120,6 +115,12 @@ impl Looks {
         }
     }
 
+    /// Those of whom nothing more is held by queues that are looked after, as far as they were seen.
+    pub(super) fn swept(&self) -> Vec<Peer> {
+        let swept = self.peers.iter().filter(|(_, look)| look.fate == Fate::Swept);
+        swept.map(|(id, look)| Peer { id: id.clone(), score: look.score.clone(), queues: None }).collect()
+    }
+
     /// After a long time the settled are looked at once more.
     pub(super) fn reopen(&mut self) {
         for look in self.peers.values_mut() {
@@ -141,19 +142,19 @@ mod tests {
     #[test]
     fn three_intervals_without_a_sign_of_life_are_death() {
         let mut looks = Looks::default();
-        assert!(looks.see(BEAT_INTERVAL, QUICK, &[peer("1")], false).is_empty());
-        assert!(looks.see(BEAT_INTERVAL * 2, QUICK, &[peer("1")], false).is_empty());
-        assert_eq!(looks.see(BEAT_INTERVAL * 3, QUICK, &[peer("1")], false), [peer("1")]);
+        assert!(looks.see(BEAT_INTERVAL, QUICK, &[peer("1")], true).is_empty());
+        assert!(looks.see(BEAT_INTERVAL * 2, QUICK, &[peer("1")], true).is_empty());
+        assert_eq!(looks.see(BEAT_INTERVAL * 3, QUICK, &[peer("1")], true), [peer("1")]);
         looks.set_fate(&peer("1"), Fate::Settled);
-        assert!(looks.see(BEAT_INTERVAL * 4, QUICK, &[peer("1")], false).is_empty());
-        assert!(looks.see(BEAT_INTERVAL * 5, QUICK, &[peer("2")], false).is_empty());
+        assert!(looks.see(BEAT_INTERVAL * 4, QUICK, &[peer("1")], true).is_empty());
+        assert!(looks.see(BEAT_INTERVAL * 5, QUICK, &[peer("2")], true).is_empty());
     }
 
     #[test]
     fn late_looks_add_nothing_and_do_not_start_anew() {
         let mut looks = Looks::default();
         for (at, dead) in [(0.0, 0), (1.1, 0), (4.0, 0), (90_000.0, 0), (90_001.1, 1)] {
-            let seen = looks.see(Duration::from_secs_f64(at), QUICK, &[peer("1")], false);
+            let seen = looks.see(Duration::from_secs_f64(at), QUICK, &[peer("1")], true);
             assert_eq!(seen.len(), dead, "at {at}");
         }
     }
@@ -163,7 +164,7 @@ mod tests {
         let mut looks = Looks::default();
         for beat in 0..10 {
             let score = if beat % 2 == 0 { "1" } else { "2" };
-            assert!(looks.see(BEAT_INTERVAL * beat, QUICK, &[peer(score)], false).is_empty());
+            assert!(looks.see(BEAT_INTERVAL * beat, QUICK, &[peer(score)], true).is_empty());
         }
     }
 
@@ -172,7 +173,7 @@ mod tests {
         let mut looks = Looks::default();
         let python = Peer { queues: None, ..peer("1") };
         let deaths = (0..60)
-            .position(|beat| !looks.see(BEAT_INTERVAL * beat, QUICK, std::slice::from_ref(&python), false).is_empty());
+            .position(|beat| !looks.see(BEAT_INTERVAL * beat, QUICK, std::slice::from_ref(&python), true).is_empty());
         assert_eq!(deaths, Some(54));
     }
 
@@ -180,7 +181,7 @@ mod tests {
     fn slow_looks_that_are_regular_count() {
         let (mut looks, took) = (Looks::default(), Duration::from_millis(1_900));
         let every = took + BEAT_INTERVAL / 4;
-        let seen = (1..9).position(|look| !looks.see(every * look, took, &[peer("1")], false).is_empty());
+        let seen = (1..9).position(|look| !looks.see(every * look, took, &[peer("1")], true).is_empty());
         assert_eq!(seen, Some(1), "at the second look it was silent for more than three intervals");
     }
 
@@ -192,7 +193,7 @@ mod tests {
             let took = if look % REMEMBERED == 0 { QUICK } else { stall };
             at += BEAT_INTERVAL + took;
             // Only the quick ones are on time.
-            assert_eq!(looks.see(at, took, &[peer("1")], false).len(), usize::from(look >= 10), "look {look}");
+            assert_eq!(looks.see(at, took, &[peer("1")], true).len(), usize::from(look >= 10), "look {look}");
         }
     }
 }

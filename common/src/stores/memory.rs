@@ -191,7 +191,7 @@ impl Store for MemoryStore {
         let surplus = world.surplus(&lease.worker, held);
         let uptime = self.clock.uptime();
         let (dead, forgotten) = self.with_upkeep(&lease.worker, |upkeep| {
-            (upkeep.looks.see(uptime, Duration::ZERO, &silent, false), upkeep.surplus.forgotten(uptime, surplus))
+            (upkeep.looks.see(uptime, Duration::ZERO, &silent, true), upkeep.surplus.forgotten(uptime, surplus))
         });
         let is_back = !forgotten.is_empty();
         for claim in forgotten {

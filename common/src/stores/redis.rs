@@ -46,6 +46,7 @@ mod handover;
 mod hands;
 mod inspect;
 mod keys;
+mod peers;
 mod record;
 mod recovery;
 mod refusal;
@@ -58,7 +59,7 @@ mod trouble;
 mod upkeep;
 mod wait;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::{Arc, Mutex};
 
@@ -105,6 +106,10 @@ pub struct RedisStore {
     fetching: Trouble,
     /// The steps of upkeep that are refused.
     upkeeping: Trouble,
+    /// The dead whose messages cannot be taken over.
+    recovering: Trouble,
+    /// Those of Python's whose clocks were said to be wrong.
+    wrong_clocks: Mutex<HashSet<String>>,
 }
 
 impl RedisStore {
@@ -127,6 +132,8 @@ impl RedisStore {
             candidates: Candidates::default(),
             fetching: Trouble::new("fetch from"),
             upkeeping: Trouble::new("upkeep:"),
+            recovering: Trouble::new("take over from worker"),
+            wrong_clocks: Mutex::default(),
         };
         let watch = Stopwatch::start();
         match store.time().await {

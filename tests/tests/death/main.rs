@@ -1,6 +1,8 @@
 //! What becomes of messages when a worker dies, or seems to: real processes, real kills.
 #![expect(clippy::unwrap_used, reason = "the helpers of tests are tests too")]
 
+mod clocks;
+mod crowd;
 mod far;
 mod killed;
 mod last;

@@ -84,7 +84,9 @@ async fn goes_without(command: String) -> Option<String> {
     // Somebody died with one message, so there is something to recover.
     rig.put_body("left", &body("left", "say", r#"["left"]"#));
     let _: i64 = rig.redis(&["SADD", ":__acks__.dead-one.default", "left"]);
-    let _: i64 = rig.redis(&["ZADD", ":__heartbeats__", "1", "dead-one"]);
+    for key in [":__heartbeats__", ":@beats"] {
+        let _: i64 = rig.redis(&["ZADD", key, "1", "dead-one"]);
+    }
     let _: i64 = rig.redis(&["HSET", ":@rust", "dead-one", "default"]);
 
     let worker = rig.worker_on(&broker, 1).await;

@@ -5,6 +5,7 @@
 mod batches;
 mod cancelling;
 mod clocks;
+mod crowds;
 mod endings;
 mod fleet;
 mod handover;

@@ -101,9 +101,9 @@ impl Keys {
         claims.strip_prefix(worker)?.strip_prefix('.')
     }
 
-    /// A pattern for all sets of claims of one worker.
-    pub(super) fn claims_pattern(&self, worker: &str) -> String {
-        format!("{}:__acks__.{}.*", escape(&self.namespace), escape(worker))
+    /// The worker, a dot, and what it has fetched from, by the key of its claims.
+    pub(super) fn claims_of_anybody<'a>(&self, key: &'a str) -> Option<&'a str> {
+        key.strip_prefix(&self.namespace)?.strip_prefix(":__acks__.")
     }
 
     /// The virtual worker that claims what only Rust can order in a queue. The same for all members of the fleet, of one
@@ -154,7 +154,7 @@ mod tests {
 
     #[test]
     fn a_pattern_means_its_characters() {
-        assert_eq!(Keys::new("{a}*").claims_pattern("w?"), "{a}\\*:__acks__.w\\?.*");
+        assert_eq!(Keys::new("{a}*").all_claims_pattern(), r"{a}\*:__acks__.*");
     }
 
     #[test]

@@ -1,9 +1,12 @@
 //! What becomes of the dead, and of what they held.
 
+use std::collections::{BTreeMap, HashSet};
 use std::ops::ControlFlow;
+use std::time::Duration;
 
 use super::RedisStore;
 use super::connection::CallError;
+use super::refusal::from_script;
 use super::upkeep::MAX_ROUNDS;
 use crate::error::StoreError;
 use crate::store::{BEAT_INTERVAL, Lease};
@@ -12,82 +15,136 @@ use crate::stores::looks::{Fate, Peer};
 /// How long it is remembered that workers died with a message: seven days.
 pub(super) const REMEMBER_CRASHES_SECONDS: usize = 7 * 24 * 60 * 60;
 
+/// How many of the dead one call takes in, at most.
+const TOGETHER: usize = 100;
+
+/// How many names of queues one call looks through for workers that do not tell theirs.
+const NAMES: usize = 1_000;
+
+/// How often all keys are gone through for claims of Python's dead.
+const SCAN_EVERY: Duration = Duration::from_secs(60);
+
+/// Up to so many deaths in one beat each gets a line of its own.
+const FEW: usize = 10;
+
 impl RedisStore {
-    /// Gives back what the dead held, and forgets them where nothing is left of them; answers how many messages moved.
-    pub(super) async fn recover(&self, lease: &Lease, dead: &[Peer]) -> Result<usize, StoreError> {
-        let mut recovered = 0;
-        let mut may_scan = true;
+    /// Gives back what dead Rust workers held, of all of their queues, and takes them off; answers how many messages moved.
+    pub(super) async fn recover_workers(&self, dead: &[Peer]) -> Result<usize, StoreError> {
+        if dead.is_empty() {
+            return Ok(0);
+        }
+        let started = self.clock.uptime();
+        let (mut moved, mut settled, mut refused) = (0, 0, BTreeMap::new());
+        // What takes longer goes on with the next beat, lest others miss this one's.
+        while settled < dead.len() && self.clock.uptime().saturating_sub(started) < BEAT_INTERVAL {
+            let together = if dead.len() > FEW { TOGETHER } else { 1 };
+            let some = &dead[settled..dead.len().min(settled + together)];
+            let (back, done) = self.recover_some("rust", &[], some, &mut refused).await?;
+            moved += back;
+            settled += done;
+            if let [one] = some
+                && back > 0
+            {
+                let short = one.id.get(..8).unwrap_or(&one.id);
+                tracing::warn!(target: "common::broker", "worker {short} died; {back} that it held are back");
+            }
+        }
+        if dead.len() > FEW && moved > 0 {
+            tracing::warn!(target: "common::broker", "{settled} workers died; {moved} that they held are back");
+        }
+        self.recovering.see(refused, |_| true);
+        Ok(moved)
+    }
+
+    /// Gives back what dead workers of Python held, as far as it lies in queues that are ours to look after; answers how many
+    /// messages moved.
+    pub(super) async fn recover_pythons(&self, lease: &Lease, dead: &[Peer]) -> Result<usize, StoreError> {
+        let open: Vec<Peer> =
+            dead.iter().filter(|peer| self.fate_of_python(lease, peer) == Fate::Open).cloned().collect();
+        let names: Vec<String> = lease.queues.iter().flat_map(|queue| [queue.to_string(), queue.delay()]).collect();
+        let mut moved = 0;
+        for some in open.chunks(TOGETHER) {
+            let mut refused = BTreeMap::new();
+            for names in names.chunks(NAMES) {
+                let mut settled = 0;
+                for _ in 0..MAX_ROUNDS {
+                    let (back, done) = self.recover_some("python", names, &some[settled..], &mut refused).await?;
+                    moved += back;
+                    settled += done;
+                    if settled == some.len() {
+                        break;
+                    }
+                }
+            }
+            for peer in some.iter().filter(|peer| !refused.contains_key(&peer.id)) {
+                self.with_upkeep(&lease.worker, |upkeep| upkeep.peers.pythons.set_fate(peer, Fate::Swept));
+            }
+        }
+        if moved > 0 {
+            tracing::warn!(target: "common::broker", "{} of Python's workers died; {moved} that they held are back", open.len());
+        }
+        self.forget(lease).await?;
+        Ok(moved)
+    }
+
+    /// Forgets those of Python's dead of whom nothing is left. They may hold messages of queues that others look after: their
+    /// heartbeats stay until then. As that means to go through all keys, it is done for all of them at once, and not often.
+    async fn forget(&self, lease: &Lease) -> Result<(), StoreError> {
+        let swept = self.with_upkeep(&lease.worker, |upkeep| upkeep.peers.pythons.swept());
+        let uptime = self.clock.uptime();
+        if swept.is_empty() || !self.with_upkeep(&lease.worker, |upkeep| upkeep.is_time_to_scan(uptime, SCAN_EVERY)) {
+            return Ok(());
+        }
+        let ids: HashSet<&str> = swept.iter().map(|peer| &*peer.id).collect();
+        let mut holding = HashSet::new();
+        let see = |key: &str| {
+            // An id may have dots.
+            let claims = self.keys.claims_of_anybody(key).unwrap_or_default();
+            let ends = claims.match_indices('.').map(|(at, _)| &claims[..at]);
+            holding.extend(ends.filter_map(|id| ids.get(id).copied()));
+            ControlFlow::Continue(())
+        };
+        self.walk(&self.pulse, &self.keys.all_claims_pattern(), see).await?;
+        for some in swept.chunks(TOGETHER) {
+            let mut call = self.script(&self.scripts.forget);
+            for peer in some.iter().filter(|peer| !holding.contains(&*peer.id)) {
+                call.text(&peer.id).text(&peer.score);
+            }
+            call.run::<usize>(&self.pulse).await?;
+            for peer in some {
+                self.with_upkeep(&lease.worker, |upkeep| upkeep.peers.pythons.set_fate(peer, Fate::Settled));
+            }
+        }
+        Ok(())
+    }
+
+    /// One call: how many messages moved, and how many of the dead are dealt with, from the front.
+    async fn recover_some(
+        &self,
+        kind: &str,
+        names: &[String],
+        dead: &[Peer],
+        refused: &mut BTreeMap<String, StoreError>,
+    ) -> Result<(usize, usize), StoreError> {
+        let mut call = self.script(&self.scripts.recover);
+        call.text(kind).count(REMEMBER_CRASHES_SECONDS).duration(BEAT_INTERVAL).count(names.len());
+        for name in names {
+            call.text(name);
+        }
         for peer in dead {
-            let mut fate = self.with_upkeep(&lease.worker, |upkeep| upkeep.looks.fate(peer));
-            if fate == Fate::Open {
-                let (moved, is_done) = self.sweep(lease, peer).await?;
-                recovered += moved;
-                fate = match (is_done, &peer.queues) {
-                    (false, _) => Fate::Open,
-                    (true, None) => Fate::Swept,
-                    (true, Some(_)) => Fate::Settled,
-                };
-            }
-            // A dead Python worker may hold messages of queues that others look after: its heartbeat stays until nothing
-            // is left of it. As that means to look through all keys, it is done for one of them a beat.
-            if fate == Fate::Swept && std::mem::take(&mut may_scan) {
-                if !self.has_claims(&peer.id).await? {
-                    let mut call = self.script(&self.scripts.forget);
-                    call.text(&peer.id).text(&peer.score);
-                    call.run::<bool>(&self.pulse).await?;
-                }
-                fate = Fate::Settled;
-            }
-            self.with_upkeep(&lease.worker, |upkeep| upkeep.looks.set_fate(peer, fate));
+            call.text(&peer.id).text(&peer.score);
         }
-        Ok(recovered)
-    }
-
-    /// Gives back what a dead worker held, as far as it lies in queues that are ours to look after: how many moved, and
-    /// whether that was all.
-    async fn sweep(&self, lease: &Lease, peer: &Peer) -> Result<(usize, bool), StoreError> {
-        let names = match &peer.queues {
-            Some(queues) => queues.clone(),
-            None => lease.queues.iter().flat_map(|queue| [queue.to_string(), queue.delay()]).collect(),
-        };
-        let mut recovered = 0;
-        for _ in 0..MAX_ROUNDS {
-            let mut call = self.script(&self.scripts.recover);
-            call.text(&peer.id).text(&peer.score).count(REMEMBER_CRASHES_SECONDS).duration(BEAT_INTERVAL);
-            call.text(if peer.queues.is_some() { "bury" } else { "" });
-            for name in &names {
-                call.text(name);
+        let (moved, settled, refusals): (usize, usize, Vec<(String, String)>) = match call.run(&self.pulse).await {
+            Ok(answer) => answer,
+            Err(error @ (CallError::NotSent(_) | CallError::Lost(_))) => return Err(error.into()),
+            Err(error) => {
+                let error = StoreError::from(error);
+                refused.extend(dead.iter().map(|peer| (peer.id.clone(), error.clone())));
+                return Ok((0, dead.len()));
             }
-            let (moved, has_more): (usize, bool) = match call.run(&self.pulse).await {
-                Ok(answer) => answer,
-                Err(error @ (CallError::NotSent(_) | CallError::Lost(_))) => return Err(error.into()),
-                Err(error) => {
-                    let error = StoreError::from(error);
-                    tracing::warn!(target: "common::broker", peer = peer.id, "a dead worker's messages stay where they are: {error}");
-                    return Ok((recovered, false));
-                }
-            };
-            recovered += moved;
-            if !has_more {
-                if recovered > 0 {
-                    let short = peer.id.get(..8).unwrap_or(&peer.id);
-                    tracing::warn!(target: "common::broker", "worker {short} died; {recovered} that it held are back");
-                }
-                return Ok((recovered, true));
-            }
-        }
-        Ok((recovered, false))
-    }
-
-    /// Whether there is any set of claims of a worker.
-    async fn has_claims(&self, worker: &str) -> Result<bool, StoreError> {
-        let mut has_any = false;
-        let see = |_: &str| {
-            has_any = true;
-            ControlFlow::Break(())
         };
-        self.walk(&self.pulse, &self.keys.claims_pattern(worker), see).await?;
-        Ok(has_any)
+        refused.extend(refusals.into_iter().map(|(id, text)| (id, from_script(&text))));
+        Ok((moved, settled))
     }
 
     /// Finds registrations that lost their heartbeat.

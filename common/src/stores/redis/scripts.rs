@@ -40,6 +40,7 @@ pub(super) struct Scripts {
     pub(super) duty: Script,
     pub(super) leave: Script,
     pub(super) consumers: Script,
+    pub(super) silent: Script,
     pub(super) handover: Script,
     pub(super) forget: Script,
     pub(super) tidy: Script,
@@ -60,6 +61,7 @@ pub(super) struct Scripts {
 
 const PRELUDE: &str = include_str!("lua/prelude.lua");
 const PLACES: &str = include_str!("lua/places.lua");
+const PEERS: &str = include_str!("lua/peers.lua");
 const LIVE: &str = include_str!("lua/live.lua");
 
 impl Scripts {
@@ -69,12 +71,13 @@ impl Scripts {
             enqueue: Script::new(&[&limits, PRELUDE, PLACES, include_str!("lua/enqueue.lua")]),
             fetch: Script::new(&[&limits, PRELUDE, include_str!("lua/fetch.lua")]),
             finish: Script::new(&[&limits, PRELUDE, PLACES, include_str!("lua/finish.lua")]),
-            beat: Script::new(&[&limits, PRELUDE, PLACES, LIVE, include_str!("lua/beat.lua")]),
+            beat: Script::new(&[&limits, PRELUDE, PLACES, LIVE, PEERS, include_str!("lua/beat.lua")]),
             fleets: Script::new(&[&limits, PRELUDE, PLACES, LIVE, include_str!("lua/fleets.lua")]),
             start: Script::new(&[&limits, PRELUDE, include_str!("lua/start.lua")]),
             recover: Script::new(&[&limits, PRELUDE, PLACES, include_str!("lua/recover.lua")]),
             duty: Script::new(&[&limits, PRELUDE, PLACES, include_str!("lua/duty.lua")]),
             leave: Script::new(&[&limits, PRELUDE, include_str!("lua/leave.lua")]),
+            silent: Script::new(&[&limits, PRELUDE, PEERS, include_str!("lua/silent.lua")]),
             consumers: Script::new(&[&limits, PRELUDE, include_str!("lua/consumers.lua")]),
             handover: Script::new(&[&limits, PRELUDE, PLACES, include_str!("lua/handover.lua")]),
             forget: Script::new(&[&limits, PRELUDE, include_str!("lua/forget.lua")]),

@@ -7,6 +7,7 @@ use redis::Value;
 
 use super::connection::CallError;
 use super::inspect::millis;
+use super::peers::{Look, Peers};
 use super::refusal::from_script;
 use super::scripts::read;
 use super::slices::{Turns, is_many};
@@ -15,7 +16,6 @@ use crate::clock::Timestamp;
 use crate::error::StoreError;
 use crate::queue_name::QueueName;
 use crate::store::{BEAT_INTERVAL, Beat, Claim, DEAD_LETTER_TTL, Ending, Lease, Place, WorkerId};
-use crate::stores::looks::{Looks, PAGE, Peer};
 use crate::stores::surplus::Surplus;
 
 /// Calls of one kind in one beat, at most, while there is more to do than fits one.
@@ -33,7 +33,7 @@ const REMEMBER_WAITING: Duration = Duration::from_secs(60);
 /// What one worker's beats have seen so far.
 #[derive(Debug, Default)]
 pub(super) struct Upkeep {
-    pub(super) looks: Looks,
+    pub(super) peers: Peers,
     /// Where each queue's indexes are compared with their claims next.
     pub(super) cursors: HashMap<QueueName, (String, String)>,
     /// Which of many queues come next, and what is known of them.
@@ -42,8 +42,16 @@ pub(super) struct Upkeep {
     pub(super) surplus: Surplus,
     expired: Option<Duration>,
     tidied: Option<Duration>,
+    scanned: Option<Duration>,
     /// The server's time at the last beat.
     beaten: Option<Timestamp>,
+}
+
+impl Upkeep {
+    /// Whether it is time again to go through all keys; if so, it counts as done.
+    pub(super) fn is_time_to_scan(&mut self, uptime: Duration, every: Duration) -> bool {
+        is_time(&mut self.scanned, uptime, every)
+    }
 }
 
 /// A call that may bring or end claims; over when this is dropped.
@@ -76,9 +84,8 @@ pub(super) struct Seen {
     pub(super) now: Timestamp,
     pub(super) moved: usize,
     pub(super) has_more: bool,
-    silent: Vec<Peer>,
-    /// Whether there are more silent ones than it shows.
-    is_full: bool,
+    /// Who is silent, where the call looked at that.
+    look: Option<Look>,
     claims: Vec<Claim>,
     /// How many heartbeats there are: of workers, here and in Python, and of fleets.
     pub(super) heartbeats: usize,
@@ -96,8 +103,7 @@ impl Seen {
     pub(super) fn add(&mut self, other: Self) {
         self.now = self.now.max(other.now);
         self.moved += other.moved;
-        self.silent.extend(other.silent);
-        self.is_full |= other.is_full;
+        self.look = self.look.take().or(other.look);
         self.claims.extend(other.claims);
         self.unread.extend(other.unread);
         self.next_due = [self.next_due, other.next_due].into_iter().flatten().min();
@@ -175,11 +181,13 @@ impl RedisStore {
         beat.lost = self.settle_claims(lease, held, first.claims, &first.unread).await?;
         let uptime = self.clock.uptime();
         // The looks happened at the server: an answer that was held up on its way is none that came late.
-        let at = first.now.since(Timestamp::EPOCH);
-        let dead = self.with_upkeep(&lease.worker, |upkeep| upkeep.looks.see(at, took, &first.silent, first.is_full));
-        beat.moved += self.recover(lease, &dead).await?;
+        if let Some(look) = first.look {
+            let at = first.now.since(Timestamp::EPOCH);
+            self.name_clocks(first.now, &look.pythons, beat.lost.len());
+            beat.moved += self.bury(lease, at, took, look).await?;
+        }
         if self.with_upkeep(&lease.worker, |upkeep| is_time(&mut upkeep.tidied, uptime, TIDY_EVERY)) {
-            self.with_upkeep(&lease.worker, |upkeep| upkeep.looks.reopen());
+            self.with_upkeep(&lease.worker, |upkeep| upkeep.peers.reopen());
             if let Err(error) = self.tidy().await {
                 tracing::warn!(target: "common::broker", "registrations were not looked at: {error}");
             }
@@ -223,7 +231,7 @@ impl RedisStore {
             } else {
                 call.text("")
             };
-            call.count(upkeep.looks.offset());
+            call.count(upkeep.peers.offset());
             if is_expiring {
                 call.duration(DEAD_LETTER_TTL)
             } else {
@@ -239,7 +247,7 @@ impl RedisStore {
         let now = Timestamp::from_millis(read(next())?);
         let moved = read(next())?;
         let has_more = read(next())?;
-        let silent: Vec<(Vec<u8>, String, String)> = read(next())?;
+        let look: Vec<Value> = read(next())?;
         let refusals: Vec<String> = read(next())?;
         let is_registered = read(next())?;
         let heartbeats = read(next())?;
@@ -281,8 +289,7 @@ impl RedisStore {
             now,
             moved,
             has_more,
-            is_full: silent.len() >= PAGE,
-            silent: silent.into_iter().filter_map(peer).collect(),
+            look: Look::read(look)?,
             claims,
             heartbeats,
             unread,
@@ -342,13 +349,4 @@ fn place(error: &StoreError) -> String {
         StoreError::Denied { key, .. } | StoreError::Foreign { key, .. } => key.clone(),
         _ => String::new(),
     }
-}
-
-/// A silent one, unless it is a fleet: that one has no life of its own.
-fn peer((id, score, registration): (Vec<u8>, String, String)) -> Option<Peer> {
-    if registration.starts_with('@') {
-        return None;
-    }
-    let queues = (!registration.is_empty()).then(|| registration.split(' ').map(str::to_owned).collect());
-    Some(Peer { id: String::from_utf8_lossy(&id).into_owned(), score, queues })
 }

@@ -14,7 +14,7 @@ use crate::clock::Timestamp;
 use crate::error::StoreError;
 use crate::queue_name::QueueName;
 use crate::store::{BEAT_INTERVAL, Beat, Claim, DEAD_LETTER_TTL, Ending, Lease, Place, WorkerId};
-use crate::stores::looks::{Looks, PAGE, Peer};
+use crate::stores::looks::{Looks, Peer};
 use crate::stores::surplus::Surplus;
 
 /// Rows that one transaction moves at most, so that nobody waits long for it.
@@ -22,6 +22,9 @@ const CHUNK: usize = 1_000;
 
 /// Transactions of one kind in one beat, at most, while there is more to do than fits one.
 const MAX_ROUNDS: usize = 100;
+
+/// How many silent peers one look shows, at most: a whole host's that died at once.
+const PAGE: usize = 10_000;
 
 /// How often what has expired is looked for.
 const EXPIRE_EVERY: Duration = Duration::from_secs(60);
@@ -80,15 +83,15 @@ impl SqliteStore {
     pub(super) async fn beat_once(&self, lease: &Lease, held: &[Claim], waiting: &[Claim]) -> Result<Beat, StoreError> {
         let (now, started) = (self.clock.now(), self.clock.uptime());
         let waiting = rows(waiting);
-        let (offset, is_expiring) = self.with_upkeep(&lease.worker, |upkeep| {
+        let is_expiring = self.with_upkeep(&lease.worker, |upkeep| {
             let uptime = self.clock.uptime();
             let is_time = upkeep.expired.is_none_or(|last| uptime.saturating_sub(last) >= EXPIRE_EVERY);
             if is_time {
                 upkeep.expired = Some(uptime);
             }
-            (upkeep.looks.offset(), is_time)
+            is_time
         });
-        let seen = self.look_after(lease, waiting.clone(), offset, is_expiring).await?;
+        let seen = self.look_after(lease, waiting.clone(), is_expiring).await?;
         let took = self.clock.uptime().saturating_sub(started);
         let mut moved = seen.moved;
         let mut has_more = seen.has_more;
@@ -96,7 +99,7 @@ impl SqliteStore {
             if !has_more {
                 break;
             }
-            let again = self.look_after(lease, waiting.clone(), offset, is_expiring).await?;
+            let again = self.look_after(lease, waiting.clone(), is_expiring).await?;
             moved += again.moved;
             has_more = again.has_more;
         }
@@ -111,7 +114,7 @@ impl SqliteStore {
         let watched = uptime.saturating_sub(self.writing.waited());
         let (dead, forgotten) = self.with_upkeep(&lease.worker, |upkeep| {
             upkeep.alike = seen.alike;
-            let dead = upkeep.looks.see(watched, took, &seen.silent, seen.silent.len() >= PAGE);
+            let dead = upkeep.looks.see(watched, took, &seen.silent, seen.silent.len() < PAGE);
             (dead, upkeep.surplus.forgotten(uptime, surplus))
         });
         if !forgotten.is_empty() {
@@ -127,13 +130,7 @@ impl SqliteStore {
     }
 
     /// Shows that the worker lives, and moves what is due.
-    async fn look_after(
-        &self,
-        lease: &Lease,
-        waiting: Option<String>,
-        offset: usize,
-        is_expiring: bool,
-    ) -> Result<Seen, StoreError> {
+    async fn look_after(&self, lease: &Lease, waiting: Option<String>, is_expiring: bool) -> Result<Seen, StoreError> {
         // Each is a sign of life of its own: a beat may take longer than others wait for one.
         let now = self.clock.now();
         let (namespace, lease, bell) = (self.namespace.clone(), lease.clone(), self.bell.clone());
@@ -157,7 +154,7 @@ impl SqliteStore {
             if moved > 0 {
                 bell.ask();
             }
-            let silent = silent(connection, &namespace, lease.worker.as_str(), now, offset)?;
+            let silent = silent(connection, &namespace, lease.worker.as_str(), now)?;
             let claims = claims(connection, &namespace, lease.worker.as_str())?;
             let alike = alike(connection, &namespace, lease.worker.as_str())?;
             Ok(Seen { moved, has_more, alike, silent, claims })
@@ -250,19 +247,13 @@ fn expire_stored(connection: &Connection, now: Timestamp) -> rusqlite::Result<us
 }
 
 /// The others that have not beaten for an interval, or beat ahead of time.
-fn silent(
-    connection: &Connection,
-    namespace: &str,
-    but: &str,
-    now: Timestamp,
-    offset: usize,
-) -> rusqlite::Result<Vec<Peer>> {
+fn silent(connection: &Connection, namespace: &str, but: &str, now: Timestamp) -> rusqlite::Result<Vec<Peer>> {
     let interval = i64::try_from(BEAT_INTERVAL.as_millis()).unwrap_or(i64::MAX);
     let mut silent = connection.prepare_cached(
         "SELECT name, beat FROM workers WHERE namespace = ? AND name <> ? AND abs(? - beat) > ?
-         ORDER BY id LIMIT ? OFFSET ?",
+         ORDER BY id LIMIT ?",
     )?;
-    let found = silent.query_map(params![namespace, but, now.as_millis(), interval, PAGE, offset], |row| {
+    let found = silent.query_map(params![namespace, but, now.as_millis(), interval, PAGE], |row| {
         Ok(Peer { id: row.get(0)?, score: row.get::<_, i64>(1)?.to_string(), queues: Some(Vec::new()) })
     });
     found?.collect()

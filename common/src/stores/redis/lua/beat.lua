@@ -1,8 +1,8 @@
 -- One beat of a worker: it lives, and all upkeep of some of its queues, whose fleets live.
 -- ARGV: now, worker, its queues joined by spaces (or '' where it is registered already), interval (or '' where nobody looks at
---   peers), offset among the silent, how long dead letters are kept (or ''),
+--   peers), offset among Python's silent workers and fleets, how long dead letters are kept (or ''),
 --   then per queue: name, fleet, cursor in the due index, cursor in the held one
--- Answers: now, moved, more to do?, silent peers (id, score, registration)*, refusals, registered?, how many heartbeats there are,
+-- Answers: now, moved, more to do?, who is silent (below), refusals, registered?, how many heartbeats there are,
 --   then per queue: {own claims, time of the next due message or '', both cursors, something to fetch?, own claims that were
 --   cancelled}
 local worker, interval, keep = ARGV[2], tonumber(ARGV[4]), tonumber(ARGV[6])
@@ -282,23 +282,48 @@ for at = 7, #ARGV, 4 do
   queues[#queues + 1] = is_busy and look_after(at) or { {}, '', '0', '0', 0, {} }
 end
 
--- Only who has been silent for an interval (or runs ahead by one) is worth a look; reading everybody would cost n squared.
-local peers = {}
-if interval then
-  peers = call('ZRANGEBYSCORE', HEARTBEATS, '-inf', '(' .. string.format('%.0f', now - interval), 'WITHSCORES',
-    'LIMIT', ARGV[5], 100)
-  local ahead = call('ZRANGEBYSCORE', HEARTBEATS, '(' .. string.format('%.0f', now + interval), '+inf', 'WITHSCORES',
-    'LIMIT', ARGV[5], 100)
-  for _, part in ipairs(ahead) do peers[#peers + 1] = part end
-end
-local silent, ids = {}, {}
-for i = 1, #peers, 2 do ids[#ids + 1] = peers[i] end
-for i, registration in ipairs(#ids > 0 and call('HMGET', RUST, unpack(ids)) or {}) do
-  silent[#silent + 1] = peers[2 * i - 1]
-  silent[#silent + 1] = peers[2 * i]
-  silent[#silent + 1] = registration or ''
+-- A fleet that nobody renews any more and that holds nothing is worth nothing: no sender trusts it. What an index may still name was
+-- taken over by Python. One that holds something stays for Python's upkeep, or for the next worker of its queue.
+local function take_off(fleet, queue)
+  if call('EXISTS', claims(fleet, queue), claims(fleet, queue .. '.DQ')) > 0 then return false end
+  call('ZREM', HEARTBEATS, fleet)
+  call('HDEL', RUST, fleet)
+  redis.pcall('UNLINK', key(queue .. '@due'), key(queue .. '@held'))
+  return true
 end
 
-local answer = { string.format('%.0f', now), moved, more, silent, refusals, is_registered, call('ZCARD', HEARTBEATS) }
+-- A page of all others that are silent: Python's workers and senders, and fleets. Answers (who, when)* of Python's, and where the next page
+-- begins.
+local function others(offset)
+  local found, old = silent(HEARTBEATS, interval, offset, PAGE)
+  local ids, pythons, gone = {}, {}, 0
+  for i = 1, #found, 2 do ids[#ids + 1] = found[i] end
+  if #ids == 0 then return pythons, 0 end
+  for i, registration in ipairs(call('HMGET', RUST, unpack(ids))) do
+    local when = found[2 * i]
+    if not registration then
+      pythons[#pythons + 1], pythons[#pythons + 2] = ids[i], when
+    elseif registration:sub(1, 1) == '@' and now - when > FRESH then
+      local ok, is_gone = attempt(take_off, ids[i], registration:sub(2))
+      if ok and is_gone then gone = gone + 1 end
+    end
+  end
+  return pythons, old == PAGE and offset + old - gone or 0
+end
+
+-- Silent Rust workers, how many of those there are, and how many others; then Python's, and where their next page begins.
+local look = {}
+if interval then
+  local workers, total = silent(BEATS, interval, 0, PAGE)
+  local alive = 0
+  if total == PAGE then
+    total = call('ZCOUNT', BEATS, '-inf', '(' .. score(now - interval))
+    alive = call('ZCARD', BEATS) - total
+  end
+  local pythons, offset = others(tonumber(ARGV[5]))
+  look = { workers, total, alive, pythons, offset }
+end
+
+local answer = { string.format('%.0f', now), moved, more, look, refusals, is_registered, call('ZCARD', HEARTBEATS) }
 for _, queue in ipairs(queues) do answer[#answer + 1] = queue end
 return answer

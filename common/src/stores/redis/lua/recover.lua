@@ -1,12 +1,18 @@
--- Gives back what a dead worker held: to the head of its queue, or, if it was cancelled, to the dead letters.
--- ARGV: now, the dead one, the score that was seen, seconds that deaths are remembered, the time between two beats, 'bury' if
---   its heartbeat goes once nothing is left, then the names of queues
--- Answers: how many moved, and whether there is more; nothing where the score has changed: it lives.
-local dead, score, remember, interval = ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5])
-if call('ZSCORE', HEARTBEATS, dead) ~= score then return { 0, 0 } end
+-- Gives back what dead workers held: to the heads of their queues, or, if it was cancelled, to the dead letters. One call takes in
+-- as many of them as it has time for.
+-- ARGV: now, 'rust' or 'python', seconds that deaths are remembered, the time between two beats, how many names of queues, the
+--   names (for Python's, which do not tell theirs), then per dead one: id, the score that was seen
+-- Answers: how many messages moved, how many of the dead are dealt with (from the front), the refusals (id, refusal)*. Nothing
+-- happens to one whose score has changed: it lives.
+local is_rust, remember, interval = ARGV[2] == 'rust', ARGV[3], tonumber(ARGV[4])
+local lives = is_rust and BEATS or HEARTBEATS
 call('ZREM', HEARTBEATS, '')
 
-local moved, more = 0, 0
+local moved, refusals = 0, {}
+-- What is left of the time of this call, in messages; to look through ten empty queues takes about as long as to move one.
+local budget, EMPTY = CHUNK, 10
+-- The one that is dealt with.
+local dead, score
 
 -- Notes of messages that Python has acknowledged since; a few are looked for with every recovery.
 local STALE = 20
@@ -57,8 +63,9 @@ end
 -- Removals cannot be taken back, so they come last, and are shown to be allowed before anything is written.
 local function recover(name)
   local held = claims(dead, name)
-  local ids = call('SRANDMEMBER', held, CHUNK)
+  local ids = call('SRANDMEMBER', held, math.max(math.floor(budget), 1))
   if #ids == 0 then return end
+  budget = budget - #ids
   local crashes = key(name .. '@crashes')
   call('SREM', held, '')
   call('HDEL', bodies(name), '')
@@ -92,19 +99,56 @@ local function recover(name)
     call('HDEL', crashes, unpack(buried))
     if is_any_cancelled then call('HDEL', cancelled, unpack(buried)) end
   end
-  if #ids == CHUNK then more = 1 end
 end
 
-for at = 7, #ARGV do
-  local ok, refusal = attempt(recover, ARGV[at])
-  if not ok then return { err = refusal } end
+local function registered()
+  local names = {}
+  for name in (call('HGET', RUST, dead) or ''):gmatch('%S+') do names[#names + 1] = name end
+  return names
 end
-if ARGV[6] == 'bury' and more == 0 then
-  for at = 7, #ARGV do
-    if call('SCARD', claims(dead, ARGV[at])) > 0 then return { moved, 1 } end
+
+-- Whether one is dealt with: nothing is left of it in these queues, or what is left is refused.
+local function settle(names)
+  if call('ZSCORE', lives, dead) ~= score then return true end
+  reports = nil
+  names = names or registered()
+  budget = budget - 1 - #names / EMPTY
+  local is_refused = false
+  for from = 1, #names, CHUNK do
+    local sets, to = {}, math.min(from + CHUNK - 1, #names)
+    for i = from, to do sets[#sets + 1] = claims(dead, names[i]) end
+    -- Of most queues nothing is held.
+    if call('EXISTS', unpack(sets)) > 0 then
+      for i = from, to do
+        local ok, refusal = attempt(recover, names[i])
+        if not ok then
+          refusals[#refusals + 1], refusals[#refusals + 2] = dead, refusal
+          is_refused = true
+        elseif call('EXISTS', sets[i - from + 1]) == 1 then
+          return false
+        end
+      end
+    end
   end
-  call('ZREM', HEARTBEATS, dead)
-  call('ZREM', BEATS, dead)
-  call('HDEL', RUST, dead)
+  -- Found empty and taken off in one step: it may have woken, and fetch.
+  if is_rust and not is_refused then
+    call('ZREM', HEARTBEATS, dead)
+    call('ZREM', BEATS, dead)
+    call('HDEL', RUST, dead)
+  end
+  return true
 end
-return { moved, more }
+
+local first = 6 + tonumber(ARGV[5])
+local names
+if not is_rust then
+  names = {}
+  for at = 6, first - 1 do names[#names + 1] = ARGV[at] end
+end
+local settled = 0
+for at = first, #ARGV, 2 do
+  dead, score = ARGV[at], ARGV[at + 1]
+  if budget <= 0 or not settle(names) then break end
+  settled = settled + 1
+end
+return { moved, settled, refusals }
