@@ -29,10 +29,10 @@ const MANY: usize = 1_000;
 const QUEUES: usize = 200;
 
 impl RedisStore {
-    /// Hands over what only Rust can order, of all queues of a worker that nobody else consumes. It has left already, and its
-    /// last beat was at `beaten`, by the server's time.
-    pub(super) async fn hand_over(&self, lease: &Lease, beaten: Timestamp) {
-        match self.hand_over_forsaken(lease, beaten).await {
+    /// Hands over what only Rust can order, of all queues of a worker that nobody else consumes. It `left` at this time, by the
+    /// server's clock: what shows signs of life since is somebody else's.
+    pub(super) async fn hand_over(&self, lease: &Lease, left: Timestamp) {
+        match self.hand_over_forsaken(lease, left).await {
             Ok(moved) if moved >= MANY => {
                 tracing::info!(target: "common::broker", "the last Rust worker leaves: {moved} messages with a delay or a priority went back to the lists");
             }
@@ -47,19 +47,19 @@ impl RedisStore {
     }
 
     /// Answers how many messages it was.
-    async fn hand_over_forsaken(&self, lease: &Lease, beaten: Timestamp) -> Result<usize, CallError> {
+    async fn hand_over_forsaken(&self, lease: &Lease, left: Timestamp) -> Result<usize, CallError> {
         let mut moved = 0;
         let queues = self.forsaken(lease).await?;
-        let mut left = queues.as_slice();
-        while !left.is_empty() {
+        let mut rest = queues.as_slice();
+        while !rest.is_empty() {
             let mut call = self.script(&self.scripts.handover);
-            call.number(beaten.as_millis());
-            for queue in left.iter().take(QUEUES) {
+            call.number(left.as_millis());
+            for queue in rest.iter().take(QUEUES) {
                 call.text(queue.as_str()).text(&self.keys.fleet(queue));
             }
             let (some, done, refusals): (usize, usize, Vec<(String, String)>) = call.run(&self.pulse).await?;
             moved += some;
-            left = left.get(done..).unwrap_or_default();
+            rest = rest.get(done..).unwrap_or_default();
             for (queue, text) in refusals {
                 let error = from_script(&text);
                 tracing::warn!(target: "common::broker", "what is delayed in {queue} stays with Rust's workers: {error}");

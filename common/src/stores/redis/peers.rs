@@ -96,7 +96,7 @@ fn peers(value: Value, is_rust: bool) -> Result<Vec<Peer>, StoreError> {
 fn share(worker: &str, silent: usize, alive: usize) -> (usize, usize) {
     // Ids are random, so their sums are spread well enough.
     let place = worker.bytes().fold(0_usize, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into()));
-    let count = (silent * TIMES).div_ceil(alive.max(1)).max(PAGE).min(MOST).min(silent);
+    let count = (silent * TIMES).div_ceil(alive.max(1)).clamp(PAGE, MOST).min(silent);
     (place % silent.max(1), count)
 }
 

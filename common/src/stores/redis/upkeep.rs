@@ -1,9 +1,11 @@
 //! The beat: one call that does all upkeep of a worker's queues, and what Rust makes of its answer.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use redis::Value;
+use tokio::sync::Mutex;
 
 use super::connection::CallError;
 use super::inspect::millis;
@@ -43,8 +45,8 @@ pub(super) struct Upkeep {
     expired: Option<Duration>,
     tidied: Option<Duration>,
     scanned: Option<Duration>,
-    /// The server's time at the last beat.
-    beaten: Option<Timestamp>,
+    /// Held by a beat from its first call to its last one.
+    beating: Arc<Mutex<()>>,
 }
 
 impl Upkeep {
@@ -136,10 +138,13 @@ impl RedisStore {
     }
 
     pub(super) async fn leave_queues(&self, lease: &Lease) -> Result<(), StoreError> {
-        let beaten = self.with_upkeep(&lease.worker, |upkeep| upkeep.beaten);
+        // A beat that is under way would show signs of life of a worker that has left.
+        let beating = self.with_upkeep(&lease.worker, |upkeep| Arc::clone(&upkeep.beating));
+        let _last_beat = beating.lock().await;
         self.drop_upkeep(&lease.worker);
         self.end_duty().await;
         let slices: Vec<_> = lease.queues.chunks(CHUNK).collect();
+        let mut left = None;
         for (at, slice) in slices.iter().enumerate() {
             let is_last = at + 1 == slices.len();
             let mut call = self.script(&self.scripts.leave);
@@ -147,20 +152,23 @@ impl RedisStore {
             for queue in *slice {
                 call.text(queue.as_str());
             }
-            let is_empty: bool = call.run(&self.pulse).await?;
-            if !is_empty {
+            let time: String = call.run(&self.pulse).await?;
+            left = time.parse().ok().map(Timestamp::from_millis);
+            if left.is_none() {
                 tracing::warn!(target: "common::broker", worker = ?lease.worker, "left with claims; others will find it dead and recover them");
                 return Ok(());
             }
         }
-        if let Some(beaten) = beaten {
+        if let Some(left) = left {
             // Once it is off: of two that leave at the same time, the later one finds nobody.
-            self.hand_over(lease, beaten).await;
+            self.hand_over(lease, left).await;
         }
         Ok(())
     }
 
     pub(super) async fn beat_once(&self, lease: &Lease, held: &[Claim], waiting: &[Claim]) -> Result<Beat, StoreError> {
+        let beating = self.with_upkeep(&lease.worker, |upkeep| Arc::clone(&upkeep.beating));
+        let _beat = beating.lock().await;
         let started = self.clock.uptime();
         let is_expiring = self.with_upkeep(&lease.worker, |upkeep| is_time(&mut upkeep.expired, started, EXPIRE_EVERY));
         let first = self.look_after(lease, held, is_expiring).await?;
@@ -284,7 +292,6 @@ impl RedisStore {
                 }
             });
         }
-        self.with_upkeep(&lease.worker, |upkeep| upkeep.beaten = upkeep.beaten.max(Some(now)));
         Ok(Seen {
             now,
             moved,

@@ -75,8 +75,7 @@ impl Places {
                     && other.queues.contains(&queue)
                     && now.since(other.beat) <= BEAT_INTERVAL * DEAD_AFTER
             };
-            let is_renewed = self.fleets.get(&queue).is_some_and(|beat| *beat > self.workers[worker].beat);
-            if !is_renewed && !self.workers.iter().any(consumes) {
+            if !self.workers.iter().any(consumes) {
                 self.hand_over(&queue);
             }
         }

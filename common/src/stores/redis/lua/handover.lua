@@ -1,9 +1,9 @@
 -- Hands over to dramatiq's lists what only Rust orders in some queues, as much as one call has time for; a fleet of which nothing
 -- is left is taken off.
--- ARGV: now, the last beat of the worker that leaves, then per queue: name, fleet
+-- ARGV: now, when the last worker was taken off, then per queue: name, fleet
 -- Answers: how many messages were handed over, how many queues are dealt with (from the front), refusals (queue, refusal)*.
 -- Nothing happens to a queue for which a Rust worker has beaten since.
-local beaten = tonumber(ARGV[2])
+local left = tonumber(ARGV[2])
 local moved, refusals = 0, {}
 -- What is left of the time of this call, in messages.
 local budget = CHUNK
@@ -62,7 +62,7 @@ end
 -- Whether a queue is dealt with: nothing is left with its fleet, or it is not ours to hand over.
 local function hand_over(queue, fleet)
   local beat = call('ZSCORE', HEARTBEATS, fleet)
-  if beat and tonumber(beat) > beaten then return true end
+  if beat and tonumber(beat) > left then return true end
   -- From now on it is stale for every sender, and for Python as well, should this be the last that anybody does for it.
   if beat then call('ZADD', HEARTBEATS, 1, fleet) end
   for _, step in ipairs({ hand_over_due, hand_over_held }) do
