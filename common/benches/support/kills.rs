@@ -20,7 +20,7 @@ use common::broker::Broker;
 use common::clock::{Clock, Stopwatch};
 use common::message::Message;
 use common::queue_name::QueueName;
-use common::store::{Counts, MAX_CRASHES};
+use common::store::{Counts, Location, MAX_CRASHES};
 use common::worker::Worker;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::block_in_place;
@@ -44,6 +44,15 @@ const POISON_EVERY: Duration = Duration::from_secs(10);
 /// A burst of tasks, and how often one comes: a little less than they can run beside the kills.
 const BURST: usize = 36;
 const BURST_EVERY: Duration = Duration::from_secs(10);
+
+/// How many bodies of a queue a search goes through.
+const DEPTH: usize = 1_000;
+
+/// How soon a message runs again.
+const PROMISED: Duration = Duration::from_secs(5);
+
+/// Who has not beaten for so long is dead, or nearly.
+const SILENT: Duration = Duration::from_secs(2);
 
 /// How often the queue is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
@@ -119,6 +128,17 @@ impl Drop for Child {
     }
 }
 
+/// Where a message is that has waited for too long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Late {
+    /// Nobody has found its worker dead.
+    WithTheDead,
+    /// In the queue, or delayed.
+    InTheQueue,
+    /// Another worker has fetched it.
+    Prefetched,
+}
+
 /// One round, and what was seen of it.
 struct Round {
     url: String,
@@ -131,6 +151,9 @@ struct Round {
     /// What a dead worker held, and how long some slot had been free when it died.
     waiting: HashMap<String, Duration>,
     waits: Vec<Duration>,
+    /// Where those were that had waited for [`PROMISED`].
+    late: HashMap<String, Late>,
+    seen: Vec<Late>,
     /// How many workers died while they ran a message.
     deaths: HashMap<String, u32>,
     poison: HashSet<String>,
@@ -173,12 +196,18 @@ impl Round {
             "ends" => drop(child.running.remove(&id)),
             _ => {
                 child.running.insert(id.clone());
+                self.note_late(&id);
                 if let Some(died) = self.waiting.remove(&id) {
                     self.waits.push(self.free.saturating_sub(died));
                 }
             }
         }
         Ok(())
+    }
+
+    /// It has started: where it was when it was late counts once.
+    fn note_late(&mut self, id: &str) {
+        self.seen.extend(self.late.remove(id));
     }
 
     /// A child has ended: what it held waits from now on.
@@ -199,6 +228,24 @@ impl Round {
         // Whatever waited already is killed once more.
         let died = self.free;
         self.waiting.extend(held.into_iter().map(|id| (id, died)));
+        Ok(())
+    }
+
+    /// Where those are that have waited for too long, seen once each.
+    async fn look_for_late(&mut self) -> Result<(), Failed> {
+        let is_late = |(_, died): &(&String, &Duration)| self.free.saturating_sub(**died) > PROMISED;
+        let ids: Vec<String> = self.waiting.iter().filter(is_late).map(|(id, _)| id.clone()).collect();
+        for id in ids.into_iter().filter(|id| !self.late.contains_key(id)).collect::<Vec<_>>() {
+            let workers = self.broker.workers(None, 100).await?;
+            let found = self.broker.find(&id, DEPTH).await?;
+            let is_dead = |holder: &str| workers.iter().all(|worker| worker.id != holder || worker.silent_for > SILENT);
+            let late = match found.first().map(|sighting| &sighting.location) {
+                Some(Location::Claimed { worker, .. }) if is_dead(worker) => Late::WithTheDead,
+                Some(Location::Claimed { .. }) => Late::Prefetched,
+                _ => Late::InTheQueue,
+            };
+            self.late.insert(id, late);
+        }
         Ok(())
     }
 
@@ -231,6 +278,8 @@ async fn round(url: &str, kills: usize, with_poison: bool) -> Result<(), Failed>
         free: Duration::ZERO,
         waiting: HashMap::new(),
         waits: Vec::new(),
+        late: HashMap::new(),
+        seen: Vec::new(),
         deaths: HashMap::new(),
         poison: HashSet::new(),
         busy: (0.0, 0.0),
@@ -264,6 +313,7 @@ async fn play(
         round.pass();
         let counts = round.broker.counts(&QueueName::default()).await?;
         round.has_backlog = counts.ready > 0;
+        round.look_for_late().await?;
         if killed == kills {
             let over = over.get_or_insert_with(Stopwatch::start);
             if (Counts { dead: 0, ..counts }) == Counts::default() {
@@ -296,12 +346,24 @@ async fn play(
 async fn tell(round: Round, kills: usize, with_poison: bool) -> Result<(), Failed> {
     let name = if with_poison { format!("{kills} kills, and poison") } else { format!("{kills} kills") };
     let waits = Waits::new(round.waits.clone())?;
-    let late = round.waits.iter().filter(|wait| **wait > Duration::from_secs(5)).count();
+    let late = round.waits.iter().filter(|wait| **wait > PROMISED).count();
+    let at = |place: Late| round.seen.iter().filter(|seen| **seen == place).count();
     table::row(
         &format!("{name}: from a death to the next start, ms: p50, p95, p99, most"),
         &format!("{:.0}, {:.0}, {:.0}, {:.0}", waits.at(50), waits.at(95), waits.at(99), waits.at(100)),
     );
-    table::row(&format!("{name}: waits, of them over 5 s"), &format!("{}, {late}", round.waits.len()));
+    table::row(
+        &format!(
+            "{name}: waits; over 5 s; where those were after 5 s: with the dead, in the queue, prefetched by another worker"
+        ),
+        &format!(
+            "{}; {late}; {}, {}, {}",
+            round.waits.len(),
+            at(Late::WithTheDead),
+            at(Late::InTheQueue),
+            at(Late::Prefetched)
+        ),
+    );
     table::row(
         &format!("{name}: busy slots while there is a backlog"),
         &format!("{:.1} %", 100.0 * round.busy.0 / round.busy.1),
