@@ -29,6 +29,10 @@
 //! What waits for a worker that knows its actor is left to Python as well: while a worker of Python may be alive, it lies in the
 //! list of the delay queue, under a name that says until when. dramatiq runs what it finds there without an eta at once.
 //!
+//! Python's workers compare the time of a heartbeat with their own clocks. One that is a minute ahead, or more, takes every worker for
+//! dead that lives, again and again, and what those run is run twice; nothing on its wire hinders it. The first worker that sees such
+//! a heartbeat names its owner and by how much it is ahead, once, as a warning. Rust's workers go by the server's clock alone.
+//!
 //! Every move is one script (`redis/lua`): isolated, but not rolled back by the server, so each step looks first and knows
 //! how to take its writes back. A worker holds a message while its claim *and* the body are there. Nothing of a new body
 //! ever goes under an id that is in use; only what was not run keeps id and bytes.
