@@ -34,6 +34,10 @@ const AIMED: u64 = 65;
 /// What happens mostly in a long one.
 const DEATHS: [Kind; 6] = [Kind::Join, Kind::Join, Kind::Fetch, Kind::Start, Kind::Crash, Kind::Ticks];
 
+/// The same where Python takes part, in every other long one: what a silent worker holds is taken over by Python's upkeep.
+const FORSAKEN: [Kind; 6] =
+    [Kind::Join, Kind::EnqueueSeveral, Kind::Fetch, Kind::Crash, Kind::Minute, Kind::PythonMaintain];
+
 /// One sequence of so many ends with a look at everything; all others with numbers.
 const LOOKS: u64 = 4;
 
@@ -156,6 +160,8 @@ pub fn seed_for(kinds: &[Kind], pair: (Kind, Kind), round: u64) -> u64 {
 struct Draw {
     random: Random,
     length: usize,
+    /// What happens mostly, where it is long.
+    is_forsaken: bool,
     kinds: Vec<Kind>,
     /// The sum of their weights.
     weights: u64,
@@ -169,7 +175,8 @@ impl Draw {
         let length = if seed % LONG_ONES == 1 { LONG } else { LEAST + random.index(SPREAD) };
         let kinds = stage.kinds();
         let weights = kinds.iter().map(|kind| kind.weight()).sum();
-        Self { random, length, kinds, weights, wish: seed }
+        let is_forsaken = kinds.contains(&Kind::PythonMaintain) && (seed / LONG_ONES).is_multiple_of(2);
+        Self { random, length, kinds, weights, is_forsaken, wish: seed }
     }
 
     fn next(&mut self, play: &Play, happened: &[Kind]) -> Operation {
@@ -185,7 +192,8 @@ impl Draw {
             return second;
         }
         if self.length == LONG && self.random.chance(80) {
-            return self.known(play.towards(DEATHS[happened.len() % DEATHS.len()]), play);
+            let cycle = if self.is_forsaken { FORSAKEN } else { DEATHS };
+            return self.known(play.towards(cycle[happened.len() % cycle.len()]), play);
         }
         if happened.len() >= OPENING && self.random.chance(AIMED) {
             let wanted = if play.is_plenty(second) { first } else { second };
