@@ -221,7 +221,7 @@ const CATALOGUE: &[Row] = &[
     Row { id: "106", what: "SQLite: a stopped process holds the lock", shown: &["tests/tests/sqlite/locked.rs::a_send_says_for_how_long_another_has_held_the_lock", "tests/tests/sqlite/locked.rs::a_worker_goes_on_once_the_lock_is_released"], open: "" },
     Row { id: "107", what: "SQLite: a reader lets the log grow", shown: &["tests/tests/sqlite/locked.rs::a_reader_that_lets_the_log_grow_is_told_of"], open: "" },
     Row { id: "108", what: "SQLite: the bell is lost", shown: &["tests/tests/sqlite/bell.rs::a_deleted_bell_delays_one_message_and_is_hung_up_again", "common/src/stores/sqlite/bell.rs::who_cannot_watch_can_still_ring"], open: "" },
-    Row { id: "109", what: "SQLite: a network file system", shown: &[], open: "a sentence in the docs" },
+    Row { id: "109", what: "SQLite: a network file system", shown: &["docs::common/src/stores/sqlite.rs::SQLite cannot lock a network file system"], open: "" },
     Row { id: "110", what: "SQLite: other versions of the file", shown: &["tests/tests/sqlite/versions.rs::a_newer_version_is_refused", "tests/tests/sqlite/versions.rs::processes_that_make_the_same_file_at_once_all_succeed"], open: "" },
     Row { id: "111", what: "SQLite: a power cut", shown: &["tests/tests/sqlite/power.rs::files_copied_at_any_moment_hold_all_that_was_acknowledged", "tests/tests/sqlite/power.rs::a_log_without_its_end_holds_a_prefix"], open: "" },
     Row { id: "112", what: "a wrong URL or option", shown: &["tests/tests/command_line/brokers.rs::a_url_of_no_broker_is_refused_by_the_part_that_is_wrong", "common/src/stores/url.rs::what_is_wrong_is_named"], open: "" },
