@@ -53,7 +53,9 @@ async fn sends_that_come_while_a_call_is_under_way_share_the_next_one() {
     let sent = send_at_once(&proxy, &broker, &calls).await;
     let sent: Vec<_> = sent.into_iter().map(|sent| sent.unwrap().message_id.to_string()).collect();
     assert_eq!(sent, ids(&calls), "each hears of its own message");
-    assert_eq!(calls_of_scripts(&rig) - before, 2, "the first, and all others");
+    // The first by itself and all others together; or all together, where the broker's thread had no turn until all were sent.
+    let calls_made = calls_of_scripts(&rig) - before;
+    assert!((1..=2).contains(&calls_made), "{calls_made} calls");
     assert_eq!(listed(&rig), ids(&calls), "in the order of their sending");
 }
 
