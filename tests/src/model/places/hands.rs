@@ -53,8 +53,8 @@ impl Places {
                 *seen = (*beat, watched);
             }
             let limit = if matches!(other, Peer::Rust(_)) { BEAT_INTERVAL * DEAD_AFTER } else { PYTHON_DEAD_AFTER };
-            // It is silent for an interval when it is seen first.
-            watched.saturating_sub(seen.1) + BEAT_INTERVAL >= limit
+            // It is silent for an interval when it is seen first; looks are never quite as regular as they are meant to be.
+            watched.saturating_sub(seen.1) + BEAT_INTERVAL + BEAT_INTERVAL / 4 >= limit
         };
         silent.into_iter().filter(|silent| is_dead(silent)).map(|(other, _)| other).collect()
     }
