@@ -33,6 +33,9 @@ use crate::stores::memory::MemoryStore;
 /// Generous: what is waited for must come, on however slow a machine.
 const DEADLINE: Duration = Duration::from_secs(30);
 
+/// How long a clock stands still before it is moved on.
+const MOMENT: Duration = Duration::from_millis(20);
+
 /// Messages from this number on wait for the gate.
 const WAITING: i64 = 10;
 
@@ -72,7 +75,12 @@ impl Scene {
     }
 }
 
-static ACTOR: Declaration = Declaration {
+static ACTOR: Declaration = WATCH;
+
+/// The same actor, which bears more deaths than its worker does.
+static PATIENT: Declaration = Declaration { max_crashes: Some(SUSPECT_AFTER + 1), ..WATCH };
+
+const WATCH: Declaration = Declaration {
     name: "watch",
     queue: "default",
     priority: 0,
@@ -248,12 +256,16 @@ async fn a_suspect_that_cannot_start_here_is_offered_to_other_workers() {
     let (stopper, worker) = stage.with_two_suspects().await;
     let watch = Stopwatch::start();
     let taken = loop {
-        // Both are alive all the time.
-        let beats = *stage.sleepy.beats.borrow();
-        stage.broker.clock().advance(BEAT_INTERVAL);
-        at_once(stage.scene.store.beat(&stage.peer, &[], &[])).unwrap();
         let mut seen = stage.sleepy.beats.subscribe();
-        tokio::time::timeout(DEADLINE, seen.wait_for(|now| *now > beats)).await.expect("it beats").unwrap();
+        let beats = *seen.borrow();
+        stage.broker.clock().advance(BEAT_INTERVAL);
+        // It may plan its next beat only after that, from the time that it is then.
+        while tokio::time::timeout(MOMENT, seen.wait_for(|now| *now > beats)).await.is_err() {
+            assert!(watch.elapsed() < DEADLINE, "it does not beat");
+            stage.broker.clock().advance(BEAT_INTERVAL);
+        }
+        // Both are alive all the time.
+        at_once(stage.scene.store.beat(&stage.peer, &[], &[])).unwrap();
         if let Some(taken) = stage.fetch(&stage.peer, 9).pop() {
             break taken;
         }
@@ -267,6 +279,28 @@ async fn a_suspect_that_cannot_start_here_is_offered_to_other_workers() {
     assert_eq!(stage.started().len(), 1, "what others took did not start here");
     stopper.stop();
     assert_eq!(worker.await.unwrap(), Stopped::Clean);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_limit_of_deaths_is_the_actors_or_else_the_workers() {
+    for (limit, actor, is_run) in
+        [(SUSPECT_AFTER + 1, &ACTOR, true), (SUSPECT_AFTER, &ACTOR, false), (SUSPECT_AFTER, &PATIENT, true)]
+    {
+        let stage = Stage::new();
+        let suspect = stage.suspects([1]).remove(0);
+        assert_eq!(stage.finish(&suspect, Place::Head), Answer::Finished);
+        let worker = Worker::new(stage.broker.clone()).max_crashes(limit).actors(&[actor]).lend(stage.scene.clone());
+        let stopper = worker.stopper();
+        let worker = tokio::spawn(async move { worker.run().await.unwrap() });
+        stage.settle("it has run, or is dead", |counts| counts.ready + counts.claimed == 0).await;
+        assert_eq!(stage.started().len(), usize::from(is_run), "{limit} deaths, {actor:?}");
+        let letters = at_once(stage.scene.store.dead_letters(&QueueName::default(), 0, 9)).unwrap();
+        let reasons: Vec<_> = letters.iter().filter_map(|letter| letter.reason.as_deref()).collect();
+        let expected: &[&str] = if is_run { &[] } else { &["its worker died 2 times"] };
+        assert_eq!(reasons, expected);
+        stopper.stop();
+        assert_eq!(worker.await.unwrap(), Stopped::Clean);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

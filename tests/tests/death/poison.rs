@@ -41,6 +41,9 @@ fn a_message_that_kills_its_workers_dies_alone() {
     let letters = scene.dead_letters();
     assert_eq!(letters.len(), 1, "only one message is to blame: {letters:?}");
     assert_eq!(letters[0].reason.as_deref(), Some("its worker died 5 times"));
+    let story = "5 workers died while they ran it (max_crashes 5), so it is not run again";
+    let is_told = |line: &String| line.contains("ERROR") && line.contains(story);
+    assert_eq!(last.lines().iter().filter(|line| is_told(line)).count(), 1, "{last}");
     let dead = Message::decode(&letters[0].bytes, Timestamp::EPOCH).unwrap();
     assert_eq!((&dead.message_id, dead.retries()), (&poison.message_id, 0), "a death is no retry");
     for number in 1..=7 {
