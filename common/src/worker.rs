@@ -12,7 +12,7 @@
 //!
 //! * `worker.rs` (here): what people hold; checks everything that can be checked before the first message.
 //! * `keeper`: the loop at home. It reacts to one event after the other and never waits inside of one.
-//! * `pool`: the queue that slots pull from, under one lock.
+//! * `pool`: the queue that slots pull from, under one lock; `quarantine`: which messages that workers died with may run side by side.
 //! * `slot`: how one message is run, step by step.
 //! * `unsupported`: what a message asks for that is not done here.
 //! * `threads`: where a slot's runs happen.

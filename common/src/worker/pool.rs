@@ -4,7 +4,9 @@
 //! list was empty before, so it wakes once a batch. A message that arrives while slots are free goes to the one with the
 //! lowest number, so that a quiet log shows the same numbers every time.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+mod state;
+
+use std::collections::HashSet;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -13,9 +15,10 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tracing::warn;
 
+pub(super) use self::state::Reserved;
+use self::state::{Running, Slot, State, Taken};
 use super::event::Event;
-use super::prefetch::Prefetch;
-use super::quarantine::{Quarantine, Verdict};
+use super::quarantine::Verdict;
 use super::slot::Runner;
 use super::threads::{Threads, start};
 use crate::actor::{Cancellation, Cause, Declaration};
@@ -48,73 +51,6 @@ pub(super) struct Pool {
     pub(super) threads: Threads,
 }
 
-struct State {
-    waiting: BTreeMap<Turn, Job>,
-    arrivals: u64,
-    /// Slots with nothing to do, from 0.
-    idle: BTreeSet<usize>,
-    slots: Vec<Slot>,
-    endings: Vec<Ending>,
-    prefetch: Prefetch,
-    quarantine: Quarantine,
-    /// Has a slot, and is to be recorded.
-    reserved: Vec<Reserved>,
-    /// Whether starts cannot be recorded for the moment.
-    is_put_off: bool,
-    /// When something that waits may start although nothing ends.
-    held_up_for: Option<Duration>,
-    /// Whether slots may take more.
-    open: bool,
-}
-
-/// What a slot does.
-enum Slot {
-    Free,
-    Runs(Running),
-    /// An actor goes on whose claim was lost or given back: its end counts for nothing.
-    RunsForNothing,
-}
-
-impl Slot {
-    fn running(&self) -> Option<&Running> {
-        if let Self::Runs(running) = self { Some(running) } else { None }
-    }
-
-    /// Takes the claim away from what runs, and tells it to stop.
-    fn take_claim(&mut self) -> Option<Claim> {
-        let Self::Runs(Running { claim, cancellation, .. }) = self else { return None };
-        cancellation.cancel(Cause::Lost);
-        let claim = claim.clone();
-        *self = Self::RunsForNothing;
-        Some(claim)
-    }
-}
-
-struct Running {
-    claim: Claim,
-    cancellation: Cancellation,
-    since: Stopwatch,
-}
-
-/// A marked message that has a slot, and waits for its start to be recorded.
-#[derive(Debug)]
-pub(super) struct Reserved {
-    slot: usize,
-    turn: Turn,
-    pub(super) job: Job,
-}
-
-/// In which order messages run: by priority, then by arrival.
-type Turn = (i32, u64);
-
-/// What a slot is given.
-enum Taken {
-    Job(Job),
-    /// One that runs once its start is recorded.
-    Reserved,
-    Nothing,
-}
-
 impl Pool {
     /// A pool of `threads` idle slots, and the events that it tells home.
     pub(super) fn new(
@@ -123,20 +59,8 @@ impl Pool {
         runtime: Option<Handle>,
     ) -> (Arc<Self>, UnboundedReceiver<Event>) {
         let (events, receiver) = unbounded_channel();
-        let state = State {
-            waiting: BTreeMap::new(),
-            arrivals: 0,
-            idle: (0..threads).collect(),
-            slots: std::iter::repeat_with(|| Slot::Free).take(threads).collect(),
-            endings: Vec::new(),
-            prefetch: Prefetch::new(threads),
-            quarantine: Quarantine::default(),
-            reserved: Vec::new(),
-            is_put_off: false,
-            held_up_for: None,
-            open: true,
-        };
-        let pool = Self { state: Mutex::new(state), events, runner, runtime, threads: Threads::new(threads) };
+        let pool =
+            Self { state: Mutex::new(State::new(threads)), events, runner, runtime, threads: Threads::new(threads) };
         (Arc::new(pool), receiver)
     }
 
@@ -418,106 +342,6 @@ impl Pool {
     fn lock(&self) -> MutexGuard<'_, State> {
         // Nothing under this lock panics, and an actor's panic is caught before.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl State {
-    fn running(&self) -> impl Iterator<Item = &Running> {
-        self.slots.iter().filter_map(Slot::running)
-    }
-
-    fn busy(&self) -> usize {
-        self.slots.len() - self.idle.len()
-    }
-
-    /// Gives the first message that may start to a slot.
-    fn take(&mut self, slot: usize) -> Taken {
-        if !self.open {
-            return Taken::Nothing;
-        }
-        let Some((turn, job)) = self.take_next() else { return Taken::Nothing };
-        self.idle.remove(&slot);
-        let (claim, cancellation) = (job.claim.clone(), job.cancellation.clone());
-        self.slots[slot] = Slot::Runs(Running { claim, cancellation, since: Stopwatch::start() });
-        if !job.marked {
-            return Taken::Job(job);
-        }
-        self.quarantine.begin(slot, job.kind());
-        self.reserved.push(Reserved { slot, turn, job });
-        Taken::Reserved
-    }
-
-    fn take_next(&mut self) -> Option<(Turn, Job)> {
-        let first = self.waiting.first_entry()?;
-        if !first.get().marked {
-            return Some(first.remove_entry());
-        }
-        let turn = self.next_turn()?;
-        self.waiting.remove_entry(&turn)
-    }
-
-    /// The first that may start. What has to wait for a while holds up all that is marked and comes later, or its turn would never
-    /// come.
-    fn next_turn(&mut self) -> Option<Turn> {
-        let mut passes = !self.is_put_off;
-        for (turn, job) in &self.waiting {
-            if !job.marked {
-                return Some(*turn);
-            }
-            if passes {
-                match self.quarantine.verdict(job.kind()) {
-                    Verdict::Start => return Some(*turn),
-                    Verdict::Later(left) => {
-                        self.held_up_for = Some(left);
-                        passes = false;
-                    }
-                    Verdict::Elsewhere => {}
-                }
-            }
-        }
-        None
-    }
-
-    /// How many of those that wait cannot start now, whatever slot is free.
-    fn held_up(&self) -> usize {
-        if self.quarantine.is_empty() {
-            return 0;
-        }
-        let is_held_up = |job: &&Job| job.marked && self.quarantine.verdict(job.kind()) != Verdict::Start;
-        self.waiting.values().filter(is_held_up).count()
-    }
-
-    fn close(&mut self) {
-        self.open = false;
-        for Reserved { slot, job, .. } in std::mem::take(&mut self.reserved) {
-            // Unless it was lost meanwhile.
-            if let Slot::Runs(_) = self.slots[slot] {
-                self.endings.push(head(job.claim));
-            }
-            self.free(slot);
-        }
-        self.give_back_if(|_, _| true);
-    }
-
-    /// A slot has nothing to do.
-    fn free(&mut self, slot: usize) {
-        self.slots[slot] = Slot::Free;
-        self.quarantine.end(slot);
-        self.idle.insert(slot);
-    }
-
-    /// Gives back some of what waits, in order. Returns how many.
-    fn give_back_if(&mut self, mut is_one: impl FnMut(&Self, &Job) -> bool) -> usize {
-        let waiting = std::mem::take(&mut self.waiting);
-        let before = waiting.len();
-        for (turn, job) in waiting {
-            if is_one(self, &job) {
-                self.endings.push(head(job.claim));
-            } else {
-                self.waiting.insert(turn, job);
-            }
-        }
-        before - self.waiting.len()
     }
 }
 

@@ -1,0 +1,195 @@
+//! What home and the slots share, behind the pool's lock: who waits, what each slot does, what has ended.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use super::{Job, head};
+use crate::actor::{Cancellation, Cause};
+use crate::clock::Stopwatch;
+use crate::store::{Claim, Ending};
+use crate::worker::prefetch::Prefetch;
+use crate::worker::quarantine::{Quarantine, Verdict};
+
+pub(super) struct State {
+    pub(super) waiting: BTreeMap<Turn, Job>,
+    pub(super) arrivals: u64,
+    /// Slots with nothing to do, from 0.
+    pub(super) idle: BTreeSet<usize>,
+    pub(super) slots: Vec<Slot>,
+    pub(super) endings: Vec<Ending>,
+    pub(super) prefetch: Prefetch,
+    pub(super) quarantine: Quarantine,
+    /// Has a slot, and is to be recorded.
+    pub(super) reserved: Vec<Reserved>,
+    /// Whether starts cannot be recorded for the moment.
+    pub(super) is_put_off: bool,
+    /// When something that waits may start although nothing ends.
+    pub(super) held_up_for: Option<Duration>,
+    /// Whether slots may take more.
+    pub(super) open: bool,
+}
+
+/// What a slot does.
+pub(super) enum Slot {
+    Free,
+    Runs(Running),
+    /// An actor goes on whose claim was lost or given back: its end counts for nothing.
+    RunsForNothing,
+}
+
+impl Slot {
+    pub(super) fn running(&self) -> Option<&Running> {
+        if let Self::Runs(running) = self { Some(running) } else { None }
+    }
+
+    /// Takes the claim away from what runs, and tells it to stop.
+    pub(super) fn take_claim(&mut self) -> Option<Claim> {
+        let Self::Runs(Running { claim, cancellation, .. }) = self else { return None };
+        cancellation.cancel(Cause::Lost);
+        let claim = claim.clone();
+        *self = Self::RunsForNothing;
+        Some(claim)
+    }
+}
+
+pub(super) struct Running {
+    pub(super) claim: Claim,
+    pub(super) cancellation: Cancellation,
+    pub(super) since: Stopwatch,
+}
+
+/// A marked message that has a slot, and waits for its start to be recorded.
+#[derive(Debug)]
+pub(in crate::worker) struct Reserved {
+    pub(super) slot: usize,
+    pub(super) turn: Turn,
+    pub(in crate::worker) job: Job,
+}
+
+/// In which order messages run: by priority, then by arrival.
+pub(super) type Turn = (i32, u64);
+
+/// What a slot is given.
+pub(super) enum Taken {
+    Job(Job),
+    /// One that runs once its start is recorded.
+    Reserved,
+    Nothing,
+}
+
+impl State {
+    /// `threads` idle slots.
+    pub(super) fn new(threads: usize) -> Self {
+        Self {
+            waiting: BTreeMap::new(),
+            arrivals: 0,
+            idle: (0..threads).collect(),
+            slots: std::iter::repeat_with(|| Slot::Free).take(threads).collect(),
+            endings: Vec::new(),
+            prefetch: Prefetch::new(threads),
+            quarantine: Quarantine::default(),
+            reserved: Vec::new(),
+            is_put_off: false,
+            held_up_for: None,
+            open: true,
+        }
+    }
+
+    pub(super) fn running(&self) -> impl Iterator<Item = &Running> {
+        self.slots.iter().filter_map(Slot::running)
+    }
+
+    pub(super) fn busy(&self) -> usize {
+        self.slots.len() - self.idle.len()
+    }
+
+    /// Gives the first message that may start to a slot.
+    pub(super) fn take(&mut self, slot: usize) -> Taken {
+        if !self.open {
+            return Taken::Nothing;
+        }
+        let Some((turn, job)) = self.take_next() else { return Taken::Nothing };
+        self.idle.remove(&slot);
+        let (claim, cancellation) = (job.claim.clone(), job.cancellation.clone());
+        self.slots[slot] = Slot::Runs(Running { claim, cancellation, since: Stopwatch::start() });
+        if !job.marked {
+            return Taken::Job(job);
+        }
+        self.quarantine.begin(slot, job.kind());
+        self.reserved.push(Reserved { slot, turn, job });
+        Taken::Reserved
+    }
+
+    fn take_next(&mut self) -> Option<(Turn, Job)> {
+        let first = self.waiting.first_entry()?;
+        if !first.get().marked {
+            return Some(first.remove_entry());
+        }
+        let turn = self.next_turn()?;
+        self.waiting.remove_entry(&turn)
+    }
+
+    /// The first that may start. What has to wait for a while holds up all that is marked and comes later, or its turn would never
+    /// come.
+    fn next_turn(&mut self) -> Option<Turn> {
+        let mut passes = !self.is_put_off;
+        for (turn, job) in &self.waiting {
+            if !job.marked {
+                return Some(*turn);
+            }
+            if passes {
+                match self.quarantine.verdict(job.kind()) {
+                    Verdict::Start => return Some(*turn),
+                    Verdict::Later(left) => {
+                        self.held_up_for = Some(left);
+                        passes = false;
+                    }
+                    Verdict::Elsewhere => {}
+                }
+            }
+        }
+        None
+    }
+
+    /// How many of those that wait cannot start now, whatever slot is free.
+    pub(super) fn held_up(&self) -> usize {
+        if self.quarantine.is_empty() {
+            return 0;
+        }
+        let is_held_up = |job: &&Job| job.marked && self.quarantine.verdict(job.kind()) != Verdict::Start;
+        self.waiting.values().filter(is_held_up).count()
+    }
+
+    pub(super) fn close(&mut self) {
+        self.open = false;
+        for Reserved { slot, job, .. } in std::mem::take(&mut self.reserved) {
+            // Unless it was lost meanwhile.
+            if let Slot::Runs(_) = self.slots[slot] {
+                self.endings.push(head(job.claim));
+            }
+            self.free(slot);
+        }
+        self.give_back_if(|_, _| true);
+    }
+
+    /// A slot has nothing to do.
+    pub(super) fn free(&mut self, slot: usize) {
+        self.slots[slot] = Slot::Free;
+        self.quarantine.end(slot);
+        self.idle.insert(slot);
+    }
+
+    /// Gives back some of what waits, in order. Returns how many.
+    pub(super) fn give_back_if(&mut self, mut is_one: impl FnMut(&Self, &Job) -> bool) -> usize {
+        let waiting = std::mem::take(&mut self.waiting);
+        let before = waiting.len();
+        for (turn, job) in waiting {
+            if is_one(self, &job) {
+                self.endings.push(head(job.claim));
+            } else {
+                self.waiting.insert(turn, job);
+            }
+        }
+        before - self.waiting.len()
+    }
+}
