@@ -241,8 +241,9 @@ impl Places {
                 let before = told.len();
                 for _ in 0..left {
                     let Some(first) = self.first(&want.queue).filter(|first| self.sign(*first) == sign) else { break };
-                    if !self.stop(first) {
-                        self.claim(worker, first, told.next())?;
+                    match self.stopped(first, told.clone().next()) {
+                        Some(cancelled) => self.stop(cancelled),
+                        None => self.claim(worker, first, told.next())?,
                     }
                 }
                 left -= before - told.len();
@@ -265,13 +266,23 @@ impl Places {
         if let Place::Ready { band, .. } = self.items[at].place { band.signum() } else { 0 }
     }
 
+    /// Which of those of the first rank, if any, was found to be cancelled. They lie in any order, so one that was delivered may have
+    /// come before it.
+    fn stopped(&self, first: usize, told: Option<&Delivery>) -> Option<usize> {
+        let Item { queue, place, .. } = &self.items[first];
+        let is_of_rank = |item: &&Item| item.queue == *queue && item.place == *place;
+        let is_told = |item: &Item| told.is_some_and(|told| check::is_delivered(item, told));
+        if self.items.iter().filter(is_of_rank).any(|item| item.cancelled.is_none() && is_told(item)) {
+            return None;
+        }
+        self.items.iter().position(|item| is_of_rank(&item) && item.cancelled.is_some())
+    }
+
     /// What is cancelled, and was put back by somebody who cannot know of it, dies where it is fetched; the fetch may bring one less.
-    fn stop(&mut self, at: usize) -> bool {
-        let Some(reason) = self.items[at].cancelled.clone() else { return false };
+    fn stop(&mut self, at: usize) {
         let item = self.items.swap_remove(at);
-        self.die(&item.queue, item.name.clone(), item.body(), reason);
+        self.die(&item.queue, item.name.clone(), item.body(), item.cancelled.unwrap_or_default());
         self.happened(Move::Stopped, 1);
-        true
     }
 
     /// Claims what a fetch has brought whose answer was lost.

@@ -21,7 +21,7 @@ pub(crate) fn cores() -> usize {
 }
 
 /// How often what was never reached is tried again.
-const ROUNDS: u64 = 20;
+const ROUNDS: u64 = 100;
 
 /// Plays as many sequences as are asked for, or the one; and in a whole run as many more as it takes to reach everything.
 pub(crate) fn all(stage: &impl Stage, usual: u64, threads: usize) {

@@ -69,13 +69,14 @@ local function bury(queue, id, reason)
   for _, part in ipairs({ queue, free, reason }) do buried[#buried + 1] = part end
 end
 
--- What is held by priority counts only if the fleet claims it; otherwise Python has taken it over.
+-- What is held by priority counts only if the fleet claims it; otherwise Python has taken it over. Answers the ids, and whether there
+-- are no more of them.
 local function pop_held(queue, fleet, wanted, low, high)
   local held, theirs = key(queue .. '@held'), claims(fleet, queue)
   local found = call('ZRANGEBYSCORE', held, low, high, 'WITHSCORES', 'LIMIT', 0, wanted)
   local all = {}
   for i = 1, #found, 2 do all[#all + 1] = found[i] end
-  if #all == 0 then return all end
+  if #all == 0 then return all, true end
   local is_theirs = call('SMISMEMBER', theirs, unpack(all))
   local fit = fitting(queue, all)
   local ids, scores, taken = {}, {}, {}
@@ -84,7 +85,7 @@ local function pop_held(queue, fleet, wanted, low, high)
     scores[2 * i - 1], scores[2 * i] = found[2 * i], all[i]
     if is_theirs[i] == 1 then taken[#taken + 1] = all[i] end
   end
-  if fit == 0 then return ids end
+  if fit == 0 then return ids, false end
   call('ZREM', held, unpack(ids))
   undo('ZADD', held, unpack(scores))
   if #taken > 0 then
@@ -93,7 +94,7 @@ local function pop_held(queue, fleet, wanted, low, high)
     call('SREM', theirs, unpack(taken))
     undo('SADD', theirs, unpack(taken))
   end
-  return taken
+  return taken, #all < wanted
 end
 
 -- The ids in reverse, from one of them on: so pushing them restores their order.
@@ -165,12 +166,21 @@ local function fetch(one, wanted)
   is_noted, settled, sizes = nil, {}, {}
   if is_paused(queue) then return delivered end
   local some_held = call('ZCARD', key(queue .. '@held')) > 0
-  if some_held then claim(queue, pop_held(queue, fleet, wanted, '-inf', '(0'), seen, delivered) end
-  local missing = wanted - #delivered / 2
-  if missing > 0 and not is_full then claim(queue, pop_list(queue, missing), seen, delivered) end
-  missing = wanted - #delivered / 2
-  if some_held and missing > 0 and not is_full then
-    claim(queue, pop_held(queue, fleet, missing, '(0', '+inf'), seen, delivered)
+  -- What was taken and is not delivered makes no room for what comes after the rest of its kind: that has to wait its turn.
+  local is_all = true
+  local function take(ids, is_last)
+    claim(queue, ids, seen, delivered)
+    is_all = is_last
+    return wanted - #delivered / 2
+  end
+  local missing = wanted
+  if some_held then missing = take(pop_held(queue, fleet, wanted, '-inf', '(0')) end
+  if missing > 0 and is_all and not is_full then
+    local ids = pop_list(queue, missing)
+    missing = take(ids, #ids < missing)
+  end
+  if some_held and missing > 0 and is_all and not is_full then
+    take(pop_held(queue, fleet, missing, '(0', '+inf'))
   end
   if #settled > 0 then
     call('HDEL', key(queue .. '@cancelled'), unpack(settled))
