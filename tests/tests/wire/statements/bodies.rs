@@ -173,20 +173,20 @@ work.send_with_options(args=(1,), time_limit=float('inf'), big=2**70, text='\\ud
     world.store("default", "huge", &body("default", "measure", "[1e400]", "", "huge"));
     world.until("all have ended", || {
         let stored = world.stored();
-        (stored.len() == 4 && stored.iter().all(|(queue, ..)| queue == "default.XQ")).then_some(())
+        (stored.len() == 3 && stored.iter().all(|(queue, ..)| queue == "default.XQ")).then_some(())
     });
     let float = |float: f64| json!(float.to_string()).to_string();
     let two_to_the_64 = 18_446_744_073_709_551_616.0;
     let expected = [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 1e308, -0.0, two_to_the_64].map(float);
-    let others = [json!("😀"), json!(1)].map(|value| value.to_string());
-    assert_eq!(said(&world.notes(8)), expected.into_iter().chain(others).collect());
+    // Python's NaN is read wherever it stands; a JSON value, which this actor takes, has none.
+    let others = [json!("😀"), json!(1), json!([null])].map(|value| value.to_string());
+    assert_eq!(said(&world.notes(9)), expected.into_iter().chain(others).collect());
     let letters = world.broker.dead_letters(&QueueName::default(), 0, 9).await.unwrap();
     let mut reasons: Vec<_> = letters.into_iter().filter_map(|letter| letter.reason).collect();
     reasons.sort();
-    assert_eq!(reasons.len(), 4, "{reasons:?}");
-    assert_eq!(reasons[0], "NaN inside of an argument: it can travel as a whole argument only");
-    assert!(reasons[1..3].iter().all(|reason| reason == "args[0] (`n`): number out of range"), "{reasons:?}");
-    assert!(reasons[3].starts_with("args[0] (`text`): half of a surrogate pair"), "{reasons:?}");
+    assert_eq!(reasons.len(), 3, "{reasons:?}");
+    assert!(reasons[..2].iter().all(|reason| reason == "args[0] (`n`): number out of range"), "{reasons:?}");
+    assert!(reasons[2].starts_with("args[0] (`text`): half of a surrogate pair"), "{reasons:?}");
     worker.stop().await;
 }
 
