@@ -59,6 +59,15 @@ pub struct Claim {
     pub id: Arc<str>,
 }
 
+impl Claim {
+    /// A claim on what was fetched from `queue`. It takes the name of the queue from the message, where it is the same: home and the
+    /// slots copy claims all the time, and one count of copies for the whole queue would go from core to core each time.
+    pub(crate) fn of(queue: &QueueName, id: Arc<str>, body: &Result<Message, Undecodable>) -> Self {
+        let own = body.as_ref().map(|message| &message.queue_name).ok().filter(|own| *own == queue);
+        Self { queue: own.unwrap_or(queue).clone(), id }
+    }
+}
+
 /// What a fetch brought.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Fetched {

@@ -3,12 +3,12 @@
 mod sleepy;
 mod twice;
 
-use std::collections::HashSet;
 use std::pin::pin;
 use std::sync::{Arc, Condvar, Mutex};
 use std::task::{Context as Task, Poll, Waker};
 use std::time::Duration;
 
+use foldhash::HashSet;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -354,7 +354,7 @@ async fn the_late_end_of_what_was_given_back_counts_for_nothing() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_late_end_of_what_was_lost_counts_for_nothing() {
     a_late_end_counts_for_nothing(|pool, claim| {
-        let lost = HashSet::from([claim]);
+        let lost = HashSet::from_iter([claim]);
         assert_eq!(pool.lose(&lost), (1, 0));
         assert_eq!(pool.lose(&lost), (0, 0), "it is taken out at once");
         assert_eq!((pool.running(), pool.busy()), (0, 1), "its actor goes on");

@@ -1,7 +1,8 @@
 //! Enqueueing: in chunks, each stored as a whole or not at all.
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+
+use foldhash::{HashMap, HashMapExt as _};
 
 use super::connection::CallError;
 use super::record::Record;
@@ -23,7 +24,7 @@ type Pending<'a> = (&'a Message, Record);
 impl RedisStore {
     pub(super) async fn enqueue_all(&self, messages: &[Message]) -> Result<(), EnqueueError> {
         let mut stored = 0;
-        let mut seen = HashMap::new();
+        let mut seen = HashMap::with_capacity(messages.len());
         while stored < messages.len() {
             let (taken, chunk) = self.chunk(&messages[stored..], &mut seen);
             self.enqueue_chunk(chunk).await.map_err(|error| match error {

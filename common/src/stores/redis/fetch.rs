@@ -131,7 +131,7 @@ impl RedisStore {
 }
 
 fn delivery(want: &Want, id: &[u8], bytes: Vec<u8>, now: Timestamp) -> Delivery {
-    let claim = Claim { queue: want.queue.clone(), id: String::from_utf8_lossy(id).into() };
     let body = Message::decode(&bytes, now).map_err(|error| Undecodable { bytes, error });
+    let claim = Claim::of(&want.queue, String::from_utf8_lossy(id).into(), &body);
     Delivery { claim, body, crashes: 0, marked: false }
 }

@@ -208,8 +208,8 @@ fn claim(space: &Space<'_>, worker: i64, want: &Want, now: Timestamp) -> rusqlit
     let claimed = claim.query_map(params![worker, queue, want.count], |row| {
         let order: (i32, i64) = (row.get(0)?, row.get(1)?);
         let (id, bytes): (String, Vec<u8>) = (row.get(2)?, row.get(4)?);
-        let claim = Claim { queue: want.queue.clone(), id: Arc::from(name(&id, row.get(3)?)) };
         let body = Message::decode(&bytes, now).map_err(|error| Undecodable { bytes, error });
+        let claim = Claim::of(&want.queue, Arc::from(name(&id, row.get(3)?)), &body);
         let note = note(row.get(5)?, row.get(6)?);
         Ok((order, Delivery { claim, body, crashes: note.crashes(), marked: note.is_marked() }))
     });

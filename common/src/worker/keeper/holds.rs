@@ -8,8 +8,7 @@
 //!   stop, and its end counts for nothing, however late it comes.
 //! * Deliveries are numbered. What a call answers that began before a delivery is about an earlier one.
 
-use std::collections::{HashMap, HashSet};
-
+use foldhash::{HashMap, HashSet};
 use tracing::warn;
 
 use super::Keeper;
