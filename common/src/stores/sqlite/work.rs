@@ -23,6 +23,11 @@ const CHUNK_BYTES: usize = 4 << 20;
 const STAGGER: Duration = Duration::from_micros(200);
 const LONGEST_STAGGER: Duration = Duration::from_millis(500);
 
+/// How many of them come so close to each other; those after them come further apart by this factor, and hear of what rings
+/// meanwhile by one look.
+const FIRST: f64 = 8.0;
+const FURTHER: f64 = 4.0;
+
 impl SqliteStore {
     pub(super) async fn enqueue_all(&self, messages: &[Message]) -> Result<(), EnqueueError> {
         let now = self.clock.now();
@@ -144,7 +149,9 @@ impl SqliteStore {
     fn stagger(&self) -> Duration {
         let alike = self.upkeep().values().map(|upkeep| upkeep.alike).max().unwrap_or_default();
         let apart = Duration::from_micros(self.look_took.load(Ordering::Relaxed)).max(STAGGER);
-        (apart * alike.saturating_sub(1)).min(LONGEST_STAGGER).mul_f64(fastrand::f64())
+        let turn = fastrand::f64() * f64::from(alike.saturating_sub(1));
+        let turn = if turn > FIRST { FIRST + (turn - FIRST) * FURTHER } else { turn };
+        apart.mul_f64(turn).min(LONGEST_STAGGER)
     }
 
     async fn look_for_news(&self, queues: &[QueueName], due: Option<Timestamp>) -> Result<Option<Wake>, StoreError> {
