@@ -5,7 +5,7 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -285,5 +285,54 @@ async fn what_is_no_message_dies_alone_with_its_bytes() {
         assert_eq!(letter.bytes, *bytes);
         assert!(letter.reason.as_ref().is_some_and(|reason| reason.starts_with("not ")), "{letter:?}");
     }
+    worker.stop().await;
+}
+
+/// Opens once.
+#[derive(Default)]
+struct Gate(Mutex<bool>, Condvar);
+
+impl Gate {
+    fn open(&self) {
+        *self.0.lock().expect("the gate") = true;
+        self.1.notify_all();
+    }
+}
+
+#[actor]
+fn hold(gate: &Arc<Gate>) {
+    let is_open = gate.0.lock().expect("the gate");
+    drop(gate.1.wait_while(is_open, |is_open| !*is_open).expect("the gate"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_would_wait_behind_a_long_run_goes_to_whoever_is_free() {
+    let (url, namespace) = (tests::redis::url(), tests::redis::namespace());
+    let (busy, other) = (broker(&url, &namespace).await, broker(&url, &namespace).await);
+    let gate = Arc::<Gate>::default();
+    let start = async |broker: &Broker| {
+        let (told, heard) = ears();
+        let worker = Worker::new(broker.clone()).threads(1).actors(actors![say, hold]).lend(told).lend(gate.clone());
+        (Running::start(worker).await, heard)
+    };
+    let (worker, heard) = start(&busy).await;
+    say::send(&busy, "a short run, so it fetches ahead").await.unwrap();
+    next(&heard);
+    settle(&busy, "it has ended", |counts| counts.claimed == 0).await;
+    let now = busy.clock().now();
+    let batch = [hold::message(), say::message("one"), say::message("two")];
+    busy.enqueue(batch.map(|call| call.message(now).unwrap()).into()).await.unwrap();
+    settle(&busy, "one runs, two wait behind it", |counts| counts.claimed == 3).await;
+    let (second, heard_there) = start(&other).await;
+    assert_eq!([next(&heard_there).0, next(&heard_there).0], ["one", "two"]);
+    // Nor does the busy one take what comes now.
+    for what in ["three", "four"] {
+        say::send(&busy, what).await.unwrap();
+        assert_eq!(next(&heard_there).0, what);
+    }
+    gate.open();
+    settle(&busy, "all has run", |counts| counts == Counts::default()).await;
+    assert!(heard.try_recv().is_err());
+    second.stop().await;
     worker.stop().await;
 }

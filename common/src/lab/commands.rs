@@ -40,6 +40,8 @@ const LOG_FORMAT: &str = "log-format";
 const JSON_LOG: &str = "json";
 /// How many slots a worker has.
 pub(super) const THREADS: &str = "threads";
+/// How many messages wait in a worker.
+pub(super) const PREFETCH: &str = "prefetch";
 /// How long a worker that stops waits for what runs.
 pub(super) const SHUTDOWN_TIMEOUT: &str = "shutdown-timeout";
 /// The folder to watch.
@@ -49,6 +51,9 @@ pub(super) const SUPERVISED: &str = "supervised";
 
 /// The most slots that a worker may have.
 const MAX_THREADS: i64 = 10_000;
+
+/// The most messages that may wait in a worker.
+const MAX_PREFETCH: i64 = 10_000;
 
 /// What all commands have goes below what a command has of its own.
 const LAST: usize = 900;
@@ -239,6 +244,11 @@ fn worker() -> Command {
             .value_parser(value_parser!(u16).range(1..=MAX_THREADS))
             .default_value("8")
             .help("How many messages run at the same time"),
+        Arg::new(PREFETCH)
+            .long(PREFETCH)
+            .value_name("N")
+            .value_parser(value_parser!(u16).range(0..=MAX_PREFETCH))
+            .help("How many more wait in the worker; else few or none while runs are long"),
         Arg::new(SHUTDOWN_TIMEOUT)
             .long(SHUTDOWN_TIMEOUT)
             .value_name("TIME")

@@ -44,7 +44,11 @@ pub(super) async fn work(
     let is_ready = Arc::new(AtomicBool::new(false));
     let threads = given.get_one::<u16>(commands::THREADS).expect("it has a default");
     let timeout = given.get_one::<Duration>(commands::SHUTDOWN_TIMEOUT).expect("it has a default");
-    let worker = Worker::new(broker)
+    let mut worker = Worker::new(broker);
+    if let Some(prefetch) = given.get_one::<u16>(commands::PREFETCH) {
+        worker = worker.prefetch(usize::from(*prefetch));
+    }
+    let worker = worker
         .actors(experiment.actors)
         .threads(usize::from(*threads))
         .shutdown_timeout(*timeout)

@@ -14,7 +14,8 @@ pub(super) enum Event {
     /// A run was dropped in the middle.
     Dropped,
     /// What a fetch brought.
-    Fetched(Result<Fetched, StoreError>),
+    /// So many were wanted.
+    Fetched(usize, Result<Fetched, StoreError>),
     /// What became of the endings that were being stored.
     Finished(Result<Vec<Answer>, StoreError>),
     /// Whether the starts of these are recorded, or for which of them.

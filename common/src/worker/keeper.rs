@@ -21,6 +21,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::AbortHandle;
 use tracing::warn;
 
+use self::fetching::Fetching;
 use self::holds::Holds;
 use self::idling::Question;
 pub(super) use self::idling::Until;
@@ -59,7 +60,7 @@ pub(super) struct Keeper {
     unknown_actors: HashSet<Arc<str>>,
     lease: Arc<Lease>,
     stage: Stage,
-    fetching: bool,
+    fetching: Fetching,
     finishing: bool,
     beating: bool,
     /// When the last beat was started, in the clock's uptime.
@@ -127,7 +128,7 @@ impl Keeper {
             unknown_actors: HashSet::new(),
             lease: Arc::new(lease),
             stage: Stage::Running,
-            fetching: false,
+            fetching: Fetching::default(),
             finishing: false,
             beating: false,
             beat_started: Duration::ZERO,
@@ -185,22 +186,14 @@ impl Keeper {
         }
         self.start_marked();
         if self.stage == Stage::Running && !self.outage.is_pausing(Call::Fetch) && !self.abstains {
-            let wanted = self.pool.wanted();
-            if self.drained {
-                // What is due already waits for the beat after this one.
-                if !self.beat_again {
-                    self.start_waiting();
-                }
-            } else if wanted > 0 && !self.fetching {
-                self.start_fetch(wanted);
-            }
+            self.fetch_or_wait();
             self.ask_for_more();
         }
     }
 
     fn react(&mut self, event: Event) {
         match event {
-            Event::Fetched(fetched) => self.fetched(fetched),
+            Event::Fetched(wanted, fetched) => self.fetched(wanted, fetched),
             Event::Finished(answers) => self.finished(answers),
             Event::Started(reserved, answer) => self.started(reserved, answer),
             Event::ProbationOver => self.is_on_probation = false,

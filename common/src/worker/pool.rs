@@ -18,6 +18,7 @@ use tracing::warn;
 pub(super) use self::state::Reserved;
 use self::state::{Running, Slot, State, Taken};
 use super::event::Event;
+use super::prefetch::Prefetch;
 use super::quarantine::Verdict;
 use super::slot::Runner;
 use super::threads::{Threads, start};
@@ -55,12 +56,13 @@ impl Pool {
     /// A pool of `threads` idle slots, and the events that it tells home.
     pub(super) fn new(
         threads: usize,
+        prefetch: Option<usize>,
         runner: Arc<Runner>,
         runtime: Option<Handle>,
     ) -> (Arc<Self>, UnboundedReceiver<Event>) {
         let (events, receiver) = unbounded_channel();
-        let pool =
-            Self { state: Mutex::new(State::new(threads)), events, runner, runtime, threads: Threads::new(threads) };
+        let state = Mutex::new(State::new(threads, Prefetch::new(threads, prefetch)));
+        let pool = Self { state, events, runner, runtime, threads: Threads::new(threads) };
         (Arc::new(pool), receiver)
     }
 
@@ -163,7 +165,7 @@ impl Pool {
     /// Gives back what is held up beyond what a worker keeps. Returns how many.
     pub(super) fn give_back_held_up(&self) -> usize {
         let mut state = self.lock();
-        let mut room = state.prefetch.target();
+        let mut room = state.prefetch.aside();
         state.give_back_if(|state, job| {
             let is_held_up = state.quarantine.verdict(job.kind()) != Verdict::Start;
             let is_too_much = is_held_up && room == 0;
@@ -253,10 +255,10 @@ impl Pool {
         std::mem::take(&mut self.lock().endings)
     }
 
-    /// How many messages to fetch.
-    pub(super) fn wanted(&self) -> usize {
+    /// How many messages to fetch, when so many were asked for already.
+    pub(super) fn wanted(&self, asked: usize) -> usize {
         let state = self.lock();
-        state.prefetch.wanted(state.idle.len(), state.waiting.len() - state.held_up())
+        state.prefetch.wanted(state.idle.len(), state.waiting.len() - state.held_up() + asked)
     }
 
     /// Whether nothing runs, and no ending is left.
@@ -309,11 +311,11 @@ impl Pool {
     }
 
     /// Gives back what waits beyond the present target: runs have become long since it was fetched.
-    pub(super) fn give_back_surplus(&self, longest: Duration) {
+    pub(super) fn give_back_surplus(&self) {
         let mut state = self.lock();
-        if state.running().any(|run| run.since.elapsed() > longest) {
-            state.prefetch.long_run_seen();
-        }
+        let longest = state.running().map(|run| run.since.elapsed()).max().unwrap_or_default();
+        let stalled = if state.waiting.is_empty() { Duration::ZERO } else { state.taken.elapsed() };
+        state.prefetch.see(longest, stalled);
         let mut room = state.prefetch.target();
         if state.waiting.len() > room {
             state.give_back_if(|state, job| {

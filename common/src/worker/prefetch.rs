@@ -1,49 +1,89 @@
 //! How many messages a worker holds before they run.
 //!
-//! Enough that no slot waits for the broker, and not so many that other workers stand idle beside a hoard: twice as many
-//! as there are slots; more while runs are so short that a round trip to the broker would outlast them all.
+//! Enough that no slot waits for the broker, and no more than can start within a moment: what waits here waits for these slots,
+//! while one of another worker is free. So it depends on how long the last runs took:
+//!
+//! | runs take | wait at most |
+//! | --- | --- |
+//! | less than 10 ms | 512, in two batches: while one is taken in, the broker gathers the other |
+//! | less than 100 ms | two a slot |
+//! | more, or nobody knows yet | none: beside such a run, a round trip is nothing |
+//!
+//! When all slots turn out to run long ones, what waits goes back.
 
 use std::time::Duration;
 
 /// What wait at most while runs are short.
-const MOST: usize = 256;
+const MOST: usize = 512;
 
-/// What a short run is.
+/// What is shorter is a short run.
 const SHORT: Duration = Duration::from_millis(10);
 
-/// Decides from the last runs.
+/// What is not shorter is a long run.
+const LONG: Duration = Duration::from_millis(100);
+
+/// Decides from the last runs, unless it is told a number.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Prefetch {
     threads: usize,
+    fixed: Option<usize>,
     /// How many runs in a row were short.
     short_runs: usize,
+    /// How many in a row were not long.
+    brief_runs: usize,
 }
 
 impl Prefetch {
-    pub(super) fn new(threads: usize) -> Self {
-        Self { threads, short_runs: 0 }
+    pub(super) fn new(threads: usize, fixed: Option<usize>) -> Self {
+        Self { threads, fixed, short_runs: 0, brief_runs: 0 }
     }
 
     /// Learns how long a run took.
     pub(super) fn ran(&mut self, took: Duration) {
         self.short_runs = if took < SHORT { self.short_runs.saturating_add(1) } else { 0 };
+        self.brief_runs = if took < LONG { self.brief_runs.saturating_add(1) } else { 0 };
     }
 
-    /// Learns that a run goes on for longer than a short one.
-    pub(super) fn long_run_seen(&mut self) {
-        self.short_runs = 0;
+    /// Learns that some run goes on for so long, and that no slot has become free for so long although messages wait.
+    pub(super) fn see(&mut self, longest: Duration, stalled: Duration) {
+        if longest >= SHORT {
+            self.short_runs = 0;
+        }
+        if stalled >= LONG {
+            self.brief_runs = 0;
+        }
     }
 
     /// How many may wait.
     pub(super) fn target(self) -> usize {
-        let plain = 2 * self.threads;
-        if self.short_runs >= self.threads { plain.max(MOST) } else { plain }
+        match self.fixed {
+            Some(fixed) => fixed,
+            None if self.is_short() => MOST.max(self.aside()),
+            None if self.brief_runs >= self.threads => self.aside(),
+            None => 0,
+        }
     }
 
-    /// How many to fetch when `idle` slots are free and `waiting` wait: none while at least half of the target is there.
-    pub(super) fn wanted(self, idle: usize, waiting: usize) -> usize {
+    fn is_short(self) -> bool {
+        self.short_runs >= self.threads
+    }
+
+    /// How many may wait that cannot start, whatever slot is free.
+    pub(super) fn aside(self) -> usize {
+        2 * self.threads
+    }
+
+    /// How many to fetch when `idle` slots are free, and `coming` wait or were asked for.
+    pub(super) fn wanted(self, idle: usize, coming: usize) -> usize {
         let target = self.target();
-        if waiting * 2 < target { idle + target - waiting } else { 0 }
+        let batch = target / 2;
+        if self.fixed.is_none() && self.is_short() {
+            if coming <= batch { batch } else { idle.saturating_sub(coming) }
+        } else if coming * 2 < target {
+            idle + target - coming
+        } else {
+            idle.saturating_sub(coming)
+        }
     }
 }
 
@@ -51,23 +91,57 @@ impl Prefetch {
 mod tests {
     use super::*;
 
-    #[test]
-    fn twice_the_slots_are_fetched_when_fewer_than_the_slots_wait() {
-        let prefetch = Prefetch::new(8);
-        assert_eq!(prefetch.wanted(8, 0), 24);
-        assert_eq!(prefetch.wanted(0, 7), 9);
-        assert_eq!(prefetch.wanted(0, 8), 0);
+    fn after(runs: &[u64]) -> Prefetch {
+        let mut prefetch = Prefetch::new(8, None);
+        for ms in runs {
+            prefetch.ran(Duration::from_millis(*ms));
+        }
+        prefetch
     }
 
     #[test]
-    fn short_runs_fetch_ahead_until_a_long_one_comes() {
-        let mut prefetch = Prefetch::new(8);
-        for _ in 0..8 {
-            assert_eq!(prefetch.target(), 16);
-            prefetch.ran(Duration::from_millis(1));
-        }
-        assert_eq!(prefetch.wanted(0, 127), 129);
-        prefetch.ran(Duration::from_millis(10));
-        assert_eq!(prefetch.target(), 16);
+    fn as_many_wait_as_start_within_a_moment() {
+        assert_eq!(after(&[]).target(), 0);
+        assert_eq!(after(&[1; 7]).target(), 0);
+        assert_eq!(after(&[1; 8]).target(), 512);
+        assert_eq!(after(&[10; 8]).target(), 16);
+        assert_eq!(after(&[100; 8]).target(), 0);
+        assert_eq!(after(&[1, 1, 1, 1, 1, 1, 1, 99]).target(), 16);
+        assert_eq!(Prefetch::new(200, None).aside(), 400);
+    }
+
+    #[test]
+    fn what_runs_now_counts_before_its_end() {
+        let [none, short, long] = [0, 10, 100].map(Duration::from_millis);
+        let seen = |longest, stalled| {
+            let mut prefetch = after(&[1; 8]);
+            prefetch.see(longest, stalled);
+            prefetch.target()
+        };
+        assert_eq!([seen(none, none), seen(long, short), seen(long, long)], [512, 16, 0]);
+    }
+
+    #[test]
+    fn less_than_half_is_filled_up_and_a_free_slot_always_asks() {
+        let prefetch = after(&[1; 8]);
+        assert_eq!([(8, 0), (0, 256), (0, 257)].map(|(idle, coming)| prefetch.wanted(idle, coming)), [256, 256, 0]);
+        let prefetch = after(&[10; 8]);
+        assert_eq!(
+            [(8, 0), (0, 7), (0, 8), (8, 8)].map(|(idle, waiting)| prefetch.wanted(idle, waiting)),
+            [24, 9, 0, 0]
+        );
+        let prefetch = after(&[]);
+        assert_eq!(
+            [(8, 0), (1, 0), (0, 0), (1, 1)].map(|(idle, waiting)| prefetch.wanted(idle, waiting)),
+            [8, 1, 0, 0]
+        );
+    }
+
+    #[test]
+    fn a_given_number_stays() {
+        let mut prefetch = Prefetch::new(2, Some(3));
+        prefetch.ran(LONG);
+        prefetch.see(LONG, LONG);
+        assert_eq!([prefetch.target(), prefetch.wanted(2, 0), prefetch.aside()], [3, 5, 4]);
     }
 }

@@ -188,7 +188,11 @@ impl Stage {
     }
 
     fn start(&self, threads: usize) -> (Stopper, JoinHandle<Stopped>) {
-        let worker = Worker::new(self.broker.clone()).threads(threads).actors(&[&ACTOR]).lend(self.scene.clone());
+        let worker = Worker::new(self.broker.clone())
+            .threads(threads)
+            .prefetch(2 * threads)
+            .actors(&[&ACTOR])
+            .lend(self.scene.clone());
         let stopper = worker.stopper();
         (stopper, tokio::spawn(async move { worker.run().await.unwrap() }))
     }
@@ -369,7 +373,7 @@ async fn a_late_end_counts_for_nothing(take_away: impl FnOnce(&Pool, &Claim)) {
     let registry = Arc::new(Registry::new(&[&ACTOR], &[]).unwrap());
     let (broker, lendings) = (stage.broker.clone(), Arc::new(lendings));
     let runner = Runner { broker, registry, lendings, show_arguments: false, warnings: Warnings::default() };
-    let (pool, _events) = Pool::new(1, Arc::new(runner), Some(Handle::current()));
+    let (pool, _events) = Pool::new(1, None, Arc::new(runner), Some(Handle::current()));
     let claim = Claim { queue: QueueName::default(), id: "id".into() };
     let (message, cancellation) = (Arc::new(message(10)), Cancellation::new());
     pool.deliver([Job {
@@ -381,12 +385,12 @@ async fn a_late_end_counts_for_nothing(take_away: impl FnOnce(&Pool, &Claim)) {
         crashes: 0,
         marked: false,
     }]);
-    let wanted = pool.wanted();
+    let wanted = pool.wanted(0);
     take_away(&pool, &claim);
     stage.scene.open_gate();
     // Its slot is free once more.
     let watch = Stopwatch::start();
-    while pool.wanted() == wanted {
+    while pool.wanted(0) == wanted {
         assert!(watch.elapsed() < DEADLINE, "it ends");
         tokio::task::yield_now().await;
     }

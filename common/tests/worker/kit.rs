@@ -54,9 +54,9 @@ pub(crate) struct Running {
     run: JoinHandle<Stopped>,
 }
 
-/// Starts a worker that lends one thing.
+/// Starts a worker of two slots, in which four messages wait, that lends one thing.
 pub(crate) fn start<T: Any + Send + Sync>(broker: &Broker, actors: &[&'static Declaration], lent: T) -> Running {
-    start_with(Worker::new(broker.clone()).threads(2).actors(actors).lend(lent))
+    start_with(Worker::new(broker.clone()).threads(2).prefetch(4).actors(actors).lend(lent))
 }
 
 /// Starts a worker.

@@ -316,6 +316,8 @@ async fn mistakes_are_found_before_the_first_message() {
     assert_eq!(run(Worker::new(broker.clone())).await, WorkerError::NoActors);
     let none = run(Worker::new(broker.clone()).actors(actors![throw]).threads(0)).await.to_string();
     assert_eq!(none, "the number of threads has to be from 1 to 10000, not 0");
+    let hoard = run(Worker::new(broker.clone()).actors(actors![throw]).prefetch(10_001)).await.to_string();
+    assert_eq!(hoard, "the prefetch has to be from 0 to 10000, not 10001");
     let lent = run(Worker::new(broker).actors(actors![throw]).lend(1_u8).lend(2_u8)).await;
     assert_eq!(lent, WorkerError::LentTwice("u8".to_owned()));
 }

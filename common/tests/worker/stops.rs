@@ -40,7 +40,7 @@ async fn a_stopping_worker_gives_back_what_has_not_started_and_waits_for_the_res
     for name in ["one", "two", "three"] {
         hold::send(&broker, name).await.unwrap();
     }
-    let worker = Worker::new(broker.clone()).threads(1).actors(actors![hold]).lend(told).lend(gate.clone());
+    let worker = Worker::new(broker.clone()).threads(1).prefetch(2).actors(actors![hold]).lend(told).lend(gate.clone());
     let worker = start_with(worker);
     assert_eq!(next(&heard), "one");
     worker.settle("two are prefetched", |counts| counts.claimed == 3).await;

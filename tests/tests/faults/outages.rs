@@ -76,7 +76,7 @@ async fn workers_outlive_a_flushall_and_go_on() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_keeps_everything_may_be_killed_while_a_message_runs() {
     let mut rig = Rig::on(Server::start_with(&["--appendonly", "yes", "--appendfsync", "always"])).await;
-    let worker = rig.worker(1).await;
+    let worker = rig.worker_with(1, 2).await;
     for round in 0..3 {
         rig.board.close_gate();
         let gate_name = format!("gate {round}");

@@ -56,14 +56,20 @@ impl Rig {
     }
 
     pub(crate) async fn worker_on(&self, broker: &Broker, threads: usize) -> Running {
-        Running::start(
-            Worker::new(broker.clone())
-                .threads(threads)
-                .actors(WORK)
-                .lend(self.board.clone())
-                .unknown_actor_timeout(Duration::ZERO),
-        )
-        .await
+        Running::start(self.plan(broker, threads)).await
+    }
+
+    /// The same, in which so many messages wait.
+    pub(crate) async fn worker_with(&self, threads: usize, prefetch: usize) -> Running {
+        Running::start(self.plan(&self.broker, threads).prefetch(prefetch)).await
+    }
+
+    fn plan(&self, broker: &Broker, threads: usize) -> Worker {
+        Worker::new(broker.clone())
+            .threads(threads)
+            .actors(WORK)
+            .lend(self.board.clone())
+            .unknown_actor_timeout(Duration::ZERO)
     }
 
     /// A command in words; `:` at the start of one stands for the namespace.

@@ -39,9 +39,10 @@ impl Stage {
         Process::start(program, &[args, &["--broker", &self.url]].concat(), &[])
     }
 
-    /// Starts a worker of so many slots, and waits until it is ready.
+    /// Starts a worker of so many slots in which two messages a slot wait, and waits until it is ready.
     pub(crate) fn worker(&self, threads: usize) -> Process {
-        let worker = self.start(program(), &["worker", "--threads", &threads.to_string()]);
+        let (threads, prefetch) = (threads.to_string(), (2 * threads).to_string());
+        let worker = self.start(program(), &["worker", "--threads", &threads, "--prefetch", &prefetch]);
         worker.wait_for_line("ready: ");
         worker
     }

@@ -20,7 +20,7 @@ fn runtime() -> Runtime {
 }
 
 fn worker(broker: &Broker, gate: &Arc<Gate>, threads: usize) -> Worker {
-    Worker::new(broker.clone()).threads(threads).actors(ACTORS).lend(gate.clone())
+    Worker::new(broker.clone()).threads(threads).prefetch(2 * threads).actors(ACTORS).lend(gate.clone())
 }
 
 /// Runs all that is left, with another worker, and tells in which order.

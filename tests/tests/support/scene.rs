@@ -63,10 +63,11 @@ impl Scene {
         worker
     }
 
-    /// Starts a worker, and waits for nothing.
+    /// Starts a worker in which two messages a slot wait, and waits for nothing.
     pub(crate) fn start_worker(&self, url: &str, threads: usize) -> Process {
         let broker = format!("{url}?namespace={}", self.namespace);
-        let args = ["worker", "--threads", &threads.to_string(), "--broker", &broker];
+        let (threads, prefetch) = (threads.to_string(), (2 * threads).to_string());
+        let args = ["worker", "--threads", &threads, "--prefetch", &prefetch, "--broker", &broker];
         Process::start(program(), &args, &[])
     }
 

@@ -1,7 +1,5 @@
 //! Showing that this worker lives, and looking after what comes due.
 
-use std::time::Duration;
-
 use tracing::info;
 
 use super::idling::Question;
@@ -10,9 +8,6 @@ use crate::clock::Timestamp;
 use crate::error::StoreError;
 use crate::store::{BEAT_INTERVAL, Beat};
 use crate::worker::event::Event;
-
-/// A run that takes longer is a long one; seen at the next beat.
-const LONG_RUN: Duration = Duration::from_millis(10);
 
 impl Keeper {
     pub(super) fn start_beat(&mut self) {
@@ -33,7 +28,7 @@ impl Keeper {
 
     pub(super) fn beaten(&mut self, beat: Result<Beat, StoreError>) {
         self.beating = false;
-        self.pool.give_back_surplus(LONG_RUN);
+        self.pool.give_back_surplus();
         let mut due = None;
         match beat {
             Ok(beat) => {

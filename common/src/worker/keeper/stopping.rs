@@ -121,7 +121,7 @@ impl Keeper {
         if self.stage == Stage::Running || self.is_running() {
             return false;
         }
-        let is_calling = self.fetching || self.finishing;
+        let is_calling = self.fetching.is_under_way() || self.finishing;
         let is_left =
             self.finishing || !self.unfinished.is_empty() || !self.refused.is_empty() || !self.pool.is_quiet();
         if !is_calling && !is_left {

@@ -25,6 +25,8 @@ pub(super) struct State {
     pub(super) is_put_off: bool,
     /// When something that waits may start although nothing ends.
     pub(super) held_up_for: Option<Duration>,
+    /// When a slot took a message last.
+    pub(super) taken: Stopwatch,
     /// Whether slots may take more.
     pub(super) open: bool,
 }
@@ -79,18 +81,19 @@ pub(super) enum Taken {
 
 impl State {
     /// `threads` idle slots.
-    pub(super) fn new(threads: usize) -> Self {
+    pub(super) fn new(threads: usize, prefetch: Prefetch) -> Self {
         Self {
             waiting: BTreeMap::new(),
             arrivals: 0,
             idle: (0..threads).collect(),
             slots: std::iter::repeat_with(|| Slot::Free).take(threads).collect(),
             endings: Vec::new(),
-            prefetch: Prefetch::new(threads),
+            prefetch,
             quarantine: Quarantine::default(),
             reserved: Vec::new(),
             is_put_off: false,
             held_up_for: None,
+            taken: Stopwatch::start(),
             open: true,
         }
     }
@@ -111,7 +114,8 @@ impl State {
         let Some((turn, job)) = self.take_next() else { return Taken::Nothing };
         self.idle.remove(&slot);
         let (claim, cancellation) = (job.claim.clone(), job.cancellation.clone());
-        self.slots[slot] = Slot::Runs(Running { claim, cancellation, since: Stopwatch::start() });
+        self.taken = Stopwatch::start();
+        self.slots[slot] = Slot::Runs(Running { claim, cancellation, since: self.taken });
         if !job.marked {
             return Taken::Job(job);
         }
