@@ -23,6 +23,9 @@ const CHUNK_BYTES: usize = 4 << 20;
 const STAGGER: Duration = Duration::from_micros(200);
 const LONGEST_STAGGER: Duration = Duration::from_millis(500);
 
+/// What tokio's timer makes of anything shorter.
+const SHORTEST_SLEEP: Duration = Duration::from_millis(1);
+
 /// How many of them come so close to each other; those after them come further apart by this factor, and hear of what rings
 /// meanwhile by one look.
 const FIRST: f64 = 8.0;
@@ -137,21 +140,22 @@ impl SqliteStore {
             }
             // The sender lives in `self`, so the channel cannot close under us.
             let is_rung = tokio::time::timeout(super::SAFETY_LOOK, news.changed()).await.is_ok();
-            if is_rung {
-                Clock::system().sleep(self.stagger()).await;
+            if is_rung && let Some(pause) = self.stagger() {
+                Clock::system().sleep(pause).await;
             }
         }
     }
 
     /// How long to wait after a ring. All who wait hear it, and most of them would look at once and in vain; so they come one after
     /// the other, at random, as many as there are: the first one as soon as ever, and all together hardly more often than one. On a
-    /// machine that is busy a look takes longer, and they come further apart.
-    fn stagger(&self) -> Duration {
+    /// machine that is busy a look takes longer, and they come further apart. `None` where that is shorter than a sleep can be.
+    fn stagger(&self) -> Option<Duration> {
         let alike = self.upkeep().values().map(|upkeep| upkeep.alike).max().unwrap_or_default();
         let apart = Duration::from_micros(self.look_took.load(Ordering::Relaxed)).max(STAGGER);
         let turn = fastrand::f64() * f64::from(alike.saturating_sub(1));
         let turn = if turn > FIRST { FIRST + (turn - FIRST) * FURTHER } else { turn };
-        apart.mul_f64(turn).min(LONGEST_STAGGER)
+        let pause = apart.mul_f64(turn).min(LONGEST_STAGGER);
+        (pause >= SHORTEST_SLEEP).then_some(pause)
     }
 
     async fn look_for_news(&self, queues: &[QueueName], due: Option<Timestamp>) -> Result<Option<Wake>, StoreError> {
