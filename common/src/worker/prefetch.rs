@@ -5,7 +5,7 @@
 //!
 //! | runs take | wait at most |
 //! | --- | --- |
-//! | less than 10 ms | 512, in two batches: while one is taken in, the broker gathers the other |
+//! | less than 10 ms | 256, in two batches: while one is taken in, the broker gathers the other |
 //! | less than 100 ms | two a slot |
 //! | more, or nobody knows yet | none: beside such a run, a round trip is nothing |
 //!
@@ -14,7 +14,7 @@
 use std::time::Duration;
 
 /// What wait at most while runs are short.
-const MOST: usize = 512;
+const MOST: usize = 256;
 
 /// What is shorter is a short run.
 const SHORT: Duration = Duration::from_millis(10);
@@ -103,7 +103,7 @@ mod tests {
     fn as_many_wait_as_start_within_a_moment() {
         assert_eq!(after(&[]).target(), 0);
         assert_eq!(after(&[1; 7]).target(), 0);
-        assert_eq!(after(&[1; 8]).target(), 512);
+        assert_eq!(after(&[1; 8]).target(), 256);
         assert_eq!(after(&[10; 8]).target(), 16);
         assert_eq!(after(&[100; 8]).target(), 0);
         assert_eq!(after(&[1, 1, 1, 1, 1, 1, 1, 99]).target(), 16);
@@ -118,13 +118,13 @@ mod tests {
             prefetch.see(longest, stalled);
             prefetch.target()
         };
-        assert_eq!([seen(none, none), seen(long, short), seen(long, long)], [512, 16, 0]);
+        assert_eq!([seen(none, none), seen(long, short), seen(long, long)], [256, 16, 0]);
     }
 
     #[test]
     fn less_than_half_is_filled_up_and_a_free_slot_always_asks() {
         let prefetch = after(&[1; 8]);
-        assert_eq!([(8, 0), (0, 256), (0, 257)].map(|(idle, coming)| prefetch.wanted(idle, coming)), [256, 256, 0]);
+        assert_eq!([(8, 0), (0, 128), (0, 129)].map(|(idle, coming)| prefetch.wanted(idle, coming)), [128, 128, 0]);
         let prefetch = after(&[10; 8]);
         assert_eq!(
             [(8, 0), (0, 7), (0, 8), (8, 8)].map(|(idle, waiting)| prefetch.wanted(idle, waiting)),
