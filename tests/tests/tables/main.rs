@@ -1,3 +1,4 @@
 //! Tables of what has to hold, generated from what the tests show.
 
 mod faults;
+mod promises;

@@ -2,7 +2,7 @@
 
 use common::conformance::PROMISES;
 use std::{fmt::Write as _, fs};
-use tests::workspace;
+use tests::{evidence::hold, workspace};
 
 /// Where the table is.
 const TABLE: &str = "common/PROMISES.rst";
@@ -39,13 +39,7 @@ const LIMITS: [(&str, &str, &str); 4] = [
 
 #[test]
 fn the_table_of_promises_is_that_of_the_suite() {
-    let path = workspace::root().join(TABLE);
-    let expected = table();
-    if workspace::updates() {
-        fs::write(&path, &expected).unwrap_or_else(|error| panic!("{TABLE}: {error}"));
-    }
-    let found = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{TABLE}: {error}"));
-    assert!(found == expected, "{TABLE} is not what the suite says; UPDATE_NOTES=1 writes what is right");
+    hold(TABLE, &table());
 }
 
 #[test]
