@@ -3,6 +3,7 @@
 //! ```text
 //! peer send URL FIRST COUNT BATCH    sends `begin FIRST`, … in batches, and says `stored FROM` once a batch is acknowledged
 //! peer work URL                      runs them; each says `begins N`, and `ran N` a moment later
+//! peer drain URL                     runs `tick N`, which says and does nothing
 //! peer fork URL                      sends, forks, and says what its child may do, and what it may do itself after that
 //! peer lock PATH                     begins to write to a database, says `locked`, and never ends it
 //! ```
@@ -13,7 +14,7 @@ use std::io::{Write as _, stdout};
 use std::thread;
 use std::time::Duration;
 
-use common::actor::actors;
+use common::actor::{Declaration, actors};
 use common::broker::Broker;
 use common::worker::Worker;
 use common::{actor, clock::Timestamp};
@@ -32,6 +33,9 @@ fn begin(number: u32) {
     println!("ran {number}");
 }
 
+#[actor]
+fn tick(_number: u32) {}
+
 fn main() -> Result<(), Box<dyn Error>> {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
@@ -40,7 +44,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         ["send", url, first, count, batch] => {
             runtime.block_on(send(url, first.parse()?, count.parse()?, batch.parse()?))
         }
-        ["work", url] => runtime.block_on(work(url)),
+        ["work", url] => runtime.block_on(work(url, actors![begin])),
+        ["drain", url] => runtime.block_on(work(url, actors![tick])),
         ["fork", url] => {
             let broker = runtime.block_on(Broker::connect(url))?;
             // In the child, it would wait for threads that did not come along.
@@ -48,7 +53,10 @@ fn main() -> Result<(), Box<dyn Error>> {
             fork(broker, url)
         }
         ["lock", path] => lock(path),
-        _ => Err("peer send URL FIRST COUNT BATCH, peer work URL, peer fork URL, or peer lock PATH".into()),
+        _ => {
+            Err("peer send URL FIRST COUNT BATCH, peer work URL, peer drain URL, peer fork URL, or peer lock PATH"
+                .into())
+        }
     }
 }
 
@@ -65,8 +73,8 @@ async fn send(url: &str, first: u32, count: u32, batch: usize) -> Result<(), Box
     Ok(stdout().flush()?)
 }
 
-async fn work(url: &str) -> Result<(), Box<dyn Error>> {
-    let worker = Worker::new(Broker::connect(url).await?).threads(4).actors(actors![begin]);
+async fn work(url: &str, actors: &[&'static Declaration]) -> Result<(), Box<dyn Error>> {
+    let worker = Worker::new(Broker::connect(url).await?).threads(4).actors(actors);
     worker.on_ready(|| println!("ready")).run().await?;
     Ok(())
 }

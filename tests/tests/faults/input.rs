@@ -4,7 +4,7 @@ use tokio::sync::Mutex;
 
 use crate::listener::lines;
 use crate::rig::*;
-use crate::work::say;
+use crate::work::{refuse, say};
 
 /// Tests that move hundreds of megabytes take turns.
 static HEAVY: Mutex<()> = Mutex::const_new(());
@@ -27,6 +27,17 @@ async fn dies_alone(bytes: &[u8]) -> String {
     let reason = letter.reason.expect("a reason");
     assert!(lines(&["WARN", &reason]).len() == 1, "an operator reads it: {reason}");
     reason
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_error_that_an_actor_expects_dies_without_a_warning() {
+    let rig = Rig::new().await;
+    let worker = rig.worker(1).await;
+    rig.send(refuse::message()).await;
+    rig.settle(1).await;
+    worker.stop().await;
+    assert_eq!(lines(&["INFO", "attempt 1 failed after", "no order 4711"]).len(), 1);
+    assert_eq!(lines(&["WARN", "no order 4711"]), <[String; 0]>::default());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

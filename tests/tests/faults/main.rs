@@ -4,6 +4,7 @@
 //! themselves, with nothing lost.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
+mod bulk;
 mod foreign;
 mod full;
 mod ghosts;

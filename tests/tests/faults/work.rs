@@ -9,7 +9,8 @@ use tokio::sync::watch;
 
 use crate::rig::{eventually, now};
 
-pub(crate) const WORK: &[&Declaration] = actors![say, shout, weigh, flaky, die, gate, gate_and_die, gate_and_weigh];
+pub(crate) const WORK: &[&Declaration] =
+    actors![say, shout, weigh, flaky, refuse, die, gate, gate_and_die, gate_and_weigh];
 
 /// What was said, and how often; and whether the gate is open.
 #[derive(Clone, Debug)]
@@ -61,6 +62,11 @@ impl Board {
 #[actor]
 pub(crate) fn say(board: &Board, what: String) {
     board.write(&what);
+}
+
+#[actor(throws = "no order 4711")]
+pub(crate) fn refuse() -> Result<(), &'static str> {
+    Err("no order 4711")
 }
 
 #[actor(queue = "other")]

@@ -1,0 +1,67 @@
+//! Very many messages: what a worker keeps, and how long a step holds the server, does not grow with them.
+
+use std::path::Path;
+use std::time::Duration;
+
+use common::actor;
+use common::message::Message;
+use tests::process::Process;
+
+use crate::rig::*;
+
+/// All of them together would take more than a hundred megabytes in a worker.
+const MANY: u32 = 100_000;
+
+/// In kilobytes. A worker of few messages takes a third of it, in a debug build.
+const LITTLE: u64 = 40_000;
+
+/// Time for all of them to be stored.
+const SOON: Duration = Duration::from_secs(8);
+
+/// In microseconds. All of them moved in one step would take several times as long; a machine that is busy may stop the server in
+/// between.
+const STEP: u64 = 250_000;
+
+/// As `peer drain` has it.
+#[actor]
+fn tick(_number: u32) {}
+
+fn worker(rig: &Rig) -> Process {
+    let url = format!("{}?namespace={}", rig.server.url(), rig.namespace);
+    let worker = Process::start(Path::new(env!("CARGO_BIN_EXE_peer")), &["drain", &url], &[]);
+    tokio::task::block_in_place(|| worker.wait_for_line("ready"));
+    worker
+}
+
+/// The most memory that a process has ever had, in kilobytes.
+fn peak(process: &Process) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", process.id())).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("Linux tells it");
+    line.trim().trim_end_matches(" kB").parse().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn very_many_messages_are_drained_in_little_memory() {
+    let rig = Rig::new().await;
+    let now = rig.broker.clock().now();
+    let messages: Vec<Message> = (0..MANY).map(|number| tick::message(number).message(now).unwrap()).collect();
+    rig.broker.enqueue(messages).await.unwrap();
+    let worker = worker(&rig);
+    rig.settle(0).await;
+    assert!(peak(&worker) < LITTLE, "{} kB", peak(&worker));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn very_many_that_are_due_at_once_are_moved_in_short_steps() {
+    let rig = Rig::new().await;
+    let _: String = rig.redis(&["CONFIG", "SET", "slowlog-log-slower-than", &STEP.to_string()]);
+    let now = rig.broker.clock().now();
+    let due = now + SOON;
+    let messages: Vec<Message> = (0..MANY).map(|number| tick::message(number).at(due).message(now).unwrap()).collect();
+    rig.broker.enqueue(messages).await.unwrap();
+    let worker = worker(&rig);
+    rig.settle(0).await;
+    let slow: usize = rig.redis(&["SLOWLOG", "LEN"]);
+    assert_eq!(slow, 0, "steps of more than {STEP} µs");
+    assert!(peak(&worker) < LITTLE, "{} kB", peak(&worker));
+}
