@@ -4,7 +4,7 @@
 //! every child: a shell may not even trap it. A test that sends Ctrl-C would wait for an end that never comes. A signal that
 //! has a handler is back to its default in a child, so what is ignored gets one that does nothing.
 
-use std::{fs, sync::Once};
+use std::{fs, sync::Once, thread};
 use tokio::{
     runtime::Builder,
     signal::unix::{SignalKind, signal},
@@ -24,14 +24,19 @@ pub(super) fn restore() {
         if ignored.is_empty() {
             return;
         }
-        // A handler stays for good, also when the runtime that asked for it is gone.
-        let runtime = Builder::new_current_thread().enable_io().build().expect("a runtime for signals");
-        let _inside = runtime.enter();
-        for kind in ignored {
-            let handled = signal(kind);
-            drop(handled.unwrap_or_else(|error| panic!("signal {} can't be handled: {error}", kind.as_raw_value())));
-        }
+        // A test may be async, and in a runtime none can be dropped.
+        thread::scope(|scope| scope.spawn(|| handle(&ignored)).join()).expect("signals are handled");
     });
+}
+
+/// A handler stays for good, also when the runtime that asked for it is gone.
+fn handle(signals: &[SignalKind]) {
+    let runtime = Builder::new_current_thread().enable_io().build().expect("a runtime for signals");
+    let _inside = runtime.enter();
+    for kind in signals {
+        let handled = signal(*kind);
+        drop(handled.unwrap_or_else(|error| panic!("signal {} can't be handled: {error}", kind.as_raw_value())));
+    }
 }
 
 /// The signals that a process ignores, a bit each, out of its `/proc/PID/status`. None where the system has no such file.
