@@ -1,5 +1,6 @@
 //! Async actors hold a slot, and no thread. A program of its own, so that its threads can be counted.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use common::actor;
@@ -8,38 +9,41 @@ use common::broker::Broker;
 use common::clock::{Clock, Stopwatch};
 use common::middlewares::retries::Retries;
 use common::queue_name::QueueName;
+use common::store::Counts;
 use common::worker::{Stopped, Worker};
+use tokio::sync::Barrier;
 
+const SLOTS: usize = 200;
+
+/// Waits for all the others and the test, and once more.
 #[actor]
-#[expect(clippy::disallowed_methods, reason = "an actor of a user sleeps as it likes")]
-async fn doze() {
-    tokio::time::sleep(Duration::from_secs(1)).await;
+async fn meet(barrier: &Arc<Barrier>) {
+    barrier.wait().await;
+    barrier.wait().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_hundred_wait_side_by_side_on_a_few_threads() {
     let broker = Broker::open("memory:", "dramatiq", Clock::system()).await.unwrap().with(Retries::default());
     let now = broker.clock().now();
-    broker.enqueue((0..200).map(|_| doze::message().message(now).unwrap()).collect()).await.unwrap();
+    broker.enqueue((0..SLOTS).map(|_| meet::message().message(now).unwrap()).collect()).await.unwrap();
+    let barrier = Arc::new(Barrier::new(SLOTS + 1));
     let watch = Stopwatch::start();
-    let worker = Worker::new(broker.clone()).threads(200).actors(actors![doze]);
+    let worker = Worker::new(broker.clone()).threads(SLOTS).actors(actors![meet]).lend(barrier.clone());
     let stopper = worker.stopper();
     let run = tokio::spawn(worker.run());
-    let mut most_claimed = 0;
-    let mut most_threads = 0;
-    loop {
-        let counts = broker.counts(&QueueName::default()).await.unwrap();
-        most_claimed = most_claimed.max(counts.claimed);
-        most_threads = most_threads.max(std::fs::read_dir("/proc/self/task").unwrap().count());
-        if counts.ready + counts.claimed == 0 {
-            break;
-        }
-        assert!(watch.elapsed() < Duration::from_secs(30), "still {counts:?}");
+    let counts = async || broker.counts(&QueueName::default()).await.unwrap();
+    let all_wait = tokio::time::timeout(Duration::from_secs(30), barrier.wait()).await;
+    assert!(all_wait.is_ok(), "still {:?}", counts().await);
+    assert_eq!(counts().await.claimed, SLOTS);
+    let threads = std::fs::read_dir("/proc/self/task").unwrap().count();
+    assert!(threads < 20, "{threads} threads");
+    barrier.wait().await;
+    while counts().await != Counts::default() {
+        assert!(watch.elapsed() < Duration::from_secs(30), "still {:?}", counts().await);
         tokio::task::yield_now().await;
     }
-    assert_eq!(most_claimed, 200);
     assert!(watch.elapsed() < Duration::from_secs(3), "took {:?}", watch.elapsed());
-    assert!(most_threads < 20, "{most_threads} threads");
     stopper.stop();
     assert_eq!(run.await.unwrap().unwrap(), Stopped::Clean);
 }

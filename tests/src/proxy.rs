@@ -206,6 +206,7 @@ impl Shared {
         let mut buffer = [0; 16 * 1024];
         while let Ok(read @ 1..) = from.read(&mut buffer) {
             let turn = self.state().take_turn(read, replies);
+            // The link's own time, which is what it is there for; as below.
             thread::sleep(turn);
             if sent.send((Stopwatch::start(), buffer[..read].to_vec())).is_err() {
                 return;

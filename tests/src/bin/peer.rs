@@ -23,7 +23,7 @@ use futures_util::FutureExt as _;
 use rusqlite::Connection;
 use tokio::runtime::Builder;
 
-/// Long enough for a kill to meet some in the middle.
+/// How long a run takes: long enough for a kill to meet some in the middle. Nobody waits for anything by it.
 const RUN: Duration = Duration::from_millis(2);
 
 #[actor]

@@ -126,7 +126,8 @@ fn an_idle_worker_paused_for_too_long_wakes_to_what_came_meanwhile() {
     ends_well(&sleeper);
 }
 
-/// Begun at any moment between two beats, it ends well before three intervals are over.
+/// How long the worker is stopped, which is what is tested. Begun at any moment between two beats, it ends well before three intervals
+/// are over.
 const SHORT_PAUSE: Duration = Duration::from_millis(1_500);
 
 #[test]

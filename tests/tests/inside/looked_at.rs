@@ -5,27 +5,24 @@ use std::{path::Path, thread, time::Duration};
 use common::actor::Context;
 use common::{actor, actors};
 
-/// Between two looks at a gate.
-const PAUSE: Duration = Duration::from_millis(5);
+/// Runs until the file `gate` is there, or until it has to end. A test opens a gate from another process, so it can only be looked at.
+fn wait_for(gate: &str, has_to_end: impl Fn() -> bool) {
+    while !Path::new(gate).exists() && !has_to_end() {
+        thread::sleep(Duration::from_millis(5));
+    }
+}
 
 /// Runs until the file `gate` is there, or until it is told to stop.
 #[actor(max_retries = 3)]
 fn hold(context: &Context, gate: String) -> Result<(), String> {
-    while !Path::new(&gate).exists() {
-        if context.is_cancelled() {
-            return Err("told to stop".to_owned());
-        }
-        thread::sleep(PAUSE);
-    }
-    Ok(())
+    wait_for(&gate, || context.is_cancelled());
+    if Path::new(&gate).exists() { Ok(()) } else { Err("told to stop".to_owned()) }
 }
 
 /// Runs until the file `gate` is there, whatever it is told.
 #[actor]
 fn deaf(gate: String) {
-    while !Path::new(&gate).exists() {
-        thread::sleep(PAUSE);
-    }
+    wait_for(&gate, || false);
 }
 
 /// Is done at once.

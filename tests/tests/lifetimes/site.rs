@@ -8,23 +8,13 @@ use std::{
     time::Duration,
 };
 
-use common::{
-    actor,
-    broker::Broker,
-    clock::{Clock, Stopwatch},
-    queue_name::QueueName,
-    store::Counts,
-    stores::memory::MemoryStore,
-};
+use common::{actor, broker::Broker, clock::Clock, queue_name::QueueName, store::Counts, stores::memory::MemoryStore};
 use tempfile::TempDir;
-use tests::redis;
+use tests::{process, redis};
 use tokio::sync::watch;
 
 /// Generous: what is waited for must come, on however slow a machine.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
-
-/// Between two looks at what is waited for.
-const PAUSE: Duration = Duration::from_millis(5);
 
 /// Runs a future on this thread, with no runtime at all.
 pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
@@ -121,9 +111,7 @@ pub(crate) fn note(gate: &Arc<Gate>, number: u32) {
 #[actor]
 pub(crate) fn hold(gate: &Arc<Gate>, number: u32) {
     gate.began.lock().unwrap().push(number);
-    while !*gate.open.borrow() {
-        thread::sleep(PAUSE);
-    }
+    block_on(gate.open.subscribe().wait_for(|open| *open)).unwrap();
     gate.ended.lock().unwrap().push(number);
 }
 
@@ -136,39 +124,21 @@ pub(crate) async fn hold_async(gate: &Arc<Gate>, number: u32) {
 }
 
 /// Waits until something is so.
-pub(crate) fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
-    let watch = Stopwatch::start();
-    while !is_so() {
-        assert!(watch.elapsed() < DEADLINE, "{what}: not after {DEADLINE:?}");
-        thread::sleep(PAUSE);
-    }
+pub(crate) fn eventually(what: &str, is_so: impl Fn() -> bool) {
+    assert!(process::eventually(DEADLINE, || is_so().then_some(())).is_some(), "{what}: not after {DEADLINE:?}");
 }
 
 /// Waits until so many are ready, and so many claimed.
 pub(crate) fn settle(broker: &Broker, what: &str, ready: usize, claimed: usize) {
     let counts = || block_on(broker.counts(&QueueName::default())).unwrap();
     let wanted = Counts { ready, claimed, ..Counts::default() };
-    let watch = Stopwatch::start();
-    while counts() != wanted {
-        assert!(
-            watch.elapsed() < DEADLINE,
-            "{what}, on {}: not after {DEADLINE:?}, but {:?}",
-            broker.address(),
-            counts()
-        );
-        thread::sleep(PAUSE);
-    }
+    let is_settled = process::eventually(DEADLINE, || (counts() == wanted).then_some(())).is_some();
+    assert!(is_settled, "{what}, on {}: not after {DEADLINE:?}, but {:?}", broker.address(), counts());
 }
 
 /// Waits until no worker is registered.
 pub(crate) fn all_have_left(broker: &Broker) {
-    let watch = Stopwatch::start();
-    loop {
-        let workers = block_on(broker.workers(None, 9)).unwrap();
-        if workers.is_empty() {
-            return;
-        }
-        assert!(watch.elapsed() < DEADLINE, "not signed off on {}: {workers:?}", broker.address());
-        thread::sleep(PAUSE);
-    }
+    let workers = || block_on(broker.workers(None, 9)).unwrap();
+    let have_left = process::eventually(DEADLINE, || workers().is_empty().then_some(())).is_some();
+    assert!(have_left, "not signed off on {}: {:?}", broker.address(), workers());
 }

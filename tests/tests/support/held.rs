@@ -11,8 +11,12 @@ use common::actor::Context;
 use common::{actor, actors};
 use tracing::{info, warn};
 
-/// Between two looks at what is waited for.
-const PAUSE: Duration = Duration::from_millis(5);
+/// Runs until the file `gate` is there, or until it has to end. A test opens a gate from another process, so it can only be looked at.
+fn wait_for(gate: &str, has_to_end: impl Fn() -> bool) {
+    while !Path::new(gate).exists() && !has_to_end() {
+        thread::sleep(Duration::from_millis(5));
+    }
+}
 
 /// How many linger, or have lingered, in this process.
 static LINGERING: AtomicU32 = AtomicU32::new(0);
@@ -20,14 +24,12 @@ static LINGERING: AtomicU32 = AtomicU32::new(0);
 /// Runs until the file `gate` is there, or until it is told to stop.
 #[actor]
 fn hold(context: &Context, gate: String) {
-    while !Path::new(&gate).exists() {
-        if context.is_cancelled() {
-            warn!("told to stop");
-            return;
-        }
-        thread::sleep(PAUSE);
+    wait_for(&gate, || context.is_cancelled());
+    if Path::new(&gate).exists() {
+        info!("let go");
+    } else {
+        warn!("told to stop");
     }
-    info!("let go");
 }
 
 /// Is done at once.
@@ -40,18 +42,14 @@ fn note(n: u32) {
 #[actor]
 fn linger(n: u32, gate: String) {
     LINGERING.fetch_add(1, Ordering::Relaxed);
-    while !Path::new(&gate).exists() {
-        thread::sleep(PAUSE);
-    }
+    wait_for(&gate, || false);
     println!("lingered {n}");
 }
 
 /// Ends its worker, once so many linger beside it, or the file `gate` is there.
 #[actor]
 fn abort(neighbours: u32, gate: String) {
-    while LINGERING.load(Ordering::Relaxed) < neighbours && !Path::new(&gate).exists() {
-        thread::sleep(PAUSE);
-    }
+    wait_for(&gate, || LINGERING.load(Ordering::Relaxed) >= neighbours);
     std::process::abort();
 }
 
