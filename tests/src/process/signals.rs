@@ -24,19 +24,22 @@ pub(super) fn restore() {
         if ignored.is_empty() {
             return;
         }
-        // A test may be async, and in a runtime none can be dropped.
-        thread::scope(|scope| scope.spawn(|| handle(&ignored)).join()).expect("signals are handled");
+        handle(&ignored);
     });
 }
 
-/// A handler stays for good, also when the runtime that asked for it is gone.
+/// Sets handlers that do nothing. One stays for good, also when the runtime that asked for it is gone. A caller may be async, and in
+/// its runtime no other one can be dropped; so this happens on a thread of its own.
 fn handle(signals: &[SignalKind]) {
-    let runtime = Builder::new_current_thread().enable_io().build().expect("a runtime for signals");
-    let _inside = runtime.enter();
-    for kind in signals {
-        let handled = signal(*kind);
-        drop(handled.unwrap_or_else(|error| panic!("signal {} can't be handled: {error}", kind.as_raw_value())));
-    }
+    let on_thread = || {
+        let runtime = Builder::new_current_thread().enable_io().build().expect("a runtime for signals");
+        let _inside = runtime.enter();
+        for kind in signals {
+            let handled = signal(*kind);
+            drop(handled.unwrap_or_else(|error| panic!("signal {} can't be handled: {error}", kind.as_raw_value())));
+        }
+    };
+    thread::scope(|scope| scope.spawn(on_thread).join()).expect("signals are handled");
 }
 
 /// The signals that a process ignores, a bit each, out of its `/proc/PID/status`. None where the system has no such file.
@@ -52,6 +55,11 @@ fn mask(signal: i32) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn signals_can_be_handled_from_within_a_runtime() {
+        handle(&[SignalKind::user_defined2()]);
+    }
 
     #[test]
     fn what_is_ignored_is_read_from_the_systems_own_words() {
