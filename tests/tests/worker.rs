@@ -5,7 +5,7 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -288,28 +288,20 @@ async fn what_is_no_message_dies_alone_with_its_bytes() {
     worker.stop().await;
 }
 
-/// Opens once.
-#[derive(Default)]
-struct Gate(Mutex<bool>, Condvar);
-
-impl Gate {
-    fn open(&self) {
-        *self.0.lock().expect("the gate") = true;
-        self.1.notify_all();
-    }
-}
+/// Is open once its sender is gone.
+type Gate = Mutex<Receiver<()>>;
 
 #[actor]
 fn hold(gate: &Arc<Gate>) {
-    let is_open = gate.0.lock().expect("the gate");
-    drop(gate.1.wait_while(is_open, |is_open| !*is_open).expect("the gate"));
+    gate.lock().expect("the gate").recv().expect_err("it opens, and says nothing");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_would_wait_behind_a_long_run_goes_to_whoever_is_free() {
     let (url, namespace) = (tests::redis::url(), tests::redis::namespace());
     let (busy, other) = (broker(&url, &namespace).await, broker(&url, &namespace).await);
-    let gate = Arc::<Gate>::default();
+    let (closed, gate) = channel();
+    let gate = Arc::<Gate>::new(Mutex::new(gate));
     let start = async |broker: &Broker| {
         let (told, heard) = ears();
         let worker = Worker::new(broker.clone()).threads(1).actors(actors![say, hold]).lend(told).lend(gate.clone());
@@ -330,7 +322,7 @@ async fn what_would_wait_behind_a_long_run_goes_to_whoever_is_free() {
         say::send(&busy, what).await.unwrap();
         assert_eq!(next(&heard_there).0, what);
     }
-    gate.open();
+    drop(closed);
     settle(&busy, "all has run", |counts| counts == Counts::default()).await;
     assert!(heard.try_recv().is_err());
     second.stop().await;

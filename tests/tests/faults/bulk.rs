@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use common::actor;
-use common::message::Message;
+use common::call::Call;
 use tests::process::Process;
 
 use crate::rig::*;
@@ -26,6 +26,13 @@ const STEP: u64 = 250_000;
 #[actor]
 fn tick(_number: u32) {}
 
+/// Stores all of them, each made of a call by `shape`.
+async fn fill(rig: &Rig, shape: impl Fn(Call) -> Call) {
+    let now = rig.broker.clock().now();
+    let messages = (0..MANY).map(|number| shape(tick::message(number)).message(now).unwrap());
+    rig.broker.enqueue(messages.collect()).await.unwrap();
+}
+
 fn worker(rig: &Rig) -> Process {
     let url = format!("{}?namespace={}", rig.server.url(), rig.namespace);
     let worker = Process::start(Path::new(env!("CARGO_BIN_EXE_peer")), &["drain", &url], &[]);
@@ -43,9 +50,7 @@ fn peak(process: &Process) -> u64 {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn very_many_messages_are_drained_in_little_memory() {
     let rig = Rig::new().await;
-    let now = rig.broker.clock().now();
-    let messages: Vec<Message> = (0..MANY).map(|number| tick::message(number).message(now).unwrap()).collect();
-    rig.broker.enqueue(messages).await.unwrap();
+    fill(&rig, |call| call).await;
     let worker = worker(&rig);
     rig.settle(0).await;
     assert!(peak(&worker) < LITTLE, "{} kB", peak(&worker));
@@ -55,10 +60,8 @@ async fn very_many_messages_are_drained_in_little_memory() {
 async fn very_many_that_are_due_at_once_are_moved_in_short_steps() {
     let rig = Rig::new().await;
     let _: String = rig.redis(&["CONFIG", "SET", "slowlog-log-slower-than", &STEP.to_string()]);
-    let now = rig.broker.clock().now();
-    let due = now + SOON;
-    let messages: Vec<Message> = (0..MANY).map(|number| tick::message(number).at(due).message(now).unwrap()).collect();
-    rig.broker.enqueue(messages).await.unwrap();
+    let due = rig.broker.clock().now() + SOON;
+    fill(&rig, |call| call.at(due)).await;
     let worker = worker(&rig);
     rig.settle(0).await;
     let slow: usize = rig.redis(&["SLOWLOG", "LEN"]);

@@ -113,20 +113,9 @@ impl Rig {
         call.send(&self.broker).await.unwrap()
     }
 
-    /// Sends as a careful sender does: until it knows that the message is stored. Answers how often it did not know the outcome
-    /// and sent once more.
+    /// [`send_surely`], by this rig's own broker.
     pub(crate) async fn send_surely(&self, call: Call) -> usize {
-        let (started, mut unknown) = (now(), 0);
-        while let Err(error) = call.send(&self.broker).await {
-            match error {
-                EnqueueError::Unknown(_) => unknown += 1,
-                EnqueueError::NotStored { stored: 0, .. } => {}
-                error => panic!("{error}"),
-            }
-            assert!(started.elapsed() < DEADLINE, "not stored within {DEADLINE:?}");
-            tokio::task::yield_now().await;
-        }
-        unknown
+        send_surely(&self.broker, call).await
     }
 
     /// The counts of both queues together, if the store tells them.
@@ -164,6 +153,22 @@ impl Rig {
     pub(crate) fn address(&self) -> String {
         format!(":{}", self.server.port())
     }
+}
+
+/// Sends as a careful sender does: until it knows that the message is stored. Answers how often it did not know the outcome
+/// and sent once more.
+pub(crate) async fn send_surely(broker: &Broker, call: Call) -> usize {
+    let (started, mut unknown) = (now(), 0);
+    while let Err(error) = call.send(broker).await {
+        match error {
+            EnqueueError::Unknown(_) => unknown += 1,
+            EnqueueError::NotStored { stored: 0, .. } => {}
+            error => panic!("{error}"),
+        }
+        assert!(started.elapsed() < DEADLINE, "not stored within {DEADLINE:?}");
+        tokio::task::yield_now().await;
+    }
+    unknown
 }
 
 pub(crate) async fn open(url: &str, namespace: &str) -> Broker {
