@@ -166,7 +166,7 @@ impl World {
             let body = Message::decode(bytes, now).map_err(|error| Undecodable { bytes: bytes.clone(), error });
             queue.claimed.insert(id.clone(), worker.clone());
             let note = queue.notes.get(&id).copied().unwrap_or_default();
-            let claim = Claim { queue: want.queue.clone(), id };
+            let claim = Claim::of(&want.queue, id, &body);
             deliveries.push(Delivery { claim, body, crashes: note.crashes(), marked: note.is_marked() });
         }
         deliveries
