@@ -64,7 +64,7 @@ pub const DEFAULT_THREADS: usize = 8;
 pub const MAX_THREADS: usize = 10_000;
 
 /// The most messages that may wait in a worker.
-const MAX_PREFETCH: usize = 10_000;
+pub const MAX_PREFETCH: usize = 10_000;
 
 /// How long a worker that stops waits for what runs, unless it is told otherwise.
 pub const DEFAULT_SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(600);
@@ -288,21 +288,10 @@ impl Worker {
         if let Some(mistake) = self.mistake {
             return Err(mistake);
         }
-        if !(1..=MAX_THREADS).contains(&self.threads) {
-            return Err(WorkerError::OutOfBounds {
-                what: "the number of threads",
-                given: self.threads,
-                low: 1,
-                high: MAX_THREADS,
-            });
-        }
-        if let Some(given) = self.prefetch.filter(|given| *given > MAX_PREFETCH) {
-            return Err(WorkerError::OutOfBounds { what: "the prefetch", given, low: 0, high: MAX_PREFETCH });
-        }
-        if self.max_crashes == 0 {
-            let high = usize::try_from(u32::MAX).unwrap_or(usize::MAX);
-            return Err(WorkerError::OutOfBounds { what: "the number of crashes", given: 0, low: 1, high });
-        }
+        let count = |crashes| usize::try_from(crashes).unwrap_or(usize::MAX);
+        within("the number of threads", self.threads, 1, MAX_THREADS)?;
+        within("the prefetch", self.prefetch.unwrap_or_default(), 0, MAX_PREFETCH)?;
+        within("the number of crashes", count(self.max_crashes), 1, count(u32::MAX))?;
         let registry = Arc::new(Registry::new(&self.actors, &self.elsewhere)?);
         for actor in &self.actors {
             self.lendings.check(actor.name, actor.lent)?;
@@ -350,6 +339,11 @@ impl Worker {
         dropped.disarm();
         ended.map_err(StoreError::from)?
     }
+}
+
+/// Refuses what is out of bounds.
+fn within(what: &'static str, given: usize, low: usize, high: usize) -> Result<(), WorkerError> {
+    if (low..=high).contains(&given) { Ok(()) } else { Err(WorkerError::OutOfBounds { what, given, low, high }) }
 }
 
 /// Calls `on_ready` as soon as a worker has joined, while it runs.

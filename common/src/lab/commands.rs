@@ -23,6 +23,7 @@ use crate::clock::Timestamp;
 use crate::error::WorkerError;
 use crate::message::Raw;
 use crate::stores::without_password;
+use crate::worker::{MAX_PREFETCH, MAX_THREADS};
 
 /// The command that runs messages.
 pub(super) const WORKER: &str = "worker";
@@ -48,12 +49,6 @@ pub(super) const SHUTDOWN_TIMEOUT: &str = "shutdown-timeout";
 pub(super) const WATCH: &str = "watch";
 /// Whether a watcher runs this worker.
 pub(super) const SUPERVISED: &str = "supervised";
-
-/// The most slots that a worker may have.
-const MAX_THREADS: i64 = 10_000;
-
-/// The most messages that may wait in a worker.
-const MAX_PREFETCH: i64 = 10_000;
 
 /// What all commands have goes below what a command has of its own.
 const LAST: usize = 900;
@@ -236,18 +231,23 @@ pub(super) fn call(experiment: &Experiment, actor: &str, given: &ArgMatches) -> 
     }
 }
 
+/// A bound, as clap takes it.
+fn most(bound: usize) -> i64 {
+    i64::try_from(bound).unwrap_or(i64::MAX)
+}
+
 fn worker() -> Command {
     Command::new(WORKER).about("Runs messages until Ctrl-C").after_help(ENDS).args([
         Arg::new(THREADS)
             .long(THREADS)
             .value_name("N")
-            .value_parser(value_parser!(u16).range(1..=MAX_THREADS))
+            .value_parser(value_parser!(u16).range(1..=most(MAX_THREADS)))
             .default_value("8")
             .help("How many messages run at the same time"),
         Arg::new(PREFETCH)
             .long(PREFETCH)
             .value_name("N")
-            .value_parser(value_parser!(u16).range(0..=MAX_PREFETCH))
+            .value_parser(value_parser!(u16).range(0..=most(MAX_PREFETCH)))
             .help("How many more wait in the worker; else few or none while runs are long"),
         Arg::new(SHUTDOWN_TIMEOUT)
             .long(SHUTDOWN_TIMEOUT)
