@@ -313,8 +313,10 @@ impl Pool {
     /// Gives back what waits beyond the present target: runs have become long since it was fetched.
     pub(super) fn give_back_surplus(&self) {
         let mut state = self.lock();
-        let longest = state.running().map(|run| run.since.elapsed()).max().unwrap_or_default();
-        let stalled = if state.waiting.is_empty() { Duration::ZERO } else { state.taken.elapsed() };
+        let runs = || state.running().map(|run| run.since.elapsed());
+        let longest = runs().max().unwrap_or_default();
+        // Since the last run began, no slot has had room for what waits.
+        let stalled = if state.waiting.is_empty() { Duration::ZERO } else { runs().min().unwrap_or(Duration::MAX) };
         state.prefetch.see(longest, stalled);
         let mut room = state.prefetch.target();
         if state.waiting.len() > room {

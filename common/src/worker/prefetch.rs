@@ -58,14 +58,14 @@ impl Prefetch {
     pub(super) fn target(self) -> usize {
         match self.fixed {
             Some(fixed) => fixed,
-            None if self.is_short() => MOST.max(self.aside()),
+            None if self.is_in_batches() => MOST.max(self.aside()),
             None if self.brief_runs >= self.threads => self.aside(),
             None => 0,
         }
     }
 
-    fn is_short(self) -> bool {
-        self.short_runs >= self.threads
+    fn is_in_batches(self) -> bool {
+        self.fixed.is_none() && self.short_runs >= self.threads
     }
 
     /// How many may wait that cannot start, whatever slot is free.
@@ -77,12 +77,10 @@ impl Prefetch {
     pub(super) fn wanted(self, idle: usize, coming: usize) -> usize {
         let target = self.target();
         let batch = target / 2;
-        if self.fixed.is_none() && self.is_short() {
-            if coming <= batch { batch } else { idle.saturating_sub(coming) }
-        } else if coming * 2 < target {
-            idle + target - coming
-        } else {
-            idle.saturating_sub(coming)
+        match self.is_in_batches() {
+            true if coming <= batch => batch,
+            false if coming * 2 < target => idle + target - coming,
+            _ => idle.saturating_sub(coming),
         }
     }
 }

@@ -25,8 +25,6 @@ pub(super) struct State {
     pub(super) is_put_off: bool,
     /// When something that waits may start although nothing ends.
     pub(super) held_up_for: Option<Duration>,
-    /// When a slot took a message last.
-    pub(super) taken: Stopwatch,
     /// Whether slots may take more.
     pub(super) open: bool,
 }
@@ -93,7 +91,6 @@ impl State {
             reserved: Vec::new(),
             is_put_off: false,
             held_up_for: None,
-            taken: Stopwatch::start(),
             open: true,
         }
     }
@@ -114,8 +111,7 @@ impl State {
         let Some((turn, job)) = self.take_next() else { return Taken::Nothing };
         self.idle.remove(&slot);
         let (claim, cancellation) = (job.claim.clone(), job.cancellation.clone());
-        self.taken = Stopwatch::start();
-        self.slots[slot] = Slot::Runs(Running { claim, cancellation, since: self.taken });
+        self.slots[slot] = Slot::Runs(Running { claim, cancellation, since: Stopwatch::start() });
         if !job.marked {
             return Taken::Job(job);
         }
