@@ -138,18 +138,29 @@ struct Stage {
     scene: Arc<Scene>,
     sleepy: Sleepy,
     broker: Broker,
+    clock: Clock,
     peer: Lease,
 }
 
 impl Stage {
+    /// Workers have the clock of the store.
     fn new() -> Self {
+        Self::under(Clock::clone)
+    }
+
+    /// Only the store's clock stands still. So workers pause and beat by themselves, and no moment of theirs is an age to the store.
+    fn with_workers_in_real_time() -> Self {
+        Self::under(|_| Clock::system())
+    }
+
+    fn under(of_workers: impl FnOnce(&Clock) -> Clock) -> Self {
         let clock = Clock::manual(Timestamp::from_millis(1_800_000_000_000));
         let store = MemoryStore::new(clock.clone());
         let sleepy = Sleepy::on(store.clone());
-        let broker = Broker::new(Arc::new(sleepy.clone()), "dramatiq", clock, Home::start().unwrap());
+        let broker = Broker::new(Arc::new(sleepy.clone()), "dramatiq", of_workers(&clock), Home::start().unwrap());
         let peer = at_once(store.join(&[QueueName::default()])).unwrap();
         let scene = Scene { store, seen: Mutex::default(), gate: (Mutex::new(false), Condvar::new()) };
-        Self { scene: Arc::new(scene), sleepy, broker, peer }
+        Self { scene: Arc::new(scene), sleepy, broker, clock, peer }
     }
 
     fn enqueue(&self, numbers: impl IntoIterator<Item = i64>) {
@@ -165,7 +176,7 @@ impl Stage {
     /// Whoever does not beat meanwhile is dead after this.
     fn bury_the_silent(&self) {
         for _ in 0..6 {
-            self.broker.clock().advance(BEAT_INTERVAL);
+            self.clock.advance(BEAT_INTERVAL);
             at_once(self.scene.store.beat(&self.peer, &[], &[])).unwrap();
         }
     }

@@ -4,7 +4,7 @@ use super::sleepy::{Answers, Ends, Sleepy};
 use super::*;
 
 /// Waits for what a store has seen.
-async fn until<T>(value: &watch::Sender<T>, what: &str, is_so: impl FnMut(&T) -> bool) {
+pub(super) async fn until<T>(value: &watch::Sender<T>, what: &str, is_so: impl FnMut(&T) -> bool) {
     let seen = async { value.subscribe().wait_for(is_so).await.map(|_| ()) };
     tokio::time::timeout(DEADLINE, seen).await.unwrap_or_else(|_| panic!("{what}: not in time")).unwrap();
 }
@@ -23,9 +23,11 @@ impl Stage {
     /// The peer finds the worker dead, puts back what it ran, and fetches nothing itself. Then the worker goes on: its next beat
     /// reaches the store.
     async fn lose_and_wake(&self) {
-        self.bury_the_silent();
-        let counts = at_once(self.scene.store.counts(&QueueName::default())).unwrap();
-        assert_eq!((counts.ready, counts.claimed), (1, 0), "the peer has put it back");
+        let is_back = |counts: Counts| {
+            self.bury_the_silent();
+            (counts.ready, counts.claimed) == (1, 0)
+        };
+        self.settle("the peer has put it back", is_back).await;
         let Sleepy { asleep, beats, deaf, .. } = &self.sleepy;
         let before = *beats.borrow();
         asleep.send_replace(false);
@@ -96,7 +98,7 @@ async fn what_is_fetched_once_more_was_lost_though_no_beat_has_told_so() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_end_that_could_not_be_stored_does_not_end_the_next_run() {
-    let stage = Stage::new();
+    let stage = Stage::with_workers_in_real_time();
     let (stopper, worker) = stage.running(WAITING).await;
     stage.sleepy.ends.send_replace(Ends::Fail);
     stage.scene.open_gate();
@@ -106,11 +108,7 @@ async fn an_end_that_could_not_be_stored_does_not_end_the_next_run() {
     stage.starts(2).await;
     stage.sleepy.ends.send_replace(Ends::Pass);
     stage.enqueue([1]);
-    let has_run = |counts: Counts| {
-        // What pauses goes on.
-        stage.broker.clock().advance(BEAT_INTERVAL);
-        (counts.ready, counts.claimed) == (0, 1) && stage.scene.told().len() == 3
-    };
+    let has_run = |counts: Counts| (counts.ready, counts.claimed) == (0, 1) && stage.scene.told().len() == 3;
     stage.settle("another one has run", has_run).await;
     assert_eq!(*stage.sleepy.finished.borrow(), [Answer::Finished], "the other one's");
     stage.scene.open_gate();
