@@ -1,6 +1,8 @@
-//! What needs a hand on the store beside a worker: deaths, and a worker that sleeps through its own, or fetches what it lost.
+//! What needs a hand on the store beside a worker: deaths, a worker that sleeps through its own, or fetches what it lost, and starts
+//! that cannot be recorded.
 
 mod sleepy;
+mod starts;
 mod twice;
 
 use std::pin::pin;

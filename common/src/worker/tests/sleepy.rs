@@ -25,6 +25,10 @@ pub(super) struct Sleepy {
     pub(super) deaf: watch::Sender<bool>,
     /// What becomes of the ends of runs.
     pub(super) ends: watch::Sender<Ends>,
+    /// What becomes of the calls that record starts.
+    pub(super) starts: watch::Sender<Starts>,
+    /// How many of these there were.
+    pub(super) starting: watch::Sender<usize>,
     /// How many fetches came as a stranger's.
     pub(super) strangers: watch::Sender<usize>,
     /// How many beats the store has answered.
@@ -52,6 +56,17 @@ pub(super) enum Ends {
     Fail,
 }
 
+/// What becomes of the calls that record starts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Starts {
+    Pass,
+    AreHeldUp,
+    /// Nothing is recorded, and this is the answer.
+    Fail(StoreError),
+    /// They are recorded, and the answer is lost.
+    AreUnanswered,
+}
+
 impl Sleepy {
     pub(super) fn on(store: MemoryStore) -> Self {
         Self {
@@ -60,12 +75,18 @@ impl Sleepy {
             answers: watch::Sender::new(Answers::Come),
             deaf: watch::Sender::new(false),
             ends: watch::Sender::new(Ends::Pass),
+            starts: watch::Sender::new(Starts::Pass),
+            starting: watch::Sender::new(0),
             strangers: watch::Sender::new(0),
             beats: watch::Sender::new(0),
             tries: watch::Sender::new(0),
             finished: watch::Sender::default(),
         }
     }
+}
+
+pub(super) fn unreachable() -> StoreError {
+    StoreError::Unreachable("as the test wants it".to_owned())
 }
 
 async fn until<T>(value: &watch::Sender<T>, is_so: impl FnMut(&T) -> bool) {
@@ -107,7 +128,7 @@ impl Store for Sleepy {
         Box::pin(async move {
             self.tries.send_modify(|tries| *tries += 1);
             if *self.ends.borrow() == Ends::Fail {
-                return Err(StoreError::Unreachable("as the test wants it".to_owned()));
+                return Err(unreachable());
             }
             until(&self.ends, |ends| *ends == Ends::Pass).await;
             let answers = self.store.finish(lease, endings).await?;
@@ -117,7 +138,20 @@ impl Store for Sleepy {
     }
 
     fn start<'a>(&'a self, lease: &'a Lease, claims: &'a [Claim]) -> Boxed<'a, Result<Vec<bool>, StoreError>> {
-        self.store.start(lease, claims)
+        Box::pin(async move {
+            let mut starts = self.starts.borrow().clone();
+            // Counted once its fate is decided.
+            self.starting.send_modify(|calls| *calls += 1);
+            if starts == Starts::AreHeldUp {
+                until(&self.starts, |starts| *starts != Starts::AreHeldUp).await;
+                starts = self.starts.borrow().clone();
+            }
+            if let Starts::Fail(error) = starts {
+                return Err(error);
+            }
+            let held = self.store.start(lease, claims).await;
+            if starts == Starts::AreUnanswered { Err(unreachable()) } else { held }
+        })
     }
 
     fn beat<'a>(
@@ -132,7 +166,7 @@ impl Store for Sleepy {
             self.beats.send_modify(|beats| *beats += 1);
             until(&self.answers, |answers| *answers != Answers::AreHeldUp).await;
             match *self.answers.borrow() {
-                Answers::AreLost => Err(StoreError::Unreachable("as the test wants it".to_owned())),
+                Answers::AreLost => Err(unreachable()),
                 _ => beat,
             }
         })
