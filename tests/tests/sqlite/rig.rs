@@ -10,7 +10,7 @@ use common::clock::Clock;
 use common::error::{ConnectError, EnqueueError};
 use common::message::{Entries, Message, MessageId, Raw};
 use common::queue_name::QueueName;
-use common::store::Counts;
+use common::store::{Counts, DeadLetter};
 use rusqlite::Connection;
 use tempfile::TempDir;
 use tests::process::{self, PATIENCE, Process, eventually};
@@ -68,6 +68,10 @@ impl Rig {
 
     pub(crate) fn counts(&self, broker: &Broker) -> Counts {
         self.runtime.block_on(broker.counts(&QueueName::default())).unwrap()
+    }
+
+    pub(crate) fn dead_letters(&self, broker: &Broker) -> Vec<DeadLetter> {
+        self.runtime.block_on(broker.dead_letters(&QueueName::default(), 0, 99)).unwrap()
     }
 
     /// Waits until nothing is left.
