@@ -1,10 +1,15 @@
-//! So many processes on one file that most of them wait for the lock at any time.
+//! Very many workers on one file: so many that most of them wait for the lock at any time, or that died together.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
+use common::clock::Clock;
+use common::queue_name::QueueName;
+use common::store::{Store as _, Want};
+use common::stores::sqlite::{SqliteStore, Synchronous};
 use tests::process::{PATIENCE, Process, eventually};
 
-use crate::rig::{Rig, said};
+use crate::rig::{Rig, begin, instant, said};
 
 const WORKERS: usize = 50;
 const SENDERS: u32 = 4;
@@ -33,6 +38,49 @@ fn fifty_workers_run_each_message_once_and_all_of_them_stay_alive() {
     // Nobody was taken off: each still beats.
     let left: i64 = rig.sqlite().query_row("SELECT count(*) FROM workers", [], |row| row.get(0)).unwrap();
     assert_eq!(usize::try_from(left).unwrap(), WORKERS);
+    rig.assert_is_whole();
+}
+
+/// So many die together.
+const DEAD: u32 = 1_000;
+
+/// Promised are ten seconds; the rest is for a busy machine.
+const TEN_SECONDS: Duration = Duration::from_secs(14);
+
+/// Workers that claim a message each, and show no sign of life after that.
+async fn claim_and_die(store: SqliteStore) {
+    let queue = [QueueName::default()];
+    let messages: Vec<_> = (0..DEAD).map(begin).collect();
+    store.enqueue(&messages).await.unwrap();
+    for _ in 0..DEAD {
+        let worker = store.join(&queue).await.unwrap();
+        let want = Want { queue: QueueName::default(), count: 1 };
+        let fetched = store.fetch(&worker, &[want], 1).await.unwrap();
+        assert_eq!(fetched.deliveries.len(), 1);
+    }
+}
+
+#[test]
+fn all_messages_of_a_thousand_workers_that_died_together_run_within_ten_seconds() {
+    let rig = Rig::new();
+    let store = SqliteStore::open(&rig.path(), Synchronous::Normal, "dramatiq", Clock::system()).unwrap();
+    rig.wait_for(claim_and_die(store));
+    // It took a while to start them all: they die at the same moment, after a last beat.
+    let now = Clock::system().now().as_millis();
+    let died = instant();
+    let beaten = rig.sqlite().execute("UPDATE workers SET beat = ?", [now]).unwrap();
+    assert_eq!(beaten, usize::try_from(DEAD).unwrap());
+    let heir = rig.quiet_worker();
+    let over = eventually(PATIENCE, || (said(&heir, "ran").len() >= DEAD as usize).then_some(()));
+    let took = died.elapsed();
+    assert!(over.is_some(), "{} of {DEAD} ran", said(&heir, "ran").len());
+    assert!(took < TEN_SECONDS, "{took:?}");
+    rig.settle(&rig.open());
+    let mut ran = said(&heir, "ran");
+    ran.sort_unstable();
+    assert!(ran.into_iter().eq(0..DEAD), "each once");
+    let left: i64 = rig.sqlite().query_row("SELECT count(*) FROM workers", [], |row| row.get(0)).unwrap();
+    assert_eq!(left, 1, "the dead are taken off");
     rig.assert_is_whole();
 }
 

@@ -58,6 +58,10 @@ impl Rig {
         self.runtime.block_on(Broker::open(&url(path), "dramatiq", Clock::system()))
     }
 
+    pub(crate) fn wait_for<T>(&self, future: impl Future<Output = T>) -> T {
+        self.runtime.block_on(future)
+    }
+
     /// Why the database cannot be opened; nothing in its file changes.
     pub(crate) fn refusal(&self) -> String {
         let before = fs::read(self.path()).unwrap();
