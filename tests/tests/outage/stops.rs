@@ -51,6 +51,26 @@ fn a_signal_gives_back_what_waits_in_order_before_what_runs_has_ended() {
 }
 
 #[test]
+fn more_than_a_thousand_that_wait_go_back_in_their_order() {
+    // Two a slot wait: more than one call to the server takes.
+    const SLOTS: usize = 501;
+    const WAITING: usize = 2 * SLOTS;
+    let scene = Scene::new();
+    let notes: Vec<_> = (0..WAITING).map(|number| note(u32::try_from(number).unwrap())).collect();
+    let ids: Vec<_> = notes.iter().map(|note| note.message_id.to_string()).collect();
+    // All of them before there is a worker, which fetches again only when less than half of its room is taken.
+    scene.send((0..SLOTS).map(|_| scene.hold("gate")).chain(notes));
+    let worker = scene.worker(SLOTS);
+    scene.settle("all are fetched", |counts| (counts.ready, counts.claimed) == (0, SLOTS + WAITING));
+    worker.interrupt();
+    scene.settle("what waits is back", |counts| (counts.ready, counts.claimed) == (WAITING, SLOTS));
+    assert!(list(&scene) == ids, "in another order: {:?}", list(&scene));
+    scene.open("gate");
+    ends_well(&worker);
+    assert!(list(&scene) == ids && times(&worker, "let go") == SLOTS, "{worker}");
+}
+
+#[test]
 fn a_second_signal_gives_back_everything() {
     let scene = Scene::new();
     let (worker, ids) = busy(&scene);
