@@ -126,6 +126,12 @@ impl Scene {
         command.query(&mut connection).unwrap()
     }
 
+    /// The name under which all Rust workers of the queue claim what only they can order.
+    pub(crate) fn fleet(&self) -> String {
+        let registered: Vec<(String, String)> = self.redis(&["HGETALL", ":@rust"]);
+        registered.into_iter().find(|(_, queues)| queues == "@default").unwrap().0
+    }
+
     /// The ids of all Rust workers that are registered.
     pub(crate) fn workers(&self) -> Vec<String> {
         let registered: Vec<(String, String)> = self.redis(&["HGETALL", ":@rust"]);
