@@ -1,7 +1,16 @@
 //! The last worker of a queue that leaves, and what Python finds then.
 
+use std::collections::BTreeSet;
+use std::time::Duration;
+
 use common::message::option;
+use common::queue_name::QueueName;
 use common::store::{Inspect as _, Place, Store as _};
+use common::stores::redis::RedisStore;
+use tests::process::PATIENCE;
+use tests::proxy::Proxy;
+use tests::redis::Server;
+use tokio::time::timeout;
 
 use crate::rig::*;
 
@@ -91,6 +100,63 @@ async fn a_hand_over_that_is_refused_leaves_the_messages_where_they_are() {
     let _: i64 = rig.redis(&["DEL", ":default.DQ"]).await;
     let next = rig.join(&["default"]).await;
     assert_eq!(rig.beats(&next, &[], 2).await, 2);
+}
+
+/// So many that handing them over takes twenty steps.
+const MANY: usize = 20_000;
+
+/// The way of each step, there and back: a look between two of them finds some handed over, and most not.
+const FAR: Duration = Duration::from_millis(250);
+
+/// The last worker leaves, and something happens to the server when some of what is delayed is handed over, and most is not.
+/// Answers the ids, in their order.
+async fn leaves_while(rig: &Rig, server: &Server, happens: &[&str]) -> Vec<String> {
+    let proxy = Proxy::to(&format!("127.0.0.1:{}", server.port()));
+    let store = RedisStore::connect(&proxy.url(), &rig.namespace, rig.clock.clone()).await.unwrap();
+    let worker = store.join(&[QueueName::default()]).await.unwrap();
+    let due = |n: usize| rig.clock.now() + Duration::from_millis(u64::try_from(n).unwrap() + 1);
+    let messages: Vec<_> = (0..MANY).map(|n| delayed("default", i64::try_from(n).unwrap(), due(n))).collect();
+    rig.enqueue(&messages).await;
+    proxy.delay(FAR);
+    let happening = async {
+        while rig.redis::<usize>(&["LLEN", ":default.DQ"]).await == 0 {}
+        let _: () = rig.redis(happens).await;
+        let listed: usize = rig.redis(&["LLEN", ":default.DQ"]).await;
+        assert!(listed < MANY, "all is handed over");
+    };
+    let (left, happened) = tokio::join!(store.leave(&worker), timeout(PATIENCE, happening));
+    left.unwrap();
+    happened.expect("something is handed over");
+    messages.iter().map(|message| message.message_id.to_string()).collect()
+}
+
+#[tokio::test]
+async fn a_server_that_may_not_be_written_amid_a_hand_over_loses_nothing_and_doubles_nothing() {
+    let server = Server::start();
+    let rig = Rig::at(&server.url()).await;
+    let ids = leaves_while(&rig, &server, &["REPLICAOF", "127.0.0.1", "1"]).await;
+    let listed = rig.list(":default.DQ").await;
+    let fleet = rig.fleet("default").await;
+    let claimed: BTreeSet<String> = rig.redis(&["SMEMBERS", &format!(":__acks__.{fleet}.default.DQ")]).await;
+    assert!((1..MANY).contains(&listed.len()), "{} are handed over", listed.len());
+    assert_eq!(listed, ids[..listed.len()], "the first ones, in their order");
+    assert_eq!(claimed, ids[listed.len()..].iter().cloned().collect(), "the others stay with the fleet");
+    // Whoever comes next has all of them.
+    let _: () = rig.redis(&["REPLICAOF", "NO", "ONE"]).await;
+    let next = rig.join(&["default"]).await;
+    assert_eq!(rig.beats(&next, &[], 25).await, MANY);
+    let ready = rig.list(":default").await;
+    assert_eq!((ready.len(), rig.counts("default").await), (MANY, (MANY, 0, 0, 0)));
+    assert_eq!(ready.into_iter().collect::<BTreeSet<_>>(), ids.into_iter().collect());
+}
+
+#[tokio::test]
+async fn a_server_that_becomes_full_amid_a_hand_over_does_not_hold_it_up() {
+    let server = Server::start();
+    let rig = Rig::at(&server.url()).await;
+    let ids = leaves_while(&rig, &server, &["CONFIG", "SET", "maxmemory", "1"]).await;
+    assert!(rig.list(":default.DQ").await == ids, "all of them, in their order");
+    assert_eq!(rig.keys().await, [":default.DQ", ":default.DQ.msgs"]);
 }
 
 #[tokio::test]
