@@ -19,6 +19,7 @@ mod hands;
 mod item;
 mod look;
 mod python;
+mod shares;
 
 pub use self::check::{Wrong, differ};
 pub use self::item::{Item, Letter, Note, Place};
@@ -226,15 +227,21 @@ impl Places {
         self.head
     }
 
-    /// Claims what a fetch brought: lower bands first, then lower ranks, as many as are there and were wanted.
+    /// Claims what a fetch brought: lower bands first, then lower ranks, as many as are there and were wanted; where it was limited,
+    /// in one of the ways in which the queues may have shared that.
     ///
     /// # Errors
     ///
     /// What it should have brought instead.
-    pub fn fetched(&mut self, worker: usize, wants: &[Want], fetched: &Fetched) -> Result<(), Wrong> {
+    pub fn fetched(&mut self, worker: usize, wants: &[Want], limit: usize, fetched: &Fetched) -> Result<(), Wrong> {
         differ("its time", &self.now, &fetched.now)?;
-        let mut told = fetched.deliveries.iter();
-        for want in wants {
+        let wants = self.shared(wants, limit, &fetched.deliveries)?;
+        // Of each queue in its order; of which one first, is nobody's affair.
+        let mut told: Vec<&Delivery> = fetched.deliveries.iter().collect();
+        told.sort_by_key(|told| wants.iter().position(|want| want.queue == told.claim.queue));
+        let mut told = told.into_iter();
+        let mut has_stopped = false;
+        for want in &wants {
             let mut left = want.count;
             // One kind of band after the other: below 0, 0, above 0.
             for sign in -1..=1 {
@@ -242,7 +249,10 @@ impl Places {
                 for _ in 0..left {
                     let Some(first) = self.first(&want.queue).filter(|first| self.sign(*first) == sign) else { break };
                     match self.stopped(first, told.clone().next()) {
-                        Some(cancelled) => self.stop(cancelled),
+                        Some(cancelled) => {
+                            has_stopped = true;
+                            self.stop(cancelled);
+                        }
                         None => self.claim(worker, first, told.next())?,
                     }
                 }
@@ -251,6 +261,11 @@ impl Places {
         }
         if let Some(more) = told.next() {
             return Err(Wrong(format!("nothing more should have come, but {more:?}")));
+        }
+        // Where one has died, the fetch may have brought less than was wanted though more is there.
+        let is_left = wants.iter().find_map(|want| self.first(&want.queue));
+        if let Some(left) = is_left.filter(|_| !fetched.more && !has_stopped) {
+            return Err(Wrong(format!("{} is left, and should have been told of", self.items[left].message)));
         }
         let of_queue = |queue: &QueueName| {
             let is_new = |item: &Item| item.queue == *queue && matches!(item.place, Place::Held { inbox: Some(_), .. });

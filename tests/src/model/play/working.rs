@@ -26,7 +26,10 @@ impl Play {
         let lease = self.hands[worker].lease.clone();
         let count = 1 + operation.pick(1, 4);
         let wants: Vec<Want> = lease.queues.iter().map(|queue| Want { queue: queue.clone(), count }).collect();
-        let fetched = match self.store.fetch(&lease, &wants, usize::MAX).await {
+        // What is cancelled dies where it is fetched: whether it was its turn, nobody could say.
+        let is_limited = operation.pick(2, 3) == 0 && !self.places.has_cancelled(&wants);
+        let limit = if is_limited { 1 + operation.pick(2, 3 * 2 * count) / 3 } else { usize::MAX };
+        let fetched = match self.store.fetch(&lease, &wants, limit).await {
             Ok(fetched) => fetched,
             Err(StoreError::Stranger) if !self.places.workers[worker].is_registered => {
                 self.places.happened(Move::Strange, 1);
@@ -34,21 +37,24 @@ impl Play {
                 return Ok(());
             }
             Err(error) => {
-                self.tell(|| format!("worker {worker} fetches {count} of each: {error}"));
-                let mut done = self.places.clone();
-                done.fetched_unseen(worker, &wants);
-                return self.settle(vec![self.places.clone(), done]).await;
+                self.tell(|| format!("worker {worker} fetches {count} of each{}: {error}", at_most(limit)));
+                let done = self.places.shares(&wants, limit).into_iter().map(|wants| {
+                    let mut done = self.places.clone();
+                    done.fetched_unseen(worker, &wants);
+                    done
+                });
+                return self.settle([self.places.clone()].into_iter().chain(done).collect()).await;
             }
         };
         let is_lost = operation.kind == Kind::FetchUnanswered;
         self.tell(|| {
             let lost = if is_lost { ", and the answer is lost" } else { "" };
-            format!("worker {worker} fetches {count} of each: {}{lost}", numbers(&fetched.deliveries))
+            format!("worker {worker} fetches {count} of each{}: {}{lost}", at_most(limit), numbers(&fetched.deliveries))
         });
         if !self.places.workers[worker].is_registered {
             return Err(Wrong("a stranger fetched".to_owned()));
         }
-        self.places.fetched(worker, &wants, &fetched)?;
+        self.places.fetched(worker, &wants, limit, &fetched)?;
         if !is_lost {
             let mut held: Vec<Held> =
                 fetched.deliveries.into_iter().filter_map(|delivery| self.hold(delivery)).collect();
@@ -141,6 +147,11 @@ impl Play {
         }
         Ok(())
     }
+}
+
+/// A limit for people.
+fn at_most(limit: usize) -> String {
+    if limit == usize::MAX { String::new() } else { format!(", {limit} in all") }
 }
 
 /// Deliveries for people.
