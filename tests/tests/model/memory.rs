@@ -9,7 +9,7 @@ use tests::model::{
 };
 
 /// How many sequences a normal run plays.
-const SEQUENCES: u64 = 100_000;
+const SEQUENCES: u64 = 20_000;
 
 struct Memory;
 

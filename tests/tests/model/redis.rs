@@ -12,7 +12,7 @@ use tests::model::{
 };
 
 /// How many sequences a normal run plays.
-const SEQUENCES: u64 = 2_000;
+const SEQUENCES: u64 = 1_200;
 
 /// How many of them at once: most of the time of each is waiting.
 const AT_ONCE: usize = 6;

@@ -12,7 +12,7 @@ use tests::model::{
 };
 
 /// How many sequences a normal run plays.
-const SEQUENCES: u64 = 2_000;
+const SEQUENCES: u64 = 1_000;
 
 /// A file for each sequence: who shares a file shares its time, and each sequence has a clock of its own.
 struct Sqlite;
