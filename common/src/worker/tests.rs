@@ -1,6 +1,7 @@
 //! What needs a hand on the store beside a worker: deaths, a worker that sleeps through its own, or fetches what it lost, and starts
 //! that cannot be recorded.
 
+mod late;
 mod sleepy;
 mod starts;
 mod twice;
@@ -10,18 +11,12 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::task::{Context as Task, Poll, Waker};
 use std::time::Duration;
 
-use foldhash::HashSet;
-use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use self::sleepy::Sleepy;
-use super::pool::{Job, Pool, head};
-use super::registry::Registry;
-use super::slot::Runner;
-use super::unsupported::Warnings;
 use super::{Stopped, Stopper, Worker};
-use crate::actor::{Callbacks, Cancellation, Context, Declaration, Lendings, ResultOptions, RetryOptions, Run};
+use crate::actor::{Callbacks, Context, Declaration, ResultOptions, RetryOptions, Run};
 use crate::broker::{Broker, Home};
 use crate::clock::{Clock, Stopwatch, Timestamp};
 use crate::message::{Entries, Message, MessageId, Raw};
@@ -356,56 +351,4 @@ async fn a_worker_that_was_taken_for_dead_may_wake_with_a_fetch() {
     seen.sort_unstable();
     assert_eq!(seen.iter().map(|(number, _, told)| (*number, *told)).collect::<Vec<_>>(), [(1, false), (10, true)]);
     assert_eq!(stage.finish(&taken[0], Place::Gone), Answer::Finished, "its late end had no effect");
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_late_end_of_what_was_given_back_counts_for_nothing() {
-    a_late_end_counts_for_nothing(|pool, claim| {
-        pool.close();
-        assert_eq!(pool.abandon(), 1);
-        assert_eq!(pool.take_endings(), [head(claim.clone())]);
-    })
-    .await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_late_end_of_what_was_lost_counts_for_nothing() {
-    a_late_end_counts_for_nothing(|pool, claim| {
-        let lost = HashSet::from_iter([claim]);
-        assert_eq!(pool.lose(&lost), (1, 0));
-        assert_eq!(pool.lose(&lost), (0, 0), "it is taken out at once");
-        assert_eq!((pool.running(), pool.busy()), (0, 1), "its actor goes on");
-    })
-    .await;
-}
-
-async fn a_late_end_counts_for_nothing(take_away: impl FnOnce(&Pool, &Claim)) {
-    let stage = Stage::new();
-    let mut lendings = Lendings::default();
-    lendings.add(stage.scene.clone()).unwrap();
-    let registry = Arc::new(Registry::new(&[&ACTOR], &[]).unwrap());
-    let (broker, lendings) = (stage.broker.clone(), Arc::new(lendings));
-    let runner = Runner { broker, registry, lendings, show_arguments: false, warnings: Warnings::default() };
-    let (pool, _events) = Pool::new(1, None, Arc::new(runner), Some(Handle::current()));
-    let claim = Claim { queue: QueueName::default(), id: "id".into() };
-    let (message, cancellation) = (Arc::new(message(10)), Cancellation::new());
-    pool.deliver([Job {
-        claim: claim.clone(),
-        message,
-        actor: &ACTOR,
-        cancellation,
-        priority: 0,
-        crashes: 0,
-        marked: false,
-    }]);
-    let wanted = pool.wanted(0);
-    take_away(&pool, &claim);
-    stage.scene.open_gate();
-    // Its slot is free once more.
-    let watch = Stopwatch::start();
-    while pool.wanted(0) == wanted {
-        assert!(watch.elapsed() < DEADLINE, "it ends");
-        tokio::task::yield_now().await;
-    }
-    assert_eq!(pool.take_endings(), []);
 }

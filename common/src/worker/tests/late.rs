@@ -1,0 +1,63 @@
+//! Ends that come when the claim is not the worker's any more.
+
+use foldhash::HashSet;
+use tokio::runtime::Handle;
+
+use super::*;
+use crate::actor::{Cancellation, Lendings};
+use crate::worker::pool::{Job, Pool, head};
+use crate::worker::registry::Registry;
+use crate::worker::slot::Runner;
+use crate::worker::unsupported::Warnings;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_late_end_of_what_was_given_back_counts_for_nothing() {
+    a_late_end_counts_for_nothing(|pool, claim| {
+        pool.close();
+        assert_eq!(pool.abandon(), 1);
+        assert_eq!(pool.take_endings(), [head(claim.clone())]);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_late_end_of_what_was_lost_counts_for_nothing() {
+    a_late_end_counts_for_nothing(|pool, claim| {
+        let lost = HashSet::from_iter([claim]);
+        assert_eq!(pool.lose(&lost), (1, 0));
+        assert_eq!(pool.lose(&lost), (0, 0), "it is taken out at once");
+        assert_eq!((pool.running(), pool.busy()), (0, 1), "its actor goes on");
+    })
+    .await;
+}
+
+async fn a_late_end_counts_for_nothing(take_away: impl FnOnce(&Pool, &Claim)) {
+    let stage = Stage::new();
+    let mut lendings = Lendings::default();
+    lendings.add(stage.scene.clone()).unwrap();
+    let registry = Arc::new(Registry::new(&[&ACTOR], &[]).unwrap());
+    let (broker, lendings) = (stage.broker.clone(), Arc::new(lendings));
+    let runner = Runner { broker, registry, lendings, show_arguments: false, warnings: Warnings::default() };
+    let (pool, _events) = Pool::new(1, None, Arc::new(runner), Some(Handle::current()));
+    let claim = Claim { queue: QueueName::default(), id: "id".into() };
+    let (message, cancellation) = (Arc::new(message(10)), Cancellation::new());
+    pool.deliver([Job {
+        claim: claim.clone(),
+        message,
+        actor: &ACTOR,
+        cancellation,
+        priority: 0,
+        crashes: 0,
+        marked: false,
+    }]);
+    let wanted = pool.wanted(0);
+    take_away(&pool, &claim);
+    stage.scene.open_gate();
+    // Its slot is free once more.
+    let watch = Stopwatch::start();
+    while pool.wanted(0) == wanted {
+        assert!(watch.elapsed() < DEADLINE, "it ends");
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(pool.take_endings(), []);
+}
