@@ -47,7 +47,7 @@ impl Keeper {
         for (ending, answer) in endings.into_iter().zip(answers) {
             let claim = &ending.claim;
             match answer {
-                Answer::Failed(_) if self.holds.is_newer(claim, sent_at) => {}
+                Answer::Failed(_) if !self.holds.is_still(claim, sent_at) => {}
                 Answer::Failed(error) => {
                     self.refused.push(ending);
                     refused = Some(error);
@@ -87,7 +87,8 @@ impl Keeper {
         if ending.place == Place::Head {
             // It may be held by others already; if it did not go back, a beat finds it.
             self.holds.remove(&ending.claim, sent_at);
-        } else if !self.holds.is_newer(&ending.claim, sent_at) {
+        } else if self.holds.is_still(&ending.claim, sent_at) {
+            // Lost meanwhile, it would end the next run of the same message.
             self.unfinished.push(ending);
         }
     }

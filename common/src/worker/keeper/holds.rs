@@ -38,6 +38,11 @@ impl Holds {
         self.numbers.get(claim).is_some_and(|own| *own > number)
     }
 
+    /// Whether this claim is still that of a delivery that a call knew of which began at this number.
+    pub(super) fn is_still(&self, claim: &Claim, number: u64) -> bool {
+        self.numbers.get(claim).is_some_and(|own| *own <= number)
+    }
+
     /// Lets go of a claim, for a call that says so and began at this number. Answers whether it spoke of this delivery; if it spoke
     /// of an earlier one, nothing happens.
     pub(super) fn remove(&mut self, claim: &Claim, number: u64) -> bool {

@@ -31,6 +31,8 @@ pub(super) struct Sleepy {
     pub(super) starting: watch::Sender<usize>,
     /// How many fetches came as a stranger's.
     pub(super) strangers: watch::Sender<usize>,
+    /// How many beats were sent.
+    pub(super) beating: watch::Sender<usize>,
     /// How many beats the store has answered.
     pub(super) beats: watch::Sender<usize>,
     /// How many calls were to store ends.
@@ -78,6 +80,7 @@ impl Sleepy {
             starts: watch::Sender::new(Starts::Pass),
             starting: watch::Sender::new(0),
             strangers: watch::Sender::new(0),
+            beating: watch::Sender::new(0),
             beats: watch::Sender::new(0),
             tries: watch::Sender::new(0),
             finished: watch::Sender::default(),
@@ -127,10 +130,10 @@ impl Store for Sleepy {
     fn finish<'a>(&'a self, lease: &'a Lease, endings: &'a [Ending]) -> Boxed<'a, Result<Vec<Answer>, StoreError>> {
         Box::pin(async move {
             self.tries.send_modify(|tries| *tries += 1);
+            until(&self.ends, |ends| *ends != Ends::AreHeldUp).await;
             if *self.ends.borrow() == Ends::Fail {
                 return Err(unreachable());
             }
-            until(&self.ends, |ends| *ends == Ends::Pass).await;
             let answers = self.store.finish(lease, endings).await?;
             self.finished.send_modify(|all| all.extend(answers.iter().cloned()));
             Ok(answers)
@@ -161,6 +164,7 @@ impl Store for Sleepy {
         waiting: &'a [Claim],
     ) -> Boxed<'a, Result<Beat, StoreError>> {
         Box::pin(async move {
+            self.beating.send_modify(|beats| *beats += 1);
             until(&self.asleep, |asleep| !asleep).await;
             let beat = self.store.beat(lease, held, waiting).await;
             self.beats.send_modify(|beats| *beats += 1);

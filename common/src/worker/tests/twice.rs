@@ -110,6 +110,7 @@ async fn an_end_that_could_not_be_stored_does_not_end_the_next_run() {
     stage.enqueue([1]);
     let has_run = |counts: Counts| (counts.ready, counts.claimed) == (0, 1) && stage.scene.told().len() == 3;
     stage.settle("another one has run", has_run).await;
+    until(&stage.sleepy.finished, "its end is stored", |finished| !finished.is_empty()).await;
     assert_eq!(*stage.sleepy.finished.borrow(), [Answer::Finished], "the other one's");
     stage.scene.open_gate();
     stage.settle("all have ended", |counts| counts == Counts::default()).await;
@@ -135,4 +136,41 @@ async fn an_end_on_its_way_that_arrives_after_all_spares_the_second_run() {
     stopper.stop();
     assert_eq!(worker.await.unwrap(), Stopped::Clean);
     assert_eq!(*stage.sleepy.finished.borrow(), [Answer::Finished], "and has no end of its own");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_end_on_its_way_that_fails_once_its_claim_is_lost_is_not_tried_again() {
+    let stage = Stage::with_workers_in_real_time();
+    let (stopper, worker) = stage.running(WAITING).await;
+    let Sleepy { asleep, deaf, ends, beating, tries, finished, .. } = &stage.sleepy;
+    let next_beat = async || {
+        let before = *beating.borrow();
+        until(beating, "it sends a beat", |beats| *beats > before).await;
+    };
+    // One that names the claim is on its way, and then its end.
+    next_beat().await;
+    ends.send_replace(Ends::AreHeldUp);
+    stage.scene.open_gate();
+    until(tries, "its end is on its way", |tries| *tries > 0).await;
+    stage.scene.close_gate();
+    stage.bury_the_silent();
+    let taken = stage.fetch(&stage.peer, 9).remove(0);
+    asleep.send_replace(false);
+    deaf.send_replace(false);
+    // It has heard of its loss before it sends the next one.
+    next_beat().await;
+    stage.enqueue([1]);
+    stage.starts(2).await;
+    ends.send_replace(Ends::Fail);
+    until(tries, "the other one's end is tried", |tries| *tries > 1).await;
+    assert_eq!(stage.finish(&taken, Place::Head), Answer::Finished);
+    stage.starts(3).await;
+    ends.send_replace(Ends::Pass);
+    until(finished, "the other one's end is stored", |finished| !finished.is_empty()).await;
+    assert_eq!(*finished.borrow(), [Answer::Finished], "and no other");
+    stage.scene.open_gate();
+    stage.settle("all have ended", |counts| counts == Counts::default()).await;
+    stopper.stop();
+    assert_eq!(worker.await.unwrap(), Stopped::Clean);
+    assert_eq!(*finished.borrow(), [Answer::Finished, Answer::Finished]);
 }
