@@ -48,6 +48,7 @@ mod find;
 mod finish;
 mod handover;
 mod hands;
+mod idle;
 mod inspect;
 mod keys;
 mod peers;

@@ -7,7 +7,7 @@ use common::store::Inspect as _;
 use crate::rig::*;
 
 /// As workers lie there that claimed a message each and died; one script, as thousands of calls would take long.
-const DEAD: &str = "
+pub(crate) const DEAD: &str = "
 for i = 1, tonumber(ARGV[1]) do
   local worker, id = 'dead-' .. i, 'm-' .. i
   for _, key in ipairs({ ':__heartbeats__', ':@beats' }) do redis.call('ZADD', KEYS[1] .. key, ARGV[2], worker) end
@@ -24,7 +24,7 @@ for i = 1, tonumber(ARGV[1]) do
   if i % 10 == 0 then redis.call('SADD', KEYS[1] .. ':__acks__.fleet-' .. i .. '.q' .. i .. '.DQ', 'm') end
 end";
 
-async fn plant(rig: &Rig, script: &str, count: usize, score: i64) {
+pub(crate) async fn plant(rig: &Rig, script: &str, count: usize, score: i64) {
     let mut eval = redis::cmd("EVAL");
     eval.arg(script).arg(1).arg(&rig.namespace).arg(count).arg(score).arg(body_in("default", "ID", ""));
     rig.call::<()>(&eval).await;

@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
+use crate::crowds::{DEAD, plant};
 use crate::rig::*;
 
 const MANY: usize = 100;
@@ -120,6 +121,53 @@ async fn a_message_wakes_about_as_many_of_a_hundred_idle_workers_as_can_run_it()
     let most = 12 * usize::try_from(MESSAGES).unwrap();
     assert!(woken <= most, "{MESSAGES} messages woke {woken} workers of {MANY}");
     assert!(!fleet.listeners().await.is_empty());
+}
+
+#[tokio::test]
+async fn each_beat_of_a_hundred_idle_workers_is_a_sign_of_life_and_what_comes_due_is_seen() {
+    let mut fleet = Fleet::of(MANY).await;
+    for _ in 0..3 {
+        fleet.beat().await;
+    }
+    let due = fleet.rig.clock.now() + BEAT_INTERVAL * 2;
+    fleet.rig.enqueue(&[delayed("default", 1, due)]).await;
+    for _ in 0..3 {
+        fleet.beat().await;
+        let now = fleet.rig.now().to_string();
+        let alive: Vec<String> = fleet.rig.redis(&["ZRANGEBYSCORE", ":__heartbeats__", &now, &now]).await;
+        let silent = fleet.workers.iter().filter(|idle| !alive.iter().any(|who| who == idle.lease.worker.as_str()));
+        assert_eq!(silent.count(), 0, "of {MANY}");
+    }
+    fleet.hears_of(1).await;
+}
+
+#[tokio::test]
+async fn a_worker_that_dies_among_a_hundred_idle_ones_is_found_as_fast_as_among_a_few() {
+    let mut fleet = Fleet::of(MANY).await;
+    for _ in 0..3 {
+        fleet.beat().await;
+    }
+    plant(&fleet.rig, DEAD, 1, fleet.rig.now()).await;
+    for _ in 0..4 {
+        fleet.beat().await;
+    }
+    fleet.hears_of(7).await;
+}
+
+#[tokio::test]
+async fn a_worker_that_others_took_for_dead_is_registered_again_with_its_next_beat() {
+    let fleet = Fleet::of(MANY).await;
+    for _ in 0..3 {
+        fleet.beat().await;
+    }
+    let robbed = fleet.workers[0].lease.worker.as_str();
+    for key in [":__heartbeats__", ":@beats"] {
+        let _: i64 = fleet.rig.redis(&["ZREM", key, robbed]).await;
+    }
+    let _: i64 = fleet.rig.redis(&["HDEL", ":@rust", robbed]).await;
+    fleet.beat().await;
+    let queues: String = fleet.rig.redis(&["HGET", ":@rust", robbed]).await;
+    assert_eq!(queues, "default");
 }
 
 #[tokio::test]

@@ -18,9 +18,10 @@
 //!
 //! Workers that share a broker are one member, and take turns among themselves (`stores/seats.rs`).
 //!
-//! A small fleet knows nothing of all this, and sends nothing for it.
+//! Who listens is settled by the beats themselves; only where a worker stops is there a call for it. A small fleet knows nothing of
+//! all this, and sends nothing for it. Most beats of those who wait to be called are short (`redis/idle.rs`).
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError};
 
 use tokio::sync::watch;
@@ -32,10 +33,10 @@ use crate::store::Lease;
 use crate::stores::seats::Seats;
 
 /// How many of a large group listen.
-const LISTENERS: usize = 4;
+const LISTENERS: usize = 2;
 
 /// Up to so many heartbeats beside those of its own fleets, a worker's fleet is small.
-const SMALL: usize = 32;
+pub(super) const SMALL: usize = 32;
 
 /// What one store has to do with it.
 #[derive(Debug)]
@@ -45,6 +46,10 @@ pub(super) struct Duty {
     role: watch::Sender<Role>,
     /// How many wait.
     waiting: AtomicUsize,
+    /// How many heartbeats the last beat saw.
+    heartbeats: AtomicUsize,
+    /// Whether others reach it by its channel.
+    is_callable: AtomicBool,
     /// Who of those who share this store listens.
     pub(super) seats: Seats,
 }
@@ -67,6 +72,8 @@ impl Default for Duty {
             member: MessageId::random().to_string(),
             role: watch::Sender::default(),
             waiting: AtomicUsize::new(0),
+            heartbeats: AtomicUsize::new(0),
+            is_callable: AtomicBool::new(false),
             seats: Seats::default(),
         }
     }
@@ -114,7 +121,17 @@ impl Duty {
 
     /// The connection by which it could be called is lost.
     pub(super) fn reset(&self) {
+        self.is_callable.store(false, Ordering::Relaxed);
         self.set(Role::All);
+    }
+
+    /// How many heartbeats there are, as far as the last beat saw.
+    pub(super) fn heartbeats(&self) -> usize {
+        self.heartbeats.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn is_off(&self) -> bool {
+        matches!(*self.role.borrow(), Role::Off(_))
     }
 
     fn set(&self, new: Role) {
@@ -142,19 +159,55 @@ impl Drop for Waiting<'_> {
     }
 }
 
+/// What a beat tells of its store's worker, and asks.
+#[derive(Debug)]
+pub(super) struct Wish {
+    pub(super) group: Arc<str>,
+    /// How many of its group are to listen; `None` where it does not wait.
+    pub(super) listeners: Option<usize>,
+}
+
 impl RedisStore {
-    /// With each beat: finds out whether this store's worker listens.
-    pub(super) async fn share_duty(&self, lease: &Lease, heartbeats: usize) {
+    /// Before a beat: what it says of this store's worker, if it belongs to a large fleet.
+    pub(super) fn wish(&self, lease: &Lease) -> Option<Wish> {
         let duty = self.ear.duty();
-        // Workers that share a connection are told once anyway.
-        let is_alone = self.upkeep.lock().unwrap_or_else(PoisonError::into_inner).len() <= 1;
-        let is_waiting = duty.waiting.load(Ordering::Relaxed) > 0;
-        if is_alone && is_waiting && heartbeats > lease.queues.len() + SMALL {
-            let role = self.ask_for_duty(lease).await;
-            duty.set(role);
+        let group = duty.group();
+        if self.is_idle_in_large_fleet(lease) {
+            let is_callable = duty.is_callable.load(Ordering::Relaxed);
+            let group = group.or_else(|| is_callable.then(|| Keys::group(&lease.queues).into()))?;
+            Some(Wish { group, listeners: Some(LISTENERS) })
         } else {
             // Who works listens as soon as it has nothing to do, until its next beat.
-            self.end_duty().await;
+            duty.set(Role::All);
+            Some(Wish { group: group?, listeners: None })
+        }
+    }
+
+    fn is_idle_in_large_fleet(&self, lease: &Lease) -> bool {
+        let duty = self.ear.duty();
+        // Workers that share a connection are told once anyway.
+        let is_alone = || self.upkeep.lock().unwrap_or_else(PoisonError::into_inner).len() <= 1;
+        let is_waiting = duty.waiting.load(Ordering::Relaxed) > 0;
+        is_waiting && duty.heartbeats() > lease.queues.len() + SMALL && is_alone()
+    }
+
+    /// Lets others call this store's worker, if it is to be one of a large fleet with the next beat.
+    pub(super) async fn ready_for_calls(&self, lease: &Lease) {
+        let duty = self.ear.duty();
+        if self.is_idle_in_large_fleet(lease) && !duty.is_callable.load(Ordering::Relaxed) {
+            let is_callable = self.ear.can_be_called(&self.keys.call(duty.member())).await;
+            duty.is_callable.store(is_callable, Ordering::Relaxed);
+        }
+    }
+
+    /// After a beat: whether this store's worker listens, and how many heartbeats there are. Where the beat has failed, it listens with
+    /// all others.
+    pub(super) fn heard(&self, wish: Option<&Wish>, answer: Option<(bool, usize)>) {
+        let duty = self.ear.duty();
+        let Some((listens, heartbeats)) = answer else { return duty.set(Role::All) };
+        duty.heartbeats.store(heartbeats, Ordering::Relaxed);
+        if let Some(Wish { group, listeners: Some(_) }) = wish {
+            duty.set(if listens { Role::On(group.clone()) } else { Role::Off(group.clone()) });
         }
     }
 
@@ -162,29 +215,11 @@ impl RedisStore {
     pub(super) async fn end_duty(&self) {
         let duty = self.ear.duty();
         let Some(group) = duty.group() else { return };
-        duty.reset();
+        duty.set(Role::All);
         let mut call = self.script(&self.scripts.duty);
-        call.text(&group).text(duty.member()).text("");
-        if let Err(error) = call.run::<bool>(&self.link).await {
+        call.text(&group).text(duty.member());
+        if let Err(error) = call.run::<bool>(&self.pulse).await {
             tracing::debug!(target: "common::broker", "is forgotten within seconds: {error:?}");
-        }
-    }
-
-    async fn ask_for_duty(&self, lease: &Lease) -> Role {
-        let duty = self.ear.duty();
-        if duty.group().is_none() && !self.ear.can_be_called(&self.keys.call(duty.member())).await {
-            return Role::All;
-        }
-        let group: Arc<str> = duty.group().unwrap_or_else(|| Keys::group(&lease.queues).into());
-        let mut call = self.script(&self.scripts.duty);
-        call.text(&group).text(duty.member()).count(LISTENERS);
-        match call.run::<bool>(&self.link).await {
-            Ok(true) => Role::On(group),
-            Ok(false) => Role::Off(group),
-            Err(error) => {
-                tracing::debug!(target: "common::broker", "listens with all others: {error:?}");
-                Role::All
-            }
         }
     }
 }

@@ -48,6 +48,13 @@ impl Peers {
         self.offset
     }
 
+    /// Takes in a look that showed nobody.
+    pub(super) fn saw_nobody(&mut self, at: Duration, took: Duration) {
+        self.offset = 0;
+        self.workers.see(at, took, &[], true);
+        self.pythons.see(at, took, &[], true);
+    }
+
     /// After a long time the settled are looked at once more.
     pub(super) fn reopen(&mut self) {
         self.workers.reopen();

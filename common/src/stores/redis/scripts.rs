@@ -35,6 +35,7 @@ pub(super) struct Scripts {
     pub(super) finish: Script,
     pub(super) start: Script,
     pub(super) beat: Script,
+    pub(super) idle: Script,
     pub(super) recover: Script,
     pub(super) fleets: Script,
     pub(super) duty: Script,
@@ -63,6 +64,8 @@ const PRELUDE: &str = include_str!("lua/prelude.lua");
 const PLACES: &str = include_str!("lua/places.lua");
 const PEERS: &str = include_str!("lua/peers.lua");
 const LIVE: &str = include_str!("lua/live.lua");
+const SHARE: &str = include_str!("lua/share.lua");
+const UPKEEP: &str = include_str!("lua/upkeep.lua");
 
 impl Scripts {
     pub(super) fn new() -> Self {
@@ -71,11 +74,12 @@ impl Scripts {
             enqueue: Script::new(&[&limits, PRELUDE, PLACES, include_str!("lua/enqueue.lua")]),
             fetch: Script::new(&[&limits, PRELUDE, include_str!("lua/fetch.lua")]),
             finish: Script::new(&[&limits, PRELUDE, PLACES, include_str!("lua/finish.lua")]),
-            beat: Script::new(&[&limits, PRELUDE, PLACES, LIVE, PEERS, include_str!("lua/beat.lua")]),
-            fleets: Script::new(&[&limits, PRELUDE, PLACES, LIVE, include_str!("lua/fleets.lua")]),
+            beat: Script::new(&[&limits, PRELUDE, LIVE, PEERS, SHARE, include_str!("lua/beat.lua"), PLACES, UPKEEP]),
+            idle: Script::new(&[&limits, PRELUDE, SHARE, include_str!("lua/idle.lua")]),
+            fleets: Script::new(&[&limits, PRELUDE, LIVE, include_str!("lua/fleets.lua")]),
             start: Script::new(&[&limits, PRELUDE, include_str!("lua/start.lua")]),
             recover: Script::new(&[&limits, PRELUDE, PLACES, include_str!("lua/recover.lua")]),
-            duty: Script::new(&[&limits, PRELUDE, PLACES, include_str!("lua/duty.lua")]),
+            duty: Script::new(&[&limits, PRELUDE, SHARE, include_str!("lua/duty.lua")]),
             leave: Script::new(&[&limits, PRELUDE, include_str!("lua/leave.lua")]),
             silent: Script::new(&[&limits, PRELUDE, PEERS, include_str!("lua/silent.lua")]),
             consumers: Script::new(&[&limits, PRELUDE, include_str!("lua/consumers.lua")]),

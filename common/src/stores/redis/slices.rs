@@ -11,7 +11,8 @@ use std::task::Poll;
 use std::time::Duration;
 
 use super::RedisStore;
-use super::upkeep::{MAX_ROUNDS, Seen};
+use super::duty::Wish;
+use super::upkeep::{MAX_ROUNDS, Part, Seen};
 use crate::clock::{Stopwatch, Timestamp};
 use crate::error::StoreError;
 use crate::queue_name::QueueName;
@@ -87,9 +88,11 @@ impl RedisStore {
         lease: &Lease,
         held: &[Claim],
         is_expiring: bool,
+        wish: Option<&Wish>,
     ) -> Result<Seen, StoreError> {
+        let part = Part { is_expiring, ..Part::default() };
         if !is_many(lease) {
-            return self.look_after_slice(lease, &lease.queues, true, is_expiring).await;
+            return self.look_after_slice(lease, &lease.queues, Part { is_looking: true, wish, ..part }).await;
         }
         let mut known = self.candidates.take_stirred();
         known.extend(held.iter().map(|claim| claim.queue.clone()));
@@ -97,18 +100,19 @@ impl RedisStore {
         let chosen = self.with_upkeep(&lease.worker, |upkeep| upkeep.turns.choose(&lease.queues, known, now));
         let mut slices = chosen.chunks(SLICE);
         let first = slices.next().unwrap_or_default();
-        let mut seen = self.look_after_slice(lease, first, false, is_expiring).await?;
+        let mut seen = self.look_after_slice(lease, first, Part { wish, ..part }).await?;
         if !self.with_upkeep(&lease.worker, |upkeep| upkeep.turns.is_registered) {
             // Others took it for dead, and removed it.
-            seen.add(self.send_beat(lease, &[], false, false).await?);
+            seen.add(self.send_beat(lease, &[], Part::default()).await?);
         }
         for renewed in together(lease.queues.chunks(FLEETS).map(|queues| self.renew_fleets(lease, queues))).await {
             renewed?;
         }
         let count = slices.len();
         // Peers are looked at once, when all own fleets live.
-        let calls =
-            slices.enumerate().map(|(at, slice)| self.look_after_slice(lease, slice, at + 1 == count, is_expiring));
+        let calls = slices
+            .enumerate()
+            .map(|(at, slice)| self.look_after_slice(lease, slice, Part { is_looking: at + 1 == count, ..part }));
         for other in together(calls).await {
             seen.add(other?);
         }
@@ -117,21 +121,15 @@ impl RedisStore {
     }
 
     /// The calls for one slice: more than one only where there is more to do.
-    async fn look_after_slice(
-        &self,
-        lease: &Lease,
-        slice: &[QueueName],
-        is_looking: bool,
-        is_expiring: bool,
-    ) -> Result<Seen, StoreError> {
+    async fn look_after_slice(&self, lease: &Lease, slice: &[QueueName], part: Part<'_>) -> Result<Seen, StoreError> {
         let watch = Stopwatch::start();
-        let mut first = self.send_beat(lease, slice, is_looking, is_expiring).await?;
+        let mut first = self.send_beat(lease, slice, part).await?;
         self.clock.follow(first.now, watch.elapsed());
         for _ in 0..MAX_ROUNDS {
             if !first.has_more {
                 break;
             }
-            let again = self.send_beat(lease, slice, is_looking, is_expiring).await?;
+            let again = self.send_beat(lease, slice, Part { wish: None, ..part }).await?;
             first.moved += again.moved;
             first.next_due = again.next_due;
             first.has_more = again.has_more;

@@ -8,6 +8,8 @@ use redis::Value;
 use tokio::sync::Mutex;
 
 use super::connection::CallError;
+use super::duty::Wish;
+use super::idle::Idle;
 use super::inspect::millis;
 use super::peers::{Look, Peers};
 use super::refusal::from_script;
@@ -45,6 +47,7 @@ pub(super) struct Upkeep {
     expired: Option<Duration>,
     tidied: Option<Duration>,
     scanned: Option<Duration>,
+    pub(super) idle: Idle,
     /// Held by a beat from its first call to its last one.
     beating: Arc<Mutex<()>>,
 }
@@ -90,7 +93,9 @@ pub(super) struct Seen {
     look: Option<Look>,
     claims: Vec<Claim>,
     /// How many heartbeats there are: of workers, here and in Python, and of fleets.
-    pub(super) heartbeats: usize,
+    heartbeats: usize,
+    /// Whether the worker's member of a large fleet is one of those who listen.
+    listens: bool,
     /// The queues whose claims could not be read.
     unread: Vec<QueueName>,
     pub(super) next_due: Option<Timestamp>,
@@ -117,6 +122,21 @@ impl Seen {
 /// What the script says of one queue: own claims, if they could be read, the next due time, both cursors, whether there is something to fetch, and the
 /// claims that are cancelled.
 type OfQueue = (Option<Vec<Vec<u8>>>, String, String, String, bool, Vec<Vec<u8>>);
+
+/// What the script does not say of a queue where there is nothing to say.
+fn quiet() -> OfQueue {
+    (Some(Vec::new()), String::new(), "0".to_owned(), "0".to_owned(), false, Vec::new())
+}
+
+/// What one call of the script does besides showing that the worker and its fleets live.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Part<'a> {
+    /// Looks at the others.
+    pub(super) is_looking: bool,
+    /// Looks at dead letters.
+    pub(super) is_expiring: bool,
+    pub(super) wish: Option<&'a Wish>,
+}
 
 impl RedisStore {
     /// Notes that a call has begun which may bring or end claims of a worker.
@@ -171,9 +191,18 @@ impl RedisStore {
         let _beat = beating.lock().await;
         let started = self.clock.uptime();
         let is_expiring = self.with_upkeep(&lease.worker, |upkeep| is_time(&mut upkeep.expired, started, EXPIRE_EVERY));
-        let first = self.look_after(lease, held, is_expiring).await?;
+        let wish = self.wish(lease);
+        if held.is_empty()
+            && waiting.is_empty()
+            && !is_expiring
+            && let Some(beat) = self.beat_shortly(lease, wish.as_ref()).await?
+        {
+            return Ok(beat);
+        }
+        let first = self.look_after(lease, held, is_expiring, wish.as_ref()).await;
+        self.heard(wish.as_ref(), first.as_ref().ok().map(|seen| (seen.listens, seen.heartbeats)));
+        let first = first?;
         let took = self.clock.uptime().saturating_sub(started);
-        self.share_duty(lease, first.heartbeats).await;
         let mut beat = Beat {
             now: first.now,
             lost: Vec::new(),
@@ -200,6 +229,9 @@ impl RedisStore {
                 tracing::warn!(target: "common::broker", "registrations were not looked at: {error}");
             }
         }
+        self.with_upkeep(&lease.worker, |upkeep| upkeep.idle.looked(&beat));
+        // After the beat, lest it be late for that.
+        self.ready_for_calls(lease).await;
         Ok(beat)
     }
 
@@ -226,8 +258,7 @@ impl RedisStore {
         &self,
         lease: &Lease,
         slice: &[QueueName],
-        is_looking: bool,
-        is_expiring: bool,
+        Part { is_looking, is_expiring, wish }: Part<'_>,
     ) -> Result<Seen, StoreError> {
         let mut call = self.script(&self.scripts.beat);
         let is_many = is_many(lease);
@@ -245,6 +276,16 @@ impl RedisStore {
             } else {
                 call.text("")
             };
+            match wish {
+                Some(Wish { group, listeners }) => {
+                    call.text(group).text(self.ear.duty().member());
+                    match listeners {
+                        Some(listeners) => call.count(*listeners),
+                        None => call.text(""),
+                    }
+                }
+                None => call.text("").text("").text(""),
+            };
             for queue in slice {
                 let (due, held) = upkeep.cursors.get(queue).map_or(("0", "0"), |(due, held)| (due, held));
                 call.text(queue.as_str()).text(&self.keys.fleet(queue)).text(due).text(held);
@@ -259,6 +300,7 @@ impl RedisStore {
         let refusals: Vec<String> = read(next())?;
         let is_registered = read(next())?;
         let heartbeats = read(next())?;
+        let listens = read(next())?;
         let refused = refusals.iter().map(|text| from_script(text)).map(|error| (place(&error), error)).collect();
         // Of many queues, the next calls look at others.
         self.upkeeping.see(refused, |place| !is_many || slice.iter().any(|queue| self.keys.is_of(place, queue)));
@@ -266,8 +308,9 @@ impl RedisStore {
         let mut next_due: Option<Timestamp> = None;
         let mut is_ready = false;
         self.with_upkeep(&lease.worker, |upkeep| upkeep.turns.is_registered = is_registered);
-        for (queue, value) in slice.iter().zip(answer) {
-            let (mine, due, due_cursor, held_cursor, ready, stopped): OfQueue = read(value)?;
+        for queue in slice {
+            let (mine, due, due_cursor, held_cursor, ready, stopped) =
+                answer.next().map_or_else(|| Ok(quiet()), read)?;
             is_ready |= ready;
             if ready && is_many {
                 self.candidates.notice([queue]);
@@ -299,6 +342,7 @@ impl RedisStore {
             look: Look::read(look)?,
             claims,
             heartbeats,
+            listens,
             unread,
             cancelled,
             next_due,

@@ -126,6 +126,7 @@ impl Ear {
                     PushKind::Message => return duty.called(),
                     PushKind::Disconnection => {
                         is_broken.store(true, Ordering::Relaxed);
+                        duty.reset();
                         Change::Lost
                     }
                     _ => return,

@@ -260,19 +260,21 @@ local function hand_on(group, member)
     end
   end
   if wanted == 0 then return 0 end
-  local called = 0
+  local called, stamp = 0, score(now)
   for _, other in ipairs(call('ZRANDMEMBER', off, wanted + 3)) do
     call('ZREM', off, other)
     -- Nobody hears it who is dead.
     if other ~= member and call('PUBLISH', key('@call.' .. other), member) > 0 then
-      call('ZADD', on, now, other)
+      call('ZADD', on, stamp, other)
       called = called + 1
       if called == wanted then break end
     end
   end
   if called == 0 then return 0 end
   call('ZREM', on, member)
-  call('ZADD', off, now, member)
+  call('ZADD', off, stamp, member)
+  call('PEXPIRE', on, FRESH)
+  call('PEXPIRE', off, FRESH)
   return 1
 end
 local handed_on = 0
@@ -289,6 +291,6 @@ for i, one in ipairs(queues) do
   before = before + #one.delivered / 2
 end
 for _, part in ipairs({ crashed, buried, dropped, refusals, more, handed_on }) do answer[#answer + 1] = part end
-answer[#answer + 1] = next_due and string.format('%.0f', next_due) or ''
-answer[#answer + 1] = string.format('%.0f', now)
+answer[#answer + 1] = next_due and score(next_due) or ''
+answer[#answer + 1] = score(now)
 return answer

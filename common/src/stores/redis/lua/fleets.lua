@@ -3,4 +3,4 @@
 -- Answers the time.
 call('ZREM', HEARTBEATS, '')
 live(ARGV[2], 3, 2)
-return string.format('%.0f', now)
+return score(now)

@@ -9,4 +9,4 @@ if ARGV[3] == 'off' then
   call('ZREM', BEATS, ARGV[2])
   call('HDEL', RUST, ARGV[2])
 end
-return string.format('%.0f', now)
+return score(now)

@@ -3,7 +3,11 @@
 -- At most so many are shown at once.
 local PAGE = 100
 
-local function score(time) return string.format('%.0f', time) end
+-- Whether there is anybody, by the first one and the last one: mostly there is not.
+local function is_anybody_silent(lives, interval)
+  local first, last = call('ZRANGE', lives, 0, 0, 'WITHSCORES'), call('ZRANGE', lives, 0, 0, 'REV', 'WITHSCORES')
+  return (tonumber(first[2]) or now) < now - interval or (tonumber(last[2]) or now) > now + interval
+end
 
 -- Some of a sorted set of signs of life: those that are too old, from an offset on, and the first of those that come too early.
 -- Answers (who, when)*, and how many of them are too old.

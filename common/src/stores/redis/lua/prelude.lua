@@ -4,6 +4,8 @@ local N = KEYS[1]
 
 -- No step moves more than this, so that nobody waits long for the server.
 local CHUNK = 1000
+-- How old a sign of life of a fleet may be, in milliseconds.
+local FRESH = 5000
 local HEARTBEATS = N .. ':__heartbeats__'
 local RUST = N .. ':@rust'
 local BEATS = N .. ':@beats'
@@ -54,6 +56,9 @@ if not now then
   if time.err then error({ err = 'STORE TIME\t\t' .. time.err }) end
   now = time[1] * 1000 + math.floor(time[2] / 1000)
 end
+
+-- A time as text: as a number it would be written with all of its possible digits, for each command anew.
+local function score(time) return string.format('%.0f', time) end
 
 -- A script is isolated, but not rolled back: each write of a step leaves here the command that takes it back.
 local undos = {}

@@ -21,7 +21,7 @@ local listed = not is_held and call('LPOS', list, name, 'MAXLEN', limit + 1)
 if which == '.DQ' then
   local due, priority = read(body)
   if is_held then due = tonumber(call('ZSCORE', key(queue .. '@due'), to_entry(name, priority))) or due end
-  due = string.format('%.0f', due)
+  due = score(due)
   if is_held or listed then return { body, crashes, 'delayed', due } end
   return { body, crashes, 'elsewhere', due, call('LLEN', list) > limit + 1 and 1 or 0 }
 end

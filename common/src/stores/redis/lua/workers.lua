@@ -2,7 +2,7 @@
 -- ARGV: now, cursor
 -- Answers: the next cursor, now, (worker, its last sign of life, its queues or '' for Python's)*; no fleets
 local page = call('ZSCAN', HEARTBEATS, ARGV[2], 'COUNT', CHUNK)
-local answer = { page[1], string.format('%.0f', now) }
+local answer = { page[1], score(now) }
 for i = 1, #page[2], 2 do
   local queues = call('HGET', RUST, page[2][i]) or ''
   if queues:sub(1, 1) ~= '@' then
