@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc::UnboundedReceiver;
-use tokio::task::AbortHandle;
+use tokio::task::{AbortHandle, JoinSet};
 use tracing::warn;
 
 use self::fetching::Fetching;
@@ -108,6 +108,9 @@ pub(super) struct Keeper {
     /// Async actors have nowhere to run any more.
     is_without_runtime: bool,
     end: Stopped,
+    /// What tells it something some day, and ends with it: timers, and who waits for its stop. None of them holds the pool, which
+    /// holds the broker.
+    tellers: JoinSet<()>,
 }
 
 impl Keeper {
@@ -157,12 +160,13 @@ impl Keeper {
             gave_up: false,
             is_without_runtime: false,
             end: Stopped::Clean,
+            tellers: JoinSet::new(),
         })
     }
 
     /// Reacts to events until the worker has ended.
     pub(super) async fn run(mut self, mut events: UnboundedReceiver<Event>, stopper: Stopper) -> Stopped {
-        let listener = tokio::spawn(listen(stopper.clone(), self.pool.clone()));
+        self.tellers.spawn(listen(stopper.clone(), self.pool.events()));
         self.start_beat();
         // Told so while it joined, it need not fetch anything.
         self.stop(stopper.stage());
@@ -171,7 +175,6 @@ impl Keeper {
             let Some(event) = events.recv().await else { break };
             self.react(event);
         }
-        listener.abort();
         self.stop_waiting();
         self.leave().await;
         self.end
@@ -229,12 +232,19 @@ impl Keeper {
     /// A call failed: pauses, and says so once.
     fn failed(&mut self, call: Call, error: &StoreError) {
         if let Some(pause) = self.outage.failed(call, error, &self.broker.address()) {
-            let (clock, pool) = (self.broker.clock().clone(), self.pool.clone());
-            tokio::spawn(async move {
-                clock.sleep(pause).await;
-                pool.tell(Event::Again(call));
-            });
+            let clock = self.broker.clock().clone();
+            self.tell_once(async move { clock.sleep(pause).await }, Event::Again(call));
         }
+    }
+
+    /// Tells the loop something once `time` has come, unless the worker has ended by then.
+    fn tell_once(&mut self, time: impl Future<Output = ()> + Send + 'static, event: Event) {
+        while self.tellers.try_join_next().is_some() {}
+        let events = self.pool.events();
+        self.tellers.spawn(async move {
+            time.await;
+            let _ = events.send(event);
+        });
     }
 
     fn pause_over(&mut self, call: Call) {

@@ -99,10 +99,7 @@ impl Keeper {
     fn plan_beat(&mut self, time: Timestamp) {
         self.timer += 1;
         self.next_beat = time;
-        let (clock, timer, pool) = (self.broker.clock().clone(), self.timer, self.pool.clone());
-        tokio::spawn(async move {
-            clock.sleep_until(time).await;
-            pool.tell(Event::BeatDue(timer));
-        });
+        let clock = self.broker.clock().clone();
+        self.tell_once(async move { clock.sleep_until(time).await }, Event::BeatDue(self.timer));
     }
 }

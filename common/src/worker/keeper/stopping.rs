@@ -13,9 +13,9 @@
 //!
 //! Told to stop at once, it gives its last calls a moment, whatever is left.
 
-use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::mpsc::UnboundedSender;
 use tokio::time::timeout;
 use tracing::{info, warn};
 
@@ -24,7 +24,6 @@ use crate::clock::{Clock, Stopwatch};
 use crate::store::{Ending, Place};
 use crate::worker::Stopped;
 use crate::worker::event::Event;
-use crate::worker::pool::Pool;
 use crate::worker::stop::{Stage, Stopper};
 
 /// How long the last calls of a worker may take that was told to stop at once; another one says after so long that it waits.
@@ -50,11 +49,8 @@ impl Keeper {
         if running > 0 {
             info!(target: "common::worker", "stopping: waiting for what runs ({running})");
         }
-        let (clock, pool, timeout) = (self.broker.clock().clone(), self.pool.clone(), self.limits.shutdown_timeout);
-        tokio::spawn(async move {
-            clock.sleep(timeout).await;
-            pool.tell(Event::TimedOut);
-        });
+        let (clock, timeout) = (self.broker.clock().clone(), self.limits.shutdown_timeout);
+        self.tell_once(async move { clock.sleep(timeout).await }, Event::TimedOut);
     }
 
     /// Once nothing runs any more, the last calls may take what is left of the shutdown timeout.
@@ -78,12 +74,8 @@ impl Keeper {
     }
 
     /// Real time, whatever the broker's clock says: somebody waits for this process to end.
-    pub(super) fn tell_after(&self, time: Duration, event: Event) {
-        let pool = self.pool.clone();
-        tokio::spawn(async move {
-            Clock::system().sleep(time).await;
-            pool.tell(event);
-        });
+    pub(super) fn tell_after(&mut self, time: Duration, event: Event) {
+        self.tell_once(async move { Clock::system().sleep(time).await }, event);
     }
 
     /// Async actors cannot run any more. What they ran goes back by itself, as their tasks are dropped.
@@ -157,10 +149,11 @@ impl Keeper {
 }
 
 /// Tells the loop how far the worker's end has come.
-pub(super) async fn listen(stopper: Stopper, pool: Arc<Pool>) {
+pub(super) async fn listen(stopper: Stopper, events: UnboundedSender<Event>) {
     let mut stage = Stage::Running;
     while stage < Stage::Forced {
         stage = stopper.beyond(stage).await;
-        pool.tell(Event::Stop(stage));
+        // Home is gone once the worker has ended; nobody needs to know then.
+        let _ = events.send(Event::Stop(stage));
     }
 }
