@@ -11,8 +11,8 @@
 //!                 │      ▲  ▲  ▲          │ │ │  │
 //!       (with eta)│      │  │  └──────────┘ │ │  │ finish(Dead)   ┌──────┐
 //!                 │ beat │  │ finish(Ready, │ │  └───────────────►│ dead │
-//!                 ▼      │  │ Head), or the │ │                   └──────┘
-//!               ┌──────┐ │  │ worker died   │ │ finish(Until)
+//!                 ▼      │  │ Head), or the │ │ finish(Until,     └──────┘
+//!               ┌──────┐ │  │ worker died   │ │ Later)
 //!               │ held │─┘  └───────────────┘ │
 //!               └──────┘◄─────────────────────┘
 //! ```

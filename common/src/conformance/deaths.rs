@@ -1,6 +1,9 @@
 //! Whom the death of a worker is blamed on.
 
+use std::time::Duration;
+
 use super::{Fixture, Peer, message, numbers};
+use crate::message::{Raw, option};
 use crate::store::{Answer, Claim, Delivery, MAX_CRASHES, Place};
 
 /// What is known of a message's deaths: whether it is marked, and how many count.
@@ -52,6 +55,57 @@ pub async fn a_death_counts_where_the_start_was_recorded(fixture: &Fixture) {
     assert!(heir.start(&held.claim).await);
     assert_eq!(heir.finish(&held.claim, Place::Ready(message(&held).clone())).await, Answer::Finished);
     assert_eq!(known(&heir.fetch_one().await), (false, 0), "a new attempt is a new message");
+}
+
+/// A worker that does not know its actor, say, must not make it immortal.
+pub async fn what_is_put_off_without_a_run_keeps_what_is_known_of_deaths(fixture: &Fixture) {
+    let (heir, second) = (fixture.other_worker().await, Duration::from_secs(1));
+    fixture.enqueue(&[fixture.message(1)]).await;
+    heir.beat(&[]).await;
+    let runs = async |victim: &Peer, claim: &Claim| assert!(victim.start(claim).await);
+    let waits = async |victim: &Peer, claim: &Claim| {
+        let claims = std::slice::from_ref(claim);
+        victim.beat_while(claims, claims).await;
+    };
+    let mut is_unknown = false;
+    let mut put_off = async || {
+        let held = heir.fetch_one().await;
+        let mut later = message(&held).clone();
+        if is_unknown {
+            later.options.set(option::UNKNOWN_SINCE, Raw::from(fixture.clock.now().as_millis()));
+        }
+        is_unknown = !is_unknown;
+        assert_eq!(heir.finish(&held.claim, Place::Later(fixture.clock.now() + second, later)).await, Answer::Finished);
+        assert_eq!(fixture.counts().await, (0, 1, 0, 0));
+        fixture.clock.advance(second);
+        assert_eq!(heir.beat(&[]).await.moved, 1);
+        known(&held)
+    };
+    assert_eq!(put_off().await, (false, 0), "nothing is known of it");
+    assert_eq!(fixture.dies_with_one(&heir, waits).await, (false, 0));
+    assert_eq!(put_off().await, (false, 0), "it was spared");
+    assert_eq!(fixture.dies_with_one(&heir, waits).await, (false, 0));
+    for deaths in 0..3 {
+        assert_eq!(put_off().await, (true, deaths));
+        assert_eq!(put_off().await, (true, deaths));
+        assert_eq!(fixture.dies_with_one(&heir, runs).await, (true, deaths));
+    }
+    // Others die while it waits.
+    let (held, minute) = (heir.fetch_one().await, Duration::from_secs(60));
+    let later = Place::Later(fixture.clock.now() + minute, message(&held).clone());
+    assert_eq!(heir.finish(&held.claim, later).await, Answer::Finished);
+    fixture.enqueue(&[fixture.message(2)]).await;
+    assert_eq!(fixture.dies_with_one(&heir, runs).await, (false, 0));
+    assert_eq!(heir.finish(&heir.fetch_one().await.claim, Place::Gone).await, Answer::Finished);
+    fixture.clock.advance(minute);
+    heir.beat(&[]).await;
+    let held = heir.fetch_one().await;
+    assert_eq!((numbers(std::slice::from_ref(&held)), known(&held)), (vec![1], (true, 3)));
+    let retry = Place::Until(fixture.clock.now() + second, message(&held).clone());
+    assert_eq!(heir.finish(&held.claim, retry).await, Answer::Finished);
+    fixture.clock.advance(second);
+    heir.beat(&[]).await;
+    assert_eq!(known(&heir.fetch_one().await), (false, 0), "a retry is a new message");
 }
 
 /// Only a worker knows how many are too many.

@@ -187,6 +187,7 @@ pub async fn an_end_without_a_claim_has_no_effect(fixture: &Fixture) {
         Place::Head,
         Place::Ready(message.clone()),
         Place::Until(due, message.clone()),
+        Place::Later(due, message.clone()),
         Place::Dead(Body::Message(message), "no".to_owned()),
     ] {
         let result = Effect::Store { key: "theirs".to_owned(), value: Vec::new(), ttl: Duration::from_secs(60) };

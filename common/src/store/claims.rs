@@ -97,8 +97,8 @@ pub struct Delivery {
     pub claim: Claim,
     /// The message, or the bytes that are none.
     pub body: Result<Message, Undecodable>,
-    /// How many workers died while they ran it, as far as they had recorded its start. What is given back keeps the number, a
-    /// retry starts anew.
+    /// How many workers died while they ran it, as far as they had recorded its start. What is given back or put off
+    /// ([`Place::Later`](super::Place::Later)) keeps the number, a retry starts anew.
     pub crashes: u32,
     /// Whether a worker died that may have been running it: its start is to be recorded before it runs
     /// ([`Store::start`](super::Store::start)).

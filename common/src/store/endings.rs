@@ -27,6 +27,8 @@ pub enum Place {
     Ready(Message),
     /// Into its queue, at a time ("retry").
     Until(Timestamp, Message),
+    /// Into its queue, at a time, though it was not run: what is known of the deaths of its workers stays with it.
+    Later(Timestamp, Message),
     /// To the head of its queue, as it was ("requeue"): it was not run.
     Head,
     /// To the dead letters of its queue ("nack"), with a reason.

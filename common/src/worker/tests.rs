@@ -77,6 +77,9 @@ static ACTOR: Declaration = WATCH;
 /// The same actor, which bears more deaths than its worker does.
 static PATIENT: Declaration = Declaration { max_crashes: Some(SUSPECT_AFTER + 1), ..WATCH };
 
+/// An actor of the same queue, which knows nothing of those.
+static OTHER: Declaration = Declaration { name: "other", ..WATCH };
+
 const WATCH: Declaration = Declaration {
     name: "watch",
     queue: "default",
@@ -313,6 +316,30 @@ async fn the_limit_of_deaths_is_the_actors_or_else_the_workers() {
         stopper.stop();
         assert_eq!(worker.await.unwrap(), Stopped::Clean);
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_passes_a_worker_that_does_not_know_its_actor_keeps_its_deaths() {
+    let stage = Stage::new();
+    let suspect = stage.suspects([1]).remove(0);
+    assert_eq!(stage.finish(&suspect, Place::Head), Answer::Finished);
+    let run = |actor: &'static Declaration| {
+        let worker = Worker::new(stage.broker.clone()).max_crashes(SUSPECT_AFTER).actors(&[actor]);
+        worker.lend(stage.scene.clone()).run_until_idle()
+    };
+    for _ in 0..3 {
+        assert_eq!(run(&OTHER).await, Ok(Stopped::Clean));
+        assert_eq!(at_once(stage.scene.store.counts(&QueueName::default())).unwrap().delayed, 1);
+        stage.clock.advance(Duration::from_secs(60));
+    }
+    at_once(stage.scene.store.beat(&stage.peer, &[], &[])).unwrap();
+    assert_eq!(run(&ACTOR).await, Ok(Stopped::Clean));
+    let letters = at_once(stage.scene.store.dead_letters(&QueueName::default(), 0, 9)).unwrap();
+    assert_eq!(
+        letters.iter().map(|letter| letter.reason.as_deref()).collect::<Vec<_>>(),
+        [Some("its worker died 2 times")]
+    );
+    assert_eq!(stage.started(), [] as [i64; 0]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

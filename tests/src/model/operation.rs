@@ -56,7 +56,7 @@ kinds! {
     DoneWithMessages 6 "finish: gone, and others enqueued"
     DoneWithResult 6 "finish: gone, and a result"
     Again 8 "finish: ready"
-    Retry 8 "finish: until"
+    Retry 8 "finish: until, or later"
     GiveBack 8 "finish: head"
     GiveBackAll 6 "finish: head, all that is held"
     Bury 8 "finish: dead"

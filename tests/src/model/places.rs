@@ -99,6 +99,8 @@ pub enum Move {
     Spared,
     /// One of these had started, as was recorded: that death counts.
     Counted,
+    /// One of which something is known was put off unrun, and that stays known.
+    Kept,
     /// A message came back that its worker did not know of.
     Forgotten,
     /// A cancelled message was to run again, and died instead.
@@ -129,6 +131,7 @@ impl Move {
         Self::Marked,
         Self::Spared,
         Self::Counted,
+        Self::Kept,
         Self::Forgotten,
         Self::Stopped,
         Self::Expired,

@@ -110,7 +110,7 @@ async fn what_waits_for_its_actor_lies_where_python_looks_and_wakes_nobody() {
     let give_back = async |argument| {
         rig.enqueue(&[unknown(argument)]).await;
         let found = rig.fetch(&worker, 9).await.remove(0);
-        let place = Place::Until(rig.later(30), delivered(&found));
+        let place = Place::Later(rig.later(30), delivered(&found));
         assert_eq!(rig.finish(&worker, &found.claim, place).await, Answer::Finished);
     };
     // Among Rust's workers, it is delayed like everything else.

@@ -132,7 +132,7 @@ const CATALOGUE: &[Row] = &[
     Row { id: "17", what: "a stack overflow in an actor", shown: &[], open: "a test with a real overflow" },
     Row { id: "18", what: "the system kills a worker for its memory", shown: &[], open: "a test with a limited container" },
     Row { id: "19", what: "an allocation fails", shown: &[], open: "a test with a limited process" },
-    Row { id: "20", what: "a message kills every worker that takes it", shown: &["tests/tests/death/poison.rs::a_message_that_kills_its_workers_dies_alone"], open: "" },
+    Row { id: "20", what: "a message kills every worker that takes it", shown: &["tests/tests/death/poison.rs::a_message_that_kills_its_workers_dies_alone", "promise::what_is_put_off_without_a_run_keeps_what_is_known_of_deaths", "common/src/worker/tests.rs::what_passes_a_worker_that_does_not_know_its_actor_keeps_its_deaths"], open: "" },
     Row { id: "21", what: "an async actor that never yields", shown: &["tests/tests/worker.rs::nothing_that_an_actor_does_stops_the_beat"], open: "the time limit that says so and replaces the slot" },
     Row { id: "22", what: "an actor that ignores the end", shown: &["common/tests/worker/stops.rs::a_second_stop_gives_back_what_runs_and_waits_for_nothing", "common/tests/worker/stops.rs::the_shutdown_timeout_ends_the_waiting"], open: "" },
     Row { id: "23", what: "an actor that runs for longer than a silent worker is given", shown: &["tests/tests/death/paused.rs::a_worker_whose_slots_all_spin_is_not_robbed", "tests/tests/wire/statements/workers.rs::a_rust_worker_that_is_busy_for_long_is_not_robbed_by_python"], open: "" },

@@ -202,15 +202,16 @@ impl World {
             return Answer::Finished;
         }
         let body = queue.bodies.remove(id);
-        queue.notes.remove(id);
+        let note = queue.notes.remove(id);
         match (&ending.place, cancelled) {
             (Place::Head, Some(reason)) => queue.die(id, body.unwrap_or_default(), reason, now),
-            (Place::Ready(message) | Place::Until(_, message), Some(reason)) => {
+            (Place::Ready(message) | Place::Until(_, message) | Place::Later(_, message), Some(reason)) => {
                 queue.die(id, message.encode(), reason, now);
             }
             (Place::Gone, _) | (Place::Head, None) => {}
-            (Place::Ready(message), None) => self.put(message, None, now),
-            (Place::Until(due, message), None) => self.put(message, Some(*due), now),
+            (Place::Ready(message), None) => self.put(message, None, None, now),
+            (Place::Until(due, message), None) => self.put(message, Some(*due), None, now),
+            (Place::Later(due, message), None) => self.put(message, Some(*due), note, now),
             (Place::Dead(body, reason), _) => {
                 let bytes = match body {
                     Body::Message(message) => message.encode(),
@@ -230,13 +231,15 @@ impl World {
         Answer::Finished
     }
 
-    /// Stores a new body under a fresh id.
-    fn put(&mut self, message: &Message, due: Option<Timestamp>, now: Timestamp) {
+    /// Stores a new body under a fresh id, with what is known of deaths.
+    fn put(&mut self, message: &Message, due: Option<Timestamp>, note: Option<Note>, now: Timestamp) {
         let mut message = message.clone();
         let due = due.filter(|due| *due > now);
         message.set_eta(due);
         let queue = self.queues.entry(message.queue_name.clone()).or_default();
-        queue.put(fresh_name(&message).into(), message.encode(), due, priority(&message));
+        let id: Arc<str> = fresh_name(&message).into();
+        queue.notes.extend(note.map(|note| (id.clone(), note)));
+        queue.put(id, message.encode(), due, priority(&message));
     }
 
     /// Moves what is due to the ready ones, and forgets dead letters that were kept long enough.

@@ -154,7 +154,8 @@ impl RedisStore {
             (Place::Head, _) => call.text("head"),
             (Place::Gone, _) => call.text("gone"),
             (Place::Ready(_) | Place::Until(..), None) => call.text("again"),
-            (Place::Ready(message) | Place::Until(_, message), Some(reason))
+            (Place::Later(..), None) => call.text("later"),
+            (Place::Ready(message) | Place::Until(_, message) | Place::Later(_, message), Some(reason))
             | (Place::Dead(Body::Message(message), reason), _) => {
                 let id = if other.is_fresh { fresh_name(message) } else { claim.id.to_string() };
                 call.text("dead").text(&id).bytes(&encode(message, &id)).text(reason)
@@ -191,10 +192,10 @@ fn puts(ending: &Ending, now: Timestamp, other: &Other) -> Vec<Record> {
     let own = match &ending.place {
         _ if other.cancelled.is_some() => None,
         Place::Ready(message) => Some(moved(message, None)),
-        Place::Until(eta, message) if message.options.get(option::UNKNOWN_SINCE).is_some() => {
+        Place::Later(eta, message) if message.options.get(option::UNKNOWN_SINCE).is_some() => {
             Some(Record::shared(message, *eta, now))
         }
-        Place::Until(eta, message) => Some(moved(message, Some(*eta))),
+        Place::Until(eta, message) | Place::Later(eta, message) => Some(moved(message, Some(*eta))),
         Place::Gone | Place::Head | Place::Dead(..) => None,
     };
     let effects = ending.also.iter().filter_map(|effect| match effect {
@@ -235,7 +236,7 @@ fn parts(endings: &[Ending]) -> Vec<Vec<usize>> {
 fn bytes_of(ending: &Ending) -> usize {
     let own = match &ending.place {
         Place::Gone | Place::Head => 0,
-        Place::Ready(message) | Place::Until(_, message) => message.size(),
+        Place::Ready(message) | Place::Until(_, message) | Place::Later(_, message) => message.size(),
         Place::Dead(Body::Message(message), reason) => message.size() + reason.len(),
         Place::Dead(Body::Raw(bytes), reason) => bytes.len() + reason.len(),
     };

@@ -127,11 +127,15 @@ impl<'a> Space<'a> {
         let mut same = self
             .connection
             .prepare_cached("SELECT 1 FROM messages WHERE built = ? AND id = ? AND queue = ? AND body = ?")?;
-        if same.exists(params![record.built, record.id, queue, record.body])? { Ok(()) } else { self.add(record) }
+        if same.exists(params![record.built, record.id, queue, record.body])? {
+            Ok(())
+        } else {
+            self.add(record).map(drop)
+        }
     }
 
-    /// Stores a message that comes from another place, whatever else is there.
-    pub(super) fn add(&mut self, record: &Record) -> rusqlite::Result<()> {
+    /// Stores a message that comes from another place, whatever else is there. Returns its row.
+    pub(super) fn add(&mut self, record: &Record) -> rusqlite::Result<i64> {
         let Record { id, built, body, priority, due, .. } = record;
         let queue = self.queue(&record.queue)?;
         let rank = if due.is_none() { self.tail(queue, *priority)? } else { 0 };
@@ -139,8 +143,7 @@ impl<'a> Space<'a> {
         let mut put = self.connection.prepare_cached(
             "INSERT INTO messages (queue, id, built, body, priority, rank, due) VALUES (?, ?, ?, ?, ?, ?, ?)",
         )?;
-        put.execute(params![queue, id, built, body, priority, rank, due])?;
-        Ok(())
+        put.insert(params![queue, id, built, body, priority, rank, due])
     }
 
     /// The message that lies under a name.

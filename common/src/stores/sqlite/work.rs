@@ -276,16 +276,19 @@ fn finish(space: &mut Space<'_>, worker: i64, ending: &Ending, now: Timestamp) -
         (Place::Gone, _) => space.remove(held.seq)?,
         (Place::Head, None) => space.give_back(&held)?,
         (Place::Head, Some(reason)) => space.bury(&held, &held.body, reason, now)?,
-        (Place::Ready(message) | Place::Until(_, message), Some(reason)) => {
+        (Place::Ready(message) | Place::Until(_, message) | Place::Later(_, message), Some(reason)) => {
             space.bury(&held, &message.encode(), reason, now)?;
         }
         (Place::Ready(message), None) => {
             space.remove(held.seq)?;
             space.add(&Record::moved(message, None, now))?;
         }
-        (Place::Until(due, message), None) => {
+        (Place::Until(due, message) | Place::Later(due, message), None) => {
             space.remove(held.seq)?;
-            space.add(&Record::moved(message, Some(*due), now))?;
+            let row = space.add(&Record::moved(message, Some(*due), now))?;
+            if let Place::Later(..) = ending.place {
+                space.note(row, held.note)?;
+            }
         }
         (Place::Dead(Body::Message(message), reason), _) => space.bury(&held, &message.encode(), reason, now)?,
         (Place::Dead(Body::Raw(bytes), reason), _) => space.bury(&held, bytes, reason, now)?,

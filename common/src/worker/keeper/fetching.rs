@@ -118,7 +118,7 @@ impl Keeper {
         };
         if let Some(due) = message.eta(now).filter(|due| *due > now) {
             // A sender may put a delayed message into the plain queue; dramatiq holds it as well.
-            return self.end(claim, Place::Until(due, message));
+            return self.end(claim, Place::Later(due, message));
         }
         if message.options.get(option::ETA).is_some_and(|eta| !eta.is_null() && eta.millis().is_none()) {
             warn!(target: "common::worker", "{}: its eta is no time, so it runs now", message.message_id);

@@ -54,6 +54,6 @@ impl Keeper {
             );
         }
         message.options.set(option::UNKNOWN_SINCE, Raw::from(since.as_millis()));
-        Place::Until(now + wait, message)
+        Place::Later(now + wait, message)
     }
 }

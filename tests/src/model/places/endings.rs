@@ -1,6 +1,6 @@
 //! How claims end.
 
-use super::{Item, Letter, Move, Place, Places, Wrong, differ};
+use super::{Item, Letter, Move, Note, Place, Places, Wrong, differ};
 use common::{
     clock::Timestamp,
     message::Message,
@@ -31,7 +31,7 @@ impl Places {
         let Some(at) = self.held_as(worker, ending) else { return Answer::Unknown };
         let item = self.items.swap_remove(at);
         let (was, Item { queue, message, raw, name, note, cancelled, .. }) = (item.body(), item);
-        let may_run_again = matches!(ending.place, Goes::Head | Goes::Ready(_) | Goes::Until(..));
+        let may_run_again = matches!(ending.place, Goes::Head | Goes::Ready(_) | Goes::Until(..) | Goes::Later(..));
         self.happened(Move::Stopped, usize::from(may_run_again && cancelled.is_some()));
         match (&ending.place, cancelled) {
             (Goes::Gone, _) => {}
@@ -43,7 +43,7 @@ impl Places {
             }
             // However the run of a cancelled message ends, it is not run again.
             (Goes::Head, Some(reason)) => self.die(&queue, name, was, reason),
-            (Goes::Ready(message) | Goes::Until(_, message), Some(reason)) => {
+            (Goes::Ready(message) | Goes::Until(_, message) | Goes::Later(_, message), Some(reason)) => {
                 self.die(&queue, name, Body::Message(message.clone()), reason);
             }
             (Goes::Head, None) => {
@@ -54,6 +54,13 @@ impl Places {
             }
             (Goes::Ready(message), None) => self.move_on(message, None, together),
             (Goes::Until(due, message), None) => self.move_on(message, Some(*due), together),
+            (Goes::Later(due, message), None) => {
+                self.move_on(message, Some(*due), together);
+                if let Some(item) = self.items.last_mut() {
+                    item.note = note;
+                }
+                self.happened(Move::Kept, usize::from(note != Note::None));
+            }
         }
         for effect in &ending.also {
             match effect {

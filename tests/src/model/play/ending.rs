@@ -100,6 +100,10 @@ impl Play {
         let mut also = Vec::new();
         let place = match form {
             Kind::Again => Place::Ready(retried(&held.message)),
+            // It was not run, and is as it was but for its time.
+            Kind::Retry if operation.pick(1, 512) < 256 => {
+                Place::Later(self.clock.now() + Self::delay(operation), unnamed(&held.message))
+            }
             Kind::Retry => Place::Until(self.clock.now() + Self::delay(operation), retried(&held.message)),
             Kind::GiveBack | Kind::GiveBackAll => Place::Head,
             Kind::Bury => Place::Dead(Body::Message(retried(&held.message)), "it failed".to_owned()),
@@ -156,8 +160,14 @@ impl Play {
 
 /// The message as it is after one more attempt.
 fn retried(message: &Message) -> Message {
+    let mut message = unnamed(message);
+    message.options.set(option::RETRIES, Raw::from(message.retries() + 1));
+    message
+}
+
+/// The message without the name under which Redis had it: it will lie there under another one.
+fn unnamed(message: &Message) -> Message {
     let mut message = message.clone();
     message.options.remove(option::REDIS_MESSAGE_ID);
-    message.options.set(option::RETRIES, Raw::from(message.retries() + 1));
     message
 }

@@ -142,7 +142,7 @@ impl World {
     ) -> bool {
         let was_there = self.delete(queue, name);
         if was_there {
-            self.put(message, None, now);
+            self.put(message, None, None, now);
         }
         was_there
     }

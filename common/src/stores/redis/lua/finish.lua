@@ -2,7 +2,8 @@
 -- ARGV: now, worker, how many queues with plain acknowledgements, per queue: name, count, id*
 --   then the other endings: queue, fleet, id, kind, for a dead one also (id, body, reason), then how many puts,
 --   per put: queue, fleet, id, due, priority, body
--- Kinds: 'gone', 'again' (gone, and its first put is the message as it goes on), 'head', 'dead'.
+-- Kinds: 'gone', 'again' (gone, and its first put is the message as it goes on), 'later' (the same, but it was not run, so what is
+--   noted of it goes with it), 'head', 'dead'.
 -- Answers per queue one number an id, then one answer an ending: 1 it happened, 0 unknown, -1 an id is in use by other bytes
 -- (nothing happened), a list with the reason why it must not run again (nothing happened), or a refusal as text.
 local worker = ARGV[2]
@@ -71,7 +72,7 @@ local function plan(ending, is_mine, found, writes, removals)
   local kind, dead, reason = ending.kind, ending.dead, found[cancelled][id]
   if reason then
     -- Only the caller has the message as it was before it was to go on.
-    if kind == 'again' then return { reason } end
+    if kind == 'again' or kind == 'later' then return { reason } end
     if kind == 'head' then kind, dead = 'dead', { id = free_letter(queue, id), body = body, reason = reason } end
     gather(removals, 'HDEL', cancelled, id, id)
   end
@@ -92,6 +93,11 @@ local function plan(ending, is_mine, found, writes, removals)
   for _, new in ipairs(puts) do
     put(writes, new.queue, new.fleet, new.id, new.due, new.priority, new.body)
     found[bodies(new.queue)][new.id] = new.body
+  end
+  local note = kind == 'later' and found[key(queue .. '@crashes')][id]
+  if note then
+    local deaths, own = deaths_in(note), ending.puts[1]
+    gather(writes, 'HSET', key(own.queue .. '@crashes'), own.id, own.id, deaths and tostring(deaths) or SPARED)
   end
   if dead and not is_buried then bury(writes, queue, dead.id, dead.body, dead.reason) end
   if kind == 'head' then
@@ -134,6 +140,7 @@ local function finish(endings)
     ask(asked_claims, claims(worker, queue), ending.id)
     ask(asked_bodies, bodies(queue), ending.id)
     ask(asked_bodies, key(queue .. '@cancelled'), ending.id)
+    if ending.kind == 'later' then ask(asked_bodies, key(queue .. '@crashes'), ending.id) end
     for _, new in ipairs(ending.puts) do
       ask(asked_bodies, bodies(new.queue), new.id)
       ask(asked_bodies, bodies(new.queue .. '.DQ'), new.id)

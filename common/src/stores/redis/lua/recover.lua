@@ -40,6 +40,10 @@ local function after_death(note, had_waited)
   return (not note and had_waited) and SPARED or '0'
 end
 
+local function is_there(queue, id)
+  return call('HEXISTS', bodies(queue), id) == 1 or call('HEXISTS', bodies(queue .. '.DQ'), id) == 1
+end
+
 local function write_notes(queue, crashes, ids)
   local notes, is_waiting = call('HMGET', crashes, unpack(ids)), waiting_in(queue)
   local written = {}
@@ -55,7 +59,7 @@ local function write_notes(queue, crashes, ids)
   call('EXPIRE', crashes, remember)
   local gone = {}
   for _, id in ipairs(redis.pcall('HRANDFIELD', crashes, STALE)) do
-    if call('HEXISTS', bodies(queue), id) == 0 then gone[#gone + 1] = id end
+    if not is_there(queue, id) then gone[#gone + 1] = id end
   end
   if #gone > 0 then call('HDEL', crashes, unpack(gone)) end
 end
@@ -66,12 +70,12 @@ local function recover(name)
   local ids = call('SRANDMEMBER', held, math.max(math.floor(budget), 1))
   if #ids == 0 then return end
   budget = budget - #ids
-  local crashes = key(name .. '@crashes')
+  local is_delayed = name:sub(-3) == '.DQ'
+  local queue = is_delayed and name:sub(1, -4) or name
+  local crashes = key(queue .. '@crashes')
   call('SREM', held, '')
   call('HDEL', bodies(name), '')
   call('HDEL', crashes, '')
-  local is_delayed = name:sub(-3) == '.DQ'
-  local queue = is_delayed and name:sub(1, -4) or name
   local cancelled = key(queue .. '@cancelled')
   local is_any_cancelled = call('EXISTS', cancelled) == 1
   local reasons = is_any_cancelled and call('HMGET', cancelled, unpack(ids)) or {}
