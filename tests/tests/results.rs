@@ -10,10 +10,10 @@ use common::actor;
 use common::actor::actors;
 use common::broker::Broker;
 use common::clock::Stopwatch;
-use common::message::{MessageId, Raw};
+use common::message::{Message, MessageId, Raw, option};
 use common::queue_name::QueueName;
 use common::results::Stored;
-use common::store::Counts;
+use common::store::{Counts, Location};
 use common::worker::Worker;
 use tests::{python, redis};
 
@@ -342,6 +342,52 @@ def greet(n):
     }
     let greeted = python.lines().iter().filter(|line| line.contains("python greets")).count();
     assert_eq!(greeted, 20, "each once");
+    stopper.stop();
+    running.await.unwrap().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_python_has_run_and_tries_again_waits_anew_for_a_worker_that_knows_it() {
+    const LONG_AGO: i64 = 1_700_000_000_000;
+    let (url, namespace) = (redis::url(), redis::namespace());
+    let broker = Broker::connect(&format!("{url}?namespace={namespace}")).await.unwrap();
+    let mut message = halve::message(1).message(broker.clock().now()).unwrap();
+    message.actor_name = "greet".into();
+    // A Rust worker has met it before Python's did.
+    message.options.set(option::UNKNOWN_SINCE, Raw::from(LONG_AGO));
+    broker.enqueue(vec![message.clone()]).await.unwrap();
+    let script = "
+import dramatiq, threading
+ran = threading.Event()
+
+@dramatiq.actor(min_backoff=1, max_backoff=1)
+def greet(n):
+    ran.set()
+    raise RuntimeError('try again')
+
+worker = dramatiq.Worker(dramatiq.get_broker(), worker_threads=1)
+worker.start()
+assert ran.wait(30)
+worker.stop()
+";
+    tokio::task::block_in_place(|| python::with_broker(script, &url, &namespace));
+    let worker = Worker::new(broker.clone()).actors(actors![halve]);
+    let stopper = worker.stopper();
+    let running = tokio::spawn(worker.run());
+    let watch = Stopwatch::start();
+    let since = loop {
+        let sighting = broker.find(message.message_id.as_str(), 100).await.unwrap().remove(0);
+        assert!(!matches!(sighting.location, Location::Dead { .. }), "{sighting:?}");
+        let found = Message::decode(&sighting.bytes, broker.clock().now()).unwrap();
+        assert!(found.retries() > 0, "Python has run it: {found:?}");
+        let since = found.options.get(option::UNKNOWN_SINCE).and_then(Raw::millis).unwrap();
+        if since != LONG_AGO {
+            break since;
+        }
+        assert!(watch.elapsed() < DEADLINE, "the Rust worker meets it: {found:?}");
+        tokio::task::yield_now().await;
+    };
+    assert!(since > message.message_timestamp.as_millis());
     stopper.stop();
     running.await.unwrap().unwrap();
 }

@@ -6,7 +6,7 @@ use common::{
     actor::{Declaration, actors},
     broker::Broker,
     clock::{Clock, Stopwatch, Timestamp},
-    message::{Message, option},
+    message::{Message, Raw, option},
     middlewares::retries::Retries,
     queue_name::QueueName,
     store::{BEAT_INTERVAL, Counts},
@@ -30,6 +30,9 @@ const MOMENT: Duration = Duration::from_millis(5);
 /// For what takes less than a tenth of that where nothing else runs; on a busy machine, it may take some tries.
 const LIMIT: Duration = Duration::from_secs(1);
 const TRIES: usize = 5;
+
+/// In milliseconds.
+const HOUR: i64 = 60 * 60 * 1_000;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -215,6 +218,29 @@ async fn an_unknown_actor(url: &str, namespace: &str) -> Duration {
     scene.stop().await
 }
 
+/// dramatiq keeps all options of what it tries again, so what it has run may say that it waits since long ago.
+async fn an_unknown_actor_that_somebody_knew(url: &str, namespace: &str) -> Duration {
+    let scene = Scene::new(url, namespace, actors![work]).await;
+    let clock = scene.broker.clock().clone();
+    let start = clock.now().as_millis();
+    let met = |tried_again_after_hours: i64| {
+        let mut message = fail::message().message(clock.now()).unwrap();
+        message.options.set(option::UNKNOWN_SINCE, Raw::from(start - 48 * HOUR));
+        message.options.set(option::REQUEUE_TIMESTAMP, Raw::from(start + tried_again_after_hours * HOUR));
+        message
+    };
+    scene.broker.enqueue(vec![met(-12)]).await.unwrap();
+    scene.settle("it waits as if for the first time", |counts| counts.delayed + counts.dead == 1).await;
+    let letters = scene.broker.dead_letters(&QueueName::default(), 0, 9).await.unwrap();
+    assert_eq!(letters, [], "it was run since");
+    clock.advance(DAY);
+    scene.settle("it has waited for long enough", |counts| counts.dead == 1).await;
+    // Nobody has run these since; a clock that is ahead proves nothing.
+    scene.broker.enqueue(vec![met(-60), met(60)]).await.unwrap();
+    scene.settle("they have waited for long enough", |counts| counts.dead == 3).await;
+    scene.stop().await
+}
+
 macro_rules! on {
     ($($store:ident: $url:expr;)*) => {
         $(
@@ -232,6 +258,11 @@ macro_rules! on {
                 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
                 async fn a_message_of_an_unknown_actor_waits_a_day_for_a_worker_that_knows_it() {
                     super::is_quick(super::an_unknown_actor, AsRef::<str>::as_ref(&$url)).await;
+                }
+
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn a_message_of_an_unknown_actor_that_was_run_since_waits_a_day_anew() {
+                    super::is_quick(super::an_unknown_actor_that_somebody_knew, AsRef::<str>::as_ref(&$url)).await;
                 }
 
                 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

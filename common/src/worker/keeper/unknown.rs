@@ -5,7 +5,8 @@
 //! that grows with how long it has waited already, uncounted, as nothing was tried. Only after
 //! [`Worker::unknown_actor_timeout`](crate::worker::Worker::unknown_actor_timeout) it is a dead letter: then it is a mistake.
 //!
-//! How long it has waited stands in the message ([`option::UNKNOWN_SINCE`]), since any worker may see it next.
+//! How long it has waited stands in the message ([`option::UNKNOWN_SINCE`]), since any worker may see it next. It counts from the
+//! last run, if there was one since.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -28,9 +29,12 @@ const MOST_NAMES: usize = 1_000;
 impl Keeper {
     /// Where a message goes whose actor this worker does not know.
     pub(super) fn place_of_unknown(&mut self, claim: &Claim, mut message: Message, now: Timestamp) -> Place {
-        let since = message.options.get(option::UNKNOWN_SINCE).and_then(Raw::millis).map(Timestamp::from_millis);
+        let time = |name| message.options.get(name).and_then(Raw::millis).map(Timestamp::from_millis);
         // A clock that was set back, or somebody else's idea of it, must not keep a message for ever.
-        let since = since.filter(|since| *since <= now).unwrap_or(now);
+        let past = |name| time(name).filter(|time| *time <= now);
+        // Whoever has run it since knew its actor. dramatiq keeps all options of what it tries again.
+        let tried_again = past(option::REQUEUE_TIMESTAMP);
+        let since = past(option::UNKNOWN_SINCE).filter(|since| tried_again <= Some(*since)).unwrap_or(now);
         let (waited, longest) = (now.since(since), self.limits.unknown_actor_timeout);
         let actor = message.actor_name.clone();
         if waited >= longest {
