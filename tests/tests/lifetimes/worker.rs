@@ -147,6 +147,29 @@ fn a_runtime_that_ends_takes_its_worker_along() {
 }
 
 #[test]
+fn a_runtime_that_ends_amid_a_panic_takes_its_worker_along() {
+    for site in Site::all() {
+        let (looker, gate) = (site.broker(), Arc::<Gate>::default());
+        hold_async::message(1).send_blocking(&looker).unwrap();
+        let worker = worker(&site.broker(), &gate, 1);
+        // As in a test whose assertion fails while an actor runs.
+        let failing = thread::spawn(move || {
+            let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(async {
+                tokio::spawn(worker.run());
+                while gate.began().is_empty() {
+                    tokio::task::yield_now().await;
+                }
+                panic!("as the test wants it");
+            });
+        });
+        assert!(failing.join().is_err());
+        settle(&looker, "it is back", 1, 0);
+        all_have_left(&looker);
+    }
+}
+
+#[test]
 fn a_worker_ends_with_the_runtime_of_its_async_actors_though_its_future_lives() {
     for site in Site::all() {
         let (looker, gate) = (site.broker(), Arc::<Gate>::default());
