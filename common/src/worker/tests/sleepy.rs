@@ -56,6 +56,8 @@ pub(super) enum Ends {
     AreHeldUp,
     /// The store is not reached, and nothing happens.
     Fail,
+    /// The store refuses each of them, and nothing happens.
+    AreRefused,
 }
 
 /// What becomes of the calls that record starts.
@@ -90,6 +92,10 @@ impl Sleepy {
 
 pub(super) fn unreachable() -> StoreError {
     StoreError::Unreachable("as the test wants it".to_owned())
+}
+
+pub(super) fn refused() -> StoreError {
+    StoreError::Refused("as the test wants it".to_owned())
 }
 
 async fn until<T>(value: &watch::Sender<T>, is_so: impl FnMut(&T) -> bool) {
@@ -131,8 +137,10 @@ impl Store for Sleepy {
         Box::pin(async move {
             self.tries.send_modify(|tries| *tries += 1);
             until(&self.ends, |ends| *ends != Ends::AreHeldUp).await;
-            if *self.ends.borrow() == Ends::Fail {
-                return Err(unreachable());
+            match *self.ends.borrow() {
+                Ends::Fail => return Err(unreachable()),
+                Ends::AreRefused => return Ok(vec![Answer::Failed(refused()); endings.len()]),
+                Ends::Pass | Ends::AreHeldUp => {}
             }
             let answers = self.store.finish(lease, endings).await?;
             self.finished.send_modify(|all| all.extend(answers.iter().cloned()));

@@ -140,6 +140,15 @@ async fn an_end_on_its_way_that_arrives_after_all_spares_the_second_run() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_end_on_its_way_that_fails_once_its_claim_is_lost_is_not_tried_again() {
+    an_end_that_comes_too_late_is_not_tried_again(Ends::Fail).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_end_on_its_way_that_is_refused_once_its_claim_is_lost_is_not_tried_again() {
+    an_end_that_comes_too_late_is_not_tried_again(Ends::AreRefused).await;
+}
+
+async fn an_end_that_comes_too_late_is_not_tried_again(fate: Ends) {
     let stage = Stage::with_workers_in_real_time();
     let (stopper, worker) = stage.running(WAITING).await;
     let Sleepy { asleep, deaf, ends, beating, tries, finished, .. } = &stage.sleepy;
@@ -161,7 +170,7 @@ async fn an_end_on_its_way_that_fails_once_its_claim_is_lost_is_not_tried_again(
     next_beat().await;
     stage.enqueue([1]);
     stage.starts(2).await;
-    ends.send_replace(Ends::Fail);
+    ends.send_replace(fate);
     until(tries, "the other one's end is tried", |tries| *tries > 1).await;
     assert_eq!(stage.finish(&taken, Place::Head), Answer::Finished);
     stage.starts(3).await;
