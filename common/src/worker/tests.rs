@@ -2,9 +2,11 @@
 //! that cannot be recorded.
 
 mod late;
+mod lines;
 mod sleepy;
 mod starts;
 mod twice;
+mod unanswered;
 
 use std::pin::pin;
 use std::sync::{Arc, Condvar, Mutex};

@@ -169,7 +169,7 @@ const CATALOGUE: &[Row] = &[
     Row { id: "54", what: "a half-open connection", shown: &["tests/tests/outage/outages.rs::a_connection_that_died_silently_is_given_up", "tests/tests/outage/outages.rs::a_worker_that_only_waits_notices_that_its_connections_died_silently"], open: "" },
     Row { id: "55", what: "the answer of a fetch is lost", shown: &["promise::what_a_lost_answer_has_claimed_comes_back", "tests/tests/faults/late.rs::a_fetch_that_arrives_while_its_worker_lives_is_given_back_by_a_beat"], open: "" },
     Row { id: "56", what: "the answer of an enqueue is lost", shown: &["promise::the_same_message_sent_twice_is_stored_once", "tests/tests/faults/late.rs::a_message_that_was_sent_again_is_stored_once_when_the_first_arrives_late"], open: "" },
-    Row { id: "57", what: "the answer of an end is lost", shown: &["promise::an_end_that_is_repeated_is_unknown"], open: "" },
+    Row { id: "57", what: "the answer of an end is lost", shown: &["promise::an_end_that_is_repeated_is_unknown", "common/src/worker/tests/unanswered.rs::an_end_that_is_stored_and_not_answered_is_no_loss_though_a_beat_finds_it_gone"], open: "" },
     Row { id: "58", what: "a connection is cut in the middle of a request", shown: &[], open: "a cut after each number of bytes" },
     Row { id: "59", what: "corrupt bytes in an answer", shown: &[], open: "a test of its own" },
     Row { id: "60", what: "the server's address changes", shown: &["tests/tests/outage/outages.rs::a_redis_at_a_new_address_is_found_behind_the_old_one"], open: "a name that resolves anew" },

@@ -85,11 +85,16 @@ impl Keeper {
             return;
         }
         let lost: HashSet<&Claim> = lost.iter().collect();
-        let before = self.unfinished.len() + self.refused.len();
-        self.unfinished.retain(|ending| !lost.contains(&ending.claim));
-        self.refused.retain(|ending| !lost.contains(&ending.claim));
-        let (running, ended) = self.pool.lose(&lost);
-        let ended = ended + before - self.unfinished.len() - self.refused.len();
+        let is_left = |ending: &Ending| !lost.contains(&ending.claim);
+        let (unfinished, refused) = (self.unfinished.len(), self.refused.len());
+        self.unfinished.retain(is_left);
+        self.refused.retain(is_left);
+        let (running, mut ended) = self.pool.lose(&lost);
+        ended += refused - self.refused.len();
+        // Those whose answer was lost have more likely been stored than given to others.
+        if !self.repeated {
+            ended += unfinished - self.unfinished.len();
+        }
         if running > 0 {
             warn!(target: "common::worker", "{running} running were given to other workers, which took this one for dead; they are told to stop");
         }

@@ -58,6 +58,8 @@ pub(super) enum Ends {
     Fail,
     /// The store refuses each of them, and nothing happens.
     AreRefused,
+    /// They are stored, and the answer is lost.
+    AreUnanswered,
 }
 
 /// What becomes of the calls that record starts.
@@ -137,14 +139,15 @@ impl Store for Sleepy {
         Box::pin(async move {
             self.tries.send_modify(|tries| *tries += 1);
             until(&self.ends, |ends| *ends != Ends::AreHeldUp).await;
-            match *self.ends.borrow() {
+            let ends = *self.ends.borrow();
+            match ends {
                 Ends::Fail => return Err(unreachable()),
                 Ends::AreRefused => return Ok(vec![Answer::Failed(refused()); endings.len()]),
-                Ends::Pass | Ends::AreHeldUp => {}
+                Ends::Pass | Ends::AreHeldUp | Ends::AreUnanswered => {}
             }
             let answers = self.store.finish(lease, endings).await?;
             self.finished.send_modify(|all| all.extend(answers.iter().cloned()));
-            Ok(answers)
+            if ends == Ends::AreUnanswered { Err(unreachable()) } else { Ok(answers) }
         })
     }
 
