@@ -101,7 +101,7 @@ async fn end<E: Into<Failure>>(
         () = signals.next() => Ok(code(Stopped::Forced)),
         () = clock.sleep(PATIENCE) => {
             if was_ready {
-                tracing::warn!(target: "common::worker", "the broker does not answer; what is held comes back once others find this worker dead");
+                tracing::warn!(target: "common::worker", "it does not end; what it may hold comes back once others find this worker dead");
                 return Ok(ExitCode::FAILURE);
             }
             Ok(ExitCode::SUCCESS)

@@ -99,7 +99,7 @@ pub(super) struct Keeper {
     last_offer: Option<Stopwatch>,
     until: Until,
     question: Question,
-    /// Since when the worker is to stop.
+    /// Since when the worker is to stop, or to stop at once.
     stopping: Option<Stopwatch>,
     /// The time of the last calls is limited.
     is_hurrying: bool,
@@ -176,7 +176,7 @@ impl Keeper {
             self.react(event);
         }
         self.stop_waiting();
-        self.leave().await;
+        self.leave(&stopper).await;
         self.end
     }
 

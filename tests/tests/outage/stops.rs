@@ -113,6 +113,31 @@ fn a_third_signal_waits_for_nobody() {
     scene.settle_empty();
 }
 
+/// How long everything takes, each way: so signing off takes seconds.
+const SLOW: Duration = Duration::from_millis(600);
+
+#[test]
+fn a_second_signal_while_a_worker_signs_off_ends_it_and_says_nothing_of_what_it_holds() {
+    let server = Server::start();
+    let scene = Scene::on(&server.url());
+    let proxy = Proxy::to(&format!("127.0.0.1:{}", server.port()));
+    let worker = scene.worker_at(&proxy.url(), 1);
+    proxy.delay(SLOW);
+    worker.terminate();
+    let is_off = || scene.workers().is_empty().then_some(());
+    assert!(
+        eventually(PATIENCE, is_off).is_some(),
+        "it is taken off, and hands over what it kept for others\n{worker}"
+    );
+    let told = instant();
+    worker.terminate();
+    ends_well(&worker);
+    assert!(told.elapsed() < AT_ONCE, "{worker}");
+    worker.wait_for_line("nothing is held any more");
+    worker.wait_for_line("stopped: all that ran has ended");
+    assert!(!worker.lines().iter().any(|line| line.contains("find this worker dead")), "{worker}");
+}
+
 /// What a worker says that waits for its broker.
 const WAITS: &str = "the broker has not taken the end of 1 run yet";
 

@@ -89,7 +89,7 @@ const WORDS: &[Row] = &[
     Row { id: "B7", what: "One warning is repeated with every beat; an expected error is a warning", shown: &["tests/tests/death/paused.rs::the_end_of_a_run_that_was_lost_leaves_alone_the_second_one_of_the_same_worker", "common/tests/worker/runs.rs::an_expected_error_is_not_retried", "tests/tests/faults/input.rs::an_error_that_an_actor_expects_dies_without_a_warning"], open: "" },
     Row { id: "B8", what: "No line says that messages are polled for", shown: &["tests/tests/faults/rights.rs::a_server_that_does_not_tell_of_messages_is_named_once_and_they_run"], open: "" },
     Row { id: "B9", what: "At INFO a failure names neither actor nor message", shown: &["tests/tests/command_line/json_log.rs::a_failure_names_its_actor_and_its_message_where_runs_are_not_logged", "common/src/lab/log.rs::every_line_of_a_run_has_its_slot_its_id_and_its_call"], open: "" },
-    Row { id: "B10", what: "Words about a second Ctrl-C and about one delayed message", shown: &["tests/tests/command_line/stops.rs::a_second_ctrl_c_gives_back_what_runs", "common/src/lab/inside/hands.rs::one_message_and_several_are_told_in_english"], open: "" },
+    Row { id: "B10", what: "Words about a second Ctrl-C and about one delayed message", shown: &["tests/tests/command_line/stops.rs::a_second_ctrl_c_gives_back_what_runs", "common/src/lab/inside/hands.rs::one_message_and_several_are_told_in_english", "tests/tests/outage/stops.rs::a_second_signal_while_a_worker_signs_off_ends_it_and_says_nothing_of_what_it_holds"], open: "" },
 ];
 
 #[rustfmt::skip]

@@ -11,7 +11,7 @@
 //! | nothing but signing off | is slow | it waits for the answer, as long as a call may take |
 //! | nothing but signing off | is away | it leaves: nobody misses it |
 //!
-//! Told to stop at once, it gives its last calls a moment, whatever is left.
+//! Told to stop at once, before or while it signs off, it gives its last calls a moment, whatever is left.
 
 use std::time::Duration;
 
@@ -35,7 +35,7 @@ impl Keeper {
             return;
         }
         self.stage = stage;
-        self.stopping.get_or_insert_with(Stopwatch::start);
+        self.stopping = Some(Stopwatch::start());
         self.stop_waiting();
         self.pool.close();
         if stage == Stage::Forced {
@@ -67,7 +67,7 @@ impl Keeper {
     fn patience(&self) -> Duration {
         let passed = self.stopping.map_or(Duration::ZERO, Stopwatch::elapsed);
         if self.stage == Stage::Forced {
-            MOMENT
+            MOMENT.saturating_sub(passed)
         } else {
             self.limits.shutdown_timeout.saturating_sub(passed).max(MOMENT)
         }
@@ -130,18 +130,28 @@ impl Keeper {
     }
 
     /// Signs off. If the store is away, others find this worker dead, and get back what it held.
-    pub(super) async fn leave(&self) {
+    pub(super) async fn leave(&self, stopper: &Stopper) {
         let problem = if self.gave_up || self.outage.is_on() {
             "the broker does not answer".to_owned()
         } else {
             let (store, lease) = (self.broker.store().clone(), self.lease.clone());
             let leaving = tokio::spawn(async move { store.leave(&lease).await });
             let patience = self.patience();
-            match timeout(patience, leaving).await {
-                Ok(Ok(Ok(()))) => return,
-                Ok(Ok(Err(error))) => error.to_string(),
-                Ok(Err(panic)) => panic.to_string(),
-                Err(_) => format!("no answer within {patience:?}"),
+            let told_at_once = async {
+                stopper.beyond(Stage::Stopping).await;
+                Clock::system().sleep(MOMENT).await;
+            };
+            tokio::select! {
+                left = timeout(patience, leaving) => match left {
+                    Ok(Ok(Ok(()))) => return,
+                    Ok(Ok(Err(error))) => error.to_string(),
+                    Ok(Err(panic)) => panic.to_string(),
+                    Err(_) => format!("no answer within {patience:?}"),
+                },
+                () = told_at_once => {
+                    warn!(target: "common::worker", "signing off takes long and is not waited for, as told; nothing is held any more");
+                    return;
+                }
             }
         };
         warn!(target: "common::worker", "could not sign off: {problem}");
