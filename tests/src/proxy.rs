@@ -54,6 +54,8 @@ struct State {
     stranded: usize,
     /// Bytes a second that pass in each direction, over all connections together.
     rate: Option<u32>,
+    /// Whether what may not pass yet is taken in all the same.
+    is_buffering: bool,
     /// When each direction is free again, requests first.
     free: [Duration; 2],
     started: Stopwatch,
@@ -76,6 +78,7 @@ impl Proxy {
             made: 0,
             stranded: 0,
             rate: None,
+            is_buffering: false,
             free: [Duration::ZERO; 2],
             started: Stopwatch::start(),
         };
@@ -128,6 +131,12 @@ impl Proxy {
     /// Lets so many bytes a second pass in each direction, over all connections together. Who sends more has to wait.
     pub fn throttle(&self, rate: u32) {
         self.shared.state().rate = Some(rate);
+    }
+
+    /// The same as a tunnel does: it takes in at once what is sent, and lets it through little by little.
+    pub fn throttle_behind(&self, rate: u32) {
+        let mut state = self.shared.state();
+        (state.rate, state.is_buffering) = (Some(rate), true);
     }
 
     /// Lets nothing through any more on the connections of this moment, and leaves them open; new ones pass. As when a router
@@ -205,24 +214,29 @@ impl Shared {
     fn receive(&self, mut from: TcpStream, sent: &SyncSender<Flight>, replies: bool) {
         let mut buffer = [0; 16 * 1024];
         while let Ok(read @ 1..) = from.read(&mut buffer) {
-            let turn = self.state().take_turn(read, replies);
-            // The link's own time, which is what it is there for; as below.
-            thread::sleep(turn);
-            if sent.send((Stopwatch::start(), buffer[..read].to_vec())).is_err() {
+            let (mut turn, is_buffering) = {
+                let mut state = self.state();
+                (state.take_turn(read, replies), state.is_buffering)
+            };
+            if !is_buffering {
+                // The link's own time, which is what it is there for; as below.
+                thread::sleep(std::mem::take(&mut turn));
+            }
+            if sent.send(Flight { since: Stopwatch::start(), turn, bytes: buffer[..read].to_vec() }).is_err() {
                 return;
             }
         }
     }
 
     fn pump(&self, arriving: &Receiver<Flight>, from: &TcpStream, mut to: TcpStream, number: usize, replies: bool) {
-        while let Ok((since, bytes)) = arriving.recv() {
+        while let Ok(Flight { since, turn, bytes }) = arriving.recv() {
             let stalled = |state: &mut State| {
                 state.mode == Mode::Stall || (number <= state.stranded && state.mode != Mode::Closed)
             };
             let state = self.changed.wait_while(self.state(), stalled).unwrap_or_else(PoisonError::into_inner);
             let (swallow, latency) = (replies && state.mode == Mode::DropReplies, state.latency);
             drop(state);
-            thread::sleep(latency.saturating_sub(since.elapsed()));
+            thread::sleep((turn + latency).saturating_sub(since.elapsed()));
             if !swallow && to.write_all(&bytes).is_err() {
                 break;
             }
@@ -232,5 +246,10 @@ impl Shared {
     }
 }
 
-/// Bytes on their way, and since when.
-type Flight = (Stopwatch, Vec<u8>);
+/// Bytes on their way.
+struct Flight {
+    since: Stopwatch,
+    /// How long those before them, and they themselves, take to pass.
+    turn: Duration,
+    bytes: Vec<u8>,
+}

@@ -69,6 +69,21 @@ async fn a_large_message_takes_as_long_as_its_link_needs() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn large_calls_that_come_at_once_each_take_as_long_as_a_tunnel_needs_for_both() {
+    let (rig, proxy, _) = behind_proxy().await;
+    let store = RedisStore::connect(&proxy.url(), &rig.namespace, Clock::system()).await.unwrap();
+    let message = |bytes: usize| weigh::message("7".repeat(bytes)).message(rig.broker.clock().now()).unwrap();
+    // The server knows the script from then on.
+    store.enqueue(&[message(1)]).await.unwrap();
+    proxy.throttle_behind(RATE);
+    // The second one comes long after the first one has.
+    let (short, long) = ([message(500_000)], [message(3_500_000)]);
+    let (short, long) = tokio::join!(store.enqueue(&short), store.enqueue(&long));
+    short.unwrap();
+    long.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn many_messages_take_as_long_as_their_link_needs() {
     const COUNT: usize = 150;
     const SIZE: usize = 50_000;

@@ -72,8 +72,8 @@ impl Line {
     }
 
     /// The same with a command that takes so many bytes.
-    async fn call_large(&mut self, command: &Cmd, bytes: usize) -> Option<RedisResult<Value>> {
-        self.traffic.wait_for_large(CALL_TIMEOUT, bytes, self.connection.send_packed_command(command)).await
+    async fn call_with(&mut self, command: &Cmd, bytes: usize) -> Option<RedisResult<Value>> {
+        self.traffic.wait_for_bytes(CALL_TIMEOUT, bytes, self.connection.send_packed_command(command)).await
     }
 
     /// The same with commands that go together, and `count` answers.
@@ -207,7 +207,7 @@ impl Link {
     /// The same with a command whose bodies take so many bytes.
     pub(super) async fn call_with(&self, command: &Cmd, bytes: usize) -> Result<Value, CallError> {
         let Live { mut line, is_broken } = self.live().await.map_err(CallError::NotSent)?;
-        let answer = if bytes < LARGE { line.call(command).await } else { line.call_large(command, bytes).await };
+        let answer = if bytes == 0 { line.call(command).await } else { line.call_with(command, bytes).await };
         let Some(answer) = answer else {
             is_broken.store(true, Ordering::Relaxed);
             return Err(CallError::Lost(silence()));

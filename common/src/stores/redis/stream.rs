@@ -5,12 +5,12 @@
 //!
 //! Bytes that are read have moved. Bytes that are written have not, for the system takes them in whether the other side is
 //! there or not; only where it had no room, and has some again, some of them have left. Therefore it is told to keep little.
-//! What lies in buffers on the way, as in a tunnel, cannot be seen: a large call gets time for that beforehand.
+//! What lies in buffers on the way, as in a tunnel, cannot be seen: a call gets time for its bytes beforehand.
 
 use std::io;
 use std::pin::{Pin, pin};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -38,8 +38,32 @@ pub(super) struct Traffic {
     since: Stopwatch,
     /// In microseconds after `since`.
     moved: Arc<AtomicU64>,
-    /// Until when nothing has to move, because much was sent, likewise.
-    excused: Arc<AtomicU64>,
+    excused: Arc<Mutex<Excused>>,
+}
+
+/// The time that calls are given beforehand for what they send. All go the same way, one after the other, so it adds up.
+#[derive(Debug, Default)]
+struct Excused {
+    /// Until when nothing has to move, in microseconds likewise.
+    until: u64,
+    /// What all calls take that are under way.
+    under_way: u64,
+}
+
+/// The time of one call; given back when this is dropped.
+struct Excuse<'a> {
+    traffic: &'a Traffic,
+    takes: u64,
+}
+
+impl Drop for Excuse<'_> {
+    fn drop(&mut self) {
+        let now = self.traffic.now();
+        let mut excused = self.traffic.excused();
+        excused.under_way -= self.takes;
+        // All of this one has passed, so the others need no longer than by themselves.
+        excused.until = excused.until.min(now.saturating_add(excused.under_way));
+    }
 }
 
 impl Traffic {
@@ -57,25 +81,36 @@ impl Traffic {
 
     /// For how long nothing has moved that had to.
     fn silence(&self) -> Duration {
-        let last = self.moved.load(Ordering::Relaxed).max(self.excused.load(Ordering::Relaxed));
+        let last = self.moved.load(Ordering::Relaxed).max(self.excused().until);
         Duration::from_micros(self.now().saturating_sub(last))
     }
 
+    fn excused(&self) -> MutexGuard<'_, Excused> {
+        // Nothing under this lock panics.
+        self.excused.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Gives time to a call that sends so many bytes, after those that are under way.
+    fn excuse(&self, bytes: usize) -> Excuse<'_> {
+        let takes =
+            Duration::from_secs(1).mul_f64(f64::from(u32::try_from(bytes).unwrap_or(u32::MAX)) / f64::from(DRAIN));
+        let takes = u64::try_from(takes.as_micros()).unwrap_or(u64::MAX);
+        let now = self.now();
+        let mut excused = self.excused();
+        excused.until = excused.until.max(now).saturating_add(takes);
+        excused.under_way += takes;
+        Excuse { traffic: self, takes }
+    }
+
     /// The same as [`Self::wait_for`], for work that sends so many bytes.
-    pub(super) async fn wait_for_large<T>(
+    pub(super) async fn wait_for_bytes<T>(
         &self,
         limit: Duration,
         bytes: usize,
         work: impl Future<Output = T>,
     ) -> Option<T> {
-        let takes =
-            Duration::from_secs(1).mul_f64(f64::from(u32::try_from(bytes).unwrap_or(u32::MAX)) / f64::from(DRAIN));
-        let until = self.now().saturating_add(u64::try_from(takes.as_micros()).unwrap_or(u64::MAX));
-        self.excused.fetch_max(until, Ordering::Relaxed);
-        let done = self.wait_for(limit, work).await;
-        // All of it has passed.
-        self.excused.store(0, Ordering::Relaxed);
-        done
+        let _excuse = self.excuse(bytes);
+        self.wait_for(limit, work).await
     }
 
     /// Waits for `work` as long as bytes move; `None` after a silence of `limit`, which begins with the work at the earliest.
