@@ -135,7 +135,7 @@ impl Store for MemoryStore {
         }
         let now = self.clock.now();
         let start = self.turns.start(wants.len());
-        let shared = share_all(wants, limit, start, |want| world.fetch(&lease.worker, want, now));
+        let shared = share_all(wants, limit, start, |want, room| world.fetch(&lease.worker, want, room, now));
         self.turns.set(shared.next);
         let next_due = world.next_due(&lease.queues);
         ready(Ok(Fetched { now, deliveries: shared.taken, next_due, more: shared.more }))

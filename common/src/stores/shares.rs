@@ -21,6 +21,41 @@ impl Turns {
     }
 }
 
+/// How many bytes of bodies one fetch brings, or one message: more would hold up everybody else for long.
+pub(super) const FETCH_BYTES: usize = 4 << 20;
+
+/// What room there is left in one fetch.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Room {
+    left: usize,
+    is_untouched: bool,
+    is_full: bool,
+}
+
+impl Room {
+    fn new() -> Self {
+        Self { left: FETCH_BYTES, is_untouched: true, is_full: false }
+    }
+
+    /// Whether whatever comes first fits, as nothing else is there.
+    pub(super) fn is_untouched(&self) -> bool {
+        self.is_untouched
+    }
+
+    /// Whether so many bytes fit, which take their room then. Nothing comes after what does not fit.
+    pub(super) fn take(&mut self, bytes: usize) -> bool {
+        if !self.is_untouched && bytes > self.left {
+            self.is_full = true;
+        }
+        if self.is_full {
+            return false;
+        }
+        self.left = self.left.saturating_sub(bytes);
+        self.is_untouched = false;
+        true
+    }
+}
+
 /// What queues gave.
 #[derive(Debug)]
 pub(super) struct Shared<T> {
@@ -31,14 +66,26 @@ pub(super) struct Shared<T> {
     pub(super) next: usize,
 }
 
-/// Lets `take` take from one queue after the other, from `start` on, at most `limit` in all: a share of each, and then the rest
-/// from those that have more.
+impl<T> Shared<T> {
+    /// The next one of the queue at `at` had no room any more: of `of` queues the one after it is next, or itself where it gave
+    /// nothing.
+    fn full(mut self, at: usize, of: usize, given: Vec<T>) -> Self {
+        self.next = if given.is_empty() { at } else { (at + 1) % of };
+        self.more = true;
+        self.taken.extend(given);
+        self
+    }
+}
+
+/// Lets `take` take from one queue after the other, from `start` on, at most `limit` in all, and as many as there is room for: a
+/// share of each, and then the rest from those that have more.
 pub(super) fn share<T, E>(
     wants: &[Want],
     limit: usize,
     start: usize,
-    mut take: impl FnMut(&Want) -> Result<Vec<T>, E>,
+    mut take: impl FnMut(&Want, &mut Room) -> Result<Vec<T>, E>,
 ) -> Result<Shared<T>, E> {
+    let mut room = Room::new();
     let mut shared = Shared { taken: Vec::new(), more: false, next: start };
     let share = limit.div_ceil(wants.len().max(1));
     let mut left = limit;
@@ -50,7 +97,10 @@ pub(super) fn share<T, E>(
             break;
         }
         let count = wants[at].count.min(share).min(left);
-        let given = take(&Want { queue: wants[at].queue.clone(), count })?;
+        let given = take(&Want { queue: wants[at].queue.clone(), count }, &mut room)?;
+        if room.is_full {
+            return Ok(shared.full(at, wants.len(), given));
+        }
         left -= given.len().min(left);
         if given.len() >= count {
             full.push((at, wants[at].count - count));
@@ -59,7 +109,11 @@ pub(super) fn share<T, E>(
     }
     for (at, rest) in full {
         let count = rest.min(left);
-        let given = if count > 0 { take(&Want { queue: wants[at].queue.clone(), count })? } else { Vec::new() };
+        let given =
+            if count > 0 { take(&Want { queue: wants[at].queue.clone(), count }, &mut room)? } else { Vec::new() };
+        if room.is_full {
+            return Ok(shared.full(at, wants.len(), given));
+        }
         left -= given.len().min(left);
         shared.more |= given.len() >= count;
         shared.taken.extend(given);
@@ -72,9 +126,9 @@ pub(super) fn share_all<T>(
     wants: &[Want],
     limit: usize,
     start: usize,
-    mut take: impl FnMut(&Want) -> Vec<T>,
+    mut take: impl FnMut(&Want, &mut Room) -> Vec<T>,
 ) -> Shared<T> {
-    let shared: Result<_, Infallible> = share(wants, limit, start, |want| Ok(take(want)));
+    let shared: Result<_, Infallible> = share(wants, limit, start, |want, room| Ok(take(want, room)));
     match shared {
         Ok(shared) => shared,
     }
@@ -90,7 +144,7 @@ mod tests {
         let name = |at: usize| QueueName::canonical(&format!("q{at}"));
         let wants: Vec<_> = (0..there.len()).map(|at| Want { queue: name(at), count: wanted }).collect();
         let mut left = there.to_vec();
-        let shared = share_all(&wants, limit, start, |want| {
+        let shared = share_all(&wants, limit, start, |want, _| {
             let at = wants.iter().position(|known| known.queue == want.queue).unwrap();
             let given = want.count.min(left[at]);
             left[at] -= given;
@@ -106,6 +160,23 @@ mod tests {
         assert_eq!(shared(&[0, 9, 1, 0], 8, 8, 0), (vec![0, 7, 1, 0], true, 0));
         assert_eq!(shared(&[0, 3, 1, 0], 8, 8, 0), (vec![0, 3, 1, 0], false, 0));
         assert_eq!(shared(&[9, 9], 2, usize::MAX, 0), (vec![2, 2], true, 0));
+    }
+
+    #[test]
+    fn what_has_no_room_waits_and_is_first_the_next_time() {
+        let name = |at: usize| QueueName::canonical(&format!("q{at}"));
+        let wants: Vec<_> = (0..3).map(|at| Want { queue: name(at), count: 2 }).collect();
+        // Each queue has two of this size.
+        let shared = |size: usize, start| {
+            let shared = share_all(&wants, 6, start, |want, room| {
+                let fit = (0..2).filter(|_| room.take(size)).count();
+                vec![want.queue.to_string(); fit]
+            });
+            (shared.taken, shared.more, shared.next)
+        };
+        assert_eq!(shared(FETCH_BYTES + 1, 1), (vec!["q1".to_owned()], true, 2));
+        assert_eq!(shared(FETCH_BYTES / 2, 1), (vec!["q1".to_owned(); 2], true, 2));
+        assert_eq!(shared(FETCH_BYTES / 6, 2).0.len(), 6);
     }
 
     #[test]

@@ -18,6 +18,7 @@ use crate::store::{
 };
 use crate::stores::blame::Note;
 use crate::stores::looks::Peer;
+use crate::stores::shares::Room;
 
 /// Everything that a store holds.
 #[derive(Debug, Default)]
@@ -155,12 +156,16 @@ impl World {
         self.recorded.as_deref().unwrap_or_default()
     }
 
-    pub(super) fn fetch(&mut self, worker: &WorkerId, want: &Want, now: Timestamp) -> Vec<Delivery> {
+    pub(super) fn fetch(&mut self, worker: &WorkerId, want: &Want, room: &mut Room, now: Timestamp) -> Vec<Delivery> {
         let Some(queue) = self.queues.get_mut(&want.queue) else {
             return Vec::new();
         };
         let mut deliveries = Vec::new();
         while deliveries.len() < want.count && !queue.paused {
+            let Some(first) = queue.ready.values().next() else { break };
+            if !room.take(queue.bodies.get(first).map_or(0, Vec::len)) {
+                break;
+            }
             let Some(id) = queue.pop_ready() else { break };
             let Some(bytes) = queue.bodies.get(&id) else { continue };
             let body = Message::decode(bytes, now).map_err(|error| Undecodable { bytes: bytes.clone(), error });

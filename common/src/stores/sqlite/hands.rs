@@ -66,7 +66,7 @@ impl SqliteStore {
                     connection.query_row("SELECT name FROM workers WHERE id = ?", [worker], |row| row.get(0))?;
                 return Ok(Some(Cancelled::Claimed { worker }));
             }
-            space.bury(&message, &message.body, &reason, now)?;
+            space.bury_unread(&message, &reason, now)?;
             Ok(Some(if message.due.is_some() { Cancelled::Delayed } else { Cancelled::Ready }))
         })
         .await

@@ -6,7 +6,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::SqliteStore;
-use super::moves::{Held, Space, name, parts};
+use super::moves::{Held, Space, name, parts, select_held};
 use crate::clock::Timestamp;
 use crate::error::StoreError;
 use crate::queue_name::QueueName;
@@ -110,7 +110,7 @@ impl SqliteStore {
             let space = Space::new(connection, &namespace);
             let Some(queue) = space.find_queue(&claim.queue)? else { return Ok(None) };
             let Some(held) = space.held(queue, &claim.id)? else { return Ok(None) };
-            Ok(Some(sighting(connection, &claim.queue, held)?))
+            Ok(Some(sighting(connection, &claim.queue, &held)?))
         })
         .await
     }
@@ -201,27 +201,27 @@ fn living(connection: &Connection, namespace: &str, meant: &Meant) -> rusqlite::
     let read = |row: &Row<'_>| Ok((QueueName::canonical(&row.get::<_, String>("queue_name")?), Held::read(row)?));
     let found: Vec<(QueueName, Held)> = match meant {
         Meant::Name { id, seq } => connection
-            .prepare_cached(
-                "SELECT messages.*, queues.name AS queue_name FROM messages JOIN queues ON queues.id = queue
-                 WHERE namespace = ? AND messages.seq = ? AND messages.id = ?",
-            )?
+            .prepare_cached(select_held!(
+                ", queues.name AS queue_name FROM messages JOIN queues ON queues.id = queue
+                 WHERE namespace = ? AND messages.seq = ? AND messages.id = ?"
+            ))?
             .query_map(params![namespace, seq, id], read)?
             .collect::<Result<_, _>>()?,
         // By the index alone, which holds no bodies.
         Meant::Start { first, last } => connection
-            .prepare_cached(
-                "SELECT messages.*, queues.name AS queue_name FROM messages JOIN queues ON queues.id = queue
+            .prepare_cached(select_held!(
+                ", queues.name AS queue_name FROM messages JOIN queues ON queues.id = queue
                  WHERE namespace = ? AND messages.seq IN (
                      SELECT seq FROM messages INDEXED BY ids WHERE id BETWEEN ? AND ?)
-                 ORDER BY messages.id, messages.seq LIMIT ?",
-            )?
+                 ORDER BY messages.id, messages.seq LIMIT ?"
+            ))?
             .query_map(params![namespace, first, last, PAGE], read)?
             .collect::<Result<_, _>>()?,
     };
-    found.into_iter().map(|(queue, message)| sighting(connection, &queue, message)).collect()
+    found.into_iter().map(|(queue, message)| sighting(connection, &queue, &message)).collect()
 }
 
-fn sighting(connection: &Connection, queue: &QueueName, message: Held) -> rusqlite::Result<Sighting> {
+fn sighting(connection: &Connection, queue: &QueueName, message: &Held) -> rusqlite::Result<Sighting> {
     let location = if let Some(worker) = message.worker {
         let worker = connection.query_row("SELECT name FROM workers WHERE id = ?", [worker], |row| row.get(0));
         Location::Claimed { worker: worker.optional()?.unwrap_or_default(), cancelled: message.cancelled.is_some() }
@@ -235,10 +235,11 @@ fn sighting(connection: &Connection, queue: &QueueName, message: Held) -> rusqli
         let ahead: usize = ahead.query_row(params![message.queue, message.seq, AHEAD_LIMIT + 1], |row| row.get(0))?;
         Location::Ready { ahead: Some(ahead).filter(|ahead| *ahead <= AHEAD_LIMIT) }
     };
+    let mut body = connection.prepare_cached("SELECT body FROM messages WHERE seq = ?")?;
     Ok(Sighting {
         queue: queue.clone(),
         name: name(&message.id, message.seq),
-        bytes: message.body,
+        bytes: body.query_row([message.seq], |row| row.get(0))?,
         crashes: message.note.crashes(),
         location,
     })

@@ -10,6 +10,17 @@ use crate::queue_name::QueueName;
 use crate::store::PRIORITIES;
 use crate::stores::blame::Note;
 
+/// A query for what [`Held::read`] reads, with the rest of it.
+macro_rules! select_held {
+    ($rest:literal) => {
+        concat!(
+            "SELECT messages.seq, messages.queue, messages.id, priority, due, worker, mark, crashes, started, cancelled",
+            $rest
+        )
+    };
+}
+pub(super) use select_held;
+
 /// A message as it is stored.
 #[derive(Clone, Debug)]
 pub(super) struct Record {
@@ -150,7 +161,7 @@ impl<'a> Space<'a> {
     pub(super) fn held(&self, queue: i64, name: &str) -> rusqlite::Result<Option<Held>> {
         let Some((id, seq)) = parts(name) else { return Ok(None) };
         let mut held =
-            self.connection.prepare_cached("SELECT * FROM messages WHERE seq = ? AND id = ? AND queue = ?")?;
+            self.connection.prepare_cached(select_held!(" FROM messages WHERE seq = ? AND id = ? AND queue = ?"))?;
         held.query_row(params![seq, id, queue], Held::read).optional()
     }
 
@@ -209,6 +220,15 @@ impl<'a> Space<'a> {
         bury.execute(params![message.queue, message.id, body, reason, now.as_millis()])?;
         Ok(())
     }
+
+    /// The same as it is stored.
+    pub(super) fn bury_unread(&self, message: &Held, reason: &str, now: Timestamp) -> rusqlite::Result<()> {
+        let mut bury = self.connection.prepare_cached(
+            "INSERT INTO dead (queue, id, body, reason, died) SELECT queue, id, body, ?, ? FROM messages WHERE seq = ?",
+        )?;
+        bury.execute(params![reason, now.as_millis(), message.seq])?;
+        self.remove(message.seq)
+    }
 }
 
 /// What two columns say of the deaths of a message's workers.
@@ -220,13 +240,12 @@ pub(super) fn note(mark: i32, crashes: u32) -> Note {
     }
 }
 
-/// A message that is there.
+/// A message that is there. Its body, which may be large, stays where it is.
 #[derive(Clone, Debug)]
 pub(super) struct Held {
     pub(super) seq: i64,
     pub(super) queue: i64,
     pub(super) id: String,
-    pub(super) body: Vec<u8>,
     pub(super) priority: i32,
     pub(super) due: Option<i64>,
     pub(super) worker: Option<i64>,
@@ -242,7 +261,6 @@ impl Held {
             seq: row.get("seq")?,
             queue: row.get("queue")?,
             id: row.get("id")?,
-            body: row.get("body")?,
             priority: row.get("priority")?,
             due: row.get("due")?,
             worker: row.get("worker")?,

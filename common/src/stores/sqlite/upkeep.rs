@@ -7,7 +7,7 @@ use std::time::Duration;
 use rusqlite::{Connection, params};
 
 use super::SqliteStore;
-use super::moves::{Held, Space, name, parts};
+use super::moves::{Held, Space, name, parts, select_held};
 use super::trouble::Trouble;
 use super::work::{is_ready, next_due, worker_number};
 use crate::clock::Timestamp;
@@ -294,8 +294,9 @@ fn recover(connection: &Connection, namespace: &str, dead: &Peer, now: Timestamp
     }
     // The last one first, as each goes to the head.
     let held: Vec<Held> = {
-        let mut held = connection
-            .prepare_cached("SELECT * FROM messages WHERE worker = ? ORDER BY queue, priority, seq DESC LIMIT ?")?;
+        let mut held = connection.prepare_cached(select_held!(
+            " FROM messages WHERE worker = ? ORDER BY queue, priority, seq DESC LIMIT ?"
+        ))?;
         held.query_map(params![worker, CHUNK], Held::read)?.collect::<Result<_, _>>()?
     };
     let waiting: HashSet<i64> = waiting.and_then(|rows| serde_json::from_str(&rows).ok()).unwrap_or_default();
@@ -303,7 +304,7 @@ fn recover(connection: &Connection, namespace: &str, dead: &Peer, now: Timestamp
     let mut moved = 0;
     for message in &held {
         if let Some(reason) = &message.cancelled {
-            space.bury(message, &message.body, reason, now)?;
+            space.bury_unread(message, reason, now)?;
             continue;
         }
         let note = message.note.after_death(message.started == Some(worker), waiting.contains(&message.seq));

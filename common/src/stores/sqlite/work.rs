@@ -13,7 +13,7 @@ use crate::error::{EnqueueError, StoreError};
 use crate::message::Message;
 use crate::queue_name::QueueName;
 use crate::store::{Answer, Body, Claim, Delivery, Effect, Ending, Fetched, Lease, Place, Undecodable, Wake, Want};
-use crate::stores::shares::share;
+use crate::stores::shares::{Room, share};
 
 /// How many messages one transaction stores at most, and after how many bytes it ends, so that nobody waits long for it.
 const CHUNK: usize = 1_000;
@@ -91,7 +91,7 @@ impl SqliteStore {
             let space = Space::new(connection, &namespace);
             let worker = worker_number(connection, &namespace, lease.worker.as_str())?;
             let worker = worker.ok_or(StoreError::Stranger)?;
-            let shared = share(&wants, limit, start, |want| claim(&space, worker, want, now))?;
+            let shared = share(&wants, limit, start, |want, room| claim(&space, worker, want, room, now))?;
             let next_due = next_due(&space, &lease.queues)?;
             Ok((shared.next, Fetched { now, deliveries: shared.taken, next_due, more: shared.more }))
         });
@@ -206,8 +206,39 @@ pub(super) fn worker_number(connection: &Connection, namespace: &str, name: &str
     find.query_row(params![namespace, name], |row| row.get(0)).optional()
 }
 
-fn claim(space: &Space<'_>, worker: i64, want: &Want, now: Timestamp) -> rusqlite::Result<Vec<Delivery>> {
+/// How many of the first messages of a queue there is room for, of so many.
+fn fitting(space: &Space<'_>, queue: i64, count: usize, room: &mut Room) -> rusqlite::Result<usize> {
+    // The length of a body is known without reading it.
+    let mut sizes = space.connection.prepare_cached(
+        "SELECT length(body) FROM messages
+         WHERE queue = ?1 AND worker IS NULL AND due IS NULL
+             AND NOT EXISTS (SELECT 1 FROM queues WHERE id = ?1 AND paused)
+         ORDER BY priority, rank LIMIT ?2",
+    )?;
+    let mut sizes = sizes.query(params![queue, count])?;
+    let mut fit = 0;
+    while let Some(row) = sizes.next()?
+        && room.take(row.get(0)?)
+    {
+        fit += 1;
+    }
+    Ok(fit)
+}
+
+fn claim(
+    space: &Space<'_>,
+    worker: i64,
+    want: &Want,
+    room: &mut Room,
+    now: Timestamp,
+) -> rusqlite::Result<Vec<Delivery>> {
     let Some(queue) = space.find_queue(&want.queue)? else { return Ok(Vec::new()) };
+    // The first one of all comes whatever its size.
+    let is_alone = want.count == 1 && room.is_untouched();
+    let count = if is_alone { 1 } else { fitting(space, queue, want.count, room)? };
+    if count == 0 {
+        return Ok(Vec::new());
+    }
     let mut claim = space.connection.prepare_cached(
         "UPDATE messages SET worker = ?1 WHERE seq IN (
              SELECT seq FROM messages
@@ -216,9 +247,12 @@ fn claim(space: &Space<'_>, worker: i64, want: &Want, now: Timestamp) -> rusqlit
              ORDER BY priority, rank LIMIT ?3)
          RETURNING priority, rank, id, seq, body, mark, crashes",
     )?;
-    let claimed = claim.query_map(params![worker, queue, want.count], |row| {
+    let claimed = claim.query_map(params![worker, queue, count], |row| {
         let order: (i32, i64) = (row.get(0)?, row.get(1)?);
         let (id, bytes): (String, Vec<u8>) = (row.get(2)?, row.get(4)?);
+        if is_alone {
+            room.take(bytes.len());
+        }
         let body = Message::decode(&bytes, now).map_err(|error| Undecodable { bytes, error });
         let claim = Claim::of(&want.queue, Arc::from(name(&id, row.get(3)?)), &body);
         let note = note(row.get(5)?, row.get(6)?);
@@ -275,7 +309,7 @@ fn finish(space: &mut Space<'_>, worker: i64, ending: &Ending, now: Timestamp) -
     match (&ending.place, &held.cancelled) {
         (Place::Gone, _) => space.remove(held.seq)?,
         (Place::Head, None) => space.give_back(&held)?,
-        (Place::Head, Some(reason)) => space.bury(&held, &held.body, reason, now)?,
+        (Place::Head, Some(reason)) => space.bury_unread(&held, reason, now)?,
         (Place::Ready(message) | Place::Until(_, message) | Place::Later(_, message), Some(reason)) => {
             space.bury(&held, &message.encode(), reason, now)?;
         }
