@@ -1,7 +1,11 @@
 //! Ends of claims: where the message goes, and what lies in Redis afterwards.
 
+use std::time::Duration;
+
 use common::message::option;
-use common::store::{Answer, Body, Effect, Ending, Inspect as _, Place, Store as _};
+use common::store::{Answer, Body, Claim, Effect, Ending, Inspect as _, Place, Store as _};
+
+use tests::redis::Server;
 
 use crate::rig::*;
 
@@ -110,10 +114,10 @@ async fn dead_letters_expire_with_their_reasons() {
     rig.enqueue(&[message("default", 1)]).await;
     let found = rig.fetch(&worker, 1).await.remove(0);
     rig.finish(&worker, &found.claim, Place::Dead(Body::Message(delivered(&found)), "why".to_owned())).await;
-    rig.clock.advance(common::store::DEAD_LETTER_TTL.saturating_sub(std::time::Duration::from_secs(1)));
+    rig.clock.advance(common::store::DEAD_LETTER_TTL.saturating_sub(Duration::from_secs(1)));
     rig.beat(&worker, &[]).await;
     assert_eq!(rig.store.counts(&worker.queues[0]).await.unwrap().dead, 1);
-    rig.clock.advance(std::time::Duration::from_secs(61));
+    rig.clock.advance(Duration::from_secs(61));
     rig.beat(&worker, &[]).await;
     assert!(rig.keys().await.is_empty());
 }
@@ -172,4 +176,47 @@ async fn an_empty_batch_is_no_trouble() {
     assert!(rig.fetch(&worker, 0).await.is_empty());
     assert!(rig.store.finish(&worker, &[]).await.unwrap().is_empty());
     rig.store.leave(&worker).await.unwrap();
+}
+
+/// Bytes that the server's scripts keep in memory at the moment.
+async fn memory_of_scripts(rig: &Rig) -> usize {
+    let told: String = rig.redis(&["INFO", "memory"]).await;
+    told.lines().find_map(|line| line.strip_prefix("used_memory_lua:")).unwrap().trim().parse().unwrap()
+}
+
+#[tokio::test]
+async fn however_large_what_is_ended_is_the_server_copies_a_few_megabytes_of_it_at_once() {
+    const COUNT: usize = 96;
+    const SIZE: usize = 1 << 20;
+    const MOST: usize = 32 << 20;
+    // Its own, as what scripts keep is known of a whole server.
+    let server = Server::start();
+    let rig = Rig::at(&server.url()).await;
+    let worker = rig.join(&["default"]).await;
+    let acks = format!("{}:__acks__.{}.default", rig.namespace, worker.worker.as_str());
+    let ids: Vec<_> = (0..COUNT).map(|number| format!("{number:02}")).collect();
+    for (number, id) in ids.iter().enumerate() {
+        // What is small does not overtake what is large.
+        let size = if number % 8 == 0 { 1 } else { SIZE };
+        let body = body_in("default", id, &format!(",\"filler\":\"{}\"", "x".repeat(size)));
+        let mut pipe = redis::pipe();
+        pipe.cmd("HSET").arg(format!("{}:default.msgs", rig.namespace)).arg(id).arg(body);
+        pipe.cmd("SADD").arg(&acks).arg(id);
+        rig.pipe(&pipe).await;
+    }
+    let claim = |id: &String| Claim { queue: worker.queues[0].clone(), id: id.as_str().into() };
+    let heads: Vec<_> = ids.iter().map(|id| ending(&claim(id), Place::Head)).collect();
+    assert_eq!(rig.store.finish(&worker, &heads).await.unwrap(), vec![Answer::Finished; COUNT]);
+    assert_eq!(rig.list(":default").await, ids);
+    let memory = memory_of_scripts(&rig).await;
+    assert!(memory < MOST, "giving back: {memory} bytes");
+
+    for id in &ids {
+        let _: i64 = rig.redis(&["SADD", &acks, id]).await;
+    }
+    let also = || vec![Effect::Store { key: "result".to_owned(), value: b"1".to_vec(), ttl: Duration::from_secs(60) }];
+    let gone: Vec<_> = ids.iter().map(|id| Ending { also: also(), ..ending(&claim(id), Place::Gone) }).collect();
+    assert_eq!(rig.store.finish(&worker, &gone).await.unwrap(), vec![Answer::Finished; COUNT]);
+    let memory = memory_of_scripts(&rig).await;
+    assert!(memory < MOST, "storing results: {memory} bytes");
 }

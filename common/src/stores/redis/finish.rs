@@ -25,6 +25,8 @@ enum Said {
     Answer(Answer),
     /// An id is in use by other bytes; nothing happened.
     InUse,
+    /// There was no room left for its body on the server; nothing happened.
+    NotYet,
     /// It is cancelled for this reason, and was to be run again; nothing happened.
     Cancelled(String),
 }
@@ -59,19 +61,9 @@ impl RedisStore {
         let mut answers = vec![None; endings.len()];
         let mut failed = None;
         for part in parts(endings) {
-            match self.finish_part(link, lease, endings, &part, &mut answers).await {
-                Ok(()) => {}
-                Err(error) => {
-                    let is_lost = matches!(error, CallError::Lost(_));
-                    let error = StoreError::from(error);
-                    if is_lost {
-                        for place in &part {
-                            answers[*place] = Some(Answer::Lost(error.clone()));
-                        }
-                    }
-                    failed = Some(error);
-                    break;
-                }
+            if let Err(error) = self.finish_part(link, lease, endings, &part, &mut answers).await {
+                failed = Some(error);
+                break;
             }
         }
         let Some(error) = failed else { return Ok(answers.into_iter().flatten().collect()) };
@@ -90,17 +82,35 @@ impl RedisStore {
         endings: &[Ending],
         places: &[usize],
         answers: &mut [Option<Answer>],
-    ) -> Result<(), CallError> {
+    ) -> Result<(), StoreError> {
         let mut plan = Plan::new(endings, places);
-        for _ in 0..MAX_ROUNDS {
-            let said = self.send_endings(link, lease, endings, &plan).await?;
+        let mut rounds = 0;
+        while rounds < MAX_ROUNDS {
+            let said = self.send_endings(link, lease, endings, &plan).await;
             let sent = plan.into_all();
+            let said = match said {
+                Ok(said) => said,
+                Err(error) => {
+                    let is_lost = matches!(error, CallError::Lost(_));
+                    let error = StoreError::from(error);
+                    if is_lost {
+                        sent.for_each(|other| answers[other.place] = Some(Answer::Lost(error.clone())));
+                    }
+                    return Err(error);
+                }
+            };
             plan = Plan::default();
+            rounds += 1;
             for (other, said) in sent.zip(said) {
                 let place = other.place;
                 match said {
                     Said::Answer(answer) => answers[place] = Some(answer),
                     Said::Cancelled(reason) => plan.others.push(Other { cancelled: Some(reason), ..other }),
+                    Said::NotYet => {
+                        // Each call takes some of them.
+                        rounds = 0;
+                        plan.others.push(other);
+                    }
                     Said::InUse => {
                         let refusal = StoreError::Refused("every id is in use".to_owned());
                         answers[place] = Some(Answer::Failed(refusal));
@@ -278,6 +288,7 @@ impl From<Value> for Said {
             Value::Int(1) => Self::Answer(Answer::Finished),
             Value::Int(0) => Self::Answer(Answer::Unknown),
             Value::Int(-1) => Self::InUse,
+            Value::Int(-2) => Self::NotYet,
             Value::Array(reason) => {
                 let reason = reason.into_iter().next().unwrap_or_default();
                 read(reason).map_or_else(|error| Self::Answer(Answer::Failed(error)), Self::Cancelled)

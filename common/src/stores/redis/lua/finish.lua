@@ -5,7 +5,8 @@
 -- Kinds: 'gone', 'again' (gone, and its first put is the message as it goes on), 'later' (the same, but it was not run, so what is
 --   noted of it goes with it), 'head', 'dead'.
 -- Answers per queue one number an id, then one answer an ending: 1 it happened, 0 unknown, -1 an id is in use by other bytes
--- (nothing happened), a list with the reason why it must not run again (nothing happened), or a refusal as text.
+-- (nothing happened), -2 its turn did not come (nothing happened), a list with the reason why it must not run again (nothing
+-- happened), or a refusal as text.
 local worker = ARGV[2]
 
 -- What is removed where it is not there: nobody's id, and the empty one may be somebody's.
@@ -57,14 +58,48 @@ local function look(command, asked)
   return answers
 end
 
--- Gathers what an ending writes and removes: 1, or 0 where the message is not this worker's, or -1 where an id is in use, or the
--- reason why it must not run again.
+-- What room is left for bodies that only this script looks at; the first one always has some. After the first one that has none,
+-- none has: what is given back keeps its order.
+local room, is_begun, is_full
+local function make_room() room, is_begun, is_full = ROOM, false, false end
+local function has_room(size)
+  is_full = is_full or (is_begun and size > room)
+  if is_full then return false end
+  room, is_begun = room - size, true
+  return true
+end
+
+-- Looks whether a message is there. Of what is given back the body is read, for its priority; what goes on, or is dead, comes with
+-- about as many bytes as are read here. All others may be large, and stay where they are.
+local function seek(ending, asked)
+  local hash, id, kind = bodies(ending.queue), ending.id, ending.kind
+  ending.is_there = false
+  if kind == 'gone' then
+    ending.is_there = call('HEXISTS', hash, id) == 1
+    return
+  end
+  if kind == 'head' then
+    local size = call('HSTRLEN', hash, id)
+    -- It will not be run, so it goes back unread.
+    ending.is_unread = size > LARGEST
+    ending.has_no_room = not has_room(ending.is_unread and 0 or size)
+    if ending.is_unread or ending.has_no_room then
+      ending.is_there = true
+      return
+    end
+  end
+  ask(asked, hash, id)
+end
+
+-- Gathers what an ending writes and removes: 1, or 0 where the message is not this worker's, or -1 where an id is in use, or -2
+-- where there is no room for its body, or the reason why it must not run again.
 local function plan(ending, is_mine, found, writes, removals)
   local queue, id = ending.queue, ending.id
   local mine, hash = claims(worker, queue), bodies(queue)
   if is_mine[mine][id] ~= 1 then return 0 end
-  local body = found[hash][id]
-  if not body then
+  if ending.has_no_room then return -2 end
+  local body = found[hash] and found[hash][id]
+  if not body and not ending.is_there then
     gather(removals, 'SREM', mine, id, id)
     return 0
   end
@@ -73,8 +108,10 @@ local function plan(ending, is_mine, found, writes, removals)
   if reason then
     -- Only the caller has the message as it was before it was to go on.
     if kind == 'again' or kind == 'later' then return { reason } end
-    if kind == 'head' then kind, dead = 'dead', { id = free_letter(queue, id), body = body, reason = reason } end
-    gather(removals, 'HDEL', cancelled, id, id)
+    if kind == 'head' then
+      if ending.is_unread then body = call('HGET', hash, id) end
+      kind, dead = 'dead', { id = free_letter(queue, id), body = body, reason = reason }
+    end
   end
 
   local function use_of(name, new)
@@ -90,6 +127,7 @@ local function plan(ending, is_mine, found, writes, removals)
   local is_buried = ending.dead and use_of(bodies(queue .. '.XQ'), dead)
   if is_buried == 'other' then return -1 end
 
+  if reason then gather(removals, 'HDEL', cancelled, id, id) end
   for _, new in ipairs(puts) do
     put(writes, new.queue, new.fleet, new.id, new.due, new.priority, new.body)
     found[bodies(new.queue)][new.id] = new.body
@@ -101,7 +139,7 @@ local function plan(ending, is_mine, found, writes, removals)
   end
   if dead and not is_buried then bury(writes, queue, dead.id, dead.body, dead.reason) end
   if kind == 'head' then
-    local _, priority = read(body)
+    local _, priority = read(body or '')
     make_ready(writes, queue, ending.fleet, id, priority, -1)
   else
     gather(removals, 'HDEL', hash, id, id)
@@ -138,7 +176,6 @@ local function finish(endings)
   for _, ending in ipairs(endings) do
     local queue = ending.queue
     ask(asked_claims, claims(worker, queue), ending.id)
-    ask(asked_bodies, bodies(queue), ending.id)
     ask(asked_bodies, key(queue .. '@cancelled'), ending.id)
     if ending.kind == 'later' then ask(asked_bodies, key(queue .. '@crashes'), ending.id) end
     for _, new in ipairs(ending.puts) do
@@ -147,7 +184,11 @@ local function finish(endings)
     end
     if ending.dead then ask(asked_bodies, bodies(queue .. '.XQ'), ending.dead.id) end
   end
-  local is_mine, found = look('SMISMEMBER', asked_claims), look('HMGET', asked_bodies)
+  local is_mine = look('SMISMEMBER', asked_claims)
+  for _, ending in ipairs(endings) do
+    if is_mine[claims(worker, ending.queue)][ending.id] == 1 then seek(ending, asked_bodies) end
+  end
+  local found = look('HMGET', asked_bodies)
   local answers, writes, removals = {}, {}, {}
   for i, ending in ipairs(endings) do answers[i] = plan(ending, is_mine, found, writes, removals) end
   -- Removals cannot be taken back, so they come last, and are shown to be allowed before anything is written.
@@ -202,7 +243,9 @@ end
 if #endings == 0 then return answers end
 
 -- All in one step; if that is refused, each by itself, to see which.
+make_room()
 local ok, together = attempt(finish, endings)
+if not ok then make_room() end
 for i, ending in ipairs(endings) do
   local answer = together[i]
   if not ok then
