@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use common::clock::Timestamp;
 use common::message::option;
 use common::queue_name::QueueName;
-use common::store::{BEAT_INTERVAL, Delivery, Lease, Place, Store as _, Wake, Want};
+use common::store::{BEAT_INTERVAL, Delivery, Inspect as _, Lease, Place, Store as _, Wake, Want};
 use tests::redis::Server;
 
 use crate::rig::*;
@@ -172,6 +172,12 @@ async fn no_script_does_much_however_many_queues_there_are() {
         for _ in 0..10 {
             let (deliveries, more) = fetch(&rig, &worker, 24).await;
             assert_eq!((deliveries.len(), more), (24, true));
+            let queue = &deliveries[0].claim.queue;
+            let of_queue = deliveries.iter().filter(|one| one.claim.queue == *queue).count();
+            assert_eq!(rig.store.counts(queue).await.unwrap().claimed, of_queue);
+            let workers = rig.store.workers(None, 10).await.unwrap();
+            assert_eq!(workers.iter().map(|one| one.holds.len()).collect::<Vec<_>>(), [24]);
+            assert_eq!(rig.store.queues(None, 3).await.unwrap().len(), 3);
             finish(&rig, &worker, &deliveries).await;
         }
         rig.store.leave(&worker).await.unwrap();

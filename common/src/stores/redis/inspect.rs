@@ -127,22 +127,23 @@ impl RedisStore {
 
     /// At most [`PAGE`] of a worker's claims, by what it has fetched from.
     async fn claims_of(&self, worker: &str, names: &[String]) -> Result<Vec<Claim>, StoreError> {
-        if names.is_empty() {
-            return Ok(Vec::new());
+        let mut claims: Vec<Claim> = Vec::new();
+        for names in names.chunks(CHUNK) {
+            let mut call = self.script(&self.scripts.holds);
+            call.text(worker).count(PAGE - claims.len());
+            for name in names {
+                call.text(name);
+            }
+            let held: Vec<Vec<Vec<u8>>> = call.run(&self.link).await?;
+            claims.extend(names.iter().zip(held).flat_map(|(name, ids)| {
+                let queue = QueueName::canonical(name);
+                ids.into_iter().map(move |id| Claim { queue: queue.clone(), id: String::from_utf8_lossy(&id).into() })
+            }));
+            if claims.len() == PAGE {
+                break;
+            }
         }
-        let mut call = self.script(&self.scripts.holds);
-        call.text(worker).count(PAGE);
-        for name in names {
-            call.text(name);
-        }
-        let held: Vec<Vec<Vec<u8>>> = call.run(&self.link).await?;
-        let claims = names.iter().zip(held).flat_map(|(name, ids)| {
-            let queue = QueueName::canonical(name);
-            ids.into_iter().map(move |id| Claim { queue: queue.clone(), id: String::from_utf8_lossy(&id).into() })
-        });
-        let mut claims: Vec<Claim> = claims.collect();
         claims.sort_unstable();
-        claims.truncate(PAGE);
         Ok(claims)
     }
 

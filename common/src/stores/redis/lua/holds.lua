@@ -1,6 +1,10 @@
--- Reads what one worker has claimed.
--- ARGV: now, worker, how many of each queue at most, queue*
+-- Reads what one worker has claimed, so many at most.
+-- ARGV: now, worker, how many, queue*
 -- Answers per queue: its ids.
-local answer = {}
-for at = 4, #ARGV do answer[#answer + 1] = call('SRANDMEMBER', claims(ARGV[2], ARGV[at]), ARGV[3]) end
+local answer, left = {}, tonumber(ARGV[3])
+for at = 4, #ARGV do
+  local ids = left > 0 and call('SRANDMEMBER', claims(ARGV[2], ARGV[at]), left) or {}
+  left = left - #ids
+  answer[#answer + 1] = ids
+end
 return answer
