@@ -117,6 +117,29 @@ async fn a_dead_python_worker_is_found_after_a_minute_and_forgotten() {
 }
 
 #[tokio::test]
+async fn a_dead_python_worker_that_held_more_than_one_beat_moves_is_relieved_of_the_rest_by_the_next_one() {
+    const MANY: usize = 100_500;
+    let rig = Rig::new().await;
+    let worker = rig.join(&["default"]).await;
+    let ids: Vec<_> = (0..MANY).map(|number| number.to_string()).collect();
+    for some in ids.chunks(1_000) {
+        let mut pipe = redis::pipe();
+        let pairs: Vec<_> = some.iter().map(|id| (id, "{}")).collect();
+        pipe.cmd("HSET").arg(format!("{}:default.msgs", rig.namespace)).arg(&pairs);
+        pipe.cmd("SADD").arg(format!("{}:__acks__.python.default", rig.namespace)).arg(some);
+        rig.pipe(&pipe).await;
+    }
+    let _: i64 = rig.redis(&["ZADD", ":__heartbeats__", &rig.now().to_string(), "python"]).await;
+    assert_eq!(rig.beats(&worker, &[], 54).await, 0);
+    assert_eq!(rig.beats(&worker, &[], 3).await, MANY);
+    assert_eq!(rig.counts("default").await, (MANY, 0, 0, 0));
+    let score: Option<f64> = rig.redis(&["ZSCORE", ":__heartbeats__", "python"]).await;
+    assert_eq!(score, None);
+    // So much is not left to those who come after.
+    while rig.store.purge(&worker.queues[0]).await.unwrap() > 0 {}
+}
+
+#[tokio::test]
 async fn a_python_worker_with_claims_elsewhere_keeps_its_heartbeat() {
     let rig = Rig::new().await;
     let worker = rig.join(&["default"]).await;

@@ -206,7 +206,7 @@ const CATALOGUE: &[Row] = &[
     Row { id: "91", what: "millions of queued messages", shown: &["tests/tests/faults/bulk.rs::very_many_messages_are_drained_in_little_memory"], open: "" },
     Row { id: "92", what: "a million delayed messages", shown: &["tests/tests/faults/bulk.rs::very_many_that_are_due_at_once_are_moved_in_short_steps"], open: "" },
     Row { id: "93", what: "10,000 queues, 1,000 silent workers", shown: &["tests/tests/death/crowd.rs::all_messages_of_a_thousand_workers_that_died_together_run_within_ten_seconds", "tests/tests/redis_store/many.rs::ten_thousand_queues_serve", "tests/tests/sqlite/crowd.rs::all_messages_of_a_thousand_workers_that_died_together_run_within_ten_seconds"], open: "" },
-    Row { id: "94", what: "a dead worker with very many claims", shown: &["tests/tests/redis_store/upkeep.rs::more_than_fits_one_call_is_moved_in_one_beat"], open: "" },
+    Row { id: "94", what: "a dead worker with very many claims", shown: &["tests/tests/redis_store/upkeep.rs::more_than_fits_one_call_is_moved_in_one_beat", "tests/tests/redis_store/upkeep.rs::a_dead_python_worker_that_held_more_than_one_beat_moves_is_relieved_of_the_rest_by_the_next_one"], open: "" },
     Row { id: "95", what: "all fail at once", shown: &["common/src/backoff.rs::every_wait_lies_inside_its_window"], open: "" },
     Row { id: "96", what: "senders that are faster than workers", shown: &[], open: "a limit that refuses" },
     Row { id: "97", what: "more than a script can unpack", shown: &["tests/tests/redis_store/places.rs::a_thousand_and_some_messages_go_in_chunks"], open: "" },

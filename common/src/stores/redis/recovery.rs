@@ -65,6 +65,8 @@ impl RedisStore {
         let mut moved = 0;
         for some in open.chunks(TOGETHER) {
             let mut refused = BTreeMap::new();
+            // So many of them, from the front, are dealt with in all queues.
+            let mut swept = some.len();
             for names in names.chunks(NAMES) {
                 let mut settled = 0;
                 for _ in 0..MAX_ROUNDS {
@@ -75,8 +77,10 @@ impl RedisStore {
                         break;
                     }
                 }
+                swept = swept.min(settled);
             }
-            for peer in some.iter().filter(|peer| !refused.contains_key(&peer.id)) {
+            // What takes longer goes on with the next beat.
+            for peer in some[..swept].iter().filter(|peer| !refused.contains_key(&peer.id)) {
                 self.with_upkeep(&lease.worker, |upkeep| upkeep.peers.pythons.set_fate(peer, Fate::Swept));
             }
         }
