@@ -82,12 +82,20 @@ impl MemoryStore {
 
     /// Nobody beats for this worker any more.
     fn forget(&self, worker: &str) {
-        self.upkeep.lock().unwrap_or_else(PoisonError::into_inner).retain(|known, _| known.as_str() != worker);
+        self.all_upkeep().retain(|known, _| known.as_str() != worker);
     }
 
+    /// Of one that has left, nothing is kept.
     fn with_upkeep<T>(&self, worker: &WorkerId, see: impl FnOnce(&mut Upkeep) -> T) -> T {
-        let mut all = self.upkeep.lock().unwrap_or_else(PoisonError::into_inner);
-        see(all.entry(worker.clone()).or_default())
+        match self.all_upkeep().get_mut(worker) {
+            Some(upkeep) => see(upkeep),
+            None => see(&mut Upkeep::default()),
+        }
+    }
+
+    fn all_upkeep(&self) -> MutexGuard<'_, HashMap<WorkerId, Upkeep>> {
+        // Nothing under this lock panics.
+        self.upkeep.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn is_news(&self, queues: &[QueueName], due: Option<Timestamp>) -> Option<Wake> {
@@ -183,6 +191,7 @@ impl Store for MemoryStore {
         held: &'a [Claim],
         waiting: &'a [Claim],
     ) -> Boxed<'a, Result<Beat, StoreError>> {
+        self.all_upkeep().entry(lease.worker.clone()).or_default();
         let now = self.clock.now();
         let mut world = self.world();
         world.register(lease, waiting, now);

@@ -66,7 +66,7 @@ mod wait;
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use redis::FromRedisValue as _;
 
@@ -165,9 +165,17 @@ impl RedisStore {
     }
 
     /// Runs `look` on what a worker's beats have seen.
+    /// Of one that has left, nothing is kept.
     fn with_upkeep<T>(&self, worker: &WorkerId, look: impl FnOnce(&mut Upkeep) -> T) -> T {
-        let mut all = self.upkeep.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        look(all.entry(worker.clone()).or_default())
+        match self.all_upkeep().get_mut(worker) {
+            Some(upkeep) => look(upkeep),
+            None => look(&mut Upkeep::default()),
+        }
+    }
+
+    fn all_upkeep(&self) -> MutexGuard<'_, HashMap<WorkerId, Upkeep>> {
+        // Nothing under this lock panics.
+        self.upkeep.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -163,17 +163,21 @@ impl SqliteStore {
         self.looking.run(Rank::Other, 0, look).await
     }
 
-    fn upkeep(&self) -> MutexGuard<'_, HashMap<WorkerId, Upkeep>> {
+    fn all_upkeep(&self) -> MutexGuard<'_, HashMap<WorkerId, Upkeep>> {
         // Nothing under this lock panics.
         self.upkeep.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Of one that has left, nothing is kept.
     fn with_upkeep<T>(&self, worker: &WorkerId, see: impl FnOnce(&mut Upkeep) -> T) -> T {
-        see(self.upkeep().entry(worker.clone()).or_default())
+        match self.all_upkeep().get_mut(worker) {
+            Some(upkeep) => see(upkeep),
+            None => see(&mut Upkeep::default()),
+        }
     }
 
     fn drop_upkeep(&self, worker: &WorkerId) {
-        self.upkeep().remove(worker);
+        self.all_upkeep().remove(worker);
     }
 }
 

@@ -12,6 +12,7 @@ mod disk;
 mod full;
 mod hands;
 mod killed;
+mod leaving;
 mod links;
 mod locked;
 mod moved;

@@ -21,8 +21,8 @@
 //! Who listens is settled by the beats themselves; only where a worker stops is there a call for it. A small fleet knows nothing of
 //! all this, and sends nothing for it. Most beats of those who wait to be called are short (`redis/idle.rs`).
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, PoisonError};
 
 use tokio::sync::watch;
 
@@ -186,7 +186,7 @@ impl RedisStore {
     fn is_idle_in_large_fleet(&self, lease: &Lease) -> bool {
         let duty = self.ear.duty();
         // Workers that share a connection are told once anyway.
-        let is_alone = || self.upkeep.lock().unwrap_or_else(PoisonError::into_inner).len() <= 1;
+        let is_alone = || self.all_upkeep().len() <= 1;
         let is_waiting = duty.waiting.load(Ordering::Relaxed) > 0;
         is_waiting && duty.heartbeats() > lease.queues.len() + SMALL && is_alone()
     }

@@ -187,7 +187,8 @@ impl RedisStore {
     }
 
     pub(super) async fn beat_once(&self, lease: &Lease, held: &[Claim], waiting: &[Claim]) -> Result<Beat, StoreError> {
-        let beating = self.with_upkeep(&lease.worker, |upkeep| Arc::clone(&upkeep.beating));
+        // Only who beats is known.
+        let beating = Arc::clone(&self.all_upkeep().entry(lease.worker.clone()).or_default().beating);
         let _beat = beating.lock().await;
         let started = self.clock.uptime();
         let is_expiring = self.with_upkeep(&lease.worker, |upkeep| is_time(&mut upkeep.expired, started, EXPIRE_EVERY));
@@ -250,7 +251,7 @@ impl RedisStore {
     }
 
     fn drop_upkeep(&self, worker: &WorkerId) {
-        self.upkeep.lock().unwrap_or_else(std::sync::PoisonError::into_inner).remove(worker);
+        self.all_upkeep().remove(worker);
     }
 
     /// One call of the script, for some of the worker's queues.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rusqlite::{Connection, params};
+use tokio::sync::Mutex;
 
 use super::SqliteStore;
 use super::moves::{Held, Space, name, parts, select_held};
@@ -37,6 +38,8 @@ pub(super) struct Upkeep {
     expired: Option<Duration>,
     /// How many workers there are with the same queues, this one included.
     pub(super) alike: u32,
+    /// Held by a beat from its first transaction to its last one.
+    beating: Arc<Mutex<()>>,
 }
 
 /// What one transaction of a beat found.
@@ -67,6 +70,9 @@ impl SqliteStore {
     }
 
     pub(super) async fn leave_queues(&self, lease: &Lease) -> Result<(), StoreError> {
+        // A beat that is under way would register a worker again that has left.
+        let beating = self.with_upkeep(&lease.worker, |upkeep| Arc::clone(&upkeep.beating));
+        let _last_beat = beating.lock().await;
         self.drop_upkeep(&lease.worker);
         let (namespace, worker) = (self.namespace.clone(), lease.worker.clone());
         self.write(move |connection| {
@@ -81,6 +87,9 @@ impl SqliteStore {
     }
 
     pub(super) async fn beat_once(&self, lease: &Lease, held: &[Claim], waiting: &[Claim]) -> Result<Beat, StoreError> {
+        // Only who beats is known.
+        let beating = Arc::clone(&self.all_upkeep().entry(lease.worker.clone()).or_default().beating);
+        let _beat = beating.lock().await;
         let (now, started) = (self.clock.now(), self.clock.uptime());
         let waiting = rows(waiting);
         let is_expiring = self.with_upkeep(&lease.worker, |upkeep| {
@@ -319,4 +328,25 @@ fn recover(connection: &Connection, namespace: &str, dead: &Peer, now: Timestamp
         connection.execute("DELETE FROM workers WHERE id = ?", [worker])?;
     }
     Ok((moved, has_more))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Clock;
+    use crate::stores::sqlite::Synchronous;
+
+    #[tokio::test]
+    async fn of_a_worker_that_has_left_nothing_is_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("tasks.db");
+        let store = SqliteStore::open(&path, Synchronous::Normal, "lab", Clock::system()).unwrap();
+        let lease = store.join_queues(&[QueueName::default()]).await.unwrap();
+        let (beat, left) = tokio::join!(biased; store.beat_once(&lease, &[], &[]), store.leave_queues(&lease));
+        beat.unwrap();
+        left.unwrap();
+        // The end of a run may come late.
+        store.finish_all(&lease, &[]).await.unwrap();
+        assert!(store.all_upkeep().is_empty());
+    }
 }
