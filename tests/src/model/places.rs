@@ -243,7 +243,6 @@ impl Places {
         let mut told: Vec<&Delivery> = fetched.deliveries.iter().collect();
         told.sort_by_key(|told| wants.iter().position(|want| want.queue == told.claim.queue));
         let mut told = told.into_iter();
-        let mut has_stopped = false;
         for want in &wants {
             let mut left = want.count;
             // One kind of band after the other: below 0, 0, above 0.
@@ -252,10 +251,7 @@ impl Places {
                 for _ in 0..left {
                     let Some(first) = self.first(&want.queue).filter(|first| self.sign(*first) == sign) else { break };
                     match self.stopped(first, told.clone().next()) {
-                        Some(cancelled) => {
-                            has_stopped = true;
-                            self.stop(cancelled);
-                        }
+                        Some(cancelled) => self.stop(cancelled),
                         None => self.claim(worker, first, told.next())?,
                     }
                 }
@@ -265,9 +261,8 @@ impl Places {
         if let Some(more) = told.next() {
             return Err(Wrong(format!("nothing more should have come, but {more:?}")));
         }
-        // Where one has died, the fetch may have brought less than was wanted though more is there.
         let is_left = wants.iter().find_map(|want| self.first(&want.queue));
-        if let Some(left) = is_left.filter(|_| !fetched.more && !has_stopped) {
+        if let Some(left) = is_left.filter(|_| !fetched.more) {
             return Err(Wrong(format!("{} is left, and should have been told of", self.items[left].message)));
         }
         let of_queue = |queue: &QueueName| {

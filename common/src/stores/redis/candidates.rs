@@ -50,7 +50,7 @@ pub(super) enum Told {
     Empty,
     /// It gave as much as it was asked for.
     MayHaveMore,
-    /// Its turn did not come.
+    /// It may have something, and gave nothing: its turn did not come, or what it gave was not to be delivered.
     NothingYet,
 }
 
@@ -113,7 +113,12 @@ impl Candidates {
                 Told::MayHaveMore if is_many => {
                     state.ready.insert(want.queue.clone());
                 }
-                Told::NothingYet => next = next.or(Some(*at)),
+                Told::NothingYet => {
+                    if is_many {
+                        state.ready.insert(want.queue.clone());
+                    }
+                    next = next.or(Some(*at));
+                }
                 _ => {}
             }
         }
@@ -170,6 +175,16 @@ mod tests {
             assert!(candidates.learn(&asked, &told));
         }
         assert_eq!(seen.len(), 1_000);
+    }
+
+    #[test]
+    fn of_many_those_whose_turn_did_not_come_are_asked_the_next_time() {
+        let (candidates, wants) = (Candidates::default(), wants(1_000));
+        let asked = candidates.choose(&wants);
+        let mut told = vec![Told::Empty; asked.wants.len()];
+        told[UNKNOWN - 1] = Told::NothingYet;
+        assert!(candidates.learn(&asked, &told));
+        assert_eq!(names(&candidates.choose(&wants))[0], "q15");
     }
 
     #[test]

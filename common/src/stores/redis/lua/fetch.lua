@@ -164,6 +164,7 @@ end
 local function fetch(one, wanted)
   local queue, fleet, seen, delivered = one.queue, one.fleet, one.seen, {}
   is_noted, settled, sizes = nil, {}, {}
+  one.more = 0
   if is_paused(queue) then return delivered end
   local some_held = call('ZCARD', key(queue .. '@held')) > 0
   -- What was taken and is not delivered makes no room for what comes after the rest of its kind: that has to wait its turn.
@@ -180,12 +181,14 @@ local function fetch(one, wanted)
     missing = take(ids, #ids < missing)
   end
   if some_held and missing > 0 and is_all and not is_full then
-    take(pop_held(queue, fleet, missing, '(0', '+inf'))
+    missing = take(pop_held(queue, fleet, missing, '(0', '+inf'))
   end
   if #settled > 0 then
     call('HDEL', key(queue .. '@cancelled'), unpack(settled))
     redis.pcall('HDEL', key(queue .. '@crashes'), unpack(settled))
   end
+  -- Found empty only where each place gave less than was asked of it, whatever became of what it gave.
+  if missing == 0 or not is_all or is_full then one.more = 1 end
   return delivered
 end
 
@@ -227,11 +230,11 @@ local function take(one, wanted)
     refusals[#refusals + 1], refusals[#refusals + 2] = one.queue, delivered
     for i = #dropped, drops + 1, -1 do dropped[i] = nil end
     for i = #buried, burials + 1, -1 do buried[i] = nil end
-    one.more, one.wanted = 0, 0
+    one.more, one.wanted, one.gave_all = 0, 0, false
     return
   end
   local count = #delivered / 2
-  one.more = (count == wanted or is_full) and 1 or 0
+  one.gave_all = count == wanted
   one.wanted, left = one.wanted - count, left - count
   for _, part in ipairs(delivered) do one.delivered[#one.delivered + 1] = part end
 end
@@ -245,7 +248,7 @@ end
 local share = math.ceil(left / #queues)
 for _, one in ipairs(queues) do take(one, share) end
 for _, one in ipairs(queues) do
-  if one.more == 1 then take(one, left) end
+  if one.gave_all then take(one, left) end
 end
 
 -- Who got something listens no longer: another one does from now on, and two more come where there is more to get, so that as many
