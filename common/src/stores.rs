@@ -1,10 +1,12 @@
 //! The stores that come along, and how a URL chooses one.
 
+mod back;
 mod blame;
 mod looks;
 pub mod memory;
 pub mod redis;
 mod seats;
+mod seldom;
 mod shares;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;

@@ -11,6 +11,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use self::world::World;
+use super::back::{give_back, order};
 use super::looks::Looks;
 use super::seats::Seats;
 use super::shares::{Turns, share_all};
@@ -20,8 +21,8 @@ use crate::error::{EnqueueError, StoreError};
 use crate::message::Message;
 use crate::queue_name::QueueName;
 use crate::store::{
-    Answer, Beat, Boxed, Cancelled, Claim, Counts, DeadLetter, Ending, Fetched, Inspect, Lease, Place, QueueSight,
-    Sighting, Store, Wake, Want, WorkerId, WorkerSight,
+    Answer, Beat, Boxed, Cancelled, Claim, Counts, DeadLetter, Ending, Fetched, Inspect, Lease, QueueSight, Sighting,
+    Store, Wake, Want, WorkerId, WorkerSight,
 };
 
 /// A store inside of this process.
@@ -108,6 +109,14 @@ impl MemoryStore {
     }
 }
 
+fn finish_all(world: &mut World, lease: &Lease, endings: &[Ending], now: Timestamp) -> Vec<Answer> {
+    let mut answers = vec![Answer::Unknown; endings.len()];
+    for place in order(endings) {
+        answers[place] = world.finish(&lease.worker, &endings[place], now);
+    }
+    answers
+}
+
 /// A result that is there at once.
 fn ready<'a, T: Send + 'a>(result: T) -> Boxed<'a, T> {
     Box::pin(std::future::ready(result))
@@ -168,13 +177,7 @@ impl Store for MemoryStore {
         // Whoever tries to finish a message has not forgotten it.
         self.with_upkeep(&lease.worker, |upkeep| upkeep.surplus.remember(endings));
         let mut world = self.world();
-        // Each goes before the one that was given back before it, so the first one has to come last.
-        let (heads, others): (Vec<_>, Vec<_>) =
-            (0..endings.len()).partition(|place| endings[*place].place == Place::Head);
-        let mut answers = vec![Answer::Unknown; endings.len()];
-        for place in others.into_iter().chain(heads.into_iter().rev()) {
-            answers[place] = world.finish(&lease.worker, &endings[place], now);
-        }
+        let answers = finish_all(&mut world, lease, endings, now);
         drop(world);
         self.news.send_replace(());
         ready(Ok(answers))
@@ -203,9 +206,7 @@ impl Store for MemoryStore {
             (upkeep.looks.see(uptime, Duration::ZERO, &silent, true), upkeep.surplus.forgotten(uptime, surplus))
         });
         let is_back = !forgotten.is_empty();
-        for claim in forgotten {
-            world.finish(&lease.worker, &Ending { claim, place: Place::Head, also: Vec::new() }, now);
-        }
+        finish_all(&mut world, lease, &give_back(forgotten), now);
         for peer in &dead {
             moved += world.recover(&peer.id, now);
             self.forget(&peer.id);

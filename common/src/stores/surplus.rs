@@ -4,13 +4,22 @@
 //! call may take long where the network is slow. So nothing is given back while a call is under way that had begun before the
 //! claim was seen, nor soon after it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use crate::store::{Claim, Ending};
 
 /// After this long, a worker has heard of what a call brought, and nothing that was given up arrives any more.
 const SURPLUS_AFTER: Duration = Duration::from_secs(4);
+
+/// What a worker believes to hold and does not, and what it holds and does not know of.
+pub(super) fn compare(held: &[Claim], claims: &[Claim]) -> (Vec<Claim>, Vec<Claim>) {
+    let beyond = |some: &[Claim], others: &[Claim]| -> Vec<Claim> {
+        let others: HashSet<&Claim> = others.iter().collect();
+        some.iter().filter(|claim| !others.contains(claim)).cloned().collect()
+    };
+    (beyond(held, claims), beyond(claims, held))
+}
 
 /// The claims of one worker that it did not know of.
 #[derive(Debug, Default)]

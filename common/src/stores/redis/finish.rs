@@ -16,6 +16,7 @@ use crate::error::StoreError;
 use crate::message::{Message, MessageId, option};
 use crate::queue_name::QueueName;
 use crate::store::{Answer, Body, Effect, Ending, Lease, Place, fresh_name};
+use crate::stores::back::order;
 
 /// How often an ending is sent again because an id was in use; a fresh id never is.
 const MAX_ROUNDS: usize = 5;
@@ -214,13 +215,6 @@ fn puts(ending: &Ending, now: Timestamp, other: &Other) -> Vec<Record> {
         Effect::Store { .. } => None,
     });
     own.into_iter().chain(effects).collect()
-}
-
-/// The places of endings in the order in which they happen, in however many calls.
-fn order(endings: &[Ending]) -> Vec<usize> {
-    // Each goes before the one that was given back before it, so the first one has to come last of all.
-    let (heads, others): (Vec<_>, Vec<_>) = (0..endings.len()).partition(|place| endings[*place].place == Place::Head);
-    others.into_iter().chain(heads.into_iter().rev()).collect()
 }
 
 /// The places of the endings of each call, in the order in which they happen: at most [`CHUNK`] of them, and about

@@ -1,6 +1,6 @@
 //! The beat: one call that does all upkeep of a worker's queues, and what Rust makes of its answer.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,8 +19,10 @@ use super::{CHUNK, RedisStore};
 use crate::clock::Timestamp;
 use crate::error::StoreError;
 use crate::queue_name::QueueName;
-use crate::store::{BEAT_INTERVAL, Beat, Claim, DEAD_LETTER_TTL, Ending, Lease, Place, WorkerId};
-use crate::stores::surplus::Surplus;
+use crate::store::{BEAT_INTERVAL, Beat, Claim, DEAD_LETTER_TTL, Lease, WorkerId};
+use crate::stores::back::give_back;
+use crate::stores::seldom::is_time;
+use crate::stores::surplus::{Surplus, compare};
 
 /// Calls of one kind in one beat, at most, while there is more to do than fits one.
 pub(super) const MAX_ROUNDS: usize = 100;
@@ -72,15 +74,6 @@ impl Drop for UnderWay<'_> {
         let uptime = self.store.clock.uptime();
         self.store.with_upkeep(self.worker, |upkeep| upkeep.surplus.end_call(self.since, uptime));
     }
-}
-
-/// Whether it is time again for what happens `every` so often; if so, it counts as done.
-fn is_time(last: &mut Option<Duration>, uptime: Duration, every: Duration) -> bool {
-    let is_time = last.is_none_or(|last| uptime.saturating_sub(last) >= every);
-    if is_time {
-        *last = Some(uptime);
-    }
-    is_time
 }
 
 /// What one call of the script answers.
@@ -216,7 +209,7 @@ impl RedisStore {
         self.report_waiting(lease, waiting, first.now).await?;
 
         // The first answer counts: what was claimed later, `held` cannot know.
-        beat.lost = self.settle_claims(lease, held, first.claims, &first.unread).await?;
+        beat.lost = self.settle_claims(lease, held, &first.claims, &first.unread).await?;
         let uptime = self.clock.uptime();
         // The looks happened at the server: an answer that was held up on its way is none that came late.
         if let Some(look) = first.look {
@@ -357,21 +350,16 @@ impl RedisStore {
         &self,
         lease: &Lease,
         held: &[Claim],
-        claims: Vec<Claim>,
+        claims: &[Claim],
         unread: &[QueueName],
     ) -> Result<Vec<Claim>, StoreError> {
-        let known: HashSet<&Claim> = held.iter().collect();
-        let own: HashSet<&Claim> = claims.iter().collect();
-        let is_lost = |claim: &&Claim| !own.contains(claim) && !unread.contains(&claim.queue);
-        let lost = held.iter().filter(is_lost).cloned().collect();
-        let surplus = claims.iter().filter(|claim| !known.contains(claim)).cloned().collect();
+        let (mut lost, surplus) = compare(held, claims);
+        lost.retain(|claim| !unread.contains(&claim.queue));
         let uptime = self.clock.uptime();
         let forgotten = self.with_upkeep(&lease.worker, |upkeep| upkeep.surplus.forgotten(uptime, surplus));
         if !forgotten.is_empty() {
             tracing::warn!(target: "common::broker", count = forgotten.len(), "messages go back: the answer that brought them was lost");
-            let back = |claim| Ending { claim, place: Place::Head, also: Vec::new() };
-            let endings: Vec<Ending> = forgotten.into_iter().map(back).collect();
-            self.finish_all(&self.pulse, lease, &endings).await?;
+            self.finish_all(&self.pulse, lease, &give_back(forgotten)).await?;
         }
         Ok(lost)
     }

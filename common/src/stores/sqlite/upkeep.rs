@@ -14,9 +14,11 @@ use super::work::{is_ready, next_due, worker_number};
 use crate::clock::Timestamp;
 use crate::error::StoreError;
 use crate::queue_name::QueueName;
-use crate::store::{BEAT_INTERVAL, Beat, Claim, DEAD_LETTER_TTL, Ending, Lease, Place, WorkerId};
+use crate::store::{BEAT_INTERVAL, Beat, Claim, DEAD_LETTER_TTL, Lease, WorkerId};
+use crate::stores::back::give_back;
 use crate::stores::looks::{Looks, Peer};
-use crate::stores::surplus::Surplus;
+use crate::stores::seldom::is_time;
+use crate::stores::surplus::{Surplus, compare};
 
 /// Rows that one transaction moves at most, so that nobody waits long for it.
 const CHUNK: usize = 1_000;
@@ -48,7 +50,9 @@ struct Seen {
     has_more: bool,
     alike: u32,
     silent: Vec<Peer>,
-    claims: Vec<(Claim, bool)>,
+    claims: Vec<Claim>,
+    /// Those of them that somebody has cancelled.
+    cancelled: Vec<Claim>,
 }
 
 /// What is left to tell once everything was moved.
@@ -92,14 +96,7 @@ impl SqliteStore {
         let _beat = beating.lock().await;
         let (now, started) = (self.clock.now(), self.clock.uptime());
         let waiting = rows(waiting);
-        let is_expiring = self.with_upkeep(&lease.worker, |upkeep| {
-            let uptime = self.clock.uptime();
-            let is_time = upkeep.expired.is_none_or(|last| uptime.saturating_sub(last) >= EXPIRE_EVERY);
-            if is_time {
-                upkeep.expired = Some(uptime);
-            }
-            is_time
-        });
+        let is_expiring = self.with_upkeep(&lease.worker, |upkeep| is_time(&mut upkeep.expired, started, EXPIRE_EVERY));
         let seen = self.look_after(lease, waiting.clone(), is_expiring).await?;
         let took = self.clock.uptime().saturating_sub(started);
         let mut moved = seen.moved;
@@ -112,12 +109,7 @@ impl SqliteStore {
             moved += again.moved;
             has_more = again.has_more;
         }
-        let is_held: HashSet<&Claim> = held.iter().collect();
-        let is_mine: HashSet<&Claim> = seen.claims.iter().map(|(claim, _)| claim).collect();
-        let lost = held.iter().filter(|claim| !is_mine.contains(claim)).cloned().collect();
-        let surplus = is_mine.iter().filter(|claim| !is_held.contains(*claim)).map(|claim| (*claim).clone()).collect();
-        let cancelled =
-            seen.claims.iter().filter(|(_, cancelled)| *cancelled).map(|(claim, _)| claim.clone()).collect();
+        let (lost, surplus) = compare(held, &seen.claims);
         let uptime = self.clock.uptime();
         // While beats had to wait, silence was no sign of death.
         let watched = uptime.saturating_sub(self.writing.waited());
@@ -127,15 +119,13 @@ impl SqliteStore {
             (dead, upkeep.surplus.forgotten(uptime, surplus))
         });
         if !forgotten.is_empty() {
-            let back = |claim| Ending { claim, place: Place::Head, also: Vec::new() };
-            let endings: Vec<_> = forgotten.into_iter().map(back).collect();
-            self.finish_all(lease, &endings).await?;
+            self.finish_all(lease, &give_back(forgotten)).await?;
         }
         for peer in dead {
             moved += self.recover(&peer, now).await?;
         }
         let Left { next_due, ready } = self.what_is_left(lease).await?;
-        Ok(Beat { now, lost, cancelled, next_due, moved, ready })
+        Ok(Beat { now, lost, cancelled: seen.cancelled, next_due, moved, ready })
     }
 
     /// Shows that the worker lives, and moves what is due.
@@ -165,8 +155,11 @@ impl SqliteStore {
             }
             let silent = silent(connection, &namespace, lease.worker.as_str(), now)?;
             let claims = claims(connection, &namespace, lease.worker.as_str())?;
+            let cancelled = claims.iter().filter(|(_, is_cancelled)| *is_cancelled).map(|(claim, _)| claim.clone());
+            let cancelled = cancelled.collect();
+            let claims = claims.into_iter().map(|(claim, _)| claim).collect();
             let alike = alike(connection, &namespace, lease.worker.as_str())?;
-            Ok(Seen { moved, has_more, alike, silent, claims })
+            Ok(Seen { moved, has_more, alike, silent, claims, cancelled })
         })
         .await
     }

@@ -13,6 +13,7 @@ use crate::error::{EnqueueError, StoreError};
 use crate::message::Message;
 use crate::queue_name::QueueName;
 use crate::store::{Answer, Body, Claim, Delivery, Effect, Ending, Fetched, Lease, Place, Undecodable, Wake, Want};
+use crate::stores::back::order;
 use crate::stores::shares::{Room, share};
 
 /// How many messages one transaction stores at most, and after how many bytes it ends, so that nobody waits long for it.
@@ -183,10 +184,7 @@ impl SqliteStore {
                 return Ok(vec![Answer::Unknown; endings.len()]);
             };
             let mut answers = vec![Answer::Unknown; endings.len()];
-            // Each goes before the one that was given back before it, so the first one has to come last.
-            let (heads, others): (Vec<_>, Vec<_>) =
-                (0..endings.len()).partition(|place| endings[*place].place == Place::Head);
-            for place in others.into_iter().chain(heads.into_iter().rev()) {
+            for place in order(&endings) {
                 if finish(&mut space, worker, &endings[place], now)? {
                     answers[place] = Answer::Finished;
                 }
