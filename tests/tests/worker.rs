@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use common::actor;
 use common::actor::{Declaration, actors};
 use common::broker::Broker;
-use common::clock::Clock;
+use common::clock::{Clock, Timestamp};
 use common::message::{Entries, Message, MessageId, Raw, option};
 use common::middlewares::retries::Retries;
 use common::queue_name::QueueName;
@@ -326,5 +326,28 @@ async fn what_would_wait_behind_a_long_run_goes_to_whoever_is_free() {
     settle(&busy, "all has run", |counts| counts == Counts::default()).await;
     assert!(heard.try_recv().is_err());
     second.stop().await;
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_long_run_among_very_short_ones_holds_up_none_of_them() {
+    const SHORT: usize = 1_000;
+    // It stands still, so that no beat helps.
+    let clock = Clock::manual(Timestamp::from_millis(1_800_000_000_000));
+    let broker = Broker::open("memory:", "worker", clock.clone()).await.unwrap();
+    let (closed, gate) = channel();
+    let (told, heard) = ears();
+    let worker = Worker::new(broker.clone()).threads(2).actors(actors![say, hold]).lend(told);
+    let worker = Running::start(worker.lend(Arc::<Gate>::new(Mutex::new(gate)))).await;
+    let now = clock.now();
+    let short = (0..SHORT).map(|_| say::message("short").message(now).unwrap());
+    broker.enqueue(short.collect()).await.unwrap();
+    for _ in 0..SHORT {
+        next(&heard);
+    }
+    let batch = [hold::message(), say::message("one"), say::message("two")];
+    broker.enqueue(batch.map(|call| call.message(now).unwrap()).into()).await.unwrap();
+    assert_eq!([next(&heard).0, next(&heard).0], ["one", "two"]);
+    drop(closed);
     worker.stop().await;
 }

@@ -94,6 +94,8 @@ pub(super) struct Keeper {
     is_recording: bool,
     /// Something marked may start once another one has run for a while.
     is_on_probation: bool,
+    /// It is looked in a moment whether slots that do not work are needed.
+    is_watching: bool,
     /// Nothing is fetched for a moment, so that others may have what was given back.
     abstains: bool,
     last_offer: Option<Stopwatch>,
@@ -151,6 +153,7 @@ impl Keeper {
             outage: Outage::default(),
             is_recording: false,
             is_on_probation: false,
+            is_watching: false,
             abstains: false,
             last_offer: None,
             until,
@@ -200,6 +203,10 @@ impl Keeper {
             Event::Finished(answers) => self.finished(answers),
             Event::Started(reserved, answer) => self.started(reserved, answer),
             Event::ProbationOver => self.is_on_probation = false,
+            Event::Moment => {
+                self.is_watching = false;
+                self.pool.help_out();
+            }
             Event::FetchAgain => self.abstains = false,
             Event::BeatDue(timer) if timer == self.timer => self.start_beat(),
             // An old timer, or nothing but a reason to go on.

@@ -18,7 +18,7 @@ use tracing::warn;
 pub(super) use self::state::Reserved;
 use self::state::{Running, Slot, State, Taken};
 use super::event::Event;
-use super::prefetch::Prefetch;
+use super::prefetch::{MOMENT, Prefetch};
 use super::quarantine::Verdict;
 use super::slot::Runner;
 use super::threads::{Threads, start};
@@ -80,20 +80,33 @@ impl Pool {
             let turn = (job.priority, state.arrivals);
             state.waiting.insert(turn, job);
         }
-        self.start_on_idle(state);
+        self.start_on_idle(state, false);
     }
 
-    /// Starts on free slots what was held up.
-    pub(super) fn fill(self: &Arc<Self>) {
+    /// Starts on free slots what was held up. Answers whether fewer work than could.
+    pub(super) fn fill(self: &Arc<Self>) -> bool {
         let state = self.lock();
-        if !state.waiting.is_empty() && !state.idle.is_empty() {
-            self.start_on_idle(state);
+        if state.waiting.is_empty() || state.idle.is_empty() {
+            return false;
         }
+        self.start_on_idle(state, false)
     }
 
-    fn start_on_idle(self: &Arc<Self>, mut state: MutexGuard<'_, State>) {
+    /// Where those slots that were to do it all are held up by longer runs than the last ones, the others do it.
+    pub(super) fn help_out(self: &Arc<Self>) {
+        let state = self.lock();
+        let is_held_up = state.running().all(|run| run.since.elapsed() >= MOMENT);
+        self.start_on_idle(state, is_held_up);
+    }
+
+    fn start_on_idle(self: &Arc<Self>, mut state: MutexGuard<'_, State>, is_all: bool) -> bool {
         let mut starts = Vec::new();
+        let mut is_held_back = false;
         while let Some(slot) = state.idle.first().copied() {
+            if !is_all && state.busy() >= state.prefetch.slots_for(state.waiting.len()) {
+                is_held_back = !state.waiting.is_empty();
+                break;
+            }
             match state.take(slot) {
                 Taken::Job(job) => starts.push((slot, job)),
                 Taken::Reserved => {}
@@ -104,6 +117,7 @@ impl Pool {
         for (slot, job) in starts {
             start(self, slot, job);
         }
+        is_held_back
     }
 
     /// What has a slot, and is to be recorded.

@@ -10,6 +10,9 @@
 //! | more, or nobody knows yet | none: beside such a run, a round trip is nothing |
 //!
 //! When all slots turn out to run long ones, what waits goes back.
+//!
+//! While runs are short, as many slots work as have done with what waits within a moment. To wake the others costs more than it brings:
+//! they would find nothing left, and sleep again.
 
 use std::time::Duration;
 
@@ -18,6 +21,9 @@ const MOST: usize = 256;
 
 /// What is shorter is a short run.
 const SHORT: Duration = Duration::from_millis(10);
+
+/// What waits is to be done within so much, where runs are short.
+pub(super) const MOMENT: Duration = Duration::from_millis(1);
 
 /// What is not shorter is a long run.
 const LONG: Duration = Duration::from_millis(100);
@@ -31,17 +37,25 @@ pub(super) struct Prefetch {
     short_runs: usize,
     /// How many in a row were not long.
     brief_runs: usize,
+    /// As many runs took longer as did not, of late.
+    typical: Duration,
 }
 
 impl Prefetch {
     pub(super) fn new(threads: usize, fixed: Option<usize>) -> Self {
-        Self { threads, fixed, short_runs: 0, brief_runs: 0 }
+        Self { threads, fixed, short_runs: 0, brief_runs: 0, typical: MOMENT }
     }
 
     /// Learns how long a run took.
     pub(super) fn ran(&mut self, took: Duration) {
         self.short_runs = if took < SHORT { self.short_runs.saturating_add(1) } else { 0 };
         self.brief_runs = if took < LONG { self.brief_runs.saturating_add(1) } else { 0 };
+        // One that stands out, because its thread had to wait for a processor, moves this no further than any other.
+        if took > self.typical {
+            self.typical += self.typical / 8 + Duration::from_micros(1);
+        } else {
+            self.typical -= self.typical / 8;
+        }
     }
 
     /// Learns that some run goes on for so long, and that no slot has become free for so long although messages wait.
@@ -66,6 +80,16 @@ impl Prefetch {
 
     fn is_in_batches(self) -> bool {
         self.fixed.is_none() && self.short_runs >= self.threads
+    }
+
+    /// How many slots are enough while so many wait.
+    pub(super) fn slots_for(self, waiting: usize) -> usize {
+        if !self.is_in_batches() {
+            return self.threads;
+        }
+        let work = self.typical * u32::try_from(waiting).unwrap_or(u32::MAX);
+        usize::try_from(work.as_micros() / MOMENT.as_micros())
+            .map_or(self.threads, |slots| (slots + 1).min(self.threads))
     }
 
     /// How many may wait that cannot start, whatever slot is free.
@@ -133,6 +157,15 @@ mod tests {
             [(8, 0), (1, 0), (0, 0), (1, 1)].map(|(idle, waiting)| prefetch.wanted(idle, waiting)),
             [8, 1, 0, 0]
         );
+    }
+
+    #[test]
+    fn so_many_slots_work_as_have_done_with_what_waits_within_a_moment() {
+        let slots = |runs: &[u64], waiting| after(runs).slots_for(waiting);
+        assert_eq!([slots(&[], 1), slots(&[0; 7], 1), slots(&[0; 50], 128), slots(&[10; 8], 1)], [8, 8, 1, 8]);
+        let [mut short, long] = [[0; 50], [9; 50]];
+        short[49] = 9;
+        assert_eq!([slots(&short, 128), slots(&long, 1), slots(&long, 128)], [1, 8, 8]);
     }
 
     #[test]

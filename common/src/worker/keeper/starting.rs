@@ -10,12 +10,16 @@ use crate::error::StoreError;
 use crate::store::{BEAT_INTERVAL, Claim};
 use crate::worker::event::Event;
 use crate::worker::pool::Reserved;
+use crate::worker::prefetch::MOMENT;
 use crate::worker::quarantine::{Kind, OFFER};
 
 impl Keeper {
     /// Records the starts of what has a slot; what was held up before may have one now.
     pub(super) fn start_marked(&mut self) {
-        self.pool.fill();
+        if self.pool.fill() && !self.is_watching {
+            self.is_watching = true;
+            self.tell_after(MOMENT, Event::Moment);
+        }
         if !self.is_recording && !self.outage.is_pausing(Call::Start) {
             let reserved = self.pool.take_reserved();
             if !reserved.is_empty() {
