@@ -183,7 +183,7 @@ impl Worker {
     ///
     /// Unless it is told a number, a worker decides from how long its last runs took: 256 while they take less than 10 ms, two a
     /// slot up to 100 ms, and none beyond that, when they would only wait beside free slots of others. What waits when runs turn
-    /// out to be long goes back within a second.
+    /// out to be long goes back with the next beat, in about a second.
     #[must_use]
     pub fn prefetch(mut self, messages: usize) -> Self {
         self.prefetch = Some(messages);

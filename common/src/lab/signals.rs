@@ -6,8 +6,8 @@
 //! | SIGHUP (the terminal was closed) | asks, unless somebody has; a shell and the system send it both |
 //! | a byte on stdin, or its end | the same as SIGTERM, from the watcher |
 //!
-//! SIGINT and SIGHUP that are ignored when the program starts stay ignored: the one by `nohup`, the other where a script puts
-//! a program into the background with `&`, whose Ctrl-C is meant for somebody else. SIGTERM is meant whatever was inherited.
+//! SIGINT and SIGHUP that are ignored when the program starts stay ignored: the first where a script puts a program into the
+//! background with `&`, whose Ctrl-C is meant for somebody else, the second by `nohup`. SIGTERM is meant whatever was inherited.
 //! Where the system does not tell what is ignored (anything but Linux), SIGHUP is left alone.
 
 use std::io::{self, Read as _};

@@ -13,7 +13,7 @@
 //!
 //! So a message wakes the listeners, one of which gets it, and one more who takes its place; of many messages, each that is got
 //! wakes two more workers, until there are no more of either. Nothing depends on any of them: a beat tells whether there is
-//! something to fetch, and in a large fleet somebody beats every few milliseconds. A listener that dies or stands still is
+//! something to fetch, and in a large fleet somebody's beat looks every few dozen milliseconds. A listener that dies or stands still is
 //! replaced by the next beat that finds too few of them.
 //!
 //! Workers that share a broker are one member, and take turns among themselves (`stores/seats.rs`).
