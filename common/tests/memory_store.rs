@@ -47,15 +47,18 @@ async fn results_dead_letters_and_cancelled_messages_take_no_longer_when_there_a
     }
     let lease = store.join(std::slice::from_ref(&queue)).await.expect("room");
     let wants = [Want { queue: queue.clone(), count: MANY }];
-    let fetched = store.fetch(&lease, &wants, MANY).await.expect("registered");
-    for (number, delivery) in fetched.deliveries.into_iter().enumerate() {
-        let message = delivery.body.expect("a message");
-        let result = Effect::Store { key: number.to_string(), value: vec![1], ttl: Duration::from_secs(60) };
-        let place = Place::Dead(Body::Message(message), "too late".to_owned());
-        store
-            .finish(&lease, &[Ending { claim: delivery.claim, place, also: vec![result] }])
-            .await
-            .expect("it is asked");
+    let mut more = true;
+    while more {
+        let fetched = store.fetch(&lease, &wants, MANY).await.expect("registered");
+        more = fetched.more;
+        for delivery in fetched.deliveries {
+            let message = delivery.body.expect("a message");
+            let key = message.message_id.to_string();
+            let result = Effect::Store { key, value: vec![1], ttl: Duration::from_secs(60) };
+            let place = Place::Dead(Body::Message(message), "too late".to_owned());
+            let ending = Ending { claim: delivery.claim, place, also: vec![result] };
+            store.finish(&lease, &[ending]).await.expect("it is asked");
+        }
     }
     assert_eq!(store.counts(&queue).await.expect("it is asked").dead, MANY);
     assert!(watch.elapsed() < FLAT, "{:?}", watch.elapsed());
