@@ -38,6 +38,7 @@ impl Room {
     }
 
     /// Whether whatever comes first fits, as nothing else is there.
+    #[cfg(feature = "sqlite")]
     pub(super) fn is_untouched(&self) -> bool {
         self.is_untouched
     }
