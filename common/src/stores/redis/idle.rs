@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::RedisStore;
 use super::connection::CallError;
 use super::duty::{SMALL, Wish};
+use super::slices::is_many;
 use crate::clock::{Stopwatch, Timestamp};
 use crate::error::StoreError;
 use crate::store::{Beat, Lease};
@@ -42,10 +43,10 @@ impl Idle {
 impl RedisStore {
     /// A short beat, where one is enough.
     pub(super) async fn beat_shortly(&self, lease: &Lease, wish: Option<&Wish>) -> Result<Option<Beat>, StoreError> {
-        let Some(Wish { group, listeners: Some(listeners) }) = wish else { return Ok(None) };
+        let Some(wish @ Wish { group, listeners: Some(listeners) }) = wish else { return Ok(None) };
         let duty = self.ear.duty();
         // By chance, so that those who began together do not look together.
-        let is_short = duty.is_off() && fastrand::usize(..=duty.heartbeats()) > LOOKS;
+        let is_short = duty.is_off() && !is_many(lease) && fastrand::usize(..=duty.heartbeats()) > LOOKS;
         if !is_short || self.with_upkeep(&lease.worker, |upkeep| upkeep.idle.pause > 0) {
             return Ok(None);
         }
@@ -57,7 +58,10 @@ impl RedisStore {
         }
         let (now, is_quiet, listens, heartbeats): (String, bool, bool, usize) = match call.run(&self.pulse).await {
             Ok(answer) => answer,
-            Err(error @ (CallError::NotSent(_) | CallError::Lost(_))) => return Err(error.into()),
+            Err(error @ (CallError::NotSent(_) | CallError::Lost(_))) => {
+                self.heard(Some(wish), None);
+                return Err(error.into());
+            }
             // The whole beat knows how to go on.
             Err(_) => return Ok(None),
         };
@@ -67,7 +71,7 @@ impl RedisStore {
             return Ok(None);
         };
         self.clock.follow(now, took);
-        self.heard(wish, Some((listens, heartbeats)));
+        self.heard(Some(wish), Some((listens, heartbeats)));
         let at = now.since(Timestamp::EPOCH);
         let next_due = self.with_upkeep(&lease.worker, |upkeep| {
             upkeep.peers.saw_nobody(at, took);
