@@ -5,7 +5,11 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use common::clock::{Clock, Stopwatch};
 use common::error::{EnqueueError, StoreError};
+use common::queue_name::QueueName;
+use common::store::Store as _;
+use common::stores::redis::RedisStore;
 use tests::redis::Server;
 
 use crate::listener::{lines, wait_for_line};
@@ -254,4 +258,25 @@ async fn a_server_that_is_held_up_by_somebodys_script_is_waited_for() {
     rig.board.hear("after").await;
     rig.settle(0).await;
     worker.stop().await;
+}
+
+#[tokio::test]
+async fn a_worker_that_leaves_while_its_beat_is_not_answered_waits_for_no_other_call() {
+    let server = Server::start();
+    let store = RedisStore::connect(&server.url(), "dramatiq", Clock::system()).await.unwrap();
+    let lease = store.join(&[QueueName::default()]).await.unwrap();
+    server.pause();
+    let (beaten, left) = tokio::join!(
+        async {
+            store.beat(&lease, &[], &[]).await.unwrap_err();
+            Stopwatch::start()
+        },
+        async {
+            store.leave(&lease).await.unwrap_err();
+            Stopwatch::start()
+        }
+    );
+    // As long as a call may take.
+    let later = beaten.elapsed().saturating_sub(left.elapsed());
+    assert!(later < Duration::from_secs(1), "{later:?}");
 }

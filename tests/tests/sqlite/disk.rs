@@ -43,7 +43,7 @@ impl Disk {
 
     /// Nothing can be written to it any more.
     pub(crate) fn close(&self) {
-        assert!(run("mount", &["-o", "remount,ro"], self.rig().folder()), "it cannot be mounted anew");
+        assert!(run("mount", &["-o", "remount,bind,ro"], self.rig().folder()), "it cannot be mounted anew");
     }
 
     pub(crate) fn empty(&self) {

@@ -72,7 +72,7 @@ fn a_folder_that_may_not_be_searched_is_named() {
     let inner = rig.folder().join("closed/inner");
     fs::create_dir_all(&inner).unwrap();
     set_mode(&rig.folder().join("closed"), 0o600);
-    let sender = send_as_somebody(&rig, &inner.join("tasks.db"));
+    let sender = send_as_somebody(&inner.join("tasks.db"));
     assert_is_told(&sender, &rig.folder().join("closed"), "may not look into");
     set_mode(&rig.folder().join("closed"), 0o755);
 }

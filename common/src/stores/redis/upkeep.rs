@@ -50,8 +50,8 @@ pub(super) struct Upkeep {
     tidied: Option<Duration>,
     scanned: Option<Duration>,
     pub(super) idle: Idle,
-    /// Held by a beat from its first call to its last one.
-    beating: Arc<Mutex<()>>,
+    /// Held by a beat from its first call to its last one, which leaves here how it failed.
+    beating: Arc<Mutex<Option<StoreError>>>,
 }
 
 impl Upkeep {
@@ -153,6 +153,13 @@ impl RedisStore {
     pub(super) async fn leave_queues(&self, lease: &Lease) -> Result<(), StoreError> {
         // A beat that is under way would show signs of life of a worker that has left.
         let beating = self.with_upkeep(&lease.worker, |upkeep| Arc::clone(&upkeep.beating));
+        if beating.try_lock().is_err()
+            && let Some(error) = &*beating.lock().await
+        {
+            // Nobody answers: another call would only take as long.
+            self.drop_upkeep(&lease.worker);
+            return Err(error.clone());
+        }
         let _last_beat = beating.lock().await;
         self.drop_upkeep(&lease.worker);
         self.end_duty().await;
@@ -182,7 +189,13 @@ impl RedisStore {
     pub(super) async fn beat_once(&self, lease: &Lease, held: &[Claim], waiting: &[Claim]) -> Result<Beat, StoreError> {
         // Only who beats is known.
         let beating = Arc::clone(&self.all_upkeep().entry(lease.worker.clone()).or_default().beating);
-        let _beat = beating.lock().await;
+        let mut failure = beating.lock().await;
+        let beat = self.beat_alone(lease, held, waiting).await;
+        *failure = beat.as_ref().err().cloned();
+        beat
+    }
+
+    async fn beat_alone(&self, lease: &Lease, held: &[Claim], waiting: &[Claim]) -> Result<Beat, StoreError> {
         let started = self.clock.uptime();
         let is_expiring = self.with_upkeep(&lease.worker, |upkeep| is_time(&mut upkeep.expired, started, EXPIRE_EVERY));
         let wish = self.wish(lease);
