@@ -275,8 +275,13 @@ for option in options:
         tokio::task::yield_now().await;
     };
     let reasons: Vec<_> = letters.iter().map(|letter| letter.reason.as_deref().unwrap_or_default()).collect();
-    assert!(reasons[0].starts_with("it is a step of a pipeline (`pipe_target`)"), "{reasons:?}");
-    assert!(reasons[1..].iter().all(|reason| reason.contains("a group with callbacks")), "{reasons:?}");
+    // Slots end them in any order.
+    let count = |text: &str| reasons.iter().filter(|reason| reason.contains(text)).count();
+    assert_eq!(
+        (count("it is a step of a pipeline (`pipe_target`)"), count("a group with callbacks")),
+        (1, 2),
+        "{reasons:?}"
+    );
     for id in sent.lines() {
         let mut message = halve::message(8).message(broker.clock().now()).unwrap();
         message.message_id = MessageId::from(id);
