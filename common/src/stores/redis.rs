@@ -39,6 +39,7 @@
 //!
 //! Not here: hooks, retries, results. The store does not know why a message moves.
 
+mod beat;
 mod candidates;
 mod connection;
 mod duty;

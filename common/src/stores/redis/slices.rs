@@ -11,8 +11,9 @@ use std::task::Poll;
 use std::time::Duration;
 
 use super::RedisStore;
+use super::beat::{Part, Seen};
 use super::duty::Wish;
-use super::upkeep::{MAX_ROUNDS, Part, Seen};
+use super::upkeep::MAX_ROUNDS;
 use crate::clock::{Stopwatch, Timestamp};
 use crate::error::StoreError;
 use crate::queue_name::QueueName;
