@@ -68,10 +68,7 @@ pub async fn messages_given_back_lie_at_the_head_in_order(fixture: &Fixture) {
     fixture.enqueue(&messages).await;
     let worker = fixture.worker().await;
     let deliveries = worker.fetch(3).await;
-    let endings: Vec<_> = deliveries
-        .iter()
-        .map(|delivery| Ending { claim: delivery.claim.clone(), place: Place::Head, also: Vec::new() })
-        .collect();
+    let endings: Vec<_> = deliveries.iter().map(|delivery| Ending::head(delivery.claim.clone())).collect();
     let answers = worker.store.finish(&worker.lease, &endings).await.expect("finish");
     assert_eq!(answers, [Answer::Finished, Answer::Finished, Answer::Finished]);
     assert_eq!(fixture.counts().await, (4, 0, 0, 0));
@@ -89,7 +86,7 @@ pub async fn thousands_given_back_at_once_lie_at_the_head_in_order(fixture: &Fix
     while endings.len() < messages.len() - 1 {
         let deliveries = worker.fetch(messages.len() - 1 - endings.len()).await;
         assert_ne!(deliveries, [], "all of them are ready");
-        let back = |delivery: Delivery| Ending { claim: delivery.claim, place: Place::Head, also: Vec::new() };
+        let back = |delivery: Delivery| Ending::head(delivery.claim);
         endings.extend(deliveries.into_iter().map(back));
     }
     let answers = worker.store.finish(&worker.lease, &endings).await.expect("finish");

@@ -18,6 +18,13 @@ pub struct Ending {
     pub also: Vec<Effect>,
 }
 
+impl Ending {
+    /// The end of a claim whose message was not run.
+    pub(crate) fn head(claim: Claim) -> Self {
+        Self { claim, place: Place::Head, also: Vec::new() }
+    }
+}
+
 /// Where a message goes at the end of a claim.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Place {

@@ -4,7 +4,7 @@ use crate::store::{Claim, Ending, Place};
 
 /// Gives these claims back.
 pub(super) fn give_back(claims: Vec<Claim>) -> Vec<Ending> {
-    claims.into_iter().map(|claim| Ending { claim, place: Place::Head, also: Vec::new() }).collect()
+    claims.into_iter().map(Ending::head).collect()
 }
 
 /// The places of endings in the order in which they happen.

@@ -25,7 +25,7 @@ use super::threads::{Threads, start};
 use crate::actor::{Cancellation, Cause, Declaration};
 use crate::clock::Stopwatch;
 use crate::message::Message;
-use crate::store::{Claim, Ending, Place};
+use crate::store::{Claim, Ending};
 
 /// A message on its way to a slot.
 #[derive(Clone, Debug)]
@@ -145,7 +145,7 @@ impl Pool {
                 return start(self, slot, job);
             }
             if is_recorded {
-                state.endings.push(head(job.claim));
+                state.endings.push(Ending::head(job.claim));
             }
         }
         state.free(slot);
@@ -161,7 +161,7 @@ impl Pool {
             if is_its && state.open {
                 state.waiting.insert(turn, job);
             } else if is_its {
-                state.endings.push(head(job.claim));
+                state.endings.push(Ending::head(job.claim));
             }
         }
     }
@@ -246,7 +246,7 @@ impl Pool {
         let mut state = self.lock();
         if let Slot::Runs(Running { claim, cancellation, .. }) = std::mem::replace(&mut state.slots[slot], Slot::Free) {
             cancellation.cancel(Cause::Lost);
-            state.endings.insert(0, head(claim));
+            state.endings.insert(0, Ending::head(claim));
         }
         state.free(slot);
         state.close();
@@ -353,7 +353,7 @@ impl Pool {
         let mut state = self.lock();
         let claims: Vec<_> = state.slots.iter_mut().filter_map(Slot::take_claim).collect();
         // They began before all that waits, which goes back as well.
-        state.endings.splice(0..0, claims.into_iter().map(head));
+        state.endings.splice(0..0, claims.into_iter().map(Ending::head));
         state.busy()
     }
 
@@ -361,11 +361,6 @@ impl Pool {
         // Nothing under this lock panics, and an actor's panic is caught before.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// The end of a claim whose message was not run.
-pub(super) fn head(claim: Claim) -> Ending {
-    Ending { claim, place: Place::Head, also: Vec::new() }
 }
 
 impl fmt::Debug for Pool {

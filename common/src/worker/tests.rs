@@ -226,7 +226,7 @@ impl Stage {
     async fn with_two_suspects(&self) -> (Stopper, JoinHandle<Stopped>) {
         let suspects = self.suspects([10, 11]);
         assert_eq!(suspects.iter().map(|suspect| suspect.crashes).collect::<Vec<_>>(), [2, 2]);
-        let back = |suspect: &Delivery| Ending { claim: suspect.claim.clone(), place: Place::Head, also: Vec::new() };
+        let back = |suspect: &Delivery| Ending::head(suspect.claim.clone());
         let endings: Vec<_> = suspects.iter().map(back).collect();
         at_once(self.scene.store.finish(&self.peer, &endings)).unwrap();
         let worker = self.start(3);

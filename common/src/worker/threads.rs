@@ -16,8 +16,9 @@ use tokio::task::AbortHandle;
 use tracing::error;
 
 use super::event::Event;
-use super::pool::{Job, Pool, head};
+use super::pool::{Job, Pool};
 use crate::actor::Run;
+use crate::store::Ending;
 
 /// The threads of all slots, as far as they were started.
 #[derive(Debug)]
@@ -104,7 +105,7 @@ fn run_on_thread(pool: &Arc<Pool>, slot: usize, job: Job) {
             drop(mailbox);
             error!(target: "common::worker", "no thread for slot {}: {cause}; its message goes back", slot + 1);
             // Others may have a thread; this slot tries again with the next message.
-            pool.free(slot, head(claim));
+            pool.free(slot, Ending::head(claim));
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::message::option;
 use crate::outcome::bounded;
 use crate::store::{Body, Claim, Delivery, Ending, Fetched, Place, Want};
 use crate::worker::event::Event;
-use crate::worker::pool::{Job, head};
+use crate::worker::pool::Job;
 use crate::worker::stop::Stage;
 
 /// The fetches that are under way.
@@ -93,7 +93,7 @@ impl Keeper {
     fn accept(&mut self, deliveries: Vec<Delivery>, now: Timestamp) {
         self.hold(deliveries.iter().map(|delivery| &delivery.claim));
         if self.stage != Stage::Running {
-            self.pool.end(deliveries.into_iter().map(|delivery| head(delivery.claim)));
+            self.pool.end(deliveries.into_iter().map(|delivery| Ending::head(delivery.claim)));
             return;
         }
         let mut jobs = Vec::with_capacity(deliveries.len());

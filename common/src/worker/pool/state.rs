@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::{Job, head};
+use super::Job;
 use crate::actor::{Cancellation, Cause};
 use crate::clock::Stopwatch;
 use crate::store::{Claim, Ending};
@@ -165,7 +165,7 @@ impl State {
         for Reserved { slot, job, .. } in std::mem::take(&mut self.reserved) {
             // Unless it was lost meanwhile.
             if let Slot::Runs(_) = self.slots[slot] {
-                self.endings.push(head(job.claim));
+                self.endings.push(Ending::head(job.claim));
             }
             self.free(slot);
         }
@@ -185,7 +185,7 @@ impl State {
         let before = waiting.len();
         for (turn, job) in waiting {
             if is_one(self, &job) {
-                self.endings.push(head(job.claim));
+                self.endings.push(Ending::head(job.claim));
             } else {
                 self.waiting.insert(turn, job);
             }

@@ -5,7 +5,7 @@ use tokio::runtime::Handle;
 
 use super::*;
 use crate::actor::{Cancellation, Lendings};
-use crate::worker::pool::{Job, Pool, head};
+use crate::worker::pool::{Job, Pool};
 use crate::worker::registry::Registry;
 use crate::worker::slot::Runner;
 use crate::worker::unsupported::Warnings;
@@ -15,7 +15,7 @@ async fn the_late_end_of_what_was_given_back_counts_for_nothing() {
     a_late_end_counts_for_nothing(|pool, claim| {
         pool.close();
         assert_eq!(pool.abandon(), 1);
-        assert_eq!(pool.take_endings(), [head(claim.clone())]);
+        assert_eq!(pool.take_endings(), [Ending::head(claim.clone())]);
     })
     .await;
 }
