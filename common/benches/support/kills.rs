@@ -8,37 +8,31 @@
 //! A wait goes from the death of a worker to the next start of a message that it ran or had fetched; only the time counts during
 //! which a slot of some worker was free, and whatever is killed once more before that start is left out.
 
+#[path = "kills/child.rs"]
+mod child;
+
 use std::collections::{HashMap, HashSet};
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::os::unix::process::ExitStatusExt as _;
-use std::process::{Command, Stdio};
-use std::thread;
 use std::time::Duration;
 
-use common::actor;
-use common::actor::{Context, actors};
 use common::broker::Broker;
 use common::clock::{Clock, Stopwatch};
 use common::message::Message;
 use common::queue_name::QueueName;
 use common::store::{Counts, Location, MAX_CRASHES};
-use common::worker::Worker;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::block_in_place;
 
+use self::child::{Child, SLOTS, Said, poison, task};
+pub(crate) use self::child::{WORK, work};
 use crate::Failed;
 use crate::table::{self, Waits};
-
-/// The first argument of a worker in a process of its own.
-pub(crate) const WORK: &str = "kills-work";
 
 /// How many workers are killed unless it is said otherwise.
 pub(crate) const KILLS: usize = 200;
 
 const WORKERS: usize = 4;
-const SLOTS: usize = 4;
 const LONGEST_MS: u32 = 4_000;
-const FAILING: f64 = 0.3;
 const KILL_EVERY: Duration = Duration::from_millis(1_500);
 const POISON_EVERY: Duration = Duration::from_secs(10);
 
@@ -63,74 +57,6 @@ const PATIENCE: Duration = Duration::from_secs(180);
 
 /// The signal of a process that aborts.
 const ABORTED: i32 = 6;
-
-/// Says something of a run to the parent, at once.
-fn say(what: &str, context: &Context) {
-    let mut output = std::io::stdout().lock();
-    // A parent that is gone hears nothing.
-    let _ = writeln!(output, "{what} {}", context.id()).and_then(|()| output.flush());
-}
-
-#[actor(max_retries = 1_000, min_backoff = "200ms", max_backoff = "1s")]
-fn task(context: &Context, ms: u32) -> Result<(), String> {
-    say("starts", context);
-    thread::sleep(Duration::from_millis(u64::from(ms)));
-    say("ends", context);
-    if fastrand::f64() < FAILING { Err("as it goes".to_owned()) } else { Ok(()) }
-}
-
-#[actor]
-fn poison(context: &Context) {
-    say("poison", context);
-    std::process::abort();
-}
-
-/// What a child does, until its parent ends it or is gone.
-pub(crate) async fn work(url: &str) -> Result<(), Failed> {
-    let worker = Worker::new(Broker::connect(url).await?).threads(SLOTS).actors(actors![task, poison]);
-    let stopper = worker.stopper();
-    thread::spawn(move || {
-        let _ = std::io::stdin().read_to_end(&mut Vec::new());
-        stopper.stop_now();
-    });
-    worker.on_ready(|| println!("ready -")).run().await?;
-    Ok(())
-}
-
-/// What a child says, with its number; nothing where it has ended.
-type Said = (usize, Option<(String, String)>);
-
-struct Child {
-    process: std::process::Child,
-    is_ready: bool,
-    running: HashSet<String>,
-}
-
-impl Child {
-    fn start(url: &str, number: usize, told: UnboundedSender<Said>) -> Result<Self, Failed> {
-        let mut command = Command::new(std::env::current_exe()?);
-        command.args([WORK, url]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
-        let mut process = command.spawn()?;
-        let output = process.stdout.take().ok_or("a child without an output")?;
-        thread::spawn(move || {
-            for line in BufReader::new(output).lines().map_while(Result::ok) {
-                if let Some((what, id)) = line.split_once(' ') {
-                    let _ = told.send((number, Some((what.to_owned(), id.to_owned()))));
-                }
-            }
-            let _ = told.send((number, None));
-        });
-        Ok(Self { process, is_ready: false, running: HashSet::new() })
-    }
-}
-
-impl Drop for Child {
-    fn drop(&mut self) {
-        // It may be dead already.
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
 
 /// Where a message is that has waited for too long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
