@@ -6,7 +6,6 @@ use redis::Value;
 
 use super::candidates::Told;
 use super::connection::CallError;
-use super::enqueue::CHUNK_BYTES;
 use super::inspect::millis;
 use super::refusal::from_script;
 use super::scripts::read;
@@ -18,6 +17,7 @@ use crate::error::StoreError;
 use crate::message::Message;
 use crate::queue_name::QueueName;
 use crate::store::{Claim, Delivery, Fetched, Lease, Undecodable, Want};
+use crate::stores::shares::FETCH_BYTES;
 
 /// The largest body that is brought; what others have put there beyond that dies unread. Twice of what may be sent, because a
 /// message grows with its retries.
@@ -32,7 +32,7 @@ pub(super) struct Appetite(AtomicUsize);
 
 impl Default for Appetite {
     fn default() -> Self {
-        Self(AtomicUsize::new(CHUNK_BYTES))
+        Self(AtomicUsize::new(FETCH_BYTES))
     }
 }
 
@@ -42,7 +42,7 @@ impl Appetite {
     }
 
     fn came(&self) {
-        self.0.store((self.bytes() * 2).min(CHUNK_BYTES), Ordering::Relaxed);
+        self.0.store((self.bytes() * 2).min(FETCH_BYTES), Ordering::Relaxed);
     }
 
     fn was_lost(&self) {
@@ -51,7 +51,7 @@ impl Appetite {
 }
 
 impl RedisStore {
-    /// Brings at most about [`CHUNK_BYTES`], less after an answer that was lost, or one message where that is larger.
+    /// Brings at most about [`FETCH_BYTES`], less after an answer that was lost, or one message where that is larger.
     pub(super) async fn fetch_wanted(
         &self,
         lease: &Lease,
