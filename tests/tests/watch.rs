@@ -21,7 +21,7 @@ use std::{path::Path, thread, time::Duration};
 use common::{actor, actors};
 use tracing::info;
 
-/// Says its text, once there is no `gate` any more.
+/// Says its text, once there is no `gate` any more. A test takes it away from another process, so it can only be looked at.
 #[actor]
 fn say(n: u32, gate: String) {
     info!("{n} is inside");

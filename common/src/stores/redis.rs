@@ -165,8 +165,7 @@ impl RedisStore {
         Call::new(script, self.keys.namespace(), &now)
     }
 
-    /// Runs `look` on what a worker's beats have seen.
-    /// Of one that has left, nothing is kept.
+    /// Runs `look` on what a worker's beats have seen; of one that has left, nothing is kept.
     fn with_upkeep<T>(&self, worker: &WorkerId, look: impl FnOnce(&mut Upkeep) -> T) -> T {
         match self.all_upkeep().get_mut(worker) {
             Some(upkeep) => look(upkeep),

@@ -22,8 +22,8 @@ pub(super) enum Event {
     Started(Vec<Reserved>, Result<Vec<bool>, StoreError>),
     /// What was held up because something had just started may start now.
     ProbationOver,
-    /// A moment has passed since fewer slots worked than could.
-    Moment,
+    /// Since fewer slots worked than could, what waited was to be done.
+    HelpOut,
     /// Others had their choice of what was given back.
     FetchAgain,
     /// Time for a beat, as planned by the timer of this number.

@@ -203,7 +203,7 @@ impl Keeper {
             Event::Finished(answers) => self.finished(answers),
             Event::Started(reserved, answer) => self.started(reserved, answer),
             Event::ProbationOver => self.is_on_probation = false,
-            Event::Moment => {
+            Event::HelpOut => {
                 self.is_watching = false;
                 self.pool.help_out();
             }

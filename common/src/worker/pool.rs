@@ -18,7 +18,7 @@ use tracing::warn;
 pub(super) use self::state::Reserved;
 use self::state::{Running, Slot, State, Taken};
 use super::event::Event;
-use super::prefetch::{MOMENT, Prefetch};
+use super::prefetch::{Prefetch, SOON};
 use super::quarantine::Verdict;
 use super::slot::Runner;
 use super::threads::{Threads, start};
@@ -95,7 +95,7 @@ impl Pool {
     /// Where those slots that were to do it all are held up by longer runs than the last ones, the others do it.
     pub(super) fn help_out(self: &Arc<Self>) {
         let state = self.lock();
-        let is_held_up = state.running().all(|run| run.since.elapsed() >= MOMENT);
+        let is_held_up = state.running().all(|run| run.since.elapsed() >= SOON);
         self.start_on_idle(state, is_held_up);
     }
 

@@ -23,7 +23,7 @@ const MOST: usize = 256;
 const SHORT: Duration = Duration::from_millis(10);
 
 /// What waits is to be done within so much, where runs are short.
-pub(super) const MOMENT: Duration = Duration::from_millis(1);
+pub(super) const SOON: Duration = Duration::from_millis(1);
 
 /// What is not shorter is a long run.
 const LONG: Duration = Duration::from_millis(100);
@@ -43,7 +43,7 @@ pub(super) struct Prefetch {
 
 impl Prefetch {
     pub(super) fn new(threads: usize, fixed: Option<usize>) -> Self {
-        Self { threads, fixed, short_runs: 0, brief_runs: 0, typical: MOMENT }
+        Self { threads, fixed, short_runs: 0, brief_runs: 0, typical: SOON }
     }
 
     /// Learns how long a run took.
@@ -88,8 +88,7 @@ impl Prefetch {
             return self.threads;
         }
         let work = self.typical * u32::try_from(waiting).unwrap_or(u32::MAX);
-        usize::try_from(work.as_micros() / MOMENT.as_micros())
-            .map_or(self.threads, |slots| (slots + 1).min(self.threads))
+        usize::try_from(work.as_micros() / SOON.as_micros()).map_or(self.threads, |slots| (slots + 1).min(self.threads))
     }
 
     /// How many may wait that cannot start, whatever slot is free.

@@ -29,7 +29,7 @@ fn goes_on(scene: &Scene, worker: &Process) {
     assert_eq!(times(worker, "told to stop"), 0, "{worker}");
 }
 
-/// Long enough for the pauses between a worker's attempts to reach their longest.
+/// How long the outage lasts, which is what is tested: long enough for the pauses between a worker's attempts to reach their longest.
 const LONG: Duration = Duration::from_secs(8);
 
 /// Waits until the worker has noticed.

@@ -66,6 +66,7 @@ fn send(broker: &Broker, is_over: &AtomicBool, acknowledged: &AtomicUsize) -> Ve
                     break;
                 }
                 Err(EnqueueError::Unknown(_) | EnqueueError::NotStored { .. }) => {
+                    // Between two attempts; nobody tells when the server is back.
                     std::thread::sleep(Duration::from_millis(5));
                 }
                 Err(error) => panic!("{error}"),

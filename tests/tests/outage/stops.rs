@@ -192,7 +192,7 @@ fn a_second_signal_waits_no_longer_for_a_redis_that_is_away() {
     scene.settle_empty();
 }
 
-/// How long Redis stalls again and again.
+/// How long Redis stalls again and again, which is what is tested.
 const STALL: Duration = Duration::from_millis(1_200);
 
 #[test]

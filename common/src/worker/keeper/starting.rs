@@ -10,7 +10,7 @@ use crate::error::StoreError;
 use crate::store::{BEAT_INTERVAL, Claim};
 use crate::worker::event::Event;
 use crate::worker::pool::Reserved;
-use crate::worker::prefetch::MOMENT;
+use crate::worker::prefetch::SOON;
 use crate::worker::quarantine::{Kind, OFFER};
 
 impl Keeper {
@@ -18,7 +18,7 @@ impl Keeper {
     pub(super) fn start_marked(&mut self) {
         if self.pool.fill() && !self.is_watching {
             self.is_watching = true;
-            self.tell_after(MOMENT, Event::Moment);
+            self.tell_after(SOON, Event::HelpOut);
         }
         if !self.is_recording && !self.outage.is_pausing(Call::Start) {
             let reserved = self.pool.take_reserved();
