@@ -187,7 +187,7 @@ impl Keeper {
     fn step(&mut self) {
         self.limit_last_calls();
         if !self.finishing && !self.outage.is_pausing(Call::Finish) {
-            self.unfinished.extend(self.pool.take_endings());
+            self.unfinished.extend(self.pool.take_endings(!self.is_last_fetch_under_way()));
             self.start_finish();
         }
         self.start_marked();

@@ -131,7 +131,7 @@ impl Pool {
     }
 
     /// Lets run what has a slot, if its start is recorded and it is still this worker's; else the slot is free again.
-    pub(super) fn run_reserved(self: &Arc<Self>, Reserved { slot, job, .. }: Reserved, is_recorded: bool) {
+    pub(super) fn run_reserved(self: &Arc<Self>, Reserved { slot, turn, job }: Reserved, is_recorded: bool) {
         let mut state = self.lock();
         let is_open = state.open;
         let running = match &mut state.slots[slot] {
@@ -145,7 +145,7 @@ impl Pool {
                 return start(self, slot, job);
             }
             if is_recorded {
-                state.endings.push(Ending::head(job.claim));
+                state.back.insert(turn.1, job.claim);
             }
         }
         state.free(slot);
@@ -161,7 +161,7 @@ impl Pool {
             if is_its && state.open {
                 state.waiting.insert(turn, job);
             } else if is_its {
-                state.endings.push(Ending::head(job.claim));
+                state.back.insert(turn.1, job.claim);
             }
         }
     }
@@ -229,26 +229,18 @@ impl Pool {
         next
     }
 
-    /// Frees a slot that could not run its message, without giving it the next one at once.
-    pub(super) fn free(&self, slot: usize, ending: Ending) {
+    /// Gives back what a slot could not run, without giving it the next one at once.
+    pub(super) fn could_not_run(&self, slot: usize) {
         let mut state = self.lock();
-        if let Slot::Runs(_) = std::mem::replace(&mut state.slots[slot], Slot::Free) {
-            state.endings.push(ending);
-        }
-        state.free(slot);
+        state.give_up(slot);
         drop(state);
         self.tell(Event::Ended);
     }
 
-    /// Frees a slot whose run was dropped in the middle, because its runtime has ended, and gives its message back; and all that
-    /// waits, which began later.
+    /// Gives back what a slot was running when it was dropped in the middle, because its runtime has ended; and all that waits.
     pub(super) fn give_up(&self, slot: usize) {
         let mut state = self.lock();
-        if let Slot::Runs(Running { claim, cancellation, .. }) = std::mem::replace(&mut state.slots[slot], Slot::Free) {
-            cancellation.cancel(Cause::Lost);
-            state.endings.insert(0, Ending::head(claim));
-        }
-        state.free(slot);
+        state.give_up(slot);
         state.close();
         drop(state);
         self.tell(Event::Dropped);
@@ -264,9 +256,24 @@ impl Pool {
         self.lock().endings.extend(endings);
     }
 
-    /// Takes all endings out.
-    pub(super) fn take_endings(&self) -> Vec<Ending> {
-        std::mem::take(&mut self.lock().endings)
+    /// Gives back what has just arrived.
+    pub(super) fn give_back(&self, claims: impl IntoIterator<Item = Claim>) {
+        let mut state = self.lock();
+        for claim in claims {
+            state.arrivals += 1;
+            let arrival = state.arrivals;
+            state.back.insert(arrival, claim);
+        }
+    }
+
+    /// Takes all endings out, with what goes back, or without.
+    pub(super) fn take_endings(&self, is_back_too: bool) -> Vec<Ending> {
+        let mut state = self.lock();
+        let mut endings = std::mem::take(&mut state.endings);
+        if is_back_too {
+            endings.extend(std::mem::take(&mut state.back).into_values().map(Ending::head));
+        }
+        endings
     }
 
     /// How many messages to fetch, when so many were asked for already.
@@ -278,7 +285,7 @@ impl Pool {
     /// Whether nothing runs, and no ending is left.
     pub(super) fn is_quiet(&self) -> bool {
         let state = self.lock();
-        state.endings.is_empty() && state.running().next().is_none()
+        state.endings.is_empty() && state.back.is_empty() && state.running().next().is_none()
     }
 
     /// How many messages run.
@@ -302,6 +309,7 @@ impl Pool {
     pub(super) fn lose(&self, lost: &HashSet<&Claim>) -> (usize, usize) {
         let mut state = self.lock();
         state.waiting.retain(|_, job| !lost.contains(&job.claim));
+        state.back.retain(|_, claim| !lost.contains(claim));
         let before = state.endings.len();
         state.endings.retain(|ending| !lost.contains(&ending.claim));
         let ended = before - state.endings.len();
@@ -351,9 +359,8 @@ impl Pool {
     /// Gives back even what runs; whatever it does from now on counts for nothing. Returns how many slots that leaves at work.
     pub(super) fn abandon(&self) -> usize {
         let mut state = self.lock();
-        let claims: Vec<_> = state.slots.iter_mut().filter_map(Slot::take_claim).collect();
-        // They began before all that waits, which goes back as well.
-        state.endings.splice(0..0, claims.into_iter().map(Ending::head));
+        let State { slots, back, .. } = &mut *state;
+        back.extend(slots.iter_mut().filter_map(Slot::take_claim));
         state.busy()
     }
 

@@ -1,6 +1,7 @@
 //! What needs a hand on the store beside a worker: deaths, a worker that sleeps through its own, or fetches what it lost, and starts
 //! that cannot be recorded.
 
+mod back;
 mod late;
 mod lines;
 mod sleepy;

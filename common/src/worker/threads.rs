@@ -18,7 +18,6 @@ use tracing::error;
 use super::event::Event;
 use super::pool::{Job, Pool};
 use crate::actor::Run;
-use crate::store::Ending;
 
 /// The threads of all slots, as far as they were started.
 #[derive(Debug)]
@@ -93,7 +92,6 @@ fn run_on_thread(pool: &Arc<Pool>, slot: usize, job: Job) {
         },
     };
     let (sender, receiver) = channel();
-    let claim = job.claim.clone();
     // Nobody else has the sender, so the channel is open.
     let _ = sender.send(job);
     let weak = Arc::downgrade(pool);
@@ -105,7 +103,7 @@ fn run_on_thread(pool: &Arc<Pool>, slot: usize, job: Job) {
             drop(mailbox);
             error!(target: "common::worker", "no thread for slot {}: {cause}; its message goes back", slot + 1);
             // Others may have a thread; this slot tries again with the next message.
-            pool.free(slot, Ending::head(claim));
+            pool.could_not_run(slot);
         }
     }
 }

@@ -93,7 +93,7 @@ impl Keeper {
     fn accept(&mut self, deliveries: Vec<Delivery>, now: Timestamp) {
         self.hold(deliveries.iter().map(|delivery| &delivery.claim));
         if self.stage != Stage::Running {
-            self.pool.end(deliveries.into_iter().map(|delivery| Ending::head(delivery.claim)));
+            self.pool.give_back(deliveries.into_iter().map(|delivery| delivery.claim));
             return;
         }
         let mut jobs = Vec::with_capacity(deliveries.len());

@@ -101,6 +101,11 @@ impl Keeper {
         }
     }
 
+    /// Whether something may still come that lay behind all that goes back: pushed to the head later, it would lie before it.
+    pub(super) fn is_last_fetch_under_way(&self) -> bool {
+        self.stage == Stage::Stopping && self.fetching.is_under_way()
+    }
+
     /// Whether anything runs that is waited for.
     fn is_running(&self) -> bool {
         // A run that has lost its claim may still clean up, until nobody wants to wait any more.

@@ -17,6 +17,8 @@ pub(super) struct State {
     pub(super) idle: BTreeSet<usize>,
     pub(super) slots: Vec<Slot>,
     pub(super) endings: Vec<Ending>,
+    /// What goes back to the heads of its queues, by arrival: some of it may have been put here before what arrived earlier.
+    pub(super) back: BTreeMap<u64, Claim>,
     pub(super) prefetch: Prefetch,
     pub(super) quarantine: Quarantine,
     /// Has a slot, and is to be recorded.
@@ -43,17 +45,18 @@ impl Slot {
     }
 
     /// Takes the claim away from what runs, and tells it to stop.
-    pub(super) fn take_claim(&mut self) -> Option<Claim> {
-        let Self::Runs(Running { claim, cancellation, .. }) = self else { return None };
+    pub(super) fn take_claim(&mut self) -> Option<(u64, Claim)> {
+        let Self::Runs(Running { claim, arrival, cancellation, .. }) = self else { return None };
         cancellation.cancel(Cause::Lost);
-        let claim = claim.clone();
+        let taken = (*arrival, claim.clone());
         *self = Self::RunsForNothing;
-        Some(claim)
+        Some(taken)
     }
 }
 
 pub(super) struct Running {
     pub(super) claim: Claim,
+    pub(super) arrival: u64,
     pub(super) cancellation: Cancellation,
     pub(super) since: Stopwatch,
 }
@@ -86,6 +89,7 @@ impl State {
             idle: (0..threads).collect(),
             slots: std::iter::repeat_with(|| Slot::Free).take(threads).collect(),
             endings: Vec::new(),
+            back: BTreeMap::new(),
             prefetch,
             quarantine: Quarantine::default(),
             reserved: Vec::new(),
@@ -111,7 +115,7 @@ impl State {
         let Some((turn, job)) = self.take_next() else { return Taken::Nothing };
         self.idle.remove(&slot);
         let (claim, cancellation) = (job.claim.clone(), job.cancellation.clone());
-        self.slots[slot] = Slot::Runs(Running { claim, cancellation, since: Stopwatch::start() });
+        self.slots[slot] = Slot::Runs(Running { claim, arrival: turn.1, cancellation, since: Stopwatch::start() });
         if !job.marked {
             return Taken::Job(job);
         }
@@ -162,14 +166,22 @@ impl State {
 
     pub(super) fn close(&mut self) {
         self.open = false;
-        for Reserved { slot, job, .. } in std::mem::take(&mut self.reserved) {
+        for Reserved { slot, turn, job } in std::mem::take(&mut self.reserved) {
             // Unless it was lost meanwhile.
             if let Slot::Runs(_) = self.slots[slot] {
-                self.endings.push(Ending::head(job.claim));
+                self.back.insert(turn.1, job.claim);
             }
             self.free(slot);
         }
         self.give_back_if(|_, _| true);
+    }
+
+    /// Frees a slot whose message did not run, or not to its end, and gives it back.
+    pub(super) fn give_up(&mut self, slot: usize) {
+        if let Some((arrival, claim)) = self.slots[slot].take_claim() {
+            self.back.insert(arrival, claim);
+        }
+        self.free(slot);
     }
 
     /// A slot has nothing to do.
@@ -179,13 +191,13 @@ impl State {
         self.idle.insert(slot);
     }
 
-    /// Gives back some of what waits, in order. Returns how many.
+    /// Gives back some of what waits. Returns how many.
     pub(super) fn give_back_if(&mut self, mut is_one: impl FnMut(&Self, &Job) -> bool) -> usize {
         let waiting = std::mem::take(&mut self.waiting);
         let before = waiting.len();
         for (turn, job) in waiting {
             if is_one(self, &job) {
-                self.endings.push(Ending::head(job.claim));
+                self.back.insert(turn.1, job.claim);
             } else {
                 self.waiting.insert(turn, job);
             }

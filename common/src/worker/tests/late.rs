@@ -2,9 +2,11 @@
 
 use foldhash::HashSet;
 use tokio::runtime::Handle;
+use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::*;
 use crate::actor::{Cancellation, Lendings};
+use crate::worker::event::Event;
 use crate::worker::pool::{Job, Pool};
 use crate::worker::registry::Registry;
 use crate::worker::slot::Runner;
@@ -15,7 +17,7 @@ async fn the_late_end_of_what_was_given_back_counts_for_nothing() {
     a_late_end_counts_for_nothing(|pool, claim| {
         pool.close();
         assert_eq!(pool.abandon(), 1);
-        assert_eq!(pool.take_endings(), [Ending::head(claim.clone())]);
+        assert_eq!(pool.take_endings(true), [Ending::head(claim.clone())]);
     })
     .await;
 }
@@ -31,25 +33,36 @@ async fn the_late_end_of_what_was_lost_counts_for_nothing() {
     .await;
 }
 
-async fn a_late_end_counts_for_nothing(take_away: impl FnOnce(&Pool, &Claim)) {
-    let stage = Stage::new();
-    let mut lendings = Lendings::default();
-    lendings.add(stage.scene.clone()).unwrap();
-    let registry = Arc::new(Registry::new(&[&ACTOR], &[]).unwrap());
-    let (broker, lendings) = (stage.broker.clone(), Arc::new(lendings));
-    let runner = Runner { broker, registry, lendings, show_arguments: false, warnings: Warnings::default() };
-    let (pool, _events) = Pool::new(1, None, Arc::new(runner), Some(Handle::current()));
-    let claim = Claim { queue: QueueName::default(), id: "id".into() };
-    let (message, cancellation) = (Arc::new(message(10)), Cancellation::new());
-    pool.deliver([Job {
+impl Stage {
+    /// A pool of one slot, and what it tells home.
+    pub(super) fn pool(&self) -> (Arc<Pool>, UnboundedReceiver<Event>) {
+        let mut lendings = Lendings::default();
+        lendings.add(self.scene.clone()).unwrap();
+        let registry = Arc::new(Registry::new(&[&ACTOR], &[]).unwrap());
+        let (broker, lendings) = (self.broker.clone(), Arc::new(lendings));
+        let runner = Runner { broker, registry, lendings, show_arguments: false, warnings: Warnings::default() };
+        Pool::new(1, None, Arc::new(runner), Some(Handle::current()))
+    }
+}
+
+/// What a slot is given.
+pub(super) fn job(claim: &Claim, number: i64) -> Job {
+    Job {
         claim: claim.clone(),
-        message,
+        message: Arc::new(message(number)),
         actor: &ACTOR,
-        cancellation,
+        cancellation: Cancellation::new(),
         priority: 0,
         crashes: 0,
         marked: false,
-    }]);
+    }
+}
+
+async fn a_late_end_counts_for_nothing(take_away: impl FnOnce(&Pool, &Claim)) {
+    let stage = Stage::new();
+    let (pool, _events) = stage.pool();
+    let claim = Claim { queue: QueueName::default(), id: "id".into() };
+    pool.deliver([job(&claim, WAITING)]);
     let wanted = pool.wanted(0);
     take_away(&pool, &claim);
     stage.scene.open_gate();
@@ -59,5 +72,5 @@ async fn a_late_end_counts_for_nothing(take_away: impl FnOnce(&Pool, &Claim)) {
         assert!(watch.elapsed() < DEADLINE, "it ends");
         tokio::task::yield_now().await;
     }
-    assert_eq!(pool.take_endings(), []);
+    assert_eq!(pool.take_endings(true), []);
 }

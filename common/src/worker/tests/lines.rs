@@ -9,7 +9,7 @@ use tracing::{Event, Level, Metadata, Subscriber, subscriber};
 
 use super::Stage;
 
-/// The warnings of one home.
+/// The lines of one home, but for its debugging.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Lines(Arc<Mutex<Vec<String>>>);
 
@@ -32,7 +32,7 @@ impl Lines {
 
 impl Subscriber for Lines {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        *metadata.level() <= Level::WARN
+        *metadata.level() <= Level::INFO
     }
 
     fn new_span(&self, _: &Attributes<'_>) -> Id {

@@ -21,6 +21,8 @@ pub(super) struct Sleepy {
     pub(super) asleep: watch::Sender<bool>,
     /// What becomes of a beat's answer.
     pub(super) answers: watch::Sender<Answers>,
+    /// What fetches bring is held up.
+    pub(super) slow: watch::Sender<bool>,
     /// News are held up.
     pub(super) deaf: watch::Sender<bool>,
     /// What becomes of the ends of runs.
@@ -79,6 +81,7 @@ impl Sleepy {
             store,
             asleep: watch::Sender::new(false),
             answers: watch::Sender::new(Answers::Come),
+            slow: watch::Sender::new(false),
             deaf: watch::Sender::new(false),
             ends: watch::Sender::new(Ends::Pass),
             starts: watch::Sender::new(Starts::Pass),
@@ -124,7 +127,10 @@ impl Store for Sleepy {
         if fetched == Err(StoreError::Stranger) {
             self.strangers.send_modify(|strangers| *strangers += 1);
         }
-        Box::pin(std::future::ready(fetched))
+        Box::pin(async move {
+            until(&self.slow, |slow| !slow).await;
+            fetched
+        })
     }
 
     fn wait<'a>(&'a self, queues: &'a [QueueName], due: Option<Timestamp>) -> Boxed<'a, Wake> {
