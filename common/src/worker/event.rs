@@ -22,6 +22,8 @@ pub(super) enum Event {
     Started(Vec<Reserved>, Result<Vec<bool>, StoreError>),
     /// What was held up because something had just started may start now.
     ProbationOver,
+    /// It is time to offer what cannot start here to others.
+    OfferDue,
     /// Since fewer slots worked than could, what waited was to be done.
     HelpOut,
     /// Others had their choice of what was given back.

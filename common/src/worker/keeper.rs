@@ -99,6 +99,8 @@ pub(super) struct Keeper {
     /// Nothing is fetched for a moment, so that others may have what was given back.
     abstains: bool,
     last_offer: Option<Stopwatch>,
+    /// What cannot start here yet is offered to others in a moment.
+    is_offering: bool,
     until: Until,
     question: Question,
     /// Since when the worker is to stop, or to stop at once.
@@ -156,6 +158,7 @@ impl Keeper {
             is_watching: false,
             abstains: false,
             last_offer: None,
+            is_offering: false,
             until,
             question: Question::Open,
             stopping: None,
@@ -203,6 +206,7 @@ impl Keeper {
             Event::Finished(answers) => self.finished(answers),
             Event::Started(reserved, answer) => self.started(reserved, answer),
             Event::ProbationOver => self.is_on_probation = false,
+            Event::OfferDue => self.offer_due(),
             Event::HelpOut => {
                 self.is_watching = false;
                 self.pool.help_out();

@@ -171,9 +171,14 @@ impl Pool {
         self.lock().is_put_off = false;
     }
 
-    /// Gives back what cannot start here before something else has ended. Returns how many.
+    /// Gives back what cannot start here yet. Returns how many.
     pub(super) fn offer(&self) -> usize {
-        self.lock().give_back_if(|state, job| state.quarantine.verdict(job.kind()) == Verdict::Elsewhere)
+        self.lock().give_back_if(|state, job| job.marked && state.quarantine.verdict(job.kind()) != Verdict::Start)
+    }
+
+    /// Whether something waits that cannot start here yet.
+    pub(super) fn is_held_up(&self) -> bool {
+        self.lock().held_up() > 0
     }
 
     /// Gives back what is held up beyond what a worker keeps. Returns how many.

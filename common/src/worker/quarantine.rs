@@ -1,8 +1,8 @@
 //! What workers died with is kept apart, so that one is not blamed for another.
 //!
 //! A marked message may have killed a worker; so its start is recorded before it runs, and its worker's next death counts against
-//! it, and against all the other marked ones that run there (`stores/blame.rs`). Most of these are innocent, and two rules see to it
-//! that they stay below any limit:
+//! it, and against the other marked ones that started at the same time; what started earlier is passed over once
+//! (`stores/blame.rs`). Most of these are innocent, and two rules see to it that they stay below any limit:
 //!
 //! | to start \ running here | plain | marked | suspect |
 //! | --- | --- | --- | --- |
@@ -10,12 +10,14 @@
 //! | marked | yes | yes | once that one has run for [`PROBATION`] |
 //! | suspect (two deaths and more) | yes | once those have run for [`PROBATION`] | no: another worker may take it |
 //!
-//! An innocent message gathers two deaths at most from marked ones beside it; then it is suspect, and no suspect runs beside it.
-//! What kills does so at once, mostly; so after its probation a suspect that takes an hour holds up no marked neighbour for an
-//! hour. A suspect costs its own slot: what is plain passes by, and fetching goes on.
+//! An innocent message gathers two deaths at most from marked ones that start with it; then it is suspect, and nothing that workers
+//! died with starts together with it any more. What kills does so within the probation, mostly; and one that takes an hour holds up
+//! nobody for an hour. A suspect costs its own slot: what is plain passes by, and so does what is marked and may start; and fetching
+//! goes on.
 //!
-//! A suspect that cannot start because another one runs here is offered to the other workers with every beat: it goes back to the
-//! head of its queue, and this worker fetches nothing for [`OFFER`]. If nobody wants it, it comes back.
+//! What cannot start here yet is offered to the other workers every [`OFFER_EVERY`]: it goes back to the head of its queue, and this
+//! worker fetches nothing for [`OFFER`]. If nobody wants it, it comes back. While there is a backlog nobody has a slot to spare, and
+//! it is offered with every beat only.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -26,6 +28,9 @@ use crate::store::SUSPECT_AFTER;
 
 /// For so long after its start nothing else that workers died with starts beside a suspect, nor a suspect beside such a one.
 pub(super) const PROBATION: Duration = Duration::from_secs(1);
+
+/// How often others are offered what cannot start here.
+pub(super) const OFFER_EVERY: Duration = Duration::from_millis(250);
 
 /// How long others have the first choice of what goes back.
 pub(super) const OFFER: Duration = Duration::from_millis(50);

@@ -1,6 +1,7 @@
 //! What needs a hand on the store beside a worker: deaths, a worker that sleeps through its own, or fetches what it lost, and starts
 //! that cannot be recorded.
 
+mod apart;
 mod back;
 mod late;
 mod lines;
@@ -211,7 +212,7 @@ impl Stage {
         (stopper, tokio::spawn(async move { worker.run().await.unwrap() }))
     }
 
-    async fn settle(&self, what: &str, settled: impl Fn(Counts) -> bool) {
+    async fn settle(&self, what: &str, mut settled: impl FnMut(Counts) -> bool) {
         let watch = Stopwatch::start();
         loop {
             let counts = at_once(self.scene.store.counts(&QueueName::default())).unwrap();

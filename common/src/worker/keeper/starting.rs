@@ -11,7 +11,8 @@ use crate::store::{BEAT_INTERVAL, Claim};
 use crate::worker::event::Event;
 use crate::worker::pool::Reserved;
 use crate::worker::prefetch::SOON;
-use crate::worker::quarantine::{Kind, OFFER};
+use crate::worker::quarantine::{Kind, OFFER, OFFER_EVERY};
+use crate::worker::stop::Stage;
 
 impl Keeper {
     /// Records the starts of what has a slot; what was held up before may have one now.
@@ -26,6 +27,7 @@ impl Keeper {
                 self.record(reserved);
             }
         }
+        self.offer_soon();
         if let Some(left) = self.pool.held_up_for().filter(|_| !self.is_on_probation) {
             self.is_on_probation = true;
             self.tell_after(left, Event::ProbationOver);
@@ -66,12 +68,27 @@ impl Keeper {
         }
     }
 
-    /// Lets other workers have what cannot start here, and gives them a moment.
+    /// Lets other workers have what cannot start here yet, and gives them a moment.
     pub(super) fn offer(&mut self) {
-        let is_time = self.last_offer.is_none_or(|last| last.elapsed() >= BEAT_INTERVAL / 2);
+        let is_time = self.last_offer.is_none_or(|last| last.elapsed() >= OFFER_EVERY);
         if is_time && self.pool.offer() > 0 {
             self.last_offer = Some(Stopwatch::start());
             self.abstain(OFFER);
+        }
+    }
+
+    /// Offers it between two beats as well, unless the other workers have enough to do.
+    fn offer_soon(&mut self) {
+        if self.drained && !self.is_offering && self.pool.is_held_up() {
+            self.is_offering = true;
+            self.tell_after(OFFER_EVERY, Event::OfferDue);
+        }
+    }
+
+    pub(super) fn offer_due(&mut self) {
+        self.is_offering = false;
+        if self.stage == Stage::Running && self.drained {
+            self.offer();
         }
     }
 

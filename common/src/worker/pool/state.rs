@@ -133,23 +133,19 @@ impl State {
         self.waiting.remove_entry(&turn)
     }
 
-    /// The first that may start. What has to wait for a while holds up all that is marked and comes later, or its turn would never
-    /// come.
+    /// The first that may start.
     fn next_turn(&mut self) -> Option<Turn> {
-        let mut passes = !self.is_put_off;
         for (turn, job) in &self.waiting {
             if !job.marked {
                 return Some(*turn);
             }
-            if passes {
-                match self.quarantine.verdict(job.kind()) {
-                    Verdict::Start => return Some(*turn),
-                    Verdict::Later(left) => {
-                        self.held_up_for = Some(left);
-                        passes = false;
-                    }
-                    Verdict::Elsewhere => {}
-                }
+            if self.is_put_off {
+                continue;
+            }
+            match self.quarantine.verdict(job.kind()) {
+                Verdict::Start => return Some(*turn),
+                Verdict::Later(left) => self.held_up_for = Some(self.held_up_for.map_or(left, |other| other.min(left))),
+                Verdict::Elsewhere => {}
             }
         }
         None

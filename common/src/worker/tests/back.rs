@@ -29,7 +29,7 @@ async fn what_comes_when_the_rest_goes_back_lies_behind_it() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_went_back_before_what_arrived_earlier_lies_behind_it() {
     let stage = Stage::new();
-    let (pool, _events) = stage.pool();
+    let (pool, _events) = stage.pool(1);
     let claims = ["a", "b", "c", "d"].map(|id| Claim { queue: QueueName::default(), id: id.into() });
     pool.deliver(claims.iter().map(|claim| job(claim, WAITING)));
     pool.cancel(&claims[2..3]);

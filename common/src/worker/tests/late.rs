@@ -34,14 +34,14 @@ async fn the_late_end_of_what_was_lost_counts_for_nothing() {
 }
 
 impl Stage {
-    /// A pool of one slot, and what it tells home.
-    pub(super) fn pool(&self) -> (Arc<Pool>, UnboundedReceiver<Event>) {
+    /// A pool, and what it tells home.
+    pub(super) fn pool(&self, threads: usize) -> (Arc<Pool>, UnboundedReceiver<Event>) {
         let mut lendings = Lendings::default();
         lendings.add(self.scene.clone()).unwrap();
         let registry = Arc::new(Registry::new(&[&ACTOR], &[]).unwrap());
         let (broker, lendings) = (self.broker.clone(), Arc::new(lendings));
         let runner = Runner { broker, registry, lendings, show_arguments: false, warnings: Warnings::default() };
-        Pool::new(1, None, Arc::new(runner), Some(Handle::current()))
+        Pool::new(threads, None, Arc::new(runner), Some(Handle::current()))
     }
 }
 
@@ -60,7 +60,7 @@ pub(super) fn job(claim: &Claim, number: i64) -> Job {
 
 async fn a_late_end_counts_for_nothing(take_away: impl FnOnce(&Pool, &Claim)) {
     let stage = Stage::new();
-    let (pool, _events) = stage.pool();
+    let (pool, _events) = stage.pool(1);
     let claim = Claim { queue: QueueName::default(), id: "id".into() };
     pool.deliver([job(&claim, WAITING)]);
     let wanted = pool.wanted(0);
