@@ -249,6 +249,7 @@ macro_rules! conformance_suite {
             a_worker_taken_for_dead_learns_what_it_lost_and_goes_on
             what_a_dead_worker_held_is_marked_and_not_counted
             a_death_counts_where_the_start_was_recorded
+            what_started_long_before_the_last_one_is_passed_over_once
             what_is_put_off_without_a_run_keeps_what_is_known_of_deaths
             a_store_ends_no_message_because_of_deaths
             what_waited_when_its_worker_died_is_spared_once

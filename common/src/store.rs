@@ -21,9 +21,10 @@
 //!
 //! Nobody can ask a dead worker what killed it, so only what *ran* when it died is blamed. Of a message that may have been
 //! running, the store notes just that ([`Delivery::marked`]). Whoever runs a marked message says so first ([`Store::start`]), and only
-//! a start that was recorded makes a death count ([`Delivery::crashes`]). A store never ends a message because of deaths: it
-//! tells the count, and the worker that fetches the message knows the limit ([`MAX_CRASHES`], unless the actor or the worker
-//! says otherwise).
+//! a start that was recorded makes a death count ([`Delivery::crashes`]). What kills does so soon after its start, mostly: a message
+//! that had run for a while when its worker recorded another start is passed over, once. A store never ends a message because of
+//! deaths: it tells the count, and the worker that fetches the message knows the limit ([`MAX_CRASHES`], unless the actor or the
+//! worker says otherwise).
 //!
 //! What every store promises stands beside each method, and is checked by `common::conformance` (feature
 //! `conformance`), which somebody with a store of his own can run as well.
@@ -63,8 +64,8 @@ pub const DEAD_AFTER: u32 = 3;
 /// How long a worker of Python may be silent: it shows signs of life only with its commands.
 pub const PYTHON_DEAD_AFTER: Duration = Duration::from_secs(60);
 
-/// How many deaths of its workers make a message suspect: a worker runs no other such message and no marked one beside it, so
-/// that none of them is blamed for another one.
+/// How many deaths of its workers make a message suspect: a worker runs no other such message beside it, and starts no marked one
+/// together with it, so that none of them is blamed for another one.
 pub const SUSPECT_AFTER: u32 = 2;
 
 /// After how many deaths of its workers a message is not run again, where neither its actor nor its worker says otherwise.

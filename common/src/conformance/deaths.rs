@@ -57,6 +57,46 @@ pub async fn a_death_counts_where_the_start_was_recorded(fixture: &Fixture) {
     assert_eq!(known(&heir.fetch_one().await), (false, 0), "a new attempt is a new message");
 }
 
+/// What kills does so soon after its start, mostly; but what kills late must not go on for ever beside others that come and go.
+pub async fn what_started_long_before_the_last_one_is_passed_over_once(fixture: &Fixture) {
+    let (heir, second) = (fixture.other_worker().await, Duration::from_secs(1));
+    fixture.enqueue(&[1, 2, 3, 4].map(|number| fixture.message(number))).await;
+    heir.beat(&[]).await;
+    let mut deaths = Vec::new();
+    for is_put_off in [true, false, false] {
+        let victim = fixture.worker().await;
+        let held = victim.fetch(9).await;
+        let starts = async |number| {
+            let one = held.iter().find(|one| numbers(std::slice::from_ref(*one)) == [number]).expect("it is held");
+            assert!(victim.start(&one.claim).await);
+        };
+        starts(1).await;
+        fixture.clock.advance(second);
+        starts(2).await;
+        starts(3).await;
+        assert_eq!(fixture.look_until_dead(&heir).await, 4);
+        let held = heir.fetch(9).await;
+        let by_number = |number| held.iter().find(|one| numbers(std::slice::from_ref(*one)) == [number]).map(known);
+        deaths.push([1, 2, 3, 4].map(|number| by_number(number).expect("it came back")));
+        for one in &held {
+            // Once it is put off, what is known goes with it.
+            let later = || Place::Later(fixture.clock.now() + second, message(one).clone());
+            let place = if is_put_off { later() } else { Place::Head };
+            assert_eq!(heir.finish(&one.claim, place).await, Answer::Finished);
+        }
+        fixture.clock.advance(second);
+        heir.beat(&[]).await;
+    }
+    assert_eq!(
+        deaths,
+        [
+            [(true, 0), (true, 1), (true, 1), (true, 0)],
+            [(true, 1), (true, 2), (true, 2), (true, 0)],
+            [(true, 1), (true, 3), (true, 3), (true, 0)],
+        ]
+    );
+}
+
 /// A worker that does not know its actor, say, must not make it immortal.
 pub async fn what_is_put_off_without_a_run_keeps_what_is_known_of_deaths(fixture: &Fixture) {
     let (heir, second) = (fixture.other_worker().await, Duration::from_secs(1));

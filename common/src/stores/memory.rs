@@ -184,8 +184,8 @@ impl Store for MemoryStore {
     }
 
     fn start<'a>(&'a self, lease: &'a Lease, claims: &'a [Claim]) -> Boxed<'a, Result<Vec<bool>, StoreError>> {
-        let mut world = self.world();
-        ready(Ok(claims.iter().map(|claim| world.start(&lease.worker, claim)).collect()))
+        let (now, mut world) = (self.clock.now(), self.world());
+        ready(Ok(claims.iter().map(|claim| world.start(&lease.worker, claim, now)).collect()))
     }
 
     fn beat<'a>(

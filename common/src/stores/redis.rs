@@ -11,7 +11,7 @@
 //! | `:__heartbeats__` | sorted set | worker → its last sign of life |
 //! | `:q@held` | sorted set | *ours:* ready messages with a priority |
 //! | `:q@due` | sorted set | *ours:* delayed messages by their time |
-//! | `:q@crashes` | hash | *ours:* id → how many workers died while they ran it, and, behind a space, the worker that has recorded that it runs it; empty for what was spared once (`stores/blame.rs`); for a while |
+//! | `:q@crashes` | hash | *ours:* id → how many workers died while they ran it, `~` where the last death was not counted, and, behind spaces, the worker that has recorded that it runs it, and when; empty for what was spared once (`stores/blame.rs`); for a while |
 //! | `:q@cancelled` | hash | *ours:* id → why a message was cancelled that somebody holds; for a while |
 //! | `:q.XQ@why` | hash | *ours:* why a dead letter died |
 //! | an MD5 sum, by itself | list of one | a stored result, for a while |
@@ -19,6 +19,7 @@
 //! | `:@beats` | sorted set | *ours:* Rust workers alone → their last signs of life |
 //! | `:@rust` | hash | *ours:* Rust workers, and all queues of each |
 //! | `:@waiting.W` | string | *ours:* the last beat of worker W that had something to wait, and ids by queue of what had not started then; for a minute |
+//! | `:@started.W` | string | *ours:* when worker W last recorded a start; for an hour |
 //! | `:@paused` | set | *ours:* queues that nothing is fetched from; Python's workers know of no pause |
 //!
 //! What lies in `@held` and `@due` is claimed by a virtual worker of each queue, the *fleet*, whose heartbeat every Rust

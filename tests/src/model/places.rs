@@ -78,6 +78,8 @@ pub struct Worker {
     pub beat: Timestamp,
     /// What had not started then.
     waiting: Vec<Claim>,
+    /// When it recorded a start for the last time.
+    last_start: Option<Timestamp>,
     /// What its beats have seen of the others.
     looks: hands::Looks,
     /// The names of its claims that it does not know of, and since when.
@@ -99,6 +101,8 @@ pub enum Move {
     Spared,
     /// One of these had started, as was recorded: that death counts.
     Counted,
+    /// One of these had started long before the last one that was recorded, and is passed over once.
+    PassedOver,
     /// One of which something is known was put off unrun, and that stays known.
     Kept,
     /// A message came back that its worker did not know of.
@@ -131,6 +135,7 @@ impl Move {
         Self::Marked,
         Self::Spared,
         Self::Counted,
+        Self::PassedOver,
         Self::Kept,
         Self::Forgotten,
         Self::Stopped,
@@ -304,7 +309,7 @@ impl Places {
             for _ in 0..want.count {
                 let Some(first) = self.first(&want.queue) else { break };
                 self.items[first].place = Place::Claimed { by: worker };
-                self.items[first].started = false;
+                self.items[first].started = None;
             }
         }
     }
@@ -331,7 +336,7 @@ impl Places {
         };
         item.name = told.map(|told| told.claim.id.clone());
         item.place = Place::Claimed { by: worker };
-        item.started = false;
+        item.started = None;
         if let Some(told) = told {
             // Whatever it was once, the answer that brings it may be under way.
             self.workers[worker].surplus.remove(&(queue, told.claim.id.clone()));

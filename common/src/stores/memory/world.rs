@@ -16,7 +16,7 @@ use crate::store::{
     Answer, BEAT_INTERVAL, Body, Claim, Delivery, Effect, Ending, Lease, PRIORITIES, Place, Undecodable, Want,
     WorkerId, fresh_name,
 };
-use crate::stores::blame::Note;
+use crate::stores::blame::{Note, Run};
 use crate::stores::looks::Peer;
 use crate::stores::shares::Room;
 
@@ -37,6 +37,8 @@ struct Worker {
     beat: Timestamp,
     /// What had not started then.
     waiting: HashSet<Claim>,
+    /// When it recorded a start for the last time.
+    last_start: Option<Timestamp>,
 }
 
 /// Where a message lies that nobody has claimed.
@@ -58,7 +60,7 @@ struct Queue {
     spots: HashMap<Arc<str>, Spot>,
     claimed: HashMap<Arc<str>, WorkerId>,
     /// Of what is claimed, what has started, as far as that was recorded.
-    started: HashSet<Arc<str>>,
+    started: HashMap<Arc<str>, Timestamp>,
     dead: Letters,
     /// What is known of the deaths of workers.
     notes: HashMap<Arc<str>, Note>,
@@ -123,7 +125,8 @@ fn priority(message: &Message) -> i32 {
 impl World {
     pub(super) fn register(&mut self, lease: &Lease, waiting: &[Claim], now: Timestamp) {
         let waiting = waiting.iter().cloned().collect();
-        let worker = Worker { queues: lease.queues.clone(), beat: now, waiting };
+        let last_start = self.workers.get(&lease.worker).and_then(|worker| worker.last_start);
+        let worker = Worker { queues: lease.queues.clone(), beat: now, waiting, last_start };
         self.workers.insert(lease.worker.clone(), worker);
     }
 
@@ -178,15 +181,18 @@ impl World {
     }
 
     /// Records that a worker is about to run what it holds; answers whether it does.
-    pub(super) fn start(&mut self, worker: &WorkerId, claim: &Claim) -> bool {
+    pub(super) fn start(&mut self, worker: &WorkerId, claim: &Claim, now: Timestamp) -> bool {
         let Some(queue) = self.queues.get_mut(&claim.queue) else {
             return false;
         };
         let is_held = queue.claimed.get(&claim.id) == Some(worker);
         if is_held {
-            queue.started.insert(claim.id.clone());
+            queue.started.insert(claim.id.clone(), now);
             let note = queue.notes.entry(claim.id.clone()).or_default();
             *note = note.after_start();
+            if let Some(worker) = self.workers.get_mut(worker) {
+                worker.last_start = Some(now);
+            }
         }
         is_held
     }
@@ -292,7 +298,7 @@ impl World {
                 queue.claimed.iter().filter(|(_, holder)| **holder == dead).map(|(id, _)| id.clone()).collect();
             for id in ids {
                 queue.claimed.remove(&id);
-                let was_started = queue.started.remove(&id);
+                let started = queue.started.remove(&id);
                 if let Some(reason) = queue.cancelled.remove(&id) {
                     queue.notes.remove(&id);
                     if let Some(bytes) = queue.bodies.remove(&id) {
@@ -302,7 +308,7 @@ impl World {
                 }
                 let had_waited = worker.waiting.contains(&Claim { queue: name.clone(), id: id.clone() });
                 let note = queue.notes.entry(id.clone()).or_default();
-                *note = note.after_death(was_started, had_waited);
+                *note = note.after_death(Run::of(started, worker.last_start, had_waited));
                 queue.push_head(id);
                 moved += 1;
             }

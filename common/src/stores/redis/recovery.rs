@@ -10,6 +10,7 @@ use super::refusal::from_script;
 use super::upkeep::MAX_ROUNDS;
 use crate::error::StoreError;
 use crate::store::{BEAT_INTERVAL, Lease};
+use crate::stores::blame;
 use crate::stores::looks::{Fate, Peer};
 
 /// How long it is remembered that workers died with a message: seven days.
@@ -131,7 +132,11 @@ impl RedisStore {
         refused: &mut BTreeMap<String, StoreError>,
     ) -> Result<(usize, usize), StoreError> {
         let mut call = self.script(&self.scripts.recover);
-        call.text(kind).count(REMEMBER_CRASHES_SECONDS).duration(BEAT_INTERVAL).count(names.len());
+        call.text(kind)
+            .count(REMEMBER_CRASHES_SECONDS)
+            .duration(BEAT_INTERVAL)
+            .duration(blame::TOGETHER)
+            .count(names.len());
         for name in names {
             call.text(name);
         }

@@ -14,7 +14,8 @@ use crate::stores::blame::Note;
 macro_rules! select_held {
     ($rest:literal) => {
         concat!(
-            "SELECT messages.seq, messages.queue, messages.id, priority, due, worker, mark, crashes, started, cancelled",
+            "SELECT messages.seq, messages.queue, messages.id, priority, due, worker, mark, crashes, started, started_at, \
+             cancelled",
             $rest
         )
     };
@@ -191,6 +192,7 @@ impl<'a> Space<'a> {
             Note::Nothing => 0,
             Note::Spared => 1,
             Note::Marked(_) => 2,
+            Note::PassedOver(_) => 3,
         };
         let mut write = self.connection.prepare_cached("UPDATE messages SET mark = ?, crashes = ? WHERE seq = ?")?;
         write.execute(params![mark, note.crashes(), seq])?;
@@ -236,7 +238,8 @@ pub(super) fn note(mark: i32, crashes: u32) -> Note {
     match mark {
         0 => Note::Nothing,
         1 => Note::Spared,
-        _ => Note::Marked(crashes),
+        2 => Note::Marked(crashes),
+        _ => Note::PassedOver(crashes),
     }
 }
 
@@ -252,6 +255,8 @@ pub(super) struct Held {
     pub(super) note: Note,
     /// The worker that has recorded its start.
     pub(super) started: Option<i64>,
+    /// And when.
+    pub(super) started_at: Option<i64>,
     pub(super) cancelled: Option<String>,
 }
 
@@ -266,6 +271,7 @@ impl Held {
             worker: row.get("worker")?,
             note: note(row.get("mark")?, row.get("crashes")?),
             started: row.get("started")?,
+            started_at: row.get("started_at")?,
             cancelled: row.get("cancelled")?,
         })
     }

@@ -19,7 +19,7 @@
 use rusqlite::Connection;
 
 /// The version of these tables.
-pub(super) const VERSION: i32 = 2;
+pub(super) const VERSION: i32 = 3;
 
 const FIRST: &str = "
 CREATE TABLE queues (
@@ -87,6 +87,13 @@ ALTER TABLE workers ADD COLUMN waiting TEXT;
 UPDATE messages SET mark = 2 WHERE crashes > 0;
 ";
 
+/// Which of the starts of a dead worker count: when each was recorded, and the last one. A `mark` of 3 says that the last death was
+/// not counted.
+const THIRD: &str = "
+ALTER TABLE messages ADD COLUMN started_at INTEGER;
+ALTER TABLE workers ADD COLUMN last_start INTEGER;
+";
+
 /// Brings the tables of a version, 0 for none, to [`VERSION`]; inside of the caller's transaction.
 pub(super) fn migrate(connection: &Connection, from: i32) -> rusqlite::Result<()> {
     if from < 1 {
@@ -94,6 +101,9 @@ pub(super) fn migrate(connection: &Connection, from: i32) -> rusqlite::Result<()
     }
     if from < 2 {
         connection.execute_batch(SECOND)?;
+    }
+    if from < 3 {
+        connection.execute_batch(THIRD)?;
     }
     Ok(())
 }

@@ -16,6 +16,7 @@ use crate::error::StoreError;
 use crate::queue_name::QueueName;
 use crate::store::{BEAT_INTERVAL, Beat, Claim, DEAD_LETTER_TTL, Lease, WorkerId};
 use crate::stores::back::give_back;
+use crate::stores::blame::Run;
 use crate::stores::looks::{Looks, Peer};
 use crate::stores::seldom::is_time;
 use crate::stores::surplus::{Surplus, compare};
@@ -287,9 +288,9 @@ fn claims(connection: &Connection, namespace: &str, worker: &str) -> rusqlite::R
 /// Some of what a dead worker held, and whether there is more; once nothing is left, the worker is taken off.
 fn recover(connection: &Connection, namespace: &str, dead: &Peer, now: Timestamp) -> Result<(usize, bool), Trouble> {
     let Some(worker) = worker_number(connection, namespace, &dead.id)? else { return Ok((0, false)) };
-    let (beat, waiting): (i64, Option<String>) =
-        connection.query_row("SELECT beat, waiting FROM workers WHERE id = ?", [worker], |row| {
-            Ok((row.get(0)?, row.get(1)?))
+    let (beat, waiting, last_start): (i64, Option<String>, Option<i64>) =
+        connection.query_row("SELECT beat, waiting, last_start FROM workers WHERE id = ?", [worker], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
         })?;
     if beat.to_string() != dead.score {
         return Ok((0, false));
@@ -309,7 +310,9 @@ fn recover(connection: &Connection, namespace: &str, dead: &Peer, now: Timestamp
             space.bury_unread(message, reason, now)?;
             continue;
         }
-        let note = message.note.after_death(message.started == Some(worker), waiting.contains(&message.seq));
+        let started = message.started_at.filter(|_| message.started == Some(worker)).map(Timestamp::from_millis);
+        let run = Run::of(started, last_start.map(Timestamp::from_millis), waiting.contains(&message.seq));
+        let note = message.note.after_death(run);
         if note != message.note {
             space.note(message.seq, note)?;
         }

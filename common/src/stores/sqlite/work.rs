@@ -104,20 +104,25 @@ impl SqliteStore {
     /// What was recorded before stays so: a claim starts once.
     pub(super) async fn record_starts(&self, lease: &Lease, claims: &[Claim]) -> Result<Vec<bool>, StoreError> {
         let (namespace, lease, claims) = (self.namespace.clone(), lease.clone(), claims.to_vec());
+        let now = self.clock.now().as_millis();
         self.write_rows(claims.len(), move |connection| {
             let space = Space::new(connection, &namespace);
             let Some(worker) = worker_number(connection, &namespace, lease.worker.as_str())? else {
                 return Ok(vec![false; claims.len()]);
             };
             let mut start = connection.prepare_cached(
-                "UPDATE messages SET started = ?1, mark = 2 WHERE seq = ?2 AND id = ?3 AND queue = ?4 AND worker = ?1",
+                "UPDATE messages SET started = ?1, started_at = ?5, mark = max(mark, 2)
+                 WHERE seq = ?2 AND id = ?3 AND queue = ?4 AND worker = ?1",
             )?;
             let mut held = Vec::with_capacity(claims.len());
             for Claim { queue, id } in &claims {
                 held.push(match (space.find_queue(queue)?, parts(id)) {
-                    (Some(queue), Some((id, seq))) => start.execute(params![worker, seq, id, queue])? == 1,
+                    (Some(queue), Some((id, seq))) => start.execute(params![worker, seq, id, queue, now])? == 1,
                     _ => false,
                 });
+            }
+            if held.contains(&true) {
+                connection.execute("UPDATE workers SET last_start = ? WHERE id = ?", [now, worker])?;
             }
             Ok(held)
         })

@@ -33,6 +33,7 @@ impl Places {
             is_registered: true,
             beat: self.now,
             waiting: Vec::new(),
+            last_start: None,
             looks: Looks::default(),
             surplus: BTreeMap::new(),
             expired: None,
@@ -58,8 +59,11 @@ impl Places {
                 && item.place == Place::Claimed { by: worker }
         };
         if let Some(item) = self.items.iter_mut().find(is_it) {
-            item.started = true;
-            item.note = Note::Marked(item.note.crashes());
+            item.started = Some(self.now);
+            if !item.note.is_marked() {
+                item.note = Note::Marked(0);
+            }
+            self.workers[worker].last_start = Some(self.now);
         }
         Ok(())
     }
@@ -194,7 +198,7 @@ impl Places {
             let item = &mut self.items[at];
             let is_it = |claim: &Claim| claim.queue == item.queue && item.name.as_ref() == Some(&claim.id);
             let had_waited = self.workers[dead].waiting.iter().any(is_it);
-            let what = item.survives(had_waited);
+            let what = item.survives(had_waited, self.workers[dead].last_start);
             let is_back = self.return_to_head(at, rank);
             if is_back {
                 self.happened(what, 1);
@@ -226,7 +230,7 @@ impl Places {
                 continue;
             }
             // Python records no starts, and says nothing of what waits.
-            let what = self.items[at].survives(false);
+            let what = self.items[at].survives(false, None);
             self.happened(what, 1);
             self.items[at].place = Place::Ready { band: 0, rank };
             moved += 1;

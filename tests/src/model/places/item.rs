@@ -2,7 +2,7 @@
 
 use super::Move;
 use common::{clock::Timestamp, message::Message, queue_name::QueueName, store::Body};
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 /// A message that has not ended.
 #[derive(Clone, Debug)]
@@ -17,8 +17,8 @@ pub struct Item {
     pub name: Option<Arc<str>>,
     /// What is known of the deaths of its workers.
     pub note: Note,
-    /// Whether the worker that holds it has recorded its start.
-    pub started: bool,
+    /// When the worker that holds it has recorded its start.
+    pub started: Option<Timestamp>,
     /// The reason of who cancelled it while somebody held it.
     pub cancelled: Option<String>,
     /// Where it is.
@@ -35,42 +35,53 @@ pub enum Note {
     Spared,
     /// One died that may have been running it, and so many that certainly were.
     Marked(u32),
+    /// The same, and the last death was not counted.
+    PassedOver(u32),
 }
+
+/// Who had started so much earlier than the last one of its worker is passed over once.
+const TOGETHER: Duration = Duration::from_millis(500);
 
 impl Note {
     /// How many count.
     #[must_use]
     pub fn crashes(self) -> u32 {
-        if let Self::Marked(crashes) = self { crashes } else { 0 }
+        if let Self::Marked(crashes) | Self::PassedOver(crashes) = self { crashes } else { 0 }
     }
 
     /// Whether its next start is to be recorded.
     #[must_use]
     pub fn is_marked(self) -> bool {
-        matches!(self, Self::Marked(_))
+        matches!(self, Self::Marked(_) | Self::PassedOver(_))
     }
 }
 
 impl Item {
     /// New, without any history.
     pub(super) fn new(queue: QueueName, message: Message, name: Option<Arc<str>>, place: Place) -> Self {
-        Self { queue, message, raw: None, name, note: Note::None, started: false, cancelled: None, place }
+        Self { queue, message, raw: None, name, note: Note::None, started: None, cancelled: None, place }
     }
 
-    /// A worker died that held it. Answers what that made of it.
-    pub(super) fn survives(&mut self, had_waited: bool) -> Move {
+    /// A worker died that held it, and had recorded some start for the last time then. Answers what that made of it.
+    pub(super) fn survives(&mut self, had_waited: bool, last_start: Option<Timestamp>) -> Move {
+        let was_overtaken =
+            self.started.is_some_and(|started| last_start.is_some_and(|last| last > started + TOGETHER));
         let what = match self.note {
-            _ if self.started => Move::Counted,
+            Note::PassedOver(_) if self.started.is_some() => Move::Counted,
+            _ if was_overtaken => Move::PassedOver,
+            _ if self.started.is_some() => Move::Counted,
             Note::None if had_waited => Move::Spared,
             _ => Move::Marked,
         };
-        match (what, self.note) {
-            (Move::Counted, note) => self.note = Note::Marked(note.crashes() + 1),
-            (Move::Spared, _) => self.note = Note::Spared,
-            (_, Note::Marked(_)) => {}
-            _ => self.note = Note::Marked(0),
-        }
-        self.started = false;
+        let crashes = self.note.crashes();
+        self.note = match what {
+            Move::Counted => Note::Marked(crashes + 1),
+            Move::PassedOver => Note::PassedOver(crashes),
+            Move::Spared => Note::Spared,
+            _ if self.note.is_marked() => self.note,
+            _ => Note::Marked(0),
+        };
+        self.started = None;
         what
     }
 

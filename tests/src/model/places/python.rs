@@ -96,7 +96,7 @@ impl Places {
             }
             let due = if let Place::Held { due, .. } = item.place { Some(due) } else { None };
             item.place = Place::Taken { by: python, due };
-            item.started = false;
+            item.started = None;
         }
         match told.next() {
             None => Ok(()),

@@ -209,12 +209,12 @@ local function look_back(queue, delivered)
   local ids = {}
   for i = 1, #delivered, 2 do ids[#ids + 1] = delivered[i] end
   for i, note in ipairs(call('HMGET', crashes, unpack(ids))) do
-    local deaths, starter = deaths_in(note)
+    local deaths, noted, starter = deaths_in(note)
     if deaths then
       crashed[#crashed + 1] = before + i
       crashed[#crashed + 1] = deaths
       -- It started once, and was given back: this claim has not.
-      if starter == worker then call('HSET', crashes, ids[i], deaths) end
+      if starter == worker then call('HSET', crashes, ids[i], noted) end
     end
   end
 end

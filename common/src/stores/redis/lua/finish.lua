@@ -134,8 +134,9 @@ local function plan(ending, is_mine, found, writes, removals)
   end
   local note = kind == 'later' and found[key(queue .. '@crashes')][id]
   if note then
-    local deaths, own = deaths_in(note), ending.puts[1]
-    gather(writes, 'HSET', key(own.queue .. '@crashes'), own.id, own.id, deaths and tostring(deaths) or SPARED)
+    local _, noted = deaths_in(note)
+    local own = ending.puts[1]
+    gather(writes, 'HSET', key(own.queue .. '@crashes'), own.id, own.id, noted or SPARED)
   end
   if dead and not is_buried then bury(writes, queue, dead.id, dead.body, dead.reason) end
   if kind == 'head' then

@@ -8,5 +8,6 @@ if ARGV[3] == 'off' then
   call('ZREM', HEARTBEATS, ARGV[2])
   call('ZREM', BEATS, ARGV[2])
   call('HDEL', RUST, ARGV[2])
+  redis.pcall('UNLINK', last_start(ARGV[2]))
 end
 return score(now)

@@ -24,14 +24,19 @@ local function call(command, name, ...)
   return answer
 end
 
--- What is noted of a message in @crashes: how many workers died while they ran it, and, behind a space, the worker that has
--- recorded its start; or that it was spared. Answers deaths and worker, nothing where it is not marked.
+-- What is noted of a message in @crashes: how many workers died while they ran it, a ~ where the last death was not counted, and,
+-- behind spaces, the worker that has recorded its start, and when; or that it was spared. Answers the number, the number as it is
+-- noted, the worker, the time, and whether the last death was not counted; nothing where it is not marked.
 local SPARED = ''
 local function deaths_in(note)
   if not note then return nil end
-  local deaths, starter = note:match('^(%d+) ?(.*)$')
-  return tonumber(deaths), starter
+  local noted, starter, at = note:match('^(%d+~?) ?(%S*) ?(%d*)$')
+  if not noted then return nil end
+  return tonumber(noted:match('%d+')), noted, starter, tonumber(at), noted:sub(-1) == '~'
 end
+
+-- When a worker recorded a start for the last time; for an hour.
+local function last_start(worker) return key('@started.' .. worker) end
 
 -- Whether two bodies are one message: since it came due, one may have its eta under another name.
 local PAST_ETA = '"@eta":'

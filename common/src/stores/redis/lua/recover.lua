@@ -1,10 +1,11 @@
 -- Gives back what dead workers held: to the heads of their queues, or, if it was cancelled, to the dead letters. One call takes in
 -- as many of them as it has time for.
--- ARGV: now, 'rust' or 'python', seconds that deaths are remembered, the time between two beats, how many names of queues, the
---   names (for Python's, which do not tell theirs), then per dead one: id, the score that was seen
+-- ARGV: now, 'rust' or 'python', seconds that deaths are remembered, the time between two beats, within how long of the last start
+--   one counts, how many names of queues, the names (for Python's, which do not tell theirs), then per dead one: id, the score that
+--   was seen
 -- Answers: how many messages moved, how many of the dead are dealt with (from the front), the refusals (id, refusal)*. Nothing
 -- happens to one whose score has changed: it lives.
-local is_rust, remember, interval = ARGV[2] == 'rust', ARGV[3], tonumber(ARGV[4])
+local is_rust, remember, interval, together = ARGV[2] == 'rust', ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
 local lives = is_rust and BEATS or HEARTBEATS
 call('ZREM', HEARTBEATS, '')
 
@@ -33,11 +34,20 @@ local function waiting_in(queue)
   return is_waiting
 end
 
+-- Whether the dead one started another marked message some time after this.
+local last
+local function was_overtaken(at)
+  last = last or redis.pcall('GET', last_start(dead))
+  local time = type(last) == 'string' and tonumber(last)
+  return at and time and time - at > together
+end
+
 -- What one more death makes of a note: nothing where it stays as it is (stores/blame.rs).
 local function after_death(note, had_waited)
-  local deaths, starter = deaths_in(note)
-  if deaths then return starter == dead and tostring(deaths + 1) or nil end
-  return (not note and had_waited) and SPARED or '0'
+  local deaths, noted, starter, at, is_passed_over = deaths_in(note)
+  if not deaths then return (not note and had_waited) and SPARED or '0' end
+  if starter ~= dead then return nil end
+  return not is_passed_over and was_overtaken(at) and noted .. '~' or tostring(deaths + 1)
 end
 
 local function is_there(queue, id)
@@ -114,7 +124,7 @@ end
 -- Whether one is dealt with: nothing is left of it in these queues, or what is left is refused.
 local function settle(names)
   if call('ZSCORE', lives, dead) ~= score then return true end
-  reports = nil
+  reports, last = nil, nil
   names = names or registered()
   budget = budget - 1 - #names / EMPTY
   local is_refused = false
@@ -139,15 +149,16 @@ local function settle(names)
     call('ZREM', HEARTBEATS, dead)
     call('ZREM', BEATS, dead)
     call('HDEL', RUST, dead)
+    redis.pcall('UNLINK', last_start(dead))
   end
   return true
 end
 
-local first = 6 + tonumber(ARGV[5])
+local first = 7 + tonumber(ARGV[6])
 local names
 if not is_rust then
   names = {}
-  for at = 6, first - 1 do names[#names + 1] = ARGV[at] end
+  for at = 7, first - 1 do names[#names + 1] = ARGV[at] end
 end
 local settled = 0
 for at = first, #ARGV, 2 do

@@ -2,6 +2,7 @@
 -- ARGV: now, worker, how long that is remembered in seconds, then per queue: name, how many, id*
 -- Answers one number an id: 1 it is recorded, 0 the worker does not hold it.
 local worker, remember = ARGV[2], ARGV[3]
+local is_any, HOUR = false, 3600
 
 local function start(queue, from, to, answers)
   local crashes = key(queue .. '@crashes')
@@ -13,9 +14,10 @@ local function start(queue, from, to, answers)
     local id, note = ARGV[from + i - 1], notes[i]
     local is_held = is == 1 and call('HEXISTS', bodies(queue), id) == 1
     if is_held then
-      local deaths = deaths_in(note) or 0
+      local _, noted = deaths_in(note)
       if note then undo('HSET', crashes, id, note) else undo('HDEL', crashes, id) end
-      call('HSET', crashes, id, deaths .. ' ' .. worker)
+      call('HSET', crashes, id, (noted or '0') .. ' ' .. worker .. ' ' .. score(now))
+      is_any = true
     end
     answers[#answers + 1] = is_held and 1 or 0
   end
@@ -29,6 +31,7 @@ local function start_all()
     start(ARGV[at], at + 2, at + 1 + count, answers)
     at = at + 2 + count
   end
+  if is_any then call('SET', last_start(worker), score(now), 'EX', HOUR) end
   return answers
 end
 
