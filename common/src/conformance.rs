@@ -261,6 +261,7 @@ macro_rules! conformance_suite {
             dead_letters_expire
             a_beat_tells_that_something_is_ready
             a_worker_that_left_is_gone
+            a_beat_that_comes_after_its_worker_left_does_not_register_it
             a_worker_that_leaves_with_claims_is_found_dead
             waiting_ends_at_once_when_something_is_ready
             waiting_ends_when_a_message_comes

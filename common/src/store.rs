@@ -177,7 +177,8 @@ pub trait Store: Send + Sync + fmt::Debug {
     ///
     /// # Errors
     ///
-    /// What the store says; the worker goes on beating.
+    /// What the store says; the worker goes on beating. Of one that has left through this store, or never joined through it, no
+    /// beat is run: it would register it again.
     fn beat<'a>(
         &'a self,
         lease: &'a Lease,
@@ -186,12 +187,13 @@ pub trait Store: Send + Sync + fmt::Debug {
     ) -> Boxed<'a, Result<Beat, StoreError>>;
 
     /// Takes a worker off that holds nothing any more. One that still holds something stays registered, and is found dead.
+    /// Its beat that is under way ends first.
     ///
     /// On a store that others share with this library, the last worker of a queue leaves what waits there where those others
     /// find it at once, whatever they know of delays and priorities. That may take a moment for many messages.
     ///
     /// # Errors
     ///
-    /// What the store says; the worker is found dead then, and holds nothing.
+    /// What the store says, or what it said to the beat that was under way; the worker is found dead then, and holds nothing.
     fn leave<'a>(&'a self, lease: &'a Lease) -> Boxed<'a, Result<(), StoreError>>;
 }

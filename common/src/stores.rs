@@ -2,6 +2,7 @@
 
 mod back;
 mod blame;
+mod joined;
 mod looks;
 pub mod memory;
 pub mod redis;

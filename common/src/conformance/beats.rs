@@ -114,6 +114,17 @@ pub async fn a_worker_that_left_is_gone(fixture: &Fixture) {
     assert_eq!(worker.try_fetch(1).await, Err(StoreError::Stranger));
 }
 
+/// However long it has waited for the one before it.
+pub async fn a_beat_that_comes_after_its_worker_left_does_not_register_it(fixture: &Fixture) {
+    let worker = fixture.worker().await;
+    let beat = || worker.store.beat(&worker.lease, &[], &[]);
+    let (last, left, late) = tokio::join!(biased; beat(), worker.store.leave(&worker.lease), beat());
+    last.expect("beat");
+    left.expect("leave");
+    late.expect_err("it has left");
+    assert_eq!(worker.try_fetch(1).await, Err(StoreError::Stranger));
+}
+
 /// Leaving is no way to lose a message.
 pub async fn a_worker_that_leaves_with_claims_is_found_dead(fixture: &Fixture) {
     fixture.enqueue(&[fixture.message(1)]).await;

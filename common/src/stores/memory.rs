@@ -4,7 +4,6 @@
 
 mod world;
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -12,6 +11,7 @@ use tokio::sync::watch;
 
 use self::world::World;
 use super::back::{give_back, order};
+use super::joined::Joined;
 use super::looks::Looks;
 use super::seats::Seats;
 use super::shares::{Turns, share_all};
@@ -32,8 +32,7 @@ pub struct MemoryStore {
     world: Arc<Mutex<World>>,
     /// Changes with every message that becomes ready or is held.
     news: watch::Sender<()>,
-    /// What the beats of each worker have seen.
-    upkeep: Arc<Mutex<HashMap<WorkerId, Upkeep>>>,
+    joined: Arc<Joined<Upkeep>>,
     turns: Arc<Turns>,
     /// Who of those who wait listens.
     seats: Seats,
@@ -56,7 +55,7 @@ impl MemoryStore {
             clock,
             world: Arc::default(),
             news: watch::Sender::new(()),
-            upkeep: Arc::default(),
+            joined: Arc::default(),
             turns: Arc::default(),
             seats: Seats::default(),
         }
@@ -81,22 +80,31 @@ impl MemoryStore {
         self.world.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Nobody beats for this worker any more.
-    fn forget(&self, worker: &str) {
-        self.all_upkeep().retain(|known, _| known.as_str() != worker);
-    }
-
-    /// Of one that has left, nothing is kept.
-    fn with_upkeep<T>(&self, worker: &WorkerId, see: impl FnOnce(&mut Upkeep) -> T) -> T {
-        match self.all_upkeep().get_mut(worker) {
-            Some(upkeep) => see(upkeep),
-            None => see(&mut Upkeep::default()),
+    fn beat_alone(&self, lease: &Lease, held: &[Claim], waiting: &[Claim]) -> Beat {
+        let now = self.clock.now();
+        let mut world = self.world();
+        world.register(lease, waiting, now);
+        let mut moved = lease.queues.iter().map(|queue| world.promote(queue, now)).sum();
+        let silent = world.silent(&lease.worker, now);
+        let surplus = world.surplus(&lease.worker, held);
+        let uptime = self.clock.uptime();
+        let (dead, forgotten) = self.joined.with(&lease.worker, |upkeep| {
+            (upkeep.looks.see(uptime, Duration::ZERO, &silent, true), upkeep.surplus.forgotten(uptime, surplus))
+        });
+        let is_back = !forgotten.is_empty();
+        finish_all(&mut world, lease, &give_back(forgotten), now);
+        for peer in &dead {
+            moved += world.recover(&peer.id, now);
         }
-    }
-
-    fn all_upkeep(&self) -> MutexGuard<'_, HashMap<WorkerId, Upkeep>> {
-        // Nothing under this lock panics.
-        self.upkeep.lock().unwrap_or_else(PoisonError::into_inner)
+        let lost = world.not_held(&lease.worker, held);
+        let cancelled = world.cancelled(&lease.worker);
+        let next_due = world.next_due(&lease.queues);
+        let is_ready = world.is_ready(&lease.queues);
+        drop(world);
+        if moved > 0 || is_back {
+            self.news.send_replace(());
+        }
+        Beat { now, lost, cancelled, next_due, moved, ready: is_ready }
     }
 
     fn is_news(&self, queues: &[QueueName], due: Option<Timestamp>) -> Option<Wake> {
@@ -136,6 +144,7 @@ impl Store for MemoryStore {
 
     fn join<'a>(&'a self, queues: &'a [QueueName]) -> Boxed<'a, Result<Lease, StoreError>> {
         let lease = Lease { worker: WorkerId::random(), queues: queues.to_vec() };
+        self.joined.join(&lease.worker);
         self.world().register(&lease, &[], self.clock.now());
         ready(Ok(lease))
     }
@@ -175,7 +184,7 @@ impl Store for MemoryStore {
     fn finish<'a>(&'a self, lease: &'a Lease, endings: &'a [Ending]) -> Boxed<'a, Result<Vec<Answer>, StoreError>> {
         let now = self.clock.now();
         // Whoever tries to finish a message has not forgotten it.
-        self.with_upkeep(&lease.worker, |upkeep| upkeep.surplus.remember(endings));
+        self.joined.with(&lease.worker, |upkeep| upkeep.surplus.remember(endings));
         let mut world = self.world();
         let answers = finish_all(&mut world, lease, endings, now);
         drop(world);
@@ -194,38 +203,15 @@ impl Store for MemoryStore {
         held: &'a [Claim],
         waiting: &'a [Claim],
     ) -> Boxed<'a, Result<Beat, StoreError>> {
-        self.all_upkeep().entry(lease.worker.clone()).or_default();
-        let now = self.clock.now();
-        let mut world = self.world();
-        world.register(lease, waiting, now);
-        let mut moved = lease.queues.iter().map(|queue| world.promote(queue, now)).sum();
-        let silent = world.silent(&lease.worker, now);
-        let surplus = world.surplus(&lease.worker, held);
-        let uptime = self.clock.uptime();
-        let (dead, forgotten) = self.with_upkeep(&lease.worker, |upkeep| {
-            (upkeep.looks.see(uptime, Duration::ZERO, &silent, true), upkeep.surplus.forgotten(uptime, surplus))
-        });
-        let is_back = !forgotten.is_empty();
-        finish_all(&mut world, lease, &give_back(forgotten), now);
-        for peer in &dead {
-            moved += world.recover(&peer.id, now);
-            self.forget(&peer.id);
-        }
-        let lost = world.not_held(&lease.worker, held);
-        let cancelled = world.cancelled(&lease.worker);
-        let next_due = world.next_due(&lease.queues);
-        let is_ready = world.is_ready(&lease.queues);
-        drop(world);
-        if moved > 0 || is_back {
-            self.news.send_replace(());
-        }
-        ready(Ok(Beat { now, lost, cancelled, next_due, moved, ready: is_ready }))
+        Box::pin(self.joined.beat(&lease.worker, async { Ok(self.beat_alone(lease, held, waiting)) }))
     }
 
     fn leave<'a>(&'a self, lease: &'a Lease) -> Boxed<'a, Result<(), StoreError>> {
-        self.forget(lease.worker.as_str());
-        self.world().leave(&lease.worker);
-        ready(Ok(()))
+        Box::pin(async {
+            self.joined.leave(&lease.worker).await?;
+            self.world().leave(&lease.worker);
+            Ok(())
+        })
     }
 }
 

@@ -66,9 +66,9 @@ mod trouble;
 mod upkeep;
 mod wait;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use redis::FromRedisValue as _;
 
@@ -88,6 +88,7 @@ use crate::store::{
     Answer, Beat, Boxed, Cancelled, Claim, Counts, DeadLetter, Ending, Fetched, Inspect, Lease, QueueSight, Sighting,
     Store, Wake, Want, WorkerId, WorkerSight,
 };
+use crate::stores::joined::Joined;
 
 /// Messages that one call of a script moves at most.
 const CHUNK: usize = 1_000;
@@ -105,8 +106,7 @@ pub struct RedisStore {
     appetite: Appetite,
     /// Hears what becomes ready, on a connection of its own.
     ear: Ear,
-    /// What each worker's beats have seen so far. Locked for moments only, never across a call.
-    upkeep: Mutex<HashMap<WorkerId, Upkeep>>,
+    joined: Joined<Upkeep>,
     /// Which of many queues are asked.
     candidates: Candidates,
     /// The queues that nothing can be fetched from.
@@ -135,7 +135,7 @@ impl RedisStore {
             pulse: Link::new(Arc::clone(&server)),
             appetite: Appetite::default(),
             ear: Ear::new(server),
-            upkeep: Mutex::default(),
+            joined: Joined::default(),
             candidates: Candidates::default(),
             fetching: Trouble::new("fetch from"),
             upkeeping: Trouble::new("upkeep:"),
@@ -166,17 +166,9 @@ impl RedisStore {
         Call::new(script, self.keys.namespace(), &now)
     }
 
-    /// Runs `look` on what a worker's beats have seen; of one that has left, nothing is kept.
+    /// Runs `look` on what a worker's beats have seen.
     fn with_upkeep<T>(&self, worker: &WorkerId, look: impl FnOnce(&mut Upkeep) -> T) -> T {
-        match self.all_upkeep().get_mut(worker) {
-            Some(upkeep) => look(upkeep),
-            None => look(&mut Upkeep::default()),
-        }
-    }
-
-    fn all_upkeep(&self) -> MutexGuard<'_, HashMap<WorkerId, Upkeep>> {
-        // Nothing under this lock panics.
-        self.upkeep.lock().unwrap_or_else(PoisonError::into_inner)
+        self.joined.with(worker, look)
     }
 }
 

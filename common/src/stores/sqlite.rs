@@ -44,11 +44,10 @@ mod watching;
 mod work;
 mod writer;
 
-use std::collections::HashMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rusqlite::Connection;
@@ -69,6 +68,7 @@ use crate::store::{
     Answer, Beat, Boxed, Cancelled, Claim, Counts, DeadLetter, Ending, Fetched, Inspect, Lease, QueueSight, Sighting,
     Store, Wake, Want, WorkerId, WorkerSight,
 };
+use crate::stores::joined::Joined;
 use crate::stores::seats::Seats;
 use crate::stores::shares::Turns;
 
@@ -83,8 +83,7 @@ pub struct SqliteStore {
     writing: Desk,
     looking: Desk,
     bell: Bell,
-    /// What each worker's beats have seen so far. Locked for moments only, never across a call.
-    upkeep: Mutex<HashMap<WorkerId, Upkeep>>,
+    joined: Joined<Upkeep>,
     turns: Turns,
     /// Who of those who share this store and wait listens.
     seats: Seats,
@@ -113,7 +112,7 @@ impl SqliteStore {
             writing,
             looking,
             bell,
-            upkeep: Mutex::default(),
+            joined: Joined::default(),
             turns: Turns::default(),
             seats: Seats::default(),
             look_took: AtomicU64::default(),
@@ -163,21 +162,9 @@ impl SqliteStore {
         self.looking.run(Rank::Other, 0, look).await
     }
 
-    fn all_upkeep(&self) -> MutexGuard<'_, HashMap<WorkerId, Upkeep>> {
-        // Nothing under this lock panics.
-        self.upkeep.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Of one that has left, nothing is kept.
+    /// Looks at what a worker's beats have seen.
     fn with_upkeep<T>(&self, worker: &WorkerId, see: impl FnOnce(&mut Upkeep) -> T) -> T {
-        match self.all_upkeep().get_mut(worker) {
-            Some(upkeep) => see(upkeep),
-            None => see(&mut Upkeep::default()),
-        }
-    }
-
-    fn drop_upkeep(&self, worker: &WorkerId) {
-        self.all_upkeep().remove(worker);
+        self.joined.with(worker, see)
     }
 }
 

@@ -39,16 +39,16 @@ async fn a_forbidden_command_is_named_and_nothing_is_stored() {
 #[tokio::test]
 async fn claims_that_may_not_be_read_are_not_lost() {
     let rig = Rig::new().await;
-    let worker = rig.join(&["default"]).await;
-    rig.enqueue(&[message("default", 1)]).await;
-    let found = rig.fetch(&worker, 1).await;
     for command in ["scard", "smembers"] {
         let (store, user) = without(&rig, command).await;
+        let worker = store.join(&[QueueName::default()]).await.unwrap();
+        rig.enqueue(&[message("default", 1)]).await;
+        let found = rig.fetch(&worker, 1).await;
         let beat = store.beat(&worker, &claims(&found), &[]).await.unwrap();
         assert_eq!(beat.lost, [], "{command}");
         let _: i64 = rig.redis(&["ACL", "DELUSER", &user]).await;
+        assert_eq!(rig.finish(&worker, &found[0].claim, Place::Gone).await, Answer::Finished);
     }
-    assert_eq!(rig.finish(&worker, &found[0].claim, Place::Gone).await, Answer::Finished);
 }
 
 #[tokio::test]
@@ -153,14 +153,16 @@ async fn a_recovery_that_is_refused_again_and_again_counts_no_crash_and_loses_no
         rig.enqueue(&[message("default", 1)]).await;
         let held = rig.fetch(&dead, 1).await.remove(0);
         rig.start(&dead, &held.claim).await;
-        let (store, user) = without(&rig, command).await;
-        let heir = rig.join(&["default"]).await;
+        let (store, user) = without(&rig, "debug").await;
+        let heir = store.join(&[QueueName::default()]).await.unwrap();
+        let _: () = rig.redis(&["ACL", "SETUSER", &user, &format!("-{command}")]).await;
         for _ in 0..DEAD_AFTER + 8 {
             rig.clock.advance(BEAT_INTERVAL);
             // Where a beat needs the command as well, it is refused as a whole.
             let _ = store.beat(&heir, &[], &[]).await;
         }
         assert!(rig.list(":default").await.is_empty(), "{command}");
+        let heir = rig.join(&["default"]).await;
         rig.beats(&heir, &[], 5).await;
         assert_eq!(rig.list(":default").await, [&*held.claim.id], "{command}");
         let note: String = rig.redis(&["HGET", ":default@crashes", &held.claim.id]).await;
@@ -175,7 +177,7 @@ async fn where_the_server_does_not_tell_the_lengths_are_looked_at() {
     // Once without pushes, once without the protocol that has them.
     for command in ["client|tracking", "hello"] {
         let (store, user) = without(&rig, command).await;
-        let worker = rig.join(&["default"]).await;
+        let worker = store.join(&[QueueName::default()]).await.unwrap();
         let waiting = worker.queues.clone();
         let mut wait = store.wait(&waiting, None);
         assert!(timeout(Duration::from_millis(600), &mut wait).await.is_err(), "{command}");

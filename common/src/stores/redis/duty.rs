@@ -186,7 +186,7 @@ impl RedisStore {
     fn is_idle_in_large_fleet(&self, lease: &Lease) -> bool {
         let duty = self.ear.duty();
         // Workers that share a connection are told once anyway.
-        let is_alone = || self.all_upkeep().len() <= 1;
+        let is_alone = || self.joined.count() <= 1;
         let is_waiting = duty.waiting.load(Ordering::Relaxed) > 0;
         is_waiting && duty.heartbeats() > lease.queues.len() + SMALL && is_alone()
     }

@@ -1,10 +1,7 @@
 //! The beat: all upkeep of a worker's queues, and what is made of what its calls saw (`redis/beat.rs`).
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
 use std::time::Duration;
-
-use tokio::sync::Mutex;
 
 use super::connection::CallError;
 use super::idle::Idle;
@@ -45,8 +42,6 @@ pub(super) struct Upkeep {
     tidied: Option<Duration>,
     scanned: Option<Duration>,
     pub(super) idle: Idle,
-    /// Held by a beat from its first call to its last one, which leaves here how it failed.
-    beating: Arc<Mutex<Option<StoreError>>>,
 }
 
 impl Upkeep {
@@ -81,27 +76,18 @@ impl RedisStore {
 
     pub(super) async fn join_queues(&self, queues: &[QueueName]) -> Result<Lease, StoreError> {
         let lease = Lease { worker: WorkerId::random(), queues: queues.to_vec() };
+        self.joined.join(&lease.worker);
         match self.beat_once(&lease, &[], &[]).await {
             Ok(_) => Ok(lease),
             Err(error) => {
-                self.drop_upkeep(&lease.worker);
+                self.joined.forget(&lease.worker);
                 Err(error)
             }
         }
     }
 
     pub(super) async fn leave_queues(&self, lease: &Lease) -> Result<(), StoreError> {
-        // A beat that is under way would show signs of life of a worker that has left.
-        let beating = self.with_upkeep(&lease.worker, |upkeep| Arc::clone(&upkeep.beating));
-        if beating.try_lock().is_err()
-            && let Some(error) = &*beating.lock().await
-        {
-            // Nobody answers: another call would only take as long.
-            self.drop_upkeep(&lease.worker);
-            return Err(error.clone());
-        }
-        let _last_beat = beating.lock().await;
-        self.drop_upkeep(&lease.worker);
+        self.joined.leave(&lease.worker).await?;
         self.end_duty().await;
         let slices: Vec<_> = lease.queues.chunks(CHUNK).collect();
         let mut left = None;
@@ -127,12 +113,7 @@ impl RedisStore {
     }
 
     pub(super) async fn beat_once(&self, lease: &Lease, held: &[Claim], waiting: &[Claim]) -> Result<Beat, StoreError> {
-        // Only who beats is known.
-        let beating = Arc::clone(&self.all_upkeep().entry(lease.worker.clone()).or_default().beating);
-        let mut failure = beating.lock().await;
-        let beat = self.beat_alone(lease, held, waiting).await;
-        *failure = beat.as_ref().err().cloned();
-        beat
+        self.joined.beat(&lease.worker, self.beat_alone(lease, held, waiting)).await
     }
 
     async fn beat_alone(&self, lease: &Lease, held: &[Claim], waiting: &[Claim]) -> Result<Beat, StoreError> {
@@ -194,10 +175,6 @@ impl RedisStore {
             // Without it, what waits is marked; that costs a call each.
             _ => Ok(()),
         }
-    }
-
-    fn drop_upkeep(&self, worker: &WorkerId) {
-        self.all_upkeep().remove(worker);
     }
 
     /// Compares what the worker believes to hold with what it holds: answers what it lost, and gives back what it cannot

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rusqlite::{Connection, params};
-use tokio::sync::Mutex;
 
 use super::SqliteStore;
 use super::moves::{Held, Space, name, parts, select_held};
@@ -41,8 +40,6 @@ pub(super) struct Upkeep {
     expired: Option<Duration>,
     /// How many workers there are with the same queues, this one included.
     pub(super) alike: u32,
-    /// Held by a beat from its first transaction to its last one.
-    beating: Arc<Mutex<()>>,
 }
 
 /// What one transaction of a beat found.
@@ -65,20 +62,18 @@ struct Left {
 impl SqliteStore {
     pub(super) async fn join_queues(&self, queues: &[QueueName]) -> Result<Lease, StoreError> {
         let lease = Lease { worker: WorkerId::random(), queues: queues.to_vec() };
+        self.joined.join(&lease.worker);
         match self.beat_once(&lease, &[], &[]).await {
             Ok(_) => Ok(lease),
             Err(error) => {
-                self.drop_upkeep(&lease.worker);
+                self.joined.forget(&lease.worker);
                 Err(error)
             }
         }
     }
 
     pub(super) async fn leave_queues(&self, lease: &Lease) -> Result<(), StoreError> {
-        // A beat that is under way would register a worker again that has left.
-        let beating = self.with_upkeep(&lease.worker, |upkeep| Arc::clone(&upkeep.beating));
-        let _last_beat = beating.lock().await;
-        self.drop_upkeep(&lease.worker);
+        self.joined.leave(&lease.worker).await?;
         let (namespace, worker) = (self.namespace.clone(), lease.worker.clone());
         self.write(move |connection| {
             connection.execute(
@@ -92,9 +87,10 @@ impl SqliteStore {
     }
 
     pub(super) async fn beat_once(&self, lease: &Lease, held: &[Claim], waiting: &[Claim]) -> Result<Beat, StoreError> {
-        // Only who beats is known.
-        let beating = Arc::clone(&self.all_upkeep().entry(lease.worker.clone()).or_default().beating);
-        let _beat = beating.lock().await;
+        self.joined.beat(&lease.worker, self.beat_alone(lease, held, waiting)).await
+    }
+
+    async fn beat_alone(&self, lease: &Lease, held: &[Claim], waiting: &[Claim]) -> Result<Beat, StoreError> {
         let (now, started) = (self.clock.now(), self.clock.uptime());
         let waiting = rows(waiting);
         let is_expiring = self.with_upkeep(&lease.worker, |upkeep| is_time(&mut upkeep.expired, started, EXPIRE_EVERY));
@@ -343,6 +339,6 @@ mod tests {
         left.unwrap();
         // The end of a run may come late.
         store.finish_all(&lease, &[]).await.unwrap();
-        assert!(store.all_upkeep().is_empty());
+        assert_eq!(store.joined.count(), 0);
     }
 }
