@@ -225,3 +225,26 @@ async fn a_promoted_message_has_its_eta_under_another_name_where_python_takes_pa
         rig.store.purge(&worker.queues[0]).await.unwrap();
     }
 }
+
+#[tokio::test]
+async fn a_python_worker_that_has_taken_over_another_queue_is_known_to_take_part() {
+    let rig = Rig::new().await;
+    rig.join(&["mail"]).await;
+    let worker = rig.join(&["default"]).await;
+    rig.enqueue(&[delayed("mail", 1, rig.later(600))]).await;
+    let fleet = rig.fleet("mail").await;
+    let beat = async |count| {
+        for _ in 0..count {
+            let _: i64 = rig.redis(&["ZADD", ":__heartbeats__", &rig.now().to_string(), "python"]).await;
+            rig.beats(&worker, &[], 1).await;
+        }
+    };
+    // Nobody else consumes that queue.
+    beat(60).await;
+    rig.python_buries(&fleet, "mail.DQ").await;
+    beat(1).await;
+    let id = delay(&rig, &[1]).await.remove(0);
+    beat(2).await;
+    let body: String = rig.redis(&["HGET", ":default.msgs", &id]).await;
+    assert!(body.contains(r#""@eta":"#), "{body}");
+}

@@ -2,7 +2,9 @@
 //!
 //! Rust's workers have a sorted set of signs of life of their own, so that those of them that died are found at once, whatever else is
 //! silent. Of everybody else (Python's workers and senders, and fleets that nobody renews) a beat shows a page, the next one another
-//! page: their patience is a minute. Fleets that hold nothing are taken off by the beat that finds them.
+//! page: their patience is a minute. Fleets that hold nothing are taken off by the beat that finds them. The others stay for Python,
+//! which takes over what they hold and removes their heartbeats, but not their registrations: where fewer of them are silent than
+//! before, the beat looks through those.
 //!
 //! A host that dies takes many workers with it. All others look then, but not all at all of them: each has its share, which begins
 //! at a place of its own, and is so large that [`TIMES`] of them look at each on average. Few that are left look at all.
@@ -41,6 +43,10 @@ pub(super) struct Peers {
     pub(super) pythons: Looks,
     /// Where the next page of Python's begins.
     offset: usize,
+    /// How many silent fleets the pages before it have shown.
+    fleets: usize,
+    /// How many all pages had shown the time before.
+    fleets_before: usize,
 }
 
 impl Peers {
@@ -50,9 +56,19 @@ impl Peers {
 
     /// Takes in a look that showed nobody.
     pub(super) fn saw_nobody(&mut self, at: Duration, took: Duration) {
-        self.offset = 0;
+        (self.offset, self.fleets) = (0, 0);
         self.workers.see(at, took, &[], true);
         self.pythons.see(at, took, &[], true);
+    }
+
+    /// Takes in a page that shows so many silent fleets; whether there are fewer of them than the time before.
+    fn saw_fleets(&mut self, count: usize, is_last_page: bool) -> bool {
+        self.fleets += count;
+        if !is_last_page {
+            return false;
+        }
+        let all = std::mem::take(&mut self.fleets);
+        std::mem::replace(&mut self.fleets_before, all) > all
     }
 
     /// After a long time the settled are looked at once more.
@@ -71,6 +87,8 @@ pub(super) struct Look {
     alive: usize,
     pub(super) pythons: Vec<Peer>,
     next: usize,
+    /// How many silent fleets the page shows.
+    fleets: usize,
 }
 
 impl Look {
@@ -85,6 +103,7 @@ impl Look {
             alive: read(next())?,
             pythons: peers(next(), false)?,
             next: read(next())?,
+            fleets: read(next())?,
         }))
     }
 }
@@ -122,6 +141,9 @@ impl RedisStore {
             let peers = &mut upkeep.peers;
             let is_whole = peers.offset == 0 && look.next == 0;
             peers.offset = look.next;
+            if peers.saw_fleets(look.fleets, look.next == 0) {
+                upkeep.tidied = None;
+            }
             (peers.workers.see(at, took, &workers, is_all), peers.pythons.see(at, took, &look.pythons, is_whole))
         });
         let moved = self.recover_workers(&dead).await?;

@@ -39,7 +39,8 @@ pub(super) struct Upkeep {
     /// Claims that the worker does not know of.
     pub(super) surplus: Surplus,
     expired: Option<Duration>,
-    tidied: Option<Duration>,
+    /// When registrations were looked through; `None` where this beat is to do that.
+    pub(super) tidied: Option<Duration>,
     scanned: Option<Duration>,
     pub(super) idle: Idle,
 }

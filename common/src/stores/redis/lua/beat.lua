@@ -36,27 +36,28 @@ local function take_off(fleet, queue)
   return true
 end
 
--- A page of all others that are silent: Python's workers and senders, and fleets. Answers (who, when)* of Python's, and where the next page
--- begins.
+-- A page of all others that are silent: Python's workers and senders, and fleets. Answers (who, when)* of Python's, where the next page
+-- begins, and how many fleets stay.
 local function others(offset)
-  if not is_anybody_silent(HEARTBEATS, interval) then return {}, 0 end
+  if not is_anybody_silent(HEARTBEATS, interval) then return {}, 0, 0 end
   local found, old = silent(HEARTBEATS, interval, offset, PAGE)
-  local ids, pythons, gone = {}, {}, 0
+  local ids, pythons, gone, stay = {}, {}, 0, 0
   for i = 1, #found, 2 do ids[#ids + 1] = found[i] end
-  if #ids == 0 then return pythons, 0 end
+  if #ids == 0 then return pythons, 0, 0 end
   for i, registration in ipairs(call('HMGET', RUST, unpack(ids))) do
     local when = found[2 * i]
     if not registration then
       pythons[#pythons + 1], pythons[#pythons + 2] = ids[i], when
     elseif registration:sub(1, 1) == '@' and now - when > FRESH then
       local ok, is_gone = attempt(take_off, ids[i], registration:sub(2))
-      if ok and is_gone then gone = gone + 1 end
+      if ok and is_gone then gone = gone + 1 else stay = stay + 1 end
     end
   end
-  return pythons, old == PAGE and offset + old - gone or 0
+  return pythons, old == PAGE and offset + old - gone or 0, stay
 end
 
--- Silent Rust workers, how many of those there are, and how many others; then Python's, and where their next page begins.
+-- Silent Rust workers, how many of those there are, and how many others; then Python's, where their next page begins, and how many
+-- silent fleets it showed that hold something.
 local look = {}
 if interval then
   local workers, total, alive = {}, 0, 0
@@ -65,8 +66,8 @@ if interval then
     total = call('ZCOUNT', BEATS, '-inf', '(' .. score(now - interval))
     alive = call('ZCARD', BEATS) - total
   end
-  local pythons, offset = others(tonumber(ARGV[5]))
-  look = { workers, total, alive, pythons, offset }
+  local pythons, offset, stay = others(tonumber(ARGV[5]))
+  look = { workers, total, alive, pythons, offset, stay }
 end
 
 -- The keys of queues that a beat looks at: where there is none of them, there is nothing to do. Mostly there is none of any queue, so

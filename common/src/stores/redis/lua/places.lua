@@ -121,7 +121,8 @@ local function make_ready(batch, queue, fleet, id, priority, side)
   end
 end
 
--- Whether a worker of Python may be alive: those of Rust are registered, and so are their fleets.
+-- Whether a worker of Python may be alive: those of Rust are registered, and so are their fleets. A fleet that Python has taken over
+-- stays registered, and hides one of them, until a beat misses it among the silent (peers.rs).
 local mixed
 local function is_mixed()
   if mixed == nil then mixed = call('ZCARD', HEARTBEATS) > call('HLEN', RUST) end
