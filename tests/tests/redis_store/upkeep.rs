@@ -117,6 +117,26 @@ async fn a_dead_python_worker_is_found_after_a_minute_and_forgotten() {
 }
 
 #[tokio::test]
+async fn what_a_dead_python_worker_ran_from_the_delay_queue_is_marked_and_what_it_had_delayed_is_not() {
+    let rig = Rig::new().await;
+    let worker = rig.join(&["default"]).await;
+    // What waits for a worker that knows its actor has no eta there.
+    let ran = format!("x#0badcafe~{}", rig.later(600));
+    for (id, options) in [(&*ran, ""), ("delayed", r#","eta":9"#)] {
+        rig.python_sends("default.DQ", id, body_in("default.DQ", id, options).as_bytes()).await;
+        rig.python_fetches("python", "default.DQ").await;
+    }
+    rig.beats(&worker, &[], 57).await;
+    assert_eq!(rig.list(":default.DQ").await, [&*ran]);
+    assert_eq!(rig.list(":default").await, ["delayed"]);
+    rig.clock.advance(Duration::from_secs(600));
+    rig.beats(&worker, &[], 1).await;
+    let found = rig.fetch(&worker, 9).await;
+    let marked: Vec<(&str, bool)> = found.iter().map(|delivery| (&*delivery.claim.id, delivery.marked)).collect();
+    assert_eq!(marked, [("delayed", false), (&*ran, true)]);
+}
+
+#[tokio::test]
 async fn a_dead_python_worker_that_held_more_than_one_beat_moves_is_relieved_of_the_rest_by_the_next_one() {
     const MANY: usize = 100_500;
     let rig = Rig::new().await;

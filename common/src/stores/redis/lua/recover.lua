@@ -89,7 +89,7 @@ local function recover(name)
   local cancelled = key(queue .. '@cancelled')
   local is_any_cancelled = call('EXISTS', cancelled) == 1
   local reasons = is_any_cancelled and call('HMGET', cancelled, unpack(ids)) or {}
-  local batch, buried, back = {}, {}, {}
+  local batch, buried, back, ran = {}, {}, {}, {}
   for i, id in ipairs(ids) do
     -- The bodies may be large, and stay where they are.
     if call('HEXISTS', bodies(name), id) == 1 then
@@ -99,14 +99,14 @@ local function recover(name)
       else
         gather(batch, 'LPUSH', key(name), id, id)
         back[#back + 1] = id
+        -- Python holds what is delayed until it is due, and enqueues it anew then. What lies there for it, it runs from there.
+        if not is_delayed or shared_until(id) then ran[#ran + 1] = id end
       end
     end
   end
   run(batch)
-  if not is_delayed then
-    moved = moved + #back
-    if #back > 0 then write_notes(queue, crashes, back) end
-  end
+  if not is_delayed then moved = moved + #back end
+  if #ran > 0 then write_notes(queue, crashes, ran) end
   call('SREM', held, unpack(ids))
   if #buried > 0 then
     call('HDEL', bodies(name), unpack(buried))
