@@ -76,11 +76,18 @@ pub struct Clock(Kind);
 /// Stands for a store's time that nobody has learnt yet.
 const UNKNOWN: i64 = i64::MIN;
 
+/// Microseconds in a millisecond.
+const MICROS: i64 = 1_000;
+
+fn micros(time: Duration) -> i64 {
+    i64::try_from(time.as_micros()).unwrap_or(i64::MAX)
+}
+
 #[derive(Clone)]
 enum Kind {
     /// The store's time, and the machine's as long as nobody has learnt that.
     Store {
-        /// The store's time when the clock was `started`, in milliseconds.
+        /// The store's time when the clock was `started`, in microseconds: what is cut off from it would come early.
         at_start: Arc<AtomicI64>,
         /// Measures time that passes evenly, whatever anybody does to the machine's clock.
         started: Stopwatch,
@@ -141,7 +148,7 @@ impl Clock {
     fn learnt(&self) -> Option<Timestamp> {
         let Kind::Store { at_start, started, .. } = &self.0 else { return None };
         let at_start = Some(at_start.load(Ordering::Relaxed)).filter(|known| *known != UNKNOWN)?;
-        Some(Timestamp(at_start) + started.elapsed())
+        Some(Timestamp(at_start.saturating_add(micros(started.elapsed())).div_euclid(MICROS)))
     }
 
     /// Time since some moment in the past that passes evenly: nobody sets it, and it never jumps, except by hand.
@@ -165,18 +172,19 @@ impl Clock {
         }
     }
 
-    /// Learns the store's time from a reading that `took` so long, there and back. A manual clock ignores it.
+    /// Learns the store's time from an answer that was asked for at this [uptime](Clock::uptime). A manual clock ignores it.
     ///
-    /// The store's time may have gone on since by up to all of that, and by the millisecond that a reading cuts off; it is
-    /// taken to have, so that what is planned by this clock never comes early by the store's. A reading that fits what is
-    /// known changes nothing: a slow one must not set the clock forward.
-    pub fn follow(&self, store: Timestamp, took: Duration) {
+    /// The store may have read its time as soon as it was asked, and has cut off up to a millisecond; it is taken to have, so that
+    /// what is planned by this clock never comes early by the store's. An answer that fits what is known changes nothing: a slow one
+    /// must not set the clock forward.
+    pub fn follow(&self, store: Timestamp, asked_at: Duration) {
         if let Kind::Store { at_start, started, .. } = &self.0 {
-            let (earliest, latest) = (store, store + took + Duration::from_millis(1));
-            if self.learnt().is_none_or(|known| known < earliest || known > latest) {
-                // Rounded up, as what has passed since is cut off.
-                let passed = i64::try_from(started.elapsed().as_millis()).unwrap_or(i64::MAX);
-                at_start.store(latest.0.saturating_sub(passed), Ordering::Relaxed);
+            let told = store.0.saturating_mul(MICROS);
+            // Up to a microsecond is cut off as well, wherever time is measured.
+            let earliest = told.saturating_sub(micros(started.elapsed()) + 1);
+            let latest = told.saturating_add(MICROS + 1).saturating_sub(micros(asked_at));
+            if !(earliest..=latest).contains(&at_start.load(Ordering::Relaxed)) {
+                at_start.store(latest, Ordering::Relaxed);
             }
         }
     }
@@ -235,19 +243,46 @@ mod tests {
     fn the_real_clock_follows_the_store() {
         let clock = Clock::system();
         let store = clock.now() + Duration::from_secs(3_600);
-        clock.follow(store, Duration::from_millis(5));
+        clock.follow(store, clock.uptime());
         assert!(clock.now().since(store) < Duration::from_secs(60));
         assert!(clock.now() >= store);
     }
 
     #[test]
+    fn the_clock_is_never_behind_the_stores() {
+        let (epoch, store) = (Timestamp::from_millis(1_800_000_000_000), Stopwatch::start());
+        let pass = |micros| {
+            let watch = Stopwatch::start();
+            while watch.elapsed() < Duration::from_micros(micros) {}
+        };
+        // Whatever the clocks cut off, and however long the answer takes.
+        for micros in (0..3_000).step_by(37) {
+            let clock = Clock::system();
+            pass(micros);
+            let asked_at = clock.uptime();
+            let told = epoch + store.elapsed();
+            pass(micros);
+            clock.follow(told, asked_at);
+            for _ in 0..30 {
+                let time = epoch + store.elapsed();
+                assert!(clock.now() >= time, "{:?} behind after {micros} us", time.since(clock.now()));
+                pass(50);
+            }
+        }
+    }
+
+    #[test]
     fn a_slow_reading_does_not_set_the_clock_forward() {
         let clock = Clock::system();
-        clock.follow(clock.now() + Duration::from_secs(3_600), Duration::ZERO);
-        let before = clock.now();
-        clock.follow(before, Duration::from_secs(30));
-        assert!(clock.now().since(before) < Duration::from_secs(20));
-        clock.follow(before + Duration::from_secs(60), Duration::ZERO);
+        let at_start = || match &clock.0 {
+            Kind::Store { at_start, .. } => at_start.load(Ordering::Relaxed),
+            Kind::Manual { .. } => 0,
+        };
+        clock.follow(clock.now() + Duration::from_secs(3_600), clock.uptime());
+        let (before, known) = (clock.now(), at_start());
+        clock.follow(before, Duration::ZERO);
+        assert_eq!(at_start(), known);
+        clock.follow(before + Duration::from_secs(60), clock.uptime());
         assert!(clock.now() >= before + Duration::from_secs(60));
     }
 
@@ -265,7 +300,7 @@ mod tests {
     fn a_machine_whose_clock_is_set_does_not_move_the_stores_time() {
         let (clock, step) = stepping();
         let store = Timestamp::from_millis(1_800_000_000_000);
-        clock.follow(store, Duration::ZERO);
+        clock.follow(store, clock.uptime());
         for hours in [1, -1, 0] {
             step.store(hours * 3_600_000, Ordering::Relaxed);
             assert!(clock.now() >= store && clock.now().since(store) < Duration::from_secs(60), "{hours}");
@@ -277,9 +312,9 @@ mod tests {
         // Its monotonic clock stood still for an hour, as that of the store did not.
         let (clock, _) = stepping();
         let store = Timestamp::from_millis(1_800_000_000_000);
-        clock.follow(store, Duration::ZERO);
+        clock.follow(store, clock.uptime());
         let later = store + Duration::from_secs(3_600);
-        clock.follow(later, Duration::from_millis(5));
+        clock.follow(later, clock.uptime());
         assert!(clock.now() >= later && clock.now().since(later) < Duration::from_secs(60));
     }
 

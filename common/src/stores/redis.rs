@@ -80,7 +80,7 @@ use self::scripts::{Call, Script, Scripts};
 use self::trouble::Trouble;
 use self::upkeep::Upkeep;
 use self::wait::Ear;
-use crate::clock::{Clock, Stopwatch, Timestamp};
+use crate::clock::{Clock, Timestamp};
 use crate::error::{ConnectError, EnqueueError, StoreError};
 use crate::message::Message;
 use crate::queue_name::QueueName;
@@ -142,9 +142,9 @@ impl RedisStore {
             recovering: Trouble::new("take over from worker"),
             wrong_clocks: Mutex::default(),
         };
-        let watch = Stopwatch::start();
+        let asked_at = store.clock.uptime();
         match store.time().await {
-            Ok(now) => store.clock.follow(now, watch.elapsed()),
+            Ok(now) => store.clock.follow(now, asked_at),
             Err(cause) => {
                 return Err(ConnectError::Unreachable { url: store.address(), cause });
             }

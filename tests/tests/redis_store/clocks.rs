@@ -61,7 +61,7 @@ async fn a_sender_learns_the_servers_time_by_sending() {
     let (clock, _) = settable();
     let store = RedisStore::connect(&tests::redis::url(), &rig.namespace, clock.clone()).await.unwrap();
     // As on a host that was suspended for an hour, or with a server that another one has taken over from.
-    clock.follow(server_time(&rig).await + Duration::from_secs(3_600), Duration::ZERO);
+    clock.follow(server_time(&rig).await + Duration::from_secs(3_600), clock.uptime());
     store.enqueue(&[message("default", 1)]).await.unwrap();
     let now = server_time(&rig).await;
     assert!(clock.now().since(now) < SLACK, "ahead by {:?}", clock.now().since(now));

@@ -7,7 +7,7 @@ use foldhash::{HashMap, HashMapExt as _};
 use super::connection::CallError;
 use super::record::Record;
 use super::{CHUNK, RedisStore};
-use crate::clock::{Stopwatch, Timestamp};
+use crate::clock::Timestamp;
 use crate::error::{EnqueueError, StoreError};
 use crate::message::Message;
 use crate::queue_name::QueueName;
@@ -126,11 +126,11 @@ impl RedisStore {
             sent.extend(plain);
             sent.extend(others);
         }
-        let watch = Stopwatch::start();
+        let asked_at = self.clock.uptime();
         let mut answer: Vec<i64> = call.run(&self.link).await?;
         // A sender hears of the server's time by nothing else.
         if !answer.is_empty() {
-            self.clock.follow(Timestamp::from_millis(answer.remove(0)), watch.elapsed());
+            self.clock.follow(Timestamp::from_millis(answer.remove(0)), asked_at);
         }
         Ok((sent, answer))
     }

@@ -12,7 +12,7 @@ use super::scripts::read;
 use super::slices::is_many;
 use super::{CHUNK, RedisStore};
 use crate::broker::MAX_MESSAGE_SIZE;
-use crate::clock::{Stopwatch, Timestamp};
+use crate::clock::Timestamp;
 use crate::error::StoreError;
 use crate::message::Message;
 use crate::queue_name::QueueName;
@@ -67,7 +67,7 @@ impl RedisStore {
         for want in &asked.wants {
             call.text(want.queue.as_str()).text(&self.keys.fleet(&want.queue)).count(want.count.min(CHUNK));
         }
-        let watch = Stopwatch::start();
+        let asked_at = self.clock.uptime();
         let _call = self.under_way(&lease.worker);
         let answer = call.run::<Vec<Value>>(&self.link).await;
         match &answer {
@@ -77,7 +77,7 @@ impl RedisStore {
         }
         let mut answer = answer?;
         let now = Timestamp::from_millis(read(answer.pop().unwrap_or_default())?);
-        self.clock.follow(now, watch.elapsed());
+        self.clock.follow(now, asked_at);
         let due: String = read(answer.pop().unwrap_or_default())?;
         let is_handed_on = read(answer.pop().unwrap_or_default())?;
         let may_have_more: Vec<i8> = read(answer.pop().unwrap_or_default())?;

@@ -50,7 +50,7 @@ impl RedisStore {
         if !is_short || self.with_upkeep(&lease.worker, |upkeep| upkeep.idle.pause > 0) {
             return Ok(None);
         }
-        let watch = Stopwatch::start();
+        let (watch, asked_at) = (Stopwatch::start(), self.clock.uptime());
         let mut call = self.script(&self.scripts.idle);
         call.text(lease.worker.as_str()).duration(SILENCE).text(group).text(duty.member()).count(*listeners);
         for queue in &lease.queues {
@@ -70,7 +70,7 @@ impl RedisStore {
             self.with_upkeep(&lease.worker, |upkeep| upkeep.idle.pause = PAUSE);
             return Ok(None);
         };
-        self.clock.follow(now, took);
+        self.clock.follow(now, asked_at);
         self.heard(Some(wish), Some((listens, heartbeats)));
         let at = now.since(Timestamp::EPOCH);
         let next_due = self.with_upkeep(&lease.worker, |upkeep| {

@@ -14,7 +14,7 @@ use super::RedisStore;
 use super::beat::{Part, Seen};
 use super::duty::Wish;
 use super::upkeep::MAX_ROUNDS;
-use crate::clock::{Stopwatch, Timestamp};
+use crate::clock::Timestamp;
 use crate::error::StoreError;
 use crate::queue_name::QueueName;
 use crate::store::{Claim, Lease};
@@ -123,9 +123,9 @@ impl RedisStore {
 
     /// The calls for one slice: more than one only where there is more to do.
     async fn look_after_slice(&self, lease: &Lease, slice: &[QueueName], part: Part<'_>) -> Result<Seen, StoreError> {
-        let watch = Stopwatch::start();
+        let asked_at = self.clock.uptime();
         let mut first = self.send_beat(lease, slice, part).await?;
-        self.clock.follow(first.now, watch.elapsed());
+        self.clock.follow(first.now, asked_at);
         for _ in 0..MAX_ROUNDS {
             if !first.has_more {
                 break;
