@@ -18,7 +18,7 @@ fn takes_over(latency: Duration) -> Duration {
     let scene = Scene::on(&server.url());
     let proxy = Proxy::to(&format!("127.0.0.1:{}", server.port()));
     proxy.delay(latency);
-    let mut heirs: Vec<Process> = (0..3).map(|_| scene.start_worker(&proxy.url(), 1)).collect();
+    let mut heirs: Vec<Process> = (0..3).map(|_| scene.start_worker(&proxy.url(), 1, 2)).collect();
     for worker in &heirs {
         worker.wait_for_line("ready: ");
     }

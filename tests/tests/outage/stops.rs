@@ -52,15 +52,15 @@ fn a_signal_gives_back_what_waits_in_order_before_what_runs_has_ended() {
 
 #[test]
 fn more_than_a_thousand_that_wait_go_back_in_their_order() {
-    // Two a slot wait: more than one call to the server takes.
-    const SLOTS: usize = 501;
-    const WAITING: usize = 2 * SLOTS;
+    // More than one call to the server takes.
+    const SLOTS: usize = 2;
+    const WAITING: usize = 1_002;
     let scene = Scene::new();
     let notes: Vec<_> = (0..WAITING).map(|number| note(u32::try_from(number).unwrap())).collect();
     let ids: Vec<_> = notes.iter().map(|note| note.message_id.to_string()).collect();
     // All of them before there is a worker, which fetches again only when less than half of its room is taken.
     scene.send((0..SLOTS).map(|_| scene.hold("gate")).chain(notes));
-    let worker = scene.worker(SLOTS);
+    let worker = scene.start_worker(&scene.url, SLOTS, 2 * WAITING);
     scene.settle("all are fetched", |counts| (counts.ready, counts.claimed) == (0, SLOTS + WAITING));
     worker.interrupt();
     scene.settle("what waits is back", |counts| (counts.ready, counts.claimed) == (WAITING, SLOTS));
@@ -230,7 +230,7 @@ fn a_signal_during_the_start_leaves_nothing_behind() {
     let scene = Scene::new();
     scene.send([note(1)]);
     for _ in 0..10 {
-        let worker = scene.start_worker(&scene.url, 2);
+        let worker = scene.start_worker(&scene.url, 2, 4);
         // The first line that it says; it is about to connect, or to register, or ready.
         worker.wait_for_line("broker");
         worker.terminate();

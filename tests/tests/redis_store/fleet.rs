@@ -7,7 +7,7 @@ use std::time::Duration;
 use common::queue_name::QueueName;
 use common::store::{BEAT_INTERVAL, Claim, Lease, Place, Store as _, Wake};
 use common::stores::redis::RedisStore;
-use tokio::sync::mpsc;
+use tokio::sync::{Mutex, MutexGuard, mpsc};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
@@ -29,6 +29,8 @@ struct Idle {
 /// Counts wake-ups, and hears of every message that was fetched.
 struct Fleet {
     rig: Rig,
+    /// A hundred workers are enough for one server, and two cores.
+    _turn: MutexGuard<'static, ()>,
     workers: Vec<Idle>,
     wakes: Arc<AtomicUsize>,
     got: mpsc::UnboundedReceiver<i64>,
@@ -37,12 +39,13 @@ struct Fleet {
 
 impl Fleet {
     async fn of(count: usize) -> Self {
+        static TURN: Mutex<()> = Mutex::const_new(());
+        let turn = TURN.lock().await;
         let (tell, got) = mpsc::unbounded_channel();
-        let mut fleet = Self { rig: Rig::new().await, workers: Vec::new(), wakes: Arc::default(), got, tell };
+        let mut fleet =
+            Self { rig: Rig::new().await, _turn: turn, workers: Vec::new(), wakes: Arc::default(), got, tell };
         for _ in 0..count {
-            let store = Arc::new(
-                RedisStore::connect(&tests::redis::url(), &fleet.rig.namespace, fleet.rig.clock.clone()).await.unwrap(),
-            );
+            let store = Arc::new(connected(&tests::redis::url(), &fleet.rig.namespace, &fleet.rig.clock).await);
             let lease = Arc::new(store.join(&[QueueName::default()]).await.unwrap());
             let work = tokio::spawn(work(store.clone(), lease.clone(), fleet.wakes.clone(), fleet.tell.clone()));
             fleet.workers.push(Idle { store, lease, work });

@@ -58,15 +58,15 @@ impl Scene {
 
     /// The same, by another address of the same Redis.
     pub(crate) fn worker_at(&self, url: &str, threads: usize) -> Process {
-        let worker = self.start_worker(url, threads);
+        let worker = self.start_worker(url, threads, 2 * threads);
         worker.wait_for_line("ready: ");
         worker
     }
 
-    /// Starts a worker in which two messages a slot wait, and waits for nothing.
-    pub(crate) fn start_worker(&self, url: &str, threads: usize) -> Process {
+    /// Starts a worker in which so many messages wait, and waits for nothing.
+    pub(crate) fn start_worker(&self, url: &str, threads: usize, prefetch: usize) -> Process {
         let broker = format!("{url}?namespace={}", self.namespace);
-        let (threads, prefetch) = (threads.to_string(), (2 * threads).to_string());
+        let (threads, prefetch) = (threads.to_string(), prefetch.to_string());
         let args = ["worker", "--threads", &threads, "--prefetch", &prefetch, "--broker", &broker];
         Process::start(program(), &args, &[])
     }
@@ -104,7 +104,9 @@ impl Scene {
 
     /// Waits until the queue is as it should be.
     pub(crate) fn settle(&self, what: &str, settled: impl Fn(Counts) -> bool) {
-        let seen = eventually(PATIENCE, || settled(self.counts()).then_some(()));
+        // On a busy machine a look may be cut off, and says nothing then.
+        let look = || self.runtime.block_on(self.broker.counts(&QueueName::default())).ok();
+        let seen = eventually(PATIENCE, || look().filter(|counts| settled(*counts)));
         assert!(seen.is_some(), "{what}: not after {PATIENCE:?}, but {:?}", self.counts());
     }
 
