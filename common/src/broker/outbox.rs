@@ -8,6 +8,7 @@
 //! sender's message is tried again sender by sender. Only what is the same for all (nobody answers, the answer was lost) is
 //! told to all whom it concerns. A large call goes by itself, after what was sent before it, so that nobody waits for it.
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 
@@ -34,8 +35,8 @@ const MOST_BYTES: usize = 1024 * 1024;
 type Sent = Result<Vec<Message>, EnqueueError>;
 
 /// What is on its way to the store.
-pub(super) struct Outbox {
-    store: Arc<dyn Inspect>,
+pub(super) struct Outbox<S: ?Sized = dyn Inspect> {
+    store: Arc<S>,
     state: Mutex<State>,
 }
 
@@ -43,6 +44,8 @@ pub(super) struct Outbox {
 struct State {
     /// What gathers, in the order of sending.
     waiting: Vec<Letter>,
+    /// What goes before that, as soon as a task has a turn: something large comes behind it, or nothing is under way.
+    next: VecDeque<Vec<Letter>>,
     /// Tasks that send one batch after the other, until nothing waits any more. More than one only after a large call.
     carriers: usize,
 }
@@ -54,8 +57,8 @@ struct Letter {
     answer: Box<dyn FnOnce(Sent) + Send>,
 }
 
-impl Outbox {
-    pub(super) fn new(store: Arc<dyn Inspect>) -> Arc<Self> {
+impl<S: Enqueue + Send + ?Sized + 'static> Outbox<S> {
+    pub(super) fn new(store: Arc<S>) -> Arc<Self> {
         Arc::new(Self { store, state: Mutex::default() })
     }
 
@@ -84,22 +87,29 @@ impl Outbox {
         let mut state = self.lock();
         if letter.messages.len() > FEW || letter.bytes > SMALL {
             // What waits may be of the same sender, who relies on the order.
-            while let Some(batch) = state.take() {
-                state.carriers += 1;
-                home.begin(Carrier::new(self).carry(batch));
+            while let Some(batch) = state.gathered() {
+                self.begin(home, &mut state, batch);
             }
             let store = self.store.clone();
             home.begin(async move {
                 alone(&*store, letter, 0).await;
             });
         } else if state.carriers == 0 {
-            state.carriers = 1;
-            home.begin(Carrier::new(self).carry(vec![letter]));
+            self.begin(home, &mut state, vec![letter]);
         } else {
             state.waiting.push(letter);
         }
     }
 
+    /// Begins a task for one more batch. Whichever task has the first turn sends what was begun first.
+    fn begin(self: &Arc<Self>, home: &Home, state: &mut State, batch: Vec<Letter>) {
+        state.next.push_back(batch);
+        state.carriers += 1;
+        home.begin(Carrier::new(self).carry());
+    }
+}
+
+impl<S: ?Sized> Outbox<S> {
     fn lock(&self) -> MutexGuard<'_, State> {
         // Nothing under this lock panics.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -107,8 +117,13 @@ impl Outbox {
 }
 
 impl State {
-    /// As much of what waits as may share a call.
+    /// What is to be sent next.
     fn take(&mut self) -> Option<Vec<Letter>> {
+        self.next.pop_front().or_else(|| self.gathered())
+    }
+
+    /// As much of what has gathered as may share a call.
+    fn gathered(&mut self) -> Option<Vec<Letter>> {
         let (mut messages, mut bytes) = (0, 0);
         let fits = |letter: &&Letter| {
             messages += letter.messages.len();
@@ -122,37 +137,41 @@ impl State {
 }
 
 /// A task that sends batches while any wait.
-struct Carrier {
-    outbox: Arc<Outbox>,
+struct Carrier<S: ?Sized> {
+    outbox: Arc<Outbox<S>>,
     is_done: bool,
 }
 
-impl Carrier {
-    fn new(outbox: &Arc<Outbox>) -> Self {
+impl<S: Enqueue + Send + ?Sized> Carrier<S> {
+    fn new(outbox: &Arc<Outbox<S>>) -> Self {
         Self { outbox: outbox.clone(), is_done: false }
     }
 
-    async fn carry(mut self, mut batch: Vec<Letter>) {
-        loop {
+    async fn carry(mut self) {
+        while let Some(batch) = self.take() {
             deliver(&*self.outbox.store, batch).await;
-            let mut state = self.outbox.lock();
-            let Some(next) = state.take() else {
-                state.carriers -= 1;
-                self.is_done = true;
-                return;
-            };
-            batch = next;
         }
+    }
+
+    /// What is to be sent next; with nothing left, this task is one less.
+    fn take(&mut self) -> Option<Vec<Letter>> {
+        let mut state = self.outbox.lock();
+        let next = state.take();
+        if next.is_none() {
+            state.carriers -= 1;
+            self.is_done = true;
+        }
+        next
     }
 }
 
-impl Drop for Carrier {
+impl<S: ?Sized> Drop for Carrier<S> {
     /// Where home ends or a store panics, nobody must wait for ever.
     fn drop(&mut self) {
         if !self.is_done {
             let mut state = self.outbox.lock();
             state.carriers -= 1;
-            let abandoned = if state.carriers == 0 { std::mem::take(&mut state.waiting) } else { Vec::new() };
+            let abandoned = if state.carriers == 0 { std::mem::take(&mut *state) } else { State::default() };
             drop(state);
             drop(abandoned);
         }
@@ -160,7 +179,7 @@ impl Drop for Carrier {
 }
 
 /// The one thing that is asked of a store here.
-trait Enqueue: Sync {
+pub(super) trait Enqueue: Sync {
     fn enqueue<'a>(&'a self, messages: &'a [Message]) -> Boxed<'a, Result<(), EnqueueError>>;
 }
 
@@ -234,7 +253,7 @@ fn behind(first: usize, error: EnqueueError) -> EnqueueError {
     }
 }
 
-impl fmt::Debug for Outbox {
+impl<S: ?Sized> fmt::Debug for Outbox<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Outbox").finish_non_exhaustive()
     }
@@ -242,7 +261,6 @@ impl fmt::Debug for Outbox {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::VecDeque;
     use std::future::ready;
 
     use super::*;
@@ -263,9 +281,8 @@ mod tests {
         }
     }
 
-    /// What senders of so many messages each are told when the store answers so, and how many messages each call brought.
-    fn told(counts: &[usize], answers: &[Result<(), EnqueueError>]) -> (Vec<Result<usize, EnqueueError>>, Vec<usize>) {
-        let message = Message {
+    fn message() -> Message {
+        Message {
             queue_name: QueueName::default(),
             actor_name: "act".into(),
             args: Vec::new(),
@@ -273,12 +290,62 @@ mod tests {
             options: Entries::default(),
             message_id: MessageId::random(),
             message_timestamp: Timestamp::EPOCH,
+        }
+    }
+
+    /// Keeps home in its first call until it is let go.
+    struct Slow {
+        begun: mpsc::SyncSender<()>,
+        let_go: Mutex<mpsc::Receiver<()>>,
+        calls: Mutex<Vec<usize>>,
+    }
+
+    impl Enqueue for Slow {
+        fn enqueue<'a>(&'a self, messages: &'a [Message]) -> Boxed<'a, Result<(), EnqueueError>> {
+            let mut calls = self.calls.lock().unwrap();
+            calls.push(messages.len());
+            if calls.len() == 1 {
+                self.begun.send(()).unwrap();
+                self.let_go.lock().unwrap().recv().unwrap();
+            }
+            Box::pin(ready(Ok(())))
+        }
+    }
+
+    #[test]
+    fn what_was_sent_before_something_large_goes_before_what_is_sent_after_it() {
+        let ((begun, has_begun), (go, let_go)) = (mpsc::sync_channel(1), mpsc::sync_channel(1));
+        let slow = Arc::new(Slow { begun, let_go: Mutex::new(let_go), calls: Mutex::default() });
+        let (home, outbox) = (Home::start().unwrap(), Outbox::new(slow.clone()));
+        let (told, answers) = mpsc::channel();
+        let send = |count: usize| {
+            let told = told.clone();
+            let answer = Box::new(move |sent: Sent| told.send(sent.unwrap().len()).unwrap());
+            outbox.post(&home, Letter { messages: vec![message(); count], bytes: 0, answer });
         };
+        send(1);
+        has_begun.recv().unwrap();
+        for count in [2, FEW + 1, 3, FEW + 2, 4] {
+            send(count);
+        }
+        go.send(()).unwrap();
+        let mut answered: Vec<usize> = answers.iter().take(6).collect();
+        answered.sort_unstable();
+        assert_eq!(answered, [1, 2, 3, 4, FEW + 1, FEW + 2]);
+        let calls = slow.calls.lock().unwrap().clone();
+        let small: Vec<_> = calls.iter().copied().filter(|count| *count <= FEW).collect();
+        assert_eq!(small, [1, 2, 3, 4]);
+        let place = |count| calls.iter().position(|call| *call == count);
+        assert!(place(2) < place(FEW + 1) && place(3) < place(FEW + 2), "{calls:?}");
+    }
+
+    /// What senders of so many messages each are told when the store answers so, and how many messages each call brought.
+    fn told(counts: &[usize], answers: &[Result<(), EnqueueError>]) -> (Vec<Result<usize, EnqueueError>>, Vec<usize>) {
         let told = Arc::<Mutex<Vec<Result<usize, EnqueueError>>>>::default();
         let letter = |count: &usize| {
             let told = told.clone();
             let answer = move |sent: Sent| told.lock().unwrap().push(sent.map(|messages| messages.len()));
-            Letter { messages: vec![message.clone(); *count], bytes: 0, answer: Box::new(answer) }
+            Letter { messages: vec![message(); *count], bytes: 0, answer: Box::new(answer) }
         };
         let fake = Fake { answers: Mutex::new(answers.iter().cloned().collect()), calls: Mutex::default() };
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
