@@ -19,7 +19,6 @@ pub(super) use self::state::Reserved;
 use self::state::{Running, Slot, State, Taken};
 use super::event::Event;
 use super::prefetch::{Prefetch, SOON};
-use super::quarantine::Verdict;
 use super::slot::Runner;
 use super::threads::{Threads, start};
 use crate::actor::{Cancellation, Cause, Declaration};
@@ -173,7 +172,7 @@ impl Pool {
 
     /// Gives back what cannot start here yet. Returns how many.
     pub(super) fn offer(&self) -> usize {
-        self.lock().give_back_if(|state, job| job.marked && state.quarantine.verdict(job.kind()) != Verdict::Start)
+        self.lock().give_back_if(State::cannot_start)
     }
 
     /// Whether something waits that cannot start here yet.
@@ -186,7 +185,7 @@ impl Pool {
         let mut state = self.lock();
         let mut room = state.prefetch.aside();
         state.give_back_if(|state, job| {
-            let is_held_up = state.quarantine.verdict(job.kind()) != Verdict::Start;
+            let is_held_up = state.cannot_start(job);
             let is_too_much = is_held_up && room == 0;
             room -= usize::from(is_held_up && room > 0);
             is_too_much
@@ -348,7 +347,7 @@ impl Pool {
         let mut room = state.prefetch.target();
         if state.waiting.len() > room {
             state.give_back_if(|state, job| {
-                let is_held_up = job.marked && state.quarantine.verdict(job.kind()) != Verdict::Start;
+                let is_held_up = state.cannot_start(job);
                 let is_too_much = !is_held_up && room == 0;
                 room -= usize::from(!is_held_up && room > 0);
                 is_too_much

@@ -156,8 +156,12 @@ impl State {
         if self.quarantine.is_empty() {
             return 0;
         }
-        let is_held_up = |job: &&Job| job.marked && self.quarantine.verdict(job.kind()) != Verdict::Start;
-        self.waiting.values().filter(is_held_up).count()
+        self.waiting.values().filter(|job| self.cannot_start(job)).count()
+    }
+
+    /// Whether it has to wait here, whatever slot is free.
+    pub(super) fn cannot_start(&self, job: &Job) -> bool {
+        job.marked && self.quarantine.verdict(job.kind()) != Verdict::Start
     }
 
     pub(super) fn close(&mut self) {
