@@ -20,6 +20,7 @@ mod versions;
 
 pub use self::server::Server;
 use crate::{process, python, workspace};
+use common::{clock::Clock, stores::redis::RedisStore};
 use std::{
     fmt,
     path::PathBuf,
@@ -33,6 +34,9 @@ const KEEPER: &str = "kit";
 
 /// How long a Redis may take to answer once it has said that it is ready.
 const READY: Duration = Duration::from_secs(10);
+
+/// How often a connection is tried, for some seconds each time.
+const TRIES: usize = 10;
 
 /// How this process came by its Redis.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -98,6 +102,21 @@ pub fn namespace() -> String {
 pub fn fresh_namespace() -> String {
     let id = Uuid::new_v4().simple().to_string();
     format!("t-{}", &id[..12])
+}
+
+/// A store on a Redis that is there: a busy machine may not take everybody in at once.
+///
+/// # Panics
+/// When it takes nobody in, however often that is tried.
+pub async fn store(url: &str, namespace: &str, clock: &Clock) -> RedisStore {
+    let mut refusals = Vec::new();
+    while refusals.len() < TRIES {
+        match RedisStore::connect(url, namespace, clock.clone()).await {
+            Ok(store) => return store,
+            Err(refusal) => refusals.push(refusal),
+        }
+    }
+    panic!("{refusals:?}");
 }
 
 /// A blocking connection to this test process's Redis, for tests that look at keys.

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use common::clock::{Clock, Timestamp};
 use common::conformance::Fixture;
 use common::store::Inspect;
-use common::stores::redis::RedisStore;
 
 async fn fixture() -> Fixture {
     let clock = Clock::manual(Timestamp::from_millis(1_800_000_000_000));
@@ -14,10 +13,7 @@ async fn fixture() -> Fixture {
         let clock = clock.clone();
         move || {
             let (url, namespace, clock) = (url.clone(), namespace.clone(), clock.clone());
-            async move {
-                let store = RedisStore::connect(&url, &namespace, clock).await.expect("the Redis of the tests");
-                Arc::new(store) as Arc<dyn Inspect>
-            }
+            async move { Arc::new(tests::redis::store(&url, &namespace, &clock).await) as Arc<dyn Inspect> }
         }
     };
     Fixture::new(clock, open).await

@@ -184,7 +184,7 @@ struct Peer {
 impl Peer {
     async fn join(scene: &Scene, time: Timestamp) -> Self {
         let clock = Clock::manual(time);
-        let store = RedisStore::connect(&scene.url, &scene.namespace, clock.clone()).await.unwrap();
+        let store = tests::redis::store(&scene.url, &scene.namespace, &clock).await;
         let lease = store.join(&[QueueName::default()]).await.unwrap();
         Self { store, clock, lease }
     }

@@ -1,7 +1,7 @@
 //! The store on Redis.
 
 use crate::run;
-use common::{clock::Clock, stores::redis::RedisStore};
+use common::clock::Clock;
 use std::sync::Arc;
 use tests::model::{
     freedom::Freedom,
@@ -16,9 +16,6 @@ const SEQUENCES: u64 = 1_200;
 
 /// How many of them at once: most of the time of each is waiting.
 const AT_ONCE: usize = 6;
-
-/// How often a connection is tried, for some seconds each time.
-const TRIES: usize = 10;
 
 struct Redis {
     url: String,
@@ -48,21 +45,9 @@ impl Stage for Redis {
 
 pub(crate) async fn scene(url: &str, clock: Clock) -> Scene {
     let namespace = tests::redis::fresh_namespace();
-    let store = connected(url, &namespace, &clock).await;
+    let store = tests::redis::store(url, &namespace, &clock).await;
     let script = Script::load(url, &namespace).await;
     Scene { store: Arc::new(store), results: format!("{namespace}-result-"), script: Some(script), folder: None }
-}
-
-/// A busy machine may not take everybody in at once.
-async fn connected(url: &str, namespace: &str, clock: &Clock) -> RedisStore {
-    let mut refusals = Vec::new();
-    while refusals.len() < TRIES {
-        match RedisStore::connect(url, namespace, clock.clone()).await {
-            Ok(store) => return store,
-            Err(refusal) => refusals.push(refusal),
-        }
-    }
-    panic!("{refusals:?}");
 }
 
 #[test]

@@ -37,7 +37,7 @@ async fn server_time(rig: &Rig) -> Timestamp {
 async fn a_sender_whose_host_sets_its_clock_keeps_its_delays() {
     let rig = Rig::new().await;
     let (clock, seconds) = settable();
-    let store = connected(&tests::redis::url(), &rig.namespace, &clock).await;
+    let store = tests::redis::store(&tests::redis::url(), &rig.namespace, &clock).await;
     for (number, by) in [(1, 3_600), (2, -3_600), (3, 0)] {
         seconds.store(by, Ordering::Relaxed);
         let before = server_time(&rig).await;
@@ -58,7 +58,7 @@ async fn a_sender_whose_host_sets_its_clock_keeps_its_delays() {
 async fn a_sender_learns_the_servers_time_by_sending() {
     let rig = Rig::new().await;
     let (clock, _) = settable();
-    let store = connected(&tests::redis::url(), &rig.namespace, &clock).await;
+    let store = tests::redis::store(&tests::redis::url(), &rig.namespace, &clock).await;
     // As on a host that was suspended for an hour, or with a server that another one has taken over from.
     clock.follow(server_time(&rig).await + Duration::from_secs(3_600), clock.uptime());
     store.enqueue(&[message("default", 1)]).await.unwrap();

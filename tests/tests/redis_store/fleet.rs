@@ -45,7 +45,8 @@ impl Fleet {
         let mut fleet =
             Self { rig: Rig::new().await, _turn: turn, workers: Vec::new(), wakes: Arc::default(), got, tell };
         for _ in 0..count {
-            let store = Arc::new(connected(&tests::redis::url(), &fleet.rig.namespace, &fleet.rig.clock).await);
+            let store =
+                Arc::new(tests::redis::store(&tests::redis::url(), &fleet.rig.namespace, &fleet.rig.clock).await);
             let lease = Arc::new(store.join(&[QueueName::default()]).await.unwrap());
             let work = tokio::spawn(work(store.clone(), lease.clone(), fleet.wakes.clone(), fleet.tell.clone()));
             fleet.workers.push(Idle { store, lease, work });

@@ -3,8 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use common::clock::{Clock, Stopwatch, Timestamp};
-use common::error::ConnectError;
+use common::clock::{Clock, Timestamp};
 use common::message::{Entries, Message, MessageId, Raw};
 use common::queue_name::QueueName;
 use common::store::{
@@ -14,7 +13,6 @@ use common::store::{
 use common::stores::redis::RedisStore;
 use redis::FromRedisValue;
 use redis::aio::MultiplexedConnection;
-use tests::process::PATIENCE;
 
 pub(crate) const NOON: i64 = 1_795_485_700_000;
 
@@ -26,18 +24,6 @@ pub(crate) struct Rig {
     pub(crate) clock: Clock,
     pub(crate) namespace: String,
     connection: MultiplexedConnection,
-}
-
-/// A store, however busy the machine.
-pub(crate) async fn connected(url: &str, namespace: &str, clock: &Clock) -> RedisStore {
-    let watch = Stopwatch::start();
-    loop {
-        match RedisStore::connect(url, namespace, clock.clone()).await {
-            Ok(store) => return store,
-            Err(ConnectError::Unreachable { .. }) if watch.elapsed() < PATIENCE => {}
-            Err(error) => panic!("{error}"),
-        }
-    }
 }
 
 impl Rig {
@@ -55,7 +41,7 @@ impl Rig {
     pub(crate) async fn at(url: &str) -> Self {
         let clock = Clock::manual(Timestamp::from_millis(NOON));
         let namespace = tests::redis::namespace();
-        let store = connected(url, &namespace, &clock).await;
+        let store = tests::redis::store(url, &namespace, &clock).await;
         let client = redis::Client::open(url).unwrap();
         // The client's own half second is short for a busy machine.
         let patient = redis::AsyncConnectionConfig::new().set_response_timeout(None).set_connection_timeout(None);

@@ -4,6 +4,7 @@ use crate::experiment::{Experiment, write};
 use common::{
     broker::Broker,
     clock::{Clock, Timestamp},
+    error::StoreError,
     message::{Entries, Message, MessageId, Raw, option},
     queue_name::QueueName,
     store::{Counts, DeadLetter},
@@ -95,7 +96,11 @@ impl Scene {
     }
 
     pub(crate) fn counts(&self) -> Counts {
-        self.runtime.block_on(self.broker.counts(&QueueName::default())).unwrap()
+        self.look().unwrap()
+    }
+
+    fn look(&self) -> Result<Counts, StoreError> {
+        self.runtime.block_on(self.broker.counts(&QueueName::default()))
     }
 
     pub(crate) fn dead_letters(&self) -> Vec<DeadLetter> {
@@ -105,8 +110,7 @@ impl Scene {
     /// Waits until the queue is as it should be.
     pub(crate) fn settle(&self, what: &str, settled: impl Fn(Counts) -> bool) {
         // On a busy machine a look may be cut off, and says nothing then.
-        let look = || self.runtime.block_on(self.broker.counts(&QueueName::default())).ok();
-        let seen = eventually(PATIENCE, || look().filter(|counts| settled(*counts)));
+        let seen = eventually(PATIENCE, || self.look().ok().filter(|counts| settled(*counts)));
         assert!(seen.is_some(), "{what}: not after {PATIENCE:?}, but {:?}", self.counts());
     }
 

@@ -7,7 +7,6 @@ use common::actor::actors;
 use common::clock::Clock;
 use common::queue_name::QueueName;
 use common::store::{Store as _, Want};
-use common::stores::redis::RedisStore;
 use serde_json::json;
 
 use super::{ACTORS, LONG, SEVEN, fail_for_good, hear, said, take_long, work};
@@ -40,7 +39,7 @@ async fn python_finds_what_a_dead_rust_worker_held() {
     let world = World::impatient(Duration::from_millis(1_500)).await;
     let due = {
         // A worker that claims, and is never heard of again.
-        let store = RedisStore::connect(&world.url, &world.namespace, Clock::system()).await.unwrap();
+        let store = tests::redis::store(&world.url, &world.namespace, &Clock::system()).await;
         let lease = store.join(&[QueueName::default()]).await.unwrap();
         let due = world.now() + Duration::from_secs(2);
         work::message(json!("claimed")).send(&world.broker).await.unwrap();
