@@ -229,7 +229,7 @@ const CATALOGUE: &[Row] = &[
     Row { id: "114", what: "a queue without a worker", shown: &["tests/tests/inside/sent.rs::where_all_workers_tell_their_queues_one_of_the_right_queue_is_missed"], open: "" },
     Row { id: "115", what: "keys deleted by hand", shown: &["tests/tests/wire/interleavings/upkeep.rs::everything_is_deleted_while_both_hold_something_and_both_go_on", "tests/tests/redis_store/interleavings.rs::a_lost_index_is_rebuilt_from_the_claims"], open: "" },
     Row { id: "116", what: "a rolling deploy", shown: &["tests/tests/worker.rs::a_rolling_deploy_kills_no_message_of_a_new_actor", "tests/tests/results.rs::python_runs_what_a_rust_worker_on_the_same_queue_does_not_know"], open: "" },
-    Row { id: "117", what: "two languages on one queue, one of them dies", shown: &["tests/tests/death/python.rs::a_python_worker_alone_takes_over_everything_of_a_killed_rust_worker", "tests/tests/death/python.rs::a_rust_worker_takes_over_from_a_killed_python_worker_after_its_minute"], open: "" },
+    Row { id: "117", what: "two languages on one queue, one of them dies", shown: &["tests/tests/death/both_languages.rs::a_python_worker_alone_takes_over_everything_of_a_killed_rust_worker", "tests/tests/death/both_languages.rs::a_rust_worker_takes_over_from_a_killed_python_worker_after_its_minute"], open: "" },
     Row { id: "118", what: "dead letters are moved while workers run", shown: &["promise::a_revived_dead_letter_is_a_ready_message_under_a_new_name", "promise::a_purge_deletes_what_waits_and_nothing_else"], open: "" },
     Row { id: "119", what: "where results or metrics are kept is away", shown: &[], open: "a place of their own for results" },
     Row { id: "120", what: "a hook that takes half a minute", shown: &[], open: "a bound" },
