@@ -14,8 +14,7 @@ pub(super) enum Event {
     /// A run was dropped in the middle.
     Dropped,
     /// What a fetch brought.
-    /// So many were wanted.
-    Fetched(usize, Result<Fetched, StoreError>),
+    Fetched(Result<Fetched, StoreError>),
     /// What became of the endings that were being stored.
     Finished(Result<Vec<Answer>, StoreError>),
     /// Whether the starts of these are recorded, or for which of them.

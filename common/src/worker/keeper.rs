@@ -21,7 +21,6 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::{AbortHandle, JoinSet};
 use tracing::warn;
 
-use self::fetching::Fetching;
 use self::holds::Holds;
 use self::idling::Question;
 pub(super) use self::idling::Until;
@@ -60,7 +59,7 @@ pub(super) struct Keeper {
     unknown_actors: HashSet<Arc<str>>,
     lease: Arc<Lease>,
     stage: Stage,
-    fetching: Fetching,
+    fetching: bool,
     finishing: bool,
     beating: bool,
     /// When the last beat was started, in the clock's uptime.
@@ -135,7 +134,7 @@ impl Keeper {
             unknown_actors: HashSet::new(),
             lease: Arc::new(lease),
             stage: Stage::Running,
-            fetching: Fetching::default(),
+            fetching: false,
             finishing: false,
             beating: false,
             beat_started: Duration::ZERO,
@@ -202,7 +201,7 @@ impl Keeper {
 
     fn react(&mut self, event: Event) {
         match event {
-            Event::Fetched(wanted, fetched) => self.fetched(wanted, fetched),
+            Event::Fetched(fetched) => self.fetched(fetched),
             Event::Finished(answers) => self.finished(answers),
             Event::Started(reserved, answer) => self.started(reserved, answer),
             Event::ProbationOver => self.is_on_probation = false,

@@ -280,10 +280,10 @@ impl Pool {
         endings
     }
 
-    /// How many messages to fetch, when so many were asked for already.
-    pub(super) fn wanted(&self, asked: usize) -> usize {
+    /// How many messages to fetch.
+    pub(super) fn wanted(&self) -> usize {
         let state = self.lock();
-        state.prefetch.wanted(state.idle.len(), state.waiting.len() - state.held_up() + asked)
+        state.prefetch.wanted(state.idle.len(), state.waiting.len() - state.held_up())
     }
 
     /// Whether nothing runs, and no ending is left.

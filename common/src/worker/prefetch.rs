@@ -5,7 +5,8 @@
 //!
 //! | runs take | wait at most |
 //! | --- | --- |
-//! | less than 10 ms | 256, in two batches: while one is taken in, the broker gathers the other |
+//! | less than 1 ms at the median | 512; a fetch brings half of it at most |
+//! | less than 10 ms | 256, likewise |
 //! | less than 100 ms | two a slot |
 //! | more, or nobody knows yet | none: beside such a run, a round trip is nothing |
 //!
@@ -18,6 +19,9 @@ use std::time::Duration;
 
 /// What wait at most while runs are short.
 const MOST: usize = 256;
+
+/// What wait at most while all of it is done within a moment.
+const MOST_AT_ONCE: usize = 512;
 
 /// What is shorter is a short run.
 const SHORT: Duration = Duration::from_millis(10);
@@ -72,6 +76,7 @@ impl Prefetch {
     pub(super) fn target(self) -> usize {
         match self.fixed {
             Some(fixed) => fixed,
+            None if self.is_in_batches() && self.typical < SOON => MOST_AT_ONCE.max(self.aside()),
             None if self.is_in_batches() => MOST.max(self.aside()),
             None if self.brief_runs >= self.threads => self.aside(),
             None => 0,
@@ -96,14 +101,14 @@ impl Prefetch {
         2 * self.threads
     }
 
-    /// How many to fetch when `idle` slots are free, and `coming` wait or were asked for.
-    pub(super) fn wanted(self, idle: usize, coming: usize) -> usize {
+    /// How many to fetch when `idle` slots are free, and so many wait.
+    pub(super) fn wanted(self, idle: usize, waiting: usize) -> usize {
         let target = self.target();
         let batch = target / 2;
         match self.is_in_batches() {
-            true if coming <= batch => batch,
-            false if coming * 2 < target => idle + target - coming,
-            _ => idle.saturating_sub(coming),
+            true if waiting <= batch => batch,
+            false if waiting * 2 < target => idle + target - waiting,
+            _ => idle.saturating_sub(waiting),
         }
     }
 }
@@ -124,7 +129,7 @@ mod tests {
     fn as_many_wait_as_start_within_a_moment() {
         assert_eq!(after(&[]).target(), 0);
         assert_eq!(after(&[1; 7]).target(), 0);
-        assert_eq!(after(&[1; 8]).target(), 256);
+        assert_eq!([after(&[0; 8]).target(), after(&[5; 8]).target()], [512, 256]);
         assert_eq!(after(&[10; 8]).target(), 16);
         assert_eq!(after(&[100; 8]).target(), 0);
         assert_eq!(after(&[1, 1, 1, 1, 1, 1, 1, 99]).target(), 16);
@@ -135,7 +140,7 @@ mod tests {
     fn what_runs_now_counts_before_its_end() {
         let [none, short, long] = [0, 10, 100].map(Duration::from_millis);
         let seen = |longest, stalled| {
-            let mut prefetch = after(&[1; 8]);
+            let mut prefetch = after(&[5; 8]);
             prefetch.see(longest, stalled);
             prefetch.target()
         };
@@ -144,7 +149,7 @@ mod tests {
 
     #[test]
     fn less_than_half_is_filled_up_and_a_free_slot_always_asks() {
-        let prefetch = after(&[1; 8]);
+        let prefetch = after(&[5; 8]);
         assert_eq!([(8, 0), (0, 128), (0, 129)].map(|(idle, coming)| prefetch.wanted(idle, coming)), [128, 128, 0]);
         let prefetch = after(&[10; 8]);
         assert_eq!(

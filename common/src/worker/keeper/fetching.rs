@@ -15,68 +15,42 @@ use crate::worker::event::Event;
 use crate::worker::pool::Job;
 use crate::worker::stop::Stage;
 
-/// The fetches that are under way.
-#[derive(Debug, Default)]
-pub(super) struct Fetching {
-    calls: usize,
-    /// How many messages they ask for together.
-    asked: usize,
-    /// Whether the last one left some.
-    is_backlog: bool,
-}
-
-impl Fetching {
-    pub(super) fn is_under_way(&self) -> bool {
-        self.calls > 0
-    }
-
-    /// Whether there may be one more. Of a backlog, the broker gathers what the second one brings while home takes in what the first
-    /// one has brought; else the second one would come for nothing.
-    fn may_begin(&self) -> bool {
-        self.calls < if self.is_backlog { 2 } else { 1 }
-    }
-}
-
 impl Keeper {
     /// Asks for as many messages as there is room for; where there was none the last time, waits for some. With no room it does
     /// not listen either: whoever is told of a message should have it.
     pub(super) fn fetch_or_wait(&mut self) {
-        while self.fetching.may_begin() {
-            let wanted = self.pool.wanted(self.fetching.asked);
-            if wanted == 0 {
-                return;
-            }
-            if self.drained {
-                // What is due already waits for the beat after this one.
-                if !self.fetching.is_under_way() && !self.beat_again {
-                    self.start_waiting();
-                }
-                return;
-            }
+        if self.fetching {
+            return;
+        }
+        let wanted = self.pool.wanted();
+        if wanted == 0 {
+            return;
+        }
+        if !self.drained {
             self.start_fetch(wanted);
+        } else if !self.beat_again {
+            // What is due already waits for the beat after this one.
+            self.start_waiting();
         }
     }
 
     fn start_fetch(&mut self, wanted: usize) {
-        self.fetching.calls += 1;
-        self.fetching.asked += wanted;
+        self.fetching = true;
         self.stop_waiting();
         let (store, lease, pool) = (self.broker.store().clone(), self.lease.clone(), self.pool.clone());
         tokio::spawn(async move {
             // What is wanted is wanted of all queues together, and any of them may have it all.
             let wants: Vec<_> = lease.queues.iter().map(|queue| Want { queue: queue.clone(), count: wanted }).collect();
-            pool.tell(Event::Fetched(wanted, store.fetch(&lease, &wants, wanted).await));
+            pool.tell(Event::Fetched(store.fetch(&lease, &wants, wanted).await));
         });
     }
 
-    pub(super) fn fetched(&mut self, wanted: usize, fetched: Result<Fetched, StoreError>) {
-        self.fetching.calls -= 1;
-        self.fetching.asked -= wanted;
+    pub(super) fn fetched(&mut self, fetched: Result<Fetched, StoreError>) {
+        self.fetching = false;
         match fetched {
             Ok(Fetched { now, deliveries, next_due, more }) => {
                 self.outage.answered(Call::Fetch);
                 self.drained = !more;
-                self.fetching.is_backlog = more;
                 self.plan_due(next_due, now);
                 self.accept(deliveries, now);
             }

@@ -68,7 +68,7 @@ impl Keeper {
     fn has_nothing_to_do(&self) -> bool {
         self.stage == Stage::Running
             && self.drained
-            && !self.fetching.is_under_way()
+            && !self.fetching
             && !self.finishing
             && self.unfinished.is_empty()
             && self.refused.is_empty()

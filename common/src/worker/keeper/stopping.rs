@@ -103,7 +103,7 @@ impl Keeper {
 
     /// Whether something may still come that lay behind all that goes back: pushed to the head later, it would lie before it.
     pub(super) fn is_last_fetch_under_way(&self) -> bool {
-        self.stage == Stage::Stopping && self.fetching.is_under_way()
+        self.stage == Stage::Stopping && self.fetching
     }
 
     /// Whether anything runs that is waited for.
@@ -118,7 +118,7 @@ impl Keeper {
         if self.stage == Stage::Running || self.is_running() {
             return false;
         }
-        let is_calling = self.fetching.is_under_way() || self.finishing;
+        let is_calling = self.fetching || self.finishing;
         let is_left =
             self.finishing || !self.unfinished.is_empty() || !self.refused.is_empty() || !self.pool.is_quiet();
         if !is_calling && !is_left {

@@ -63,12 +63,12 @@ async fn a_late_end_counts_for_nothing(take_away: impl FnOnce(&Pool, &Claim)) {
     let (pool, _events) = stage.pool(1);
     let claim = Claim { queue: QueueName::default(), id: "id".into() };
     pool.deliver([job(&claim, WAITING)]);
-    let wanted = pool.wanted(0);
+    let wanted = pool.wanted();
     take_away(&pool, &claim);
     stage.scene.open_gate();
     // Its slot is free once more.
     let watch = Stopwatch::start();
-    while pool.wanted(0) == wanted {
+    while pool.wanted() == wanted {
         assert!(watch.elapsed() < DEADLINE, "it ends");
         tokio::task::yield_now().await;
     }
