@@ -88,24 +88,27 @@ impl<S: Enqueue + Send + ?Sized + 'static> Outbox<S> {
         if letter.messages.len() > FEW || letter.bytes > SMALL {
             // What waits may be of the same sender, who relies on the order.
             while let Some(batch) = state.gathered() {
-                self.begin(home, &mut state, batch);
+                home.begin(self.carrier(&mut state, batch).carry());
             }
             let store = self.store.clone();
             home.begin(async move {
                 alone(&*store, letter, 0).await;
             });
         } else if state.carriers == 0 {
-            self.begin(home, &mut state, vec![letter]);
+            let carrier = self.carrier(&mut state, vec![letter]);
+            // Home takes the lock as soon as it has the task.
+            drop(state);
+            home.begin(carrier.carry());
         } else {
             state.waiting.push(letter);
         }
     }
 
-    /// Begins a task for one more batch. Whichever task has the first turn sends what was begun first.
-    fn begin(self: &Arc<Self>, home: &Home, state: &mut State, batch: Vec<Letter>) {
+    /// A task for one more batch. Whichever task has the first turn sends what was to be sent first.
+    fn carrier(self: &Arc<Self>, state: &mut State, batch: Vec<Letter>) -> Carrier<S> {
         state.next.push_back(batch);
         state.carriers += 1;
-        home.begin(Carrier::new(self).carry());
+        Carrier { outbox: self.clone(), is_done: false }
     }
 }
 
@@ -143,10 +146,6 @@ struct Carrier<S: ?Sized> {
 }
 
 impl<S: Enqueue + Send + ?Sized> Carrier<S> {
-    fn new(outbox: &Arc<Outbox<S>>) -> Self {
-        Self { outbox: outbox.clone(), is_done: false }
-    }
-
     async fn carry(mut self) {
         while let Some(batch) = self.take() {
             deliver(&*self.outbox.store, batch).await;
