@@ -24,7 +24,7 @@ use tokio::task::AbortHandle;
 use tokio::time::timeout;
 
 use super::refusal::{READONLY, refusal};
-use super::stream::{Stream, Traffic};
+use super::stream::{Stream, Traffic, drive};
 use crate::clock::Stopwatch;
 use crate::error::{ConnectError, StoreError};
 use crate::stores::without_password;
@@ -143,7 +143,7 @@ impl Server {
         let traffic = stream.traffic().clone();
         let settings = self.settings.clone().set_protocol(protocol);
         let (connection, driver) = MultiplexedConnection::new_with_config(&settings, stream, config).await?;
-        let driver = Arc::new(Driver(tokio::spawn(driver).abort_handle()));
+        let driver = Arc::new(Driver(tokio::spawn(drive(driver, traffic.clone())).abort_handle()));
         Ok(Line { connection, traffic, _driver: driver })
     }
 }

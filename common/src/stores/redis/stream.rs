@@ -7,6 +7,7 @@
 //! there or not; only where it had no room, and has some again, some of them have left. Therefore it is told to keep little.
 //! What lies in buffers on the way, as in a tunnel, cannot be seen: a call gets time for its bytes beforehand.
 
+use std::future::poll_fn;
 use std::io;
 use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -18,7 +19,7 @@ use redis::io::tcp::socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, lookup_host};
 use tokio::task::JoinSet;
-use tokio::time::timeout;
+use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use crate::clock::Stopwatch;
 
@@ -28,6 +29,9 @@ const KEEPALIVE: Duration = Duration::from_secs(5);
 /// Bytes that wait in the system to be sent at most. A link on which fewer leave within a call's silence counts as dead.
 #[cfg(target_os = "linux")]
 const UNSENT: u32 = 128 * 1024;
+
+/// A used connection has a timer that is due within so much: less than any call's silence.
+const PACE: Duration = Duration::from_secs(1);
 
 /// How many bytes a second leave the buffers on the way at least.
 const DRAIN: u32 = 1_000_000;
@@ -133,6 +137,23 @@ impl Traffic {
             }
         }
     }
+}
+
+/// Drives a connection to its end, and has a timer running while it is used. A timer that is earlier than all others has its runtime
+/// wake itself up, by a write to the system and a turn of its loop; with this one, the timers of the calls never are.
+pub(super) async fn drive(driver: impl Future<Output = ()>, traffic: Traffic) {
+    let (mut driver, mut pace, mut seen) = (pin!(driver), interval(PACE), 0);
+    pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    poll_fn(|cx| {
+        let is_over = driver.as_mut().poll(cx).is_ready();
+        let moved = traffic.moved.load(Ordering::Relaxed);
+        // Where nothing has moved since, nothing has to tick.
+        if !is_over && moved != seen && pace.poll_tick(cx).is_ready() {
+            seen = moved;
+        }
+        if is_over { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
 }
 
 /// A TCP connection.
