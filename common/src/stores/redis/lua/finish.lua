@@ -12,6 +12,7 @@ local worker = ARGV[2]
 -- What is removed where it is not there: nobody's id, and the empty one may be somebody's.
 local NOBODY = '\0nobody'
 
+local remove = redis.pcall
 local function acknowledge(queue, from, to)
   local mine, hash = claims(worker, queue), bodies(queue)
   -- A removal that removes nothing opens a full server for the rest of the script, and shows that removing is allowed.
@@ -19,9 +20,11 @@ local function acknowledge(queue, from, to)
   local is_mine = call('SMISMEMBER', mine, unpack(ARGV, from, to))
   local answers, done = {}, {}
   for i = from, to do
-    local n = i - from + 1
-    answers[n] = is_mine[n] == 1 and call('HDEL', hash, ARGV[i]) or 0
-    if answers[n] == 1 then done[#done + 1] = ARGV[i] end
+    local n, id = i - from + 1, ARGV[i]
+    local is_there = is_mine[n] == 1 and remove('HDEL', hash, id) or 0
+    if type(is_there) == 'table' then call('HDEL', hash, id) end
+    answers[n] = is_there
+    if is_there == 1 then done[#done + 1] = id end
   end
   call('SREM', mine, unpack(ARGV, from, to))
   -- Whoever holds a message by now is not spared what was noted of it. Hardly ever is there anything, so that one look must do.
