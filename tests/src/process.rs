@@ -269,3 +269,15 @@ pub fn eventually<T>(patience: Duration, look: impl Fn() -> Option<T>) -> Option
         thread::sleep(PAUSE);
     }
 }
+
+/// Copies a program, to be run there. By another process: what this one has open for writing, any child that a test starts at this
+/// moment inherits for as long as it takes to become its program, and until then the system runs no such file ("text file busy").
+///
+/// # Errors
+///
+/// Why it could not be copied.
+pub fn copy_program(from: &Path, to: &Path) -> io::Result<()> {
+    let copied = Command::new("install").args(["-m", "755"]).arg(from).arg(to).output()?;
+    let refusal = || io::Error::other(String::from_utf8_lossy(&copied.stderr).trim().to_owned());
+    if copied.status.success() { Ok(()) } else { Err(refusal()) }
+}

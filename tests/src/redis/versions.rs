@@ -4,10 +4,9 @@
 //! keeps its state, and the packages go, in a folder of the target directory, made at first use. What is started is the
 //! package's own program by the package's own loader and libraries, so the machine's C library may be older.
 
-use crate::workspace;
+use crate::{process::copy_program, workspace};
 use std::{
     fs, io,
-    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::{Command, Stdio},
 };
@@ -92,7 +91,7 @@ fn make(release: &Release) -> Result<PathBuf, String> {
     }
     fs::remove_dir_all(&apt).map_err(text)?;
 
-    fs::copy(folder.join("usr/bin").join(release.program), folder.join("redis-server")).map_err(text)?;
+    copy_program(&folder.join("usr/bin").join(release.program), &folder.join("redis-server")).map_err(text)?;
     let mut libraries = Vec::new();
     for parent in ["lib", "usr/lib"].map(|parent| folder.join(parent)) {
         libraries.extend(entries(&parent)?.into_iter().filter(|path| path.is_dir()));
@@ -106,9 +105,9 @@ fn make(release: &Release) -> Result<PathBuf, String> {
     let path: Vec<_> = libraries.iter().map(|folder| format!("$here/{}", inside(folder))).collect();
     let script = START.replace("LOADER", &inside(&loader)).replace("LIBRARIES", &path.join(":"));
     // Last, and in one step: where it stands, all is there.
-    let new = folder.join("start.new");
-    fs::write(&new, script).map_err(text)?;
-    fs::set_permissions(&new, PermissionsExt::from_mode(0o755)).map_err(text)?;
+    let (written, new) = (folder.join("start.text"), folder.join("start.new"));
+    fs::write(&written, script).map_err(text)?;
+    copy_program(&written, &new).map_err(text)?;
     // `Redis server v=8.0.2 sha=…`
     let said = run(Command::new(&new).arg("--version"))?;
     let number = release.name.rsplit('-').next().unwrap_or_default();

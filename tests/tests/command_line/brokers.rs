@@ -114,7 +114,7 @@ impl Bare {
         // By this cargo's target folders are known.
         fs::write(folder.path().join("target/CACHEDIR.TAG"), "").unwrap();
         let program = built_in.join(ERRORS);
-        fs::copy(process::binary(ERRORS), &program).unwrap();
+        process::copy_program(&process::binary(ERRORS), &program).unwrap();
         Self { folder, program }
     }
 
