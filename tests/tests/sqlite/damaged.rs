@@ -15,7 +15,8 @@ fn filled() -> Rig {
     let broker = rig.open();
     broker.enqueue_blocking((0..500).map(begin).collect()).unwrap();
     drop(broker);
-    // The threads of the store let go of it on their own; then all of it is in one file.
+    rig.wait_until_closed();
+    // Then all of it is in one file.
     let connection = rig.sqlite();
     connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
     rig

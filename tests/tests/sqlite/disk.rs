@@ -9,6 +9,7 @@ use common::broker::Broker;
 use common::error::{EnqueueError, StoreError};
 use common::message::Raw;
 use tempfile::TempDir;
+use tests::process::{PATIENCE, eventually};
 
 use crate::rig::{Rig, message, send};
 
@@ -41,9 +42,11 @@ impl Disk {
         }
     }
 
-    /// Nothing can be written to it any more.
+    /// Nothing can be written to it any more. The system refuses that while somebody has a file open for writing: a thread of a store
+    /// that was dropped, or a child that is not its program yet.
     pub(crate) fn close(&self) {
-        assert!(run("mount", &["-o", "remount,bind,ro"], self.rig().folder()), "it cannot be mounted anew");
+        let remount = || run("mount", &["-o", "remount,bind,ro"], self.rig().folder()).then_some(());
+        assert!(eventually(PATIENCE, remount).is_some(), "it cannot be mounted anew");
     }
 
     pub(crate) fn empty(&self) {

@@ -47,6 +47,7 @@ fn the_journal_mode_cannot_be_changed_amid_work_and_is_set_right_after_it() {
     assert!(!matches!(mode(&sqlite, "DELETE"), Ok(mode) if mode == "delete"), "others have it open");
     assert_eq!(rig.counts(&broker).ready, 1);
     drop((sqlite, broker));
+    rig.wait_until_closed();
     // A copy, which surely nobody has open.
     let copy = Rig::new();
     fs::copy(rig.path(), copy.path()).unwrap();

@@ -58,6 +58,7 @@ fn nothing_is_written_to_a_database_that_has_taken_the_place() {
     let (rig, broker) = open_with_a_message();
     let other = Rig::new();
     drop(other.open());
+    other.wait_until_closed();
     fs::copy(other.path(), rig.folder().join("new.db")).unwrap();
     fs::rename(rig.folder().join("new.db"), rig.path()).unwrap();
     let before = fs::read(rig.path()).unwrap();

@@ -84,6 +84,18 @@ impl Rig {
         assert!(seen.is_some(), "not empty, but {:?}", self.counts(broker));
     }
 
+    /// Waits until the threads of a store that was dropped have let go of its files.
+    pub(crate) fn wait_until_closed(&self) {
+        let path = self.path();
+        let is_its = |file: &Path| file.to_string_lossy().starts_with(&*path.to_string_lossy());
+        let is_open = || {
+            // One that is closed meanwhile has no name any more.
+            let files = fs::read_dir("/proc/self/fd").unwrap().filter_map(|file| fs::read_link(file.ok()?.path()).ok());
+            files.into_iter().any(|file| is_its(&file))
+        };
+        assert!(eventually(PATIENCE, || (!is_open()).then_some(())).is_some(), "it stays open");
+    }
+
     /// A connection of somebody who is not us.
     pub(crate) fn sqlite(&self) -> Connection {
         Connection::open(self.path()).unwrap()
