@@ -1,31 +1,17 @@
 //! A user that may not do something any more.
 
 use std::collections::BTreeSet;
+use std::fs;
 
 use common::error::{EnqueueError, StoreError};
+use tests::workspace;
 
 use crate::listener::lines;
 use crate::rig::*;
 use crate::work::{die, flaky, gate, say};
 
-/// The scripts, as they are sent.
-const SCRIPTS: [&str; 15] = [
-    include_str!("../../../common/src/stores/redis/lua/beat.lua"),
-    include_str!("../../../common/src/stores/redis/lua/counts.lua"),
-    include_str!("../../../common/src/stores/redis/lua/enqueue.lua"),
-    include_str!("../../../common/src/stores/redis/lua/fetch.lua"),
-    include_str!("../../../common/src/stores/redis/lua/finish.lua"),
-    include_str!("../../../common/src/stores/redis/lua/fleets.lua"),
-    include_str!("../../../common/src/stores/redis/lua/forget.lua"),
-    include_str!("../../../common/src/stores/redis/lua/leave.lua"),
-    include_str!("../../../common/src/stores/redis/lua/letters.lua"),
-    include_str!("../../../common/src/stores/redis/lua/live.lua"),
-    include_str!("../../../common/src/stores/redis/lua/places.lua"),
-    include_str!("../../../common/src/stores/redis/lua/prelude.lua"),
-    include_str!("../../../common/src/stores/redis/lua/recover.lua"),
-    include_str!("../../../common/src/stores/redis/lua/start.lua"),
-    include_str!("../../../common/src/stores/redis/lua/tidy.lua"),
-];
+/// Where the scripts are that are sent.
+const SCRIPTS: &str = "common/src/stores/redis/lua";
 
 /// What the store calls without a script, as a rule of access names it.
 const OUTSIDE: [&str; 7] = ["EVALSHA", "EVAL", "SCAN", "SET", "LLEN", "ZRANGE", "CLIENT|TRACKING"];
@@ -36,7 +22,9 @@ const NEEDED: [&str; 11] =
 
 /// Words in quotes that the server knows as commands.
 fn commands(rig: &Rig) -> BTreeSet<String> {
-    let words = SCRIPTS.iter().flat_map(|script| script.split('\''));
+    let files = fs::read_dir(workspace::root().join(SCRIPTS)).unwrap();
+    let scripts: Vec<_> = files.map(|file| fs::read_to_string(file.unwrap().path()).unwrap()).collect();
+    let words = scripts.iter().flat_map(|script| script.split('\''));
     let words = words.filter(|word| word.len() > 2 && word.bytes().all(|byte| byte.is_ascii_uppercase()));
     let known = |word: &&str| {
         let names: Vec<String> = rig.redis(&["COMMAND", "LIST", "FILTERBY", "PATTERN", word]);
