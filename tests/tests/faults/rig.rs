@@ -1,6 +1,6 @@
 //! A worker on a server of its own, and what a test sees of it from outside.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::future::Future;
 use std::panic::resume_unwind;
 use std::sync::{Mutex, PoisonError};
@@ -241,20 +241,27 @@ pub(crate) fn body(id: &str, actor: &str, args: &str) -> Vec<u8> {
     text.replace("ACTOR", actor).replace(r#""args":[]"#, &format!(r#""args":{args}"#)).into_bytes()
 }
 
-/// Runs all cases side by side, each in a runtime of its own.
+/// How many cases run side by side: each has a broker, a worker and connections of its own, and a process may open no more than
+/// 1,024 files where nobody has allowed it more.
+const SIDE_BY_SIDE: usize = 16;
+
+/// Runs all cases, some of them side by side, each in a runtime of its own. Their results come in the order of the cases.
 pub(crate) fn each<C: Send, T: Send, F: Future<Output = T>>(
     cases: impl IntoIterator<Item = C>,
     run: impl Fn(C) -> F + Sync,
 ) -> Vec<T> {
-    let run = &run;
-    thread::scope(|scope| {
-        let start = |case| {
-            scope.spawn(move || {
-                let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-                runtime.block_on(run(case))
-            })
-        };
-        let running: Vec<_> = cases.into_iter().map(start).collect();
-        running.into_iter().map(|run| run.join().unwrap_or_else(|panic| resume_unwind(panic))).collect()
-    })
+    let cases: Vec<_> = cases.into_iter().enumerate().collect();
+    let (cases, run) = (&Mutex::new(cases.into_iter()), &run);
+    let next = || cases.lock().unwrap_or_else(PoisonError::into_inner).next();
+    let work = || {
+        std::iter::from_fn(next).map(|(number, case)| {
+            let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+            (number, runtime.block_on(run(case)))
+        })
+    };
+    let results: BTreeMap<usize, T> = thread::scope(|scope| {
+        let working: Vec<_> = (0..SIDE_BY_SIDE).map(|_| scope.spawn(|| work().collect::<Vec<(usize, T)>>())).collect();
+        working.into_iter().flat_map(|work| work.join().unwrap_or_else(|panic| resume_unwind(panic))).collect()
+    });
+    results.into_values().collect()
 }
