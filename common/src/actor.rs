@@ -2,23 +2,23 @@
 //!
 //! `#[actor]` leaves the function as it is and puts a type of the same name beside it, which implements [`Actor`]: a
 //! [`Declaration`] is everything a worker needs to run it, with its types gone. Parameters by value travel in the
-//! message; references are lent by the worker ([`Lendings`]), among them [`Context`].
+//! message; references are state of the worker ([`States`]), among them [`Context`].
 
 mod arguments;
 mod context;
-mod lendings;
 mod parameter;
 pub mod returned;
+mod state;
 
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
-pub use self::arguments::{Arguments, Travels};
+pub use self::arguments::{Arguments, Payload};
 pub use self::context::{Cancellation, Cause, Context};
-pub use self::lendings::{Lendings, Lent};
-pub use self::parameter::{Parameter, Travelling, travelling};
+pub use self::parameter::{Parameter, PayloadKind, payload};
+pub use self::state::{States, Wanted};
 use crate::outcome::Outcome;
 
 /// A function that can be called through a broker; `#[actor]` implements it.
@@ -50,10 +50,10 @@ pub struct Declaration {
     pub max_crashes: Option<u32>,
     /// What travels, in order.
     pub parameters: &'static [Parameter],
-    /// What it wants to be lent.
-    pub lent: &'static [Lent],
+    /// What it takes as state.
+    pub states: &'static [Wanted],
     /// Calls it.
-    pub run: Run,
+    pub entry: Entry,
     /// The first paragraph of its documentation.
     pub about: &'static str,
     /// `file:line` of its function.
@@ -122,14 +122,14 @@ pub type Running = Pin<Box<dyn Future<Output = Outcome> + Send>>;
 
 /// How to call an actor. A panic passes through; the worker catches it.
 #[derive(Clone, Copy)]
-pub enum Run {
+pub enum Entry {
     /// A plain function, called on a thread of its own.
     Sync(fn(&Context) -> Outcome),
     /// An `async` function, run as a task.
     Async(fn(Context) -> Running),
 }
 
-impl fmt::Debug for Run {
+impl fmt::Debug for Entry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Sync(_) => "Sync",

@@ -1,7 +1,7 @@
 //! Where messages wait, as people hold it.
 
-mod home;
 mod inspect;
+mod io_thread;
 mod outbox;
 
 use std::fmt;
@@ -10,7 +10,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub(crate) use self::home::Home;
+pub(crate) use self::io_thread::IoThread;
 use self::outbox::Outbox;
 use crate::clock::{Clock, Stopwatch};
 use crate::error::{EnqueueError, Forked, ResultError, StoreError};
@@ -31,7 +31,7 @@ const LONGEST_RESULT_PAUSE: Duration = Duration::from_millis(250);
 
 /// Sends messages, and is what a worker takes them from. Cheap to clone; clones share everything.
 ///
-/// Its connections live on a thread of their own (*home*), with a runtime of its own. So it does not matter where it is made, used
+/// Its connections live on a thread of their own (its *I/O thread*), with a runtime of its own. So it does not matter where it is made, used
 /// and dropped:
 ///
 /// | what happens | what becomes of it |
@@ -56,12 +56,12 @@ struct Inner {
     clock: Clock,
     middleware: Vec<Arc<dyn Middleware>>,
     outbox: Arc<Outbox>,
-    home: Home,
+    io_thread: IoThread,
 }
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        if self.home.check().is_err() {
+        if self.io_thread.check().is_err() {
             // Its threads did not come along: nothing of it may be touched, let alone closed.
             std::mem::forget(self.store.clone());
         }
@@ -75,14 +75,21 @@ impl Broker {
     /// # Errors
     ///
     /// When the system has no thread left.
-    pub fn on(store: impl Inspect + 'static, namespace: &str, clock: Clock) -> io::Result<Self> {
-        Ok(Self::new(Arc::new(store), namespace, clock, Home::start()?))
+    pub fn from_store(store: impl Inspect + 'static, namespace: &str, clock: Clock) -> io::Result<Self> {
+        Ok(Self::new(Arc::new(store), namespace, clock, IoThread::start()?))
     }
 
-    /// A broker on a store, whose calls run on `home`.
-    pub(crate) fn new(store: Arc<dyn Inspect>, namespace: &str, clock: Clock, home: Home) -> Self {
+    /// A broker on a store, whose calls run on `io_thread`.
+    pub(crate) fn new(store: Arc<dyn Inspect>, namespace: &str, clock: Clock, io_thread: IoThread) -> Self {
         let outbox = Outbox::new(store.clone());
-        Self(Arc::new(Inner { store, namespace: namespace.to_owned(), clock, middleware: Vec::new(), outbox, home }))
+        Self(Arc::new(Inner {
+            store,
+            namespace: namespace.to_owned(),
+            clock,
+            middleware: Vec::new(),
+            outbox,
+            io_thread,
+        }))
     }
 
     /// The same broker with one more middleware, which goes last. Hooks before an event run in order, hooks after it in
@@ -107,9 +114,9 @@ impl Broker {
     ///
     /// See [`EnqueueError`]: it says how many of them are stored.
     pub async fn enqueue(&self, messages: Vec<Message>) -> Result<Vec<Message>, EnqueueError> {
-        self.0.home.check()?;
+        self.0.io_thread.check()?;
         let (messages, bytes) = self.prepare(messages)?;
-        self.0.outbox.send(&self.0.home, messages, bytes).await
+        self.0.outbox.send(&self.0.io_thread, messages, bytes).await
     }
 
     /// Enqueues messages from a thread that may wait.
@@ -118,9 +125,9 @@ impl Broker {
     ///
     /// See [`EnqueueError`]: it says how many of them are stored.
     pub fn enqueue_blocking(&self, messages: Vec<Message>) -> Result<Vec<Message>, EnqueueError> {
-        self.0.home.check()?;
+        self.0.io_thread.check()?;
         let (messages, bytes) = self.prepare(messages)?;
-        self.0.outbox.send_blocking(&self.0.home, messages, bytes)
+        self.0.outbox.send_blocking(&self.0.io_thread, messages, bytes)
     }
 
     /// What is kept of a message's run; `None` while there is nothing, or no more.
@@ -139,7 +146,7 @@ impl Broker {
     ///
     /// [`ResultError::Timeout`] when nothing was there in time, else what the store says.
     pub async fn wait_for_result(&self, message: &Message, timeout: Duration) -> Result<Stored, ResultError> {
-        self.0.home.check().map_err(StoreError::from)?;
+        self.0.io_thread.check().map_err(StoreError::from)?;
         let (store, message) = (self.0.store.clone(), message.clone());
         let waiting = async move {
             let (waited, mut pause) = (Stopwatch::start(), RESULT_PAUSE);
@@ -155,7 +162,7 @@ impl Broker {
                 pause = (pause * 2).min(LONGEST_RESULT_PAUSE);
             }
         };
-        self.0.home.run_while_wanted(waiting).await
+        self.0.io_thread.run_while_wanted(waiting).await
     }
 
     /// The clock that all of its times come from.
@@ -184,7 +191,7 @@ impl Broker {
         &self.0.middleware
     }
 
-    /// Runs `work` at home and waits for it. What it began goes on when the caller stops waiting.
+    /// Runs `work` on the I/O thread and waits for it. What it began goes on when the caller stops waiting.
     ///
     /// # Errors
     ///
@@ -193,8 +200,8 @@ impl Broker {
         &self,
         work: impl Future<Output = T> + Send + 'static,
     ) -> Result<T, Forked> {
-        self.0.home.check()?;
-        Ok(self.0.home.run(work).await)
+        self.0.io_thread.check()?;
+        Ok(self.0.io_thread.run(work).await)
     }
 
     /// The messages as they are stored, and roughly how many bytes they take.

@@ -23,12 +23,12 @@
 //! ```
 
 mod beats;
+mod completions;
 mod deaths;
 mod delays;
-mod endings;
 mod enqueueing;
 mod fetching;
-mod inside;
+mod inspect;
 mod waiting;
 
 use std::fmt;
@@ -38,17 +38,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use self::beats::*;
+pub use self::completions::*;
 pub use self::deaths::*;
 pub use self::delays::*;
-pub use self::endings::*;
 pub use self::enqueueing::*;
 pub use self::fetching::*;
-pub use self::inside::*;
+pub use self::inspect::*;
 pub use self::waiting::*;
 use crate::clock::Clock;
 use crate::message::{Entries, Message, MessageId, Raw, option};
 use crate::queue_name::QueueName;
-use crate::store::{Answer, BEAT_INTERVAL, Beat, Claim, Delivery, Effect, Ending, Inspect, Lease, Place, Want};
+use crate::store::{
+    BEAT_INTERVAL, Beat, Claim, Completion, Delivery, Disposition, Effect, FetchRequest, Finished, Inspect,
+    Registration,
+};
 
 /// Generous: what is waited for must come, on however slow a machine.
 const DEADLINE: Duration = Duration::from_secs(20);
@@ -146,19 +149,19 @@ impl Fixture {
 /// A worker, as far as a store knows.
 struct Peer {
     store: Arc<dyn Inspect>,
-    lease: Lease,
+    registration: Registration,
     queue: QueueName,
 }
 
 impl Peer {
     async fn join(store: Arc<dyn Inspect>, queue: QueueName) -> Self {
-        let lease = store.join(std::slice::from_ref(&queue)).await.expect("join");
-        Self { store, lease, queue }
+        let registration = store.join(std::slice::from_ref(&queue)).await.expect("join");
+        Self { store, registration, queue }
     }
 
     async fn try_fetch(&self, count: usize) -> Result<Vec<Delivery>, crate::error::StoreError> {
-        let wants = [Want { queue: self.queue.clone(), count }];
-        self.store.fetch(&self.lease, &wants, usize::MAX).await.map(|fetched| fetched.deliveries)
+        let requests = [FetchRequest { queue: self.queue.clone(), count }];
+        self.store.fetch(&self.registration, &requests, usize::MAX).await.map(|fetched| fetched.deliveries)
     }
 
     async fn fetch(&self, count: usize) -> Vec<Delivery> {
@@ -172,13 +175,13 @@ impl Peer {
         deliveries.remove(0)
     }
 
-    async fn finish(&self, claim: &Claim, place: Place) -> Answer {
-        self.finish_with(claim, place, Vec::new()).await
+    async fn finish(&self, claim: &Claim, disposition: Disposition) -> Finished {
+        self.finish_with(claim, disposition, Vec::new()).await
     }
 
-    async fn finish_with(&self, claim: &Claim, place: Place, also: Vec<Effect>) -> Answer {
-        let endings = [Ending { claim: claim.clone(), place, also }];
-        self.store.finish(&self.lease, &endings).await.expect("finish").remove(0)
+    async fn finish_with(&self, claim: &Claim, disposition: Disposition, effects: Vec<Effect>) -> Finished {
+        let completions = [Completion { claim: claim.clone(), disposition, effects }];
+        self.store.finish(&self.registration, &completions).await.expect("finish").remove(0)
     }
 
     async fn beat(&self, held: &[Claim]) -> Beat {
@@ -187,12 +190,12 @@ impl Peer {
 
     /// Of what it holds, some has not started.
     async fn beat_while(&self, held: &[Claim], waiting: &[Claim]) -> Beat {
-        self.store.beat(&self.lease, held, waiting).await.expect("beat")
+        self.store.beat(&self.registration, held, waiting).await.expect("beat")
     }
 
     /// Records that it is about to run one.
     async fn start(&self, claim: &Claim) -> bool {
-        self.store.start(&self.lease, std::slice::from_ref(claim)).await.expect("start").remove(0)
+        self.store.start(&self.registration, std::slice::from_ref(claim)).await.expect("start").remove(0)
     }
 }
 
@@ -234,18 +237,18 @@ macro_rules! conformance_suite {
             an_end_that_is_repeated_is_unknown
             a_retry_comes_back_at_its_time_with_its_new_body
             a_message_made_ready_again_goes_to_the_tail_with_its_new_body
-            messages_given_back_lie_at_the_head_in_order
-            thousands_given_back_at_once_lie_at_the_head_in_order
+            messages_requeued_lie_at_the_head_in_order
+            thousands_requeued_at_once_lie_at_the_head_in_order
             a_dead_letter_keeps_body_and_reason
             raw_bytes_can_die
             effects_happen_with_the_end
             a_result_is_stored_with_the_end
             a_result_is_kept_for_as_long_as_a_store_can
             an_end_without_a_claim_has_no_effect
-            each_ending_of_a_batch_is_judged_alone
+            each_completion_of_a_batch_is_judged_alone
             a_dead_workers_messages_come_back_to_the_head
             a_worker_that_beats_is_never_robbed
-            looks_that_come_late_bury_nobody
+            looks_that_come_late_find_nobody_dead
             a_worker_taken_for_dead_learns_what_it_lost_and_goes_on
             what_a_dead_worker_held_is_marked_and_not_counted
             a_death_counts_where_the_start_was_recorded
@@ -255,7 +258,7 @@ macro_rules! conformance_suite {
             what_waited_when_its_worker_died_is_spared_once
             what_waited_once_and_started_since_is_marked
             a_start_that_is_repeated_counts_once
-            what_was_given_back_has_not_started
+            what_was_requeued_has_not_started
             only_what_a_worker_holds_can_start
             what_a_lost_answer_has_claimed_comes_back
             dead_letters_expire
@@ -273,7 +276,7 @@ macro_rules! conformance_suite {
             a_retried_message_is_found_by_the_start_of_its_id
             an_id_that_looks_like_a_name_is_found
             dead_letters_are_read_a_page_at_a_time
-            a_revived_dead_letter_is_a_ready_message_under_a_new_name
+            a_requeued_dead_letter_is_a_ready_message_under_a_new_name
             a_deleted_dead_letter_is_gone
             what_waits_and_is_cancelled_becomes_a_dead_letter
             a_worker_hears_of_a_cancellation_until_the_end

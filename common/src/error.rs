@@ -52,15 +52,17 @@ pub enum StoreError {
     #[error(
         "`{key}` holds something foreign ({cause}): somebody else uses this name; move that away, or use another namespace"
     )]
-    Foreign {
+    WrongKeyType {
         /// The key.
         key: String,
         /// The store's own words.
         cause: String,
     },
     /// This worker is not registered any more: others took it for dead. It beats, and goes on.
-    #[error("this worker was taken for dead; it has to beat before it fetches again")]
-    Stranger,
+    #[error(
+        "this worker is not registered: others took over after missed heartbeats; it has to beat before it fetches again"
+    )]
+    NotRegistered,
     /// The store was connected before a fork, by another process. Nothing happened.
     #[error(transparent)]
     Forked(#[from] Forked),
@@ -86,7 +88,7 @@ impl StoreError {
     /// Whether waiting may help, without anybody's doing.
     #[must_use]
     pub fn is_passing(&self) -> bool {
-        matches!(self, Self::Unreachable(_) | Self::Full(_) | Self::Busy(_) | Self::Stranger)
+        matches!(self, Self::Unreachable(_) | Self::Full(_) | Self::Busy(_) | Self::NotRegistered)
     }
 }
 
@@ -177,19 +179,19 @@ pub enum WorkerError {
         /// Where the second one is declared.
         second: &'static str,
     },
-    /// An actor takes a reference to something that nobody lends.
-    #[error("`{actor}` needs `&{wanted}`; lent are {lent}: add `.lend(…)` to the worker")]
-    NotLent {
+    /// An actor takes a reference to something that is no state of the worker.
+    #[error("`{actor}` needs `&{wanted}`; its state has {states}; add `.state(…)` to the worker")]
+    StateMissing {
         /// The actor.
         actor: &'static str,
         /// The type it wants.
         wanted: String,
-        /// The types that are lent.
-        lent: String,
+        /// The types of its state.
+        states: String,
     },
-    /// The same type is lent twice.
-    #[error("`&{0}` is lent twice; an actor could not tell which one it gets")]
-    LentTwice(String),
+    /// Two states have one type.
+    #[error("two states of the worker are `{0}`; an actor could not tell which one it gets")]
+    StateTwice(String),
     /// Nothing to do: no actors.
     #[error("the worker has no actors: add `.actors(actors![…])`")]
     NoActors,
@@ -225,7 +227,7 @@ pub enum WorkerError {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ConnectError {
     /// The URL is none that a store understands.
-    #[error("`{url}` is no broker: {reason}; right are `redis://HOST:PORT/DB`, `sqlite:PATH` and `memory:`")]
+    #[error("`{url}` is no broker: {reason}; valid forms: `redis://HOST:PORT/DB`, `sqlite:PATH` and `memory:`")]
     Url {
         /// What was given, without a password.
         url: String,

@@ -13,18 +13,18 @@
 //! Logs go to stderr (log.rs), ids and notes to stdout (output.rs). Which broker is meant is decided in `choice.rs`, and
 //! said in the first line of the log. The rest of the library neither knows this module nor reads the environment.
 
-mod choice;
+mod broker_choice;
 mod commands;
 mod demo;
 mod environment;
-mod inside;
+mod inspect;
 mod log;
 mod output;
 mod runner;
 mod sender;
 mod signals;
+mod time;
 mod watch;
-mod when;
 
 use std::env;
 use std::fmt;
@@ -150,7 +150,9 @@ fn dispatch(
                 watch::watch(experiment, given, signals).await
             }
             (commands::WORKER, Some(signals)) => runner::work(experiment, given, signals).await,
-            (command, _) if commands::inside::ALL.contains(&command) => inside::look(experiment, command, given).await,
+            (command, _) if commands::inspect::ALL.contains(&command) => {
+                inspect::look(experiment, command, given).await
+            }
             (commands::DEMO, _) => demo::demonstrate(experiment, lines).await,
             (actor, _) => sender::send(experiment, actor, given).await,
         }

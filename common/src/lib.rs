@@ -25,7 +25,7 @@
 //! count_to::send(&broker, 3).await?;                  // typed: a wrong argument does not compile
 //!
 //! let (counted, numbers) = channel::<u32>();
-//! let worker = Worker::new(broker).lend(Mutex::new(counted)).actors(actors![count_to]);
+//! let worker = Worker::new(broker).state(Mutex::new(counted)).actors(actors![count_to]);
 //! let stopper = worker.stopper();
 //! let running = tokio::spawn(worker.run());
 //! assert_eq!(tokio::task::spawn_blocking(move || numbers.iter().take(3).sum::<u32>()).await?, 6);
@@ -41,10 +41,10 @@
 //! ```text
 //!  sender                                   worker
 //!  ------                                   ------
-//!  count_to::send(&broker, 3)               Keeper     waits, then fetches what it has room for
-//!    └ Call    → Message                      └ Pool   one queue, that free slots take the first of
-//!      └ Broker: before_enqueue hooks           └ slot   arguments → before_run hooks → actor → Outcome
-//!        └ Store::enqueue(batch)                  └ ending hooks: Outcome → Ending (a place, and effects)
+//!  count_to::send(&broker, 3)               Consumer         waits, then fetches what it has room for
+//!    └ Call    → Message                      └ LocalQueue   one queue, that free slots take the first of
+//!      └ Broker: before_enqueue hooks           └ Executor   arguments → before_run hooks → actor → Outcome
+//!        └ Store::enqueue(batch)                  └ ending hooks: Outcome → Completion (a disposition, and effects)
 //!              └ Redis │ SQLite │ memory            └ Store::finish(batch): one step a message
 //! ```
 //!
@@ -58,8 +58,22 @@
 //! | the contract of what keeps messages; on Redis, in a file, in memory | [`store`]; [`stores`] |
 //! | the worker's loop, its slots, and how one message is run | [`worker`] |
 //! | how a run ended, and what the hooks make of it | [`outcome`], [`middleware`], [`middlewares`] |
-//! | looking inside, and moving by hand what lies there | [`broker`], [`store::Inspect`], [`because`] |
+//! | looking inside, and moving by hand what lies there | [`broker`], [`store::Inspect`], [`explain`] |
 //! | what a program's tests need | [`testing`] |
+//!
+//! # Words
+//!
+//! | word | meaning |
+//! | --- | --- |
+//! | *registration* | a worker, as a store knows it: its id, and its queues |
+//! | *claim* | a worker's hold on a message that it has fetched; it ends with a *completion*, or is taken over when its worker is dead |
+//! | *completion* | how a claim ends: the message's *disposition*, and the *effects* of the same step |
+//! | *disposition* | where the message goes: ack, requeue, retry, defer, release, dead letter |
+//! | *release* | back to the head of its queue as it was, for it was not run; people read *requeued* in the log |
+//! | *dead letter* | a message that is not run again, kept with its reason |
+//! | *slot* | room for one run in a worker |
+//! | *consumer*, *local queue*, *executor* | the worker's loop; what it has fetched and not started; what runs one message |
+//! | *I/O thread* | the thread that a broker's connections, and its workers' loops, live on |
 //!
 //! # Promises
 //!
@@ -77,7 +91,6 @@
 
 pub mod actor;
 pub mod backoff;
-pub mod because;
 pub mod broker;
 pub mod call;
 pub mod clock;
@@ -85,6 +98,7 @@ pub mod clock;
 #[expect(clippy::missing_panics_doc, reason = "a broken promise panics, as the module says")]
 pub mod conformance;
 pub mod error;
+pub mod explain;
 #[cfg(feature = "lab")]
 pub mod lab;
 pub mod message;

@@ -11,9 +11,9 @@ mod entries;
 mod floats;
 mod json;
 mod loose;
+mod nonstandard;
 mod number;
 mod raw;
-mod unusual;
 mod wire;
 
 use std::fmt;

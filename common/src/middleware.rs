@@ -1,6 +1,6 @@
 //! The hooks around a message's journey.
 //!
-//! A hook does no I/O. What happens at the end of a run is data: an [`Ending`] says where the message goes and what else
+//! A hook does no I/O. What happens at the end of a run is data: an [`Completion`] says where the message goes and what else
 //! happens, hooks change it, and the store carries it out as one step.
 
 use std::fmt;
@@ -10,7 +10,7 @@ use crate::clock::Timestamp;
 use crate::message::{Entries, Message, MessageId, Raw, option};
 use crate::outcome::{Failure, Outcome};
 use crate::queue_name::QueueName;
-use crate::store::{Effect, Ending};
+use crate::store::{Completion, Effect};
 
 /// Looks at messages on their way, and may change what becomes of them.
 ///
@@ -51,14 +51,14 @@ pub trait Middleware: Send + Sync + 'static {
     }
 
     /// May change where the message goes and what else happens.
-    fn ending(&self, run: &Run<'_>, ending: &mut Ending) {
-        let _ = (run, ending);
+    fn ending(&self, run: &FinishedRun<'_>, completion: &mut Completion) {
+        let _ = (run, completion);
     }
 }
 
 /// A run that has ended.
 #[derive(Clone, Copy)]
-pub struct Run<'a> {
+pub struct FinishedRun<'a> {
     /// The actor.
     pub actor: &'a Declaration,
     /// The message as it was fetched.
@@ -75,7 +75,7 @@ pub struct Run<'a> {
     pub find: &'a (dyn Fn(&str) -> Option<&'static Declaration> + Sync),
 }
 
-impl Run<'_> {
+impl FinishedRun<'_> {
     /// The actor that is meant by an option of the message, else by the running actor's declaration. Messages name actors by
     /// name only: one that this worker does not know is taken to be on the message's own queue.
     #[must_use]
@@ -112,10 +112,10 @@ impl Run<'_> {
     }
 }
 
-impl fmt::Debug for Run<'_> {
+impl fmt::Debug for FinishedRun<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { actor, message, outcome, cancelled, slot, now, find: _ } = self;
-        f.debug_struct("Run")
+        f.debug_struct("FinishedRun")
             .field("actor", actor)
             .field("message", message)
             .field("outcome", outcome)

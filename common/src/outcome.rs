@@ -19,13 +19,13 @@ pub enum Outcome {
     /// It returned an error or panicked.
     Failed(Failure),
     /// It was never called: arguments that do not fit, or no such actor. Another attempt would change nothing.
-    Refused(String),
+    Rejected(String),
 }
 
 impl Outcome {
     /// The same with texts of bounded length: one that was not made by `#[actor]` may have any.
     pub(crate) fn bounded(mut self) -> Self {
-        let (Self::Failed(Failure { text, .. }) | Self::Refused(text)) = &mut self else { return self };
+        let (Self::Failed(Failure { text, .. }) | Self::Rejected(text)) = &mut self else { return self };
         if text.len() > MAX_TEXT {
             *text = bounded(&*text);
         }
@@ -45,7 +45,7 @@ pub struct Failure {
     /// What the actor's `retry_when` says; `None` where it has none, and the number of retries decides.
     pub retry_when: Option<bool>,
     /// The actor asked for another attempt by returning a [`Retry`].
-    pub asked: Option<Retry>,
+    pub retry_requested: Option<Retry>,
     /// It did not return: it panicked.
     pub panicked: bool,
     /// The work is done, and a retry would only repeat it: what was returned cannot be kept.

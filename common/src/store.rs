@@ -5,15 +5,15 @@
 //! one step: it is in the old place or in the new one, whatever breaks in between.
 //!
 //! ```text
-//!               enqueue ┌───────┐ fetch  ┌─────────┐ finish(Gone)
+//!               enqueue ┌───────┐ fetch  ┌─────────┐ finish(Ack)
 //!              ────────►│ ready │───────►│ claimed │──────────────►  (gone)
 //!                 │     └───────┘        └─────────┘
-//!                 │      ▲  ▲  ▲          │ │ │  │
-//!       (with eta)│      │  │  └──────────┘ │ │  │ finish(Dead)   ┌──────┐
-//!                 │ beat │  │ finish(Ready, │ │  └───────────────►│ dead │
-//!                 ▼      │  │ Head), or the │ │ finish(Until,     └──────┘
-//!               ┌──────┐ │  │ worker died   │ │ Later)
-//!               │ held │─┘  └───────────────┘ │
+//!                 │      ▲  ▲  ▲          │ │ │  │ finish(DeadLetter) ┌──────┐
+//!       (with eta)│      │  │  └──────────┘ │ │  └───────────────────►│ dead │
+//!                 │ beat │  │ finish(Requeue│ │                       └──────┘
+//!                 ▼      │  │ or Release),  │ │ finish(Retry
+//!               ┌──────┐ │  │ or the worker │ │ or Defer)
+//!               │ held │─┘  └─died──────────┘ │
 //!               └──────┘◄─────────────────────┘
 //! ```
 //!
@@ -30,21 +30,21 @@
 //! `conformance`), which somebody with a store of his own can run as well.
 
 mod claims;
-mod endings;
+mod completion;
+mod info;
 mod inspect;
 mod names;
-mod sights;
 
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
-pub use self::claims::{Claim, Delivery, Fetched, Lease, Undecodable, Wake, Want, WorkerId};
-pub use self::endings::{Answer, Body, Effect, Ending, Place};
+pub use self::claims::{Claim, Delivery, FetchRequest, Fetched, Registration, Undecodable, Wake, WorkerId};
+pub use self::completion::{Body, Completion, Disposition, Effect, Finished};
+pub use self::info::{Beat, Cancelled, Counts, DeadLetter, MessageInfo, QueueInfo, State, WorkerInfo};
 pub use self::inspect::Inspect;
 pub(crate) use self::names::fresh_name;
-pub use self::sights::{Beat, Cancelled, Counts, DeadLetter, Location, QueueSight, Sighting, WorkerSight};
 use crate::clock::Timestamp;
 use crate::error::{EnqueueError, StoreError};
 use crate::message::Message;
@@ -89,7 +89,7 @@ pub const PRIORITIES: std::ops::RangeInclusive<i32> = -4_000..=4_000;
 /// Keeps messages, and moves them.
 ///
 /// Futures must run to their end: dropping one leaves open whether its call happened. Only [`Store::wait`] may be
-/// dropped. A broker sees to that by running all of them on its home.
+/// dropped. A broker sees to that by running all of them on its I/O thread.
 pub trait Store: Send + Sync + fmt::Debug {
     /// Stores messages in their queues, in order: a delayed one ([`Message::eta`] in the future) until its time, the
     /// others at the end of their priority.
@@ -110,7 +110,7 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// # Errors
     ///
     /// What the store says; nobody is registered then, or will be taken for dead.
-    fn join<'a>(&'a self, queues: &'a [QueueName]) -> Boxed<'a, Result<Lease, StoreError>>;
+    fn join<'a>(&'a self, queues: &'a [QueueName]) -> Boxed<'a, Result<Registration, StoreError>>;
 
     /// Claims ready messages, at most as many as wanted of each queue, and at most `limit` of all of them: of each queue, lower
     /// priorities first, then the older ones. Never waits for any.
@@ -123,10 +123,14 @@ pub trait Store: Send + Sync + fmt::Debug {
     ///
     /// # Errors
     ///
-    /// [`StoreError::Stranger`] when others took this worker for dead; nothing is claimed then. After a lost answer,
+    /// [`StoreError::NotRegistered`] when others took this worker for dead; nothing is claimed then. After a lost answer,
     /// what was claimed comes back with one of the next beats.
-    fn fetch<'a>(&'a self, lease: &'a Lease, wants: &'a [Want], limit: usize)
-    -> Boxed<'a, Result<Fetched, StoreError>>;
+    fn fetch<'a>(
+        &'a self,
+        registration: &'a Registration,
+        requests: &'a [FetchRequest],
+        limit: usize,
+    ) -> Boxed<'a, Result<Fetched, StoreError>>;
 
     /// Records that this worker is about to run what it has claimed: if it dies before it has ended these claims, that counts.
     /// Wanted before a [marked](Delivery::marked) message runs; what is unmarked runs without, and is marked by it.
@@ -137,7 +141,11 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// # Errors
     ///
     /// What the store says; some of the starts may be recorded then.
-    fn start<'a>(&'a self, lease: &'a Lease, claims: &'a [Claim]) -> Boxed<'a, Result<Vec<bool>, StoreError>>;
+    fn start<'a>(
+        &'a self,
+        registration: &'a Registration,
+        claims: &'a [Claim],
+    ) -> Boxed<'a, Result<Vec<bool>, StoreError>>;
 
     /// Waits until there may be something to fetch, or until a message is there that comes due before `due`, the next due
     /// time that the caller knows of. May return for nothing. Cancel safe.
@@ -145,19 +153,23 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// What was there before the call ends it as well as what comes during it.
     fn wait<'a>(&'a self, queues: &'a [QueueName], due: Option<Timestamp>) -> Boxed<'a, Wake>;
 
-    /// Ends claims: each ending moves its message to its place and carries out its effects in one step, and only if this
-    /// worker still holds the message. The answers come in the order of the endings.
+    /// Ends claims: each completion moves its message to its place and carries out its effects in one step, and only if this
+    /// worker still holds the message. The answers come in the order of the completions.
     ///
     /// # Errors
     ///
-    /// When the answer was lost: each ending happened as a whole, or not at all. To repeat the call is safe, except for
-    /// [`Place::Head`]; those that had happened answer [`Answer::Unknown`] then. A store may answer in parts what is large:
-    /// where some of them were answered and others were not, these are [`Answer::Lost`].
+    /// When the answer was lost: each completion happened as a whole, or not at all. To repeat the call is safe, except for
+    /// [`Disposition::Release`]; those that had happened answer [`Finished::ClaimLost`] then. A store may answer in parts what is large:
+    /// where some of them were answered and others were not, these are [`Finished::Unanswered`].
     ///
     /// # Order
     ///
-    /// Messages that go to the head of a queue in one call lie there in the order of their endings.
-    fn finish<'a>(&'a self, lease: &'a Lease, endings: &'a [Ending]) -> Boxed<'a, Result<Vec<Answer>, StoreError>>;
+    /// Messages that go to the head of a queue in one call lie there in the order of their completions.
+    fn finish<'a>(
+        &'a self,
+        registration: &'a Registration,
+        completions: &'a [Completion],
+    ) -> Boxed<'a, Result<Vec<Finished>, StoreError>>;
 
     /// Shows that this worker lives, and does all upkeep of its queues: moves due messages to their queue, recovers what
     /// dead workers held (to the head of the queue), expires dead letters.
@@ -181,7 +193,7 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// beat is run: it would register it again.
     fn beat<'a>(
         &'a self,
-        lease: &'a Lease,
+        registration: &'a Registration,
         held: &'a [Claim],
         waiting: &'a [Claim],
     ) -> Boxed<'a, Result<Beat, StoreError>>;
@@ -195,5 +207,5 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// # Errors
     ///
     /// What the store says, or what it said to the beat that was under way; the worker is found dead then, and holds nothing.
-    fn leave<'a>(&'a self, lease: &'a Lease) -> Boxed<'a, Result<(), StoreError>>;
+    fn leave<'a>(&'a self, registration: &'a Registration) -> Boxed<'a, Result<(), StoreError>>;
 }

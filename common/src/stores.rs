@@ -3,22 +3,22 @@
 mod back;
 mod blame;
 mod joined;
-mod looks;
+mod liveness;
 pub mod memory;
+mod orphaned_claims;
 pub mod redis;
 mod seats;
 mod seldom;
 mod shares;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
-mod surplus;
 mod url;
 
 use std::sync::Arc;
 
 pub(crate) use self::url::without_password;
 use self::url::{BrokerUrl, Place};
-use crate::broker::{Broker, Home};
+use crate::broker::{Broker, IoThread};
 use crate::clock::Clock;
 use crate::error::{ConnectError, StoreError};
 use crate::store::Inspect;
@@ -65,14 +65,14 @@ async fn open(url: &str, namespace: Option<&str>, clock: Clock) -> Result<Broker
     let unreachable = |cause| ConnectError::Unreachable { url: without_password(url), cause };
     let BrokerUrl { place, namespace: named } = BrokerUrl::parse(url).map_err(wrong)?;
     let namespace = namespace.map(ToOwned::to_owned).or(named).unwrap_or_else(|| NAMESPACE.to_owned());
-    let home = Home::start()
+    let io_thread = IoThread::start()
         .map_err(|error| unreachable(StoreError::Refused(format!("no thread for its connections: {error}"))))?;
     let store: Arc<dyn Inspect> = match place {
         Place::Memory => Arc::new(memory::MemoryStore::new(clock.clone())),
         Place::Redis(url) => {
             let (namespace, clock) = (namespace.clone(), clock.clone());
             // Its connections live where they were made.
-            Arc::new(home.run(async move { redis::RedisStore::connect(&url, &namespace, clock).await }).await?)
+            Arc::new(io_thread.run(async move { redis::RedisStore::connect(&url, &namespace, clock).await }).await?)
         }
         #[cfg(feature = "sqlite")]
         Place::Sqlite { path, full } => {
@@ -80,7 +80,7 @@ async fn open(url: &str, namespace: Option<&str>, clock: Clock) -> Result<Broker
             let (namespace, clock) = (namespace.clone(), clock.clone());
             let open = move || sqlite::SqliteStore::open(path.as_ref(), synchronous, &namespace, clock);
             // The file is read as a whole; no thread of the caller's runtime, if it has one, has to wait for that.
-            let opened = home.run(async { tokio::task::spawn_blocking(open).await }).await;
+            let opened = io_thread.run(async { tokio::task::spawn_blocking(open).await }).await;
             let store = opened.map_err(|error| unreachable(StoreError::Refused(error.to_string())))?;
             Arc::new(store.map_err(unreachable)?)
         }
@@ -89,5 +89,5 @@ async fn open(url: &str, namespace: Option<&str>, clock: Clock) -> Result<Broker
             return Err(wrong("this program was built without the feature `sqlite` of `common`".to_owned()));
         }
     };
-    Ok(Broker::new(store, &namespace, clock, home))
+    Ok(Broker::new(store, &namespace, clock, io_thread))
 }

@@ -66,7 +66,7 @@ impl TestBroker {
     pub fn new() -> Self {
         let clock = Clock::manual(START);
         let store = MemoryStore::recording(clock.clone());
-        let broker = Broker::on(store.clone(), "test", clock).expect("a thread for the broker").with_defaults();
+        let broker = Broker::from_store(store.clone(), "test", clock).expect("a thread for the broker").with_defaults();
         Self { broker, store }
     }
 

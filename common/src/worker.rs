@@ -1,33 +1,33 @@
 //! Runs actors.
 //!
 //! ```text
-//!  home                                     slots 1 to N
+//!  I/O thread                               slots 1 to N
 //!  ----                                     ------------
-//!  Keeper   waits, fetches, finishes, beats
-//!    │ deliveries                  Pool
+//!  Consumer   waits, fetches, finishes, beats
+//!    │ deliveries                  LocalQueue
 //!    └────────► one queue, ordered by (priority, arrival) ──► a free slot takes the first
-//!    ┌───────── one list of endings ◄──────────────────────── a run leaves its ending, and takes the next
+//!    ┌───────── one list of completions ◄──────────────────────── a run leaves its completion, and takes the next
 //!    └ finish: one batch a call
 //! ```
 //!
 //! * `worker.rs` (here): what people hold; checks everything that can be checked before the first message.
-//! * `keeper`: the loop at home. It reacts to one event after the other and never waits inside of one.
-//! * `pool`: the queue that slots pull from, under one lock; `quarantine`: which messages that workers died with may run side by side.
+//! * `consumer`: the loop on the I/O thread. It reacts to one event after the other and never waits inside of one.
+//! * `local_queue`: what slots pull from, under one lock; `quarantine`: which messages that workers died with may run side by side.
 //! * `slot`: how one message is run, step by step.
 //! * `unsupported`: what a message asks for that is not done here.
 //! * `threads`: where a slot's runs happen.
 //! * `stop`: how a worker is told to end.
 
+mod consumer;
 mod event;
-mod keeper;
-mod pool;
+mod executor;
+mod local_queue;
 mod prefetch;
 mod quarantine;
 mod registry;
-mod slot;
 mod stop;
 mod threads;
-mod unsupported;
+mod unsupported_options;
 
 #[cfg(test)]
 mod tests;
@@ -45,13 +45,13 @@ use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tracing::{error, info};
 
-use self::keeper::{Keeper, Limits, Until};
-use self::pool::Pool;
+use self::consumer::{Consumer, Limits, Until};
+use self::executor::Executor;
+use self::local_queue::LocalQueue;
 use self::registry::Registry;
-use self::slot::Runner;
 pub use self::stop::Stopper;
-use self::unsupported::Warnings;
-use crate::actor::{Declaration, Lendings, Run};
+use self::unsupported_options::Warnings;
+use crate::actor::{Declaration, Entry, States};
 use crate::broker::Broker;
 use crate::error::{StoreError, WorkerError};
 use crate::outcome::catch;
@@ -89,10 +89,10 @@ pub const DEFAULT_UNKNOWN_ACTOR_TIMEOUT: Duration = Duration::from_secs(24 * 60 
 ///
 /// | what happens | what becomes of it |
 /// | --- | --- |
-/// | [`Stopper::stop`] | it fetches no more, gives back at once and in order what has not started, lets end what runs, signs off |
-/// | [`Stopper::stop_now`] | it gives back what runs, too |
+/// | [`Stopper::stop`] | it no longer fetches, requeues at once and in order what has not started, lets end what runs, deregisters |
+/// | [`Stopper::stop_now`] | it requeues what runs, too |
 /// | the future of `run` is dropped: `select!`, a timeout, an aborted task | the same as [`Stopper::stop`]: what runs may end, and counts, for as long as the shutdown timeout says; the log says that it was dropped, and when it has ended |
-/// | the runtime ends in which `run` was called | async runs are dropped in the middle and given back, sync ones may end; the worker stops |
+/// | the runtime ends in which `run` was called | async runs are dropped in the middle and requeued, sync ones may end; the worker stops |
 /// | every other clone of its broker is dropped | nothing: it has one of its own, and the broker's thread ends after it |
 /// | `run` is called outside of tokio | sync actors run; with an async one it fails with [`WorkerError::NoRuntime`] |
 /// | several workers run on one broker, in one runtime or several | each runs its async actors where its own `run` was called |
@@ -101,8 +101,8 @@ pub const DEFAULT_UNKNOWN_ACTOR_TIMEOUT: Duration = Duration::from_secs(24 * 60 
 pub struct Worker {
     broker: Broker,
     actors: Vec<&'static Declaration>,
-    elsewhere: Vec<&'static Declaration>,
-    lendings: Lendings,
+    remote_actors: Vec<&'static Declaration>,
+    states: States,
     /// What went wrong while the worker was put together; told at start, so that building it stays a chain.
     mistake: Option<WorkerError>,
     threads: usize,
@@ -110,17 +110,17 @@ pub struct Worker {
     shutdown_timeout: Duration,
     unknown_actor_timeout: Duration,
     max_crashes: u32,
-    show_arguments: bool,
+    log_arguments: bool,
     on_ready: Option<Box<dyn FnOnce() + Send>>,
     stopper: Stopper,
 }
 
 /// How a worker ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stopped {
-    /// Everything that ran has ended, the rest was given back.
+pub enum Shutdown {
+    /// Everything that ran has ended, the rest was requeued.
     Clean,
-    /// Something was still running, and will run again: it was given back, or had been given to others before.
+    /// Something was still running, and will run again: it was requeued, or had been given to others before.
     Forced,
     /// The store did not answer: what the worker held runs again once others find it dead, or has ended already.
     Unreachable,
@@ -133,15 +133,15 @@ impl Worker {
         Self {
             broker,
             actors: Vec::new(),
-            elsewhere: Vec::new(),
-            lendings: Lendings::default(),
+            remote_actors: Vec::new(),
+            states: States::default(),
             mistake: None,
             threads: DEFAULT_THREADS,
             prefetch: None,
             shutdown_timeout: DEFAULT_SHUTDOWN_TIMEOUT,
             unknown_actor_timeout: DEFAULT_UNKNOWN_ACTOR_TIMEOUT,
             max_crashes: MAX_CRASHES,
-            show_arguments: false,
+            log_arguments: false,
             on_ready: None,
             stopper: Stopper::new(),
         }
@@ -157,15 +157,15 @@ impl Worker {
     /// Makes actors known that other workers run, in Python perhaps: messages name callbacks by their names only, and this
     /// tells on which queue they are.
     #[must_use]
-    pub fn elsewhere(mut self, actors: &[&'static Declaration]) -> Self {
-        self.elsewhere.extend_from_slice(actors);
+    pub fn remote_actors(mut self, actors: &[&'static Declaration]) -> Self {
+        self.remote_actors.extend_from_slice(actors);
         self
     }
 
     /// Lends a value to every actor that takes a `&T` of exactly this type.
     #[must_use]
-    pub fn lend<T: Any + Send + Sync>(mut self, value: T) -> Self {
-        if let Err(mistake) = self.lendings.add(value) {
+    pub fn state<T: Any + Send + Sync>(mut self, value: T) -> Self {
+        if let Err(mistake) = self.states.add(value) {
             self.mistake.get_or_insert(mistake);
         }
         self
@@ -197,7 +197,7 @@ impl Worker {
     /// (`terminationGracePeriodSeconds`), 90 s for systemd (`TimeoutStopSec`); then it kills. Whatever runs at that moment
     /// runs again, and that its worker died counts against it ([`Worker::max_crashes`]): a long run that every deploy kills
     /// dies of the deploys. So set theirs longer than this, and this longer than the longest run; or, where that is impossible,
-    /// this shorter than theirs: then what still runs is given back in time, and counts nothing.
+    /// this shorter than theirs: then what still runs is requeued in time, and counts nothing.
     #[must_use]
     pub fn shutdown_timeout(mut self, timeout: Duration) -> Self {
         self.shutdown_timeout = timeout;
@@ -205,7 +205,7 @@ impl Worker {
     }
 
     /// How long messages whose actor this worker does not know wait for one that does; a day unless told otherwise. Then they
-    /// are dead letters. Until then they are given back, for longer and longer, and nothing of it counts: in a rolling deploy,
+    /// are dead letters. Until then they are requeued, for longer and longer, and nothing of it counts: in a rolling deploy,
     /// old workers meet messages of new actors, and new ones those of old actors.
     #[must_use]
     pub fn unknown_actor_timeout(mut self, timeout: Duration) -> Self {
@@ -227,8 +227,8 @@ impl Worker {
 
     /// Shows arguments in the log. Off unless asked for: they may hold secrets.
     #[must_use]
-    pub fn show_arguments(mut self, show: bool) -> Self {
-        self.show_arguments = show;
+    pub fn log_arguments(mut self, show: bool) -> Self {
+        self.log_arguments = show;
         self
     }
 
@@ -259,7 +259,7 @@ impl Worker {
     ///
     /// [`WorkerError`] when something is wrong with the actors or what they need, or when the store cannot be reached at
     /// start. Nothing was fetched then.
-    pub async fn run(self) -> Result<Stopped, WorkerError> {
+    pub async fn run(self) -> Result<Shutdown, WorkerError> {
         self.run_until(Until::Stopped).await
     }
 
@@ -269,7 +269,7 @@ impl Worker {
     /// # Errors
     ///
     /// As [`Worker::run`].
-    pub async fn run_until_idle(self) -> Result<Stopped, WorkerError> {
+    pub async fn run_until_idle(self) -> Result<Shutdown, WorkerError> {
         self.run_until(Until::Idle).await
     }
 
@@ -280,11 +280,11 @@ impl Worker {
     /// # Errors
     ///
     /// As [`Worker::run`].
-    pub async fn run_until_done(self) -> Result<Stopped, WorkerError> {
+    pub async fn run_until_done(self) -> Result<Shutdown, WorkerError> {
         self.run_until(Until::Done).await
     }
 
-    async fn run_until(self, until: Until) -> Result<Stopped, WorkerError> {
+    async fn run_until(self, until: Until) -> Result<Shutdown, WorkerError> {
         if let Some(mistake) = self.mistake {
             return Err(mistake);
         }
@@ -292,26 +292,26 @@ impl Worker {
         within("the number of threads", self.threads, 1, MAX_THREADS)?;
         within("the prefetch", self.prefetch.unwrap_or_default(), 0, MAX_PREFETCH)?;
         within("the number of crashes", count(self.max_crashes), 1, count(u32::MAX))?;
-        let registry = Arc::new(Registry::new(&self.actors, &self.elsewhere)?);
+        let registry = Arc::new(Registry::new(&self.actors, &self.remote_actors)?);
         for actor in &self.actors {
-            self.lendings.check(actor.name, actor.lent)?;
+            self.states.check(actor.name, actor.states)?;
         }
-        let runner = Runner {
+        let executor = Executor {
             broker: self.broker.clone(),
             registry: registry.clone(),
-            lendings: Arc::new(self.lendings),
-            show_arguments: self.show_arguments,
+            states: Arc::new(self.states),
+            log_arguments: self.log_arguments,
             warnings: Warnings::default(),
         };
         let runtime = Handle::try_current().ok();
-        let is_async = |actor: &&&Declaration| matches!(actor.run, Run::Async(_));
+        let is_async = |actor: &&&Declaration| matches!(actor.entry, Entry::Async(_));
         if let (None, Some(actor)) = (&runtime, self.actors.iter().find(is_async)) {
             return Err(WorkerError::NoRuntime(actor.name));
         }
-        let (pool, events) = Pool::new(self.threads, self.prefetch, Arc::new(runner), runtime.clone());
+        let (queue, events) = LocalQueue::new(self.threads, self.prefetch, Arc::new(executor), runtime.clone());
         let dropped = self.stopper.when_dropped();
         let (broker, stopper, is_dropped) = (self.broker.clone(), self.stopper, dropped.flag());
-        // What people do when it is ready is none of home's business, which waits for it.
+        // What people do when it is ready is none of the consumer's business, which waits for it.
         let (joined, is_joined) = oneshot::channel::<oneshot::Sender<()>>();
         let work = async move {
             let limits = Limits {
@@ -319,14 +319,14 @@ impl Worker {
                 unknown_actor_timeout: self.unknown_actor_timeout,
                 max_crashes: self.max_crashes,
             };
-            let keeper = Keeper::join(broker, registry, pool.clone(), limits, until).await?;
+            let consumer = Consumer::join(broker, registry, queue.clone(), limits, until).await?;
             let (go_on, may_go_on) = oneshot::channel();
             let is_awaited = joined.send(go_on).is_ok() && may_go_on.await.is_ok();
             if !is_awaited {
                 stopper.stop();
             }
-            let watching = runtime.map(|runtime| threads::watch(&runtime, pool.events()));
-            let outcome = keeper.run(events, stopper).await;
+            let watching = runtime.map(|runtime| threads::watch(&runtime, queue.events()));
+            let outcome = consumer.run(events, stopper).await;
             if let Some(watching) = watching {
                 watching.abort();
             }

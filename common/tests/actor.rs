@@ -5,27 +5,27 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use common::actor;
-use common::actor::{Actor, Cancellation, Context, Lendings, Run};
+use common::actor::{Actor, Cancellation, Context, Entry, States};
 use common::clock::Timestamp;
 use common::message::{Message, Raw};
 use common::outcome::{Failure, Outcome, Retry};
 use serde::{Deserialize, Serialize};
 
-/// Runs `A` with these arguments and lendings, after so many retries.
-async fn run_with<A: Actor>(args: &str, lendings: Lendings, retries: u32) -> Outcome {
+/// Runs `A` with these arguments and states, after so many retries.
+async fn run_with<A: Actor>(args: &str, states: States, retries: u32) -> Outcome {
     let body = format!(
         r#"{{"queue_name":"q","actor_name":"a","args":{args},"kwargs":{{}},"options":{{"retries":{retries}}}}}"#
     );
     let message = Message::decode(body.as_bytes(), Timestamp::EPOCH).unwrap();
-    let context = Context::new(Arc::new(message), Arc::new(lendings), Cancellation::default());
-    match A::DECLARATION.run {
-        Run::Sync(run) => run(&context),
-        Run::Async(run) => run(context).await,
+    let context = Context::new(Arc::new(message), Arc::new(states), Cancellation::default());
+    match A::DECLARATION.entry {
+        Entry::Sync(run) => run(&context),
+        Entry::Async(run) => run(context).await,
     }
 }
 
 async fn run<A: Actor>(args: &str) -> Outcome {
-    run_with::<A>(args, Lendings::default(), 0).await
+    run_with::<A>(args, States::default(), 0).await
 }
 
 fn value<T: Serialize + 'static>(value: T) -> Outcome {
@@ -103,10 +103,10 @@ async fn parameters_keep_their_types() {
 async fn arguments_that_do_not_fit_are_refused() {
     assert_eq!(
         run::<add>("[1]").await,
-        Outcome::Refused("argument `b` is missing; it takes (a: u32, b: u32)".to_owned())
+        Outcome::Rejected("argument `b` is missing; it takes (a: u32, b: u32)".to_owned())
     );
-    assert_eq!(run::<do_nothing>("[1]").await, Outcome::Refused("1 arguments given, but it takes none".to_owned()));
-    assert!(matches!(run::<join>("[1]").await, Outcome::Refused(_)));
+    assert_eq!(run::<do_nothing>("[1]").await, Outcome::Rejected("1 arguments given, but it takes none".to_owned()));
+    assert!(matches!(run::<join>("[1]").await, Outcome::Rejected(_)));
 }
 
 #[test]
@@ -130,22 +130,22 @@ async fn count_later(counter: &'_ Counter, arc: &Arc<u8>, context: &Context) -> 
 
 #[tokio::test]
 async fn references_are_lent() {
-    let mut lendings = Lendings::default();
-    lendings.add(Counter(10)).unwrap();
-    assert_eq!(run_with::<count>("[100, 1000]", lendings, 2).await, value(1113));
+    let mut states = States::default();
+    states.add(Counter(10)).unwrap();
+    assert_eq!(run_with::<count>("[100, 1000]", states, 2).await, value(1113));
 
-    let mut lendings = Lendings::default();
-    lendings.add(Counter(10)).unwrap();
-    lendings.add(Arc::new(5_u8)).unwrap();
-    assert_eq!(run_with::<count_later>("[]", lendings, 0).await, value(16));
+    let mut states = States::default();
+    states.add(Counter(10)).unwrap();
+    states.add(Arc::new(5_u8)).unwrap();
+    assert_eq!(run_with::<count_later>("[]", states, 0).await, value(16));
 }
 
 #[test]
 fn what_is_lent_is_declared() {
     assert_eq!(format!("{:?}", count::DECLARATION.parameters), "[first: u32, second: u32]");
-    assert_eq!(count::DECLARATION.lent.len(), 2);
-    assert!(matches!(count::DECLARATION.run, Run::Sync(_)));
-    assert!(matches!(count_later::DECLARATION.run, Run::Async(_)));
+    assert_eq!(count::DECLARATION.states.len(), 2);
+    assert!(matches!(count::DECLARATION.entry, Entry::Sync(_)));
+    assert!(matches!(count_later::DECLARATION.entry, Entry::Async(_)));
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -189,7 +189,7 @@ async fn what_throws_matches_is_expected() {
 #[tokio::test]
 async fn a_retry_inside_of_an_error_is_found() {
     let failure = failure(run::<mail>("[10]").await);
-    assert_eq!(failure.asked, Some(Retry::after(Duration::from_secs(1))));
+    assert_eq!(failure.retry_requested, Some(Retry::after(Duration::from_secs(1))));
 }
 
 fn is_temporary(retries: u32, error: &String) -> bool {
@@ -214,11 +214,11 @@ fn fail(text: String) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
 #[tokio::test]
 async fn retry_when_decides() {
     for (args, retries, again) in [(r#"["slow"]"#, 0, true), (r#"["slow"]"#, 3, false), (r#"["gone"]"#, 0, false)] {
-        let outcome = run_with::<fetch>(args, Lendings::default(), retries).await;
+        let outcome = run_with::<fetch>(args, States::default(), retries).await;
         assert_eq!(failure(outcome).retry_when, Some(again), "{args}, {retries}");
     }
     for (retries, again) in [(2, true), (3, false)] {
-        let outcome = run_with::<fetch_mail>("[]", Lendings::default(), retries).await;
+        let outcome = run_with::<fetch_mail>("[]", States::default(), retries).await;
         assert_eq!(failure(outcome).retry_when, Some(again), "{retries}");
     }
     assert_eq!(failure(run::<fail>(r#"["no"]"#).await).text, "no");
@@ -278,9 +278,9 @@ actors_of!(same_text: String, same_numbers: Vec<u8>);
 
 #[tokio::test]
 async fn macros_may_write_actors() {
-    let mut lendings = Lendings::default();
-    lendings.add(Counter(0)).unwrap();
-    assert_eq!(run_with::<same_text>(r#"["x"]"#, lendings, 0).await, value("x"));
+    let mut states = States::default();
+    states.add(Counter(0)).unwrap();
+    assert_eq!(run_with::<same_text>(r#"["x"]"#, states, 0).await, value("x"));
     drop(same_text::message("x"));
     drop(same_numbers::message(vec![1]));
 }

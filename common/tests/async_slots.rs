@@ -10,7 +10,7 @@ use common::clock::{Clock, Stopwatch};
 use common::middlewares::retries::Retries;
 use common::queue_name::QueueName;
 use common::store::Counts;
-use common::worker::{Stopped, Worker};
+use common::worker::{Shutdown, Worker};
 use tokio::sync::Barrier;
 
 const SLOTS: usize = 200;
@@ -29,7 +29,7 @@ async fn two_hundred_wait_side_by_side_on_a_few_threads() {
     broker.enqueue((0..SLOTS).map(|_| meet::message().message(now).unwrap()).collect()).await.unwrap();
     let barrier = Arc::new(Barrier::new(SLOTS + 1));
     let watch = Stopwatch::start();
-    let worker = Worker::new(broker.clone()).threads(SLOTS).actors(actors![meet]).lend(barrier.clone());
+    let worker = Worker::new(broker.clone()).threads(SLOTS).actors(actors![meet]).state(barrier.clone());
     let stopper = worker.stopper();
     let run = tokio::spawn(worker.run());
     let counts = async || broker.counts(&QueueName::default()).await.unwrap();
@@ -45,5 +45,5 @@ async fn two_hundred_wait_side_by_side_on_a_few_threads() {
     }
     assert!(watch.elapsed() < Duration::from_secs(3), "took {:?}", watch.elapsed());
     stopper.stop();
-    assert_eq!(run.await.unwrap().unwrap(), Stopped::Clean);
+    assert_eq!(run.await.unwrap().unwrap(), Shutdown::Clean);
 }

@@ -11,7 +11,7 @@ const LAYERS: [&[&str]; 8] = [
     &["message", "error"],
     &["actor", "outcome"],
     &["store", "results"],
-    &["middleware", "broker", "call", "because"],
+    &["middleware", "broker", "call", "explain"],
     &["stores", "middlewares"],
     &["worker"],
     &["lab", "conformance", "testing"],

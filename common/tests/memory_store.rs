@@ -8,7 +8,7 @@ use common::clock::{Clock, Stopwatch, Timestamp};
 use common::conformance::Fixture;
 use common::message::{Entries, Message, MessageId};
 use common::queue_name::QueueName;
-use common::store::{Body, Effect, Ending, Inspect, Place, Store as _, Want};
+use common::store::{Body, Completion, Disposition, Effect, FetchRequest, Inspect, Store as _};
 use common::stores::memory::MemoryStore;
 
 async fn fixture() -> Fixture {
@@ -45,19 +45,19 @@ async fn results_dead_letters_and_cancelled_messages_take_no_longer_when_there_a
         let was_there = store.cancel(&queue, &number.to_string(), "by hand").await.expect("it is asked");
         assert!(was_there.is_some());
     }
-    let lease = store.join(std::slice::from_ref(&queue)).await.expect("room");
-    let wants = [Want { queue: queue.clone(), count: MANY }];
+    let registration = store.join(std::slice::from_ref(&queue)).await.expect("room");
+    let requests = [FetchRequest { queue: queue.clone(), count: MANY }];
     let mut more = true;
     while more {
-        let fetched = store.fetch(&lease, &wants, MANY).await.expect("registered");
+        let fetched = store.fetch(&registration, &requests, MANY).await.expect("registered");
         more = fetched.more;
         for delivery in fetched.deliveries {
             let message = delivery.body.expect("a message");
             let key = message.message_id.to_string();
             let result = Effect::Store { key, value: vec![1], ttl: Duration::from_secs(60) };
-            let place = Place::Dead(Body::Message(message), "too late".to_owned());
-            let ending = Ending { claim: delivery.claim, place, also: vec![result] };
-            store.finish(&lease, &[ending]).await.expect("it is asked");
+            let disposition = Disposition::DeadLetter(Body::Message(message), "too late".to_owned());
+            let completion = Completion { claim: delivery.claim, disposition, effects: vec![result] };
+            store.finish(&registration, &[completion]).await.expect("it is asked");
         }
     }
     assert_eq!(store.counts(&queue).await.expect("it is asked").dead, MANY);

@@ -7,7 +7,7 @@ use common::clock::{Clock, Timestamp};
 use common::conformance::Fixture;
 use common::message::{Entries, Message, MessageId};
 use common::queue_name::QueueName;
-use common::store::{BEAT_INTERVAL, DEAD_AFTER, Inspect, Store as _, Want};
+use common::store::{BEAT_INTERVAL, DEAD_AFTER, FetchRequest, Inspect, Store as _};
 use common::stores::sqlite::{SqliteStore, Synchronous};
 
 /// A file of its own; each opening is another connection, as another process would have it.
@@ -44,14 +44,14 @@ async fn what_a_dead_worker_has_claimed_one_by_one_comes_back_in_order() {
     store.enqueue(&sent.map(message)).await.unwrap();
     let dead = store.join(std::slice::from_ref(&queue)).await.unwrap();
     for _ in sent {
-        store.fetch(&dead, &[Want { queue: queue.clone(), count: 1 }], usize::MAX).await.unwrap();
+        store.fetch(&dead, &[FetchRequest { queue: queue.clone(), count: 1 }], usize::MAX).await.unwrap();
     }
-    let heir = store.join(std::slice::from_ref(&queue)).await.unwrap();
+    let survivor = store.join(std::slice::from_ref(&queue)).await.unwrap();
     for _ in 0..=DEAD_AFTER {
         clock.advance(BEAT_INTERVAL);
-        store.beat(&heir, &[], &[]).await.unwrap();
+        store.beat(&survivor, &[], &[]).await.unwrap();
     }
-    let fetched = store.fetch(&heir, &[Want { queue: queue.clone(), count: 9 }], usize::MAX).await.unwrap();
+    let fetched = store.fetch(&survivor, &[FetchRequest { queue: queue.clone(), count: 9 }], usize::MAX).await.unwrap();
     let ids: Vec<_> = fetched.deliveries.iter().map(|found| found.body.as_ref().unwrap().message_id.as_str()).collect();
     assert_eq!(ids, sent);
 }

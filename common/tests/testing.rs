@@ -7,7 +7,7 @@ use std::time::Duration;
 use common::broker::Broker;
 use common::store::Cancelled;
 use common::testing::TestBroker;
-use common::worker::{Stopped, Worker};
+use common::worker::{Shutdown, Worker};
 use common::{actor, actors};
 use tokio::time::timeout;
 
@@ -70,12 +70,12 @@ async fn a_worker_that_runs_until_idle_leaves_what_is_delayed() {
     let broker = TestBroker::new();
     fail::send(&broker, "now").await.unwrap();
     fail::message("tomorrow").delay(DAY).send(&broker).await.unwrap();
-    let run = || broker.worker().actors(actors![fail]).lend(AtomicU32::new(0)).run_until_idle();
-    assert_eq!(run().await.unwrap(), Stopped::Clean);
+    let run = || broker.worker().actors(actors![fail]).state(AtomicU32::new(0)).run_until_idle();
+    assert_eq!(run().await.unwrap(), Shutdown::Clean);
     let counts = broker.counts(&common::queue_name::QueueName::default()).await.unwrap();
     assert_eq!((counts.ready, counts.delayed, counts.claimed), (0, 2, 0), "one waits for its time, one for its retry");
     broker.advance(DAY);
-    assert_eq!(run().await.unwrap(), Stopped::Clean);
+    assert_eq!(run().await.unwrap(), Shutdown::Clean);
     let found = broker.find("", 0).await.unwrap();
     assert_eq!(found.len(), 2, "both wait for their retries: {found:?}");
 }
@@ -85,8 +85,8 @@ async fn a_worker_that_runs_until_done_lets_the_clock_fly() {
     let broker = TestBroker::new();
     let begun = broker.clock().now();
     fail::message("no luck").delay(365 * DAY).send(&broker).await.unwrap();
-    let worker = broker.worker().actors(actors![fail]).lend(AtomicU32::new(0));
-    assert_eq!(worker.run_until_done().await.unwrap(), Stopped::Clean);
+    let worker = broker.worker().actors(actors![fail]).state(AtomicU32::new(0));
+    assert_eq!(worker.run_until_done().await.unwrap(), Shutdown::Clean);
     let letter = broker.dead_letters("default").await.remove(0);
     assert_eq!(letter.reason.as_deref(), Some("no luck"));
     assert!(letter.died.since(begun) > 380 * DAY, "a year, and twenty retries with their growing waits");
@@ -112,7 +112,7 @@ async fn a_worker_that_runs_until_done_ends_when_what_it_waits_for_is_cancelled(
     assert!(!run.is_finished());
     let found = broker.find(sent.message_id.as_str(), 0).await.unwrap();
     assert_eq!(broker.cancel(&found[0], "not wanted any more").await.unwrap(), Some(Cancelled::Delayed));
-    assert_eq!(timeout(PATIENCE, run).await.expect("it ends").unwrap().unwrap(), Stopped::Clean);
+    assert_eq!(timeout(PATIENCE, run).await.expect("it ends").unwrap().unwrap(), Shutdown::Clean);
 }
 
 #[tokio::test]
@@ -120,7 +120,7 @@ async fn messages_that_are_sent_by_runs_are_run_as_well() {
     let broker = Arc::new(TestBroker::new());
     spread::send(&broker, 20).await.unwrap();
     let lent = broker.clone();
-    broker.worker().actors(actors![spread]).lend(lent).run_until_idle().await.unwrap();
+    broker.worker().actors(actors![spread]).state(lent).run_until_idle().await.unwrap();
     assert_eq!(spread::sent(&broker).len(), 41);
     let counts = broker.counts(&common::queue_name::QueueName::default()).await.unwrap();
     assert_eq!((counts.ready, counts.claimed), (0, 0));

@@ -16,7 +16,7 @@
 //! says how to get it; nothing is skipped. The API is synchronous, because experiments are processes.
 //!
 //! Nothing here relies on being dropped. A test process may be killed, and what lies in a static is never dropped, so whatever is
-//! started outside watches for the end of its test process by itself: child processes through [`process`]'s warden, the
+//! started outside watches for the end of its test process by itself: child processes through [`process`]'s reaper, the
 //! container through a named connection ([`redis`]).
 
 pub mod evidence;

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! places      the model: which message lies where, as plain data, and what each call makes of it
-//! freedom     where stores may differ, and how one of them does
+//! tolerances     where stores may differ, and how one of them does
 //! operation   what may happen, as data
 //! play        the same on a store and on the model, side by side
 //! python      dramatiq's own script, which takes part on Redis
@@ -14,10 +14,10 @@
 //! has read the contract.
 
 pub mod coverage;
-pub mod freedom;
 pub mod operation;
 pub mod places;
-pub mod play;
 pub mod python;
 pub mod random;
+pub mod runner;
 pub mod sequence;
+pub mod tolerances;

@@ -3,12 +3,12 @@
 //! A [`Process`] is the leader of a process group of its own. Signals go to that group, as a terminal's would, and never to
 //! a stranger: the leader is not reaped before the value is dropped, so its id can't have been given to another.
 //!
-//! Dropping kills the group. When the test process itself is killed, its warden does (`process/warden.rs`).
+//! Dropping kills the group. When the test process itself is killed, its reaper does (`process/reaper.rs`).
 
 mod build;
 mod output;
+mod reaper;
 mod signals;
-mod warden;
 
 use self::output::{Output, Stream};
 pub use build::binary;
@@ -50,7 +50,7 @@ const NOT_INHERITED: [&str; 9] = [
 /// Neither a person's language nor their place changes what a program prints.
 const ALWAYS: [(&str, &str); 2] = [("LC_ALL", "C.UTF-8"), ("TZ", "UTC")];
 
-/// The shell waits for a word, then becomes the program: whoever reads the word has been reported to the warden.
+/// The shell waits for a word, then becomes the program: whoever reads the word has been reported to the reaper.
 /// When the test process dies before, `read` fails and nothing is started.
 const WHEN_TOLD: &str = r#"read -r go && exec "$@" </dev/null"#;
 
@@ -99,7 +99,7 @@ impl Process {
         }
         let command = format!("{} {}", program.display(), args.join(" "));
         let mut process = Self { child, command, output, kept: Vec::new() };
-        warden::watch(process.group());
+        reaper::watch(process.group());
         let told = process.child.stdin.take().map(|mut stdin| stdin.write_all(b"go\n"));
         assert!(matches!(told, Some(Ok(()))), "`{}` can't be started: {told:?}", process.command);
         process
@@ -235,8 +235,8 @@ impl Process {
 impl Drop for Process {
     fn drop(&mut self) {
         self.kill();
-        // Order matters: once the leader is reaped, its number may be anybody's, so the warden forgets it before.
-        warden::forget(self.group());
+        // Order matters: once the leader is reaped, its number may be anybody's, so the reaper forgets it before.
+        reaper::forget(self.group());
         let _: io::Result<ExitStatus> = self.child.wait();
     }
 }

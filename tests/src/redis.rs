@@ -11,7 +11,7 @@
 //!
 //! It ends when this process does. Nothing is dropped at the end of a test process, so a container can't be removed by its
 //! handle; instead this module holds one connection named `kit`, and the container ends by itself once it has gone
-//! (`redis/container.rs`). A server process is killed by the [warden](crate::process).
+//! (`redis/container.rs`). A server process is killed by the [reaper](crate::process).
 
 mod container;
 mod image;
@@ -55,7 +55,7 @@ pub enum How {
         /// The process's id.
         id: u32,
         /// Why there is no container.
-        because: String,
+        reason: String,
     },
 }
 
@@ -154,7 +154,7 @@ fn find() -> Result<Shared, String> {
         Some(version) => Err(format!("TEST_REDIS_VERSION asks for {version}")),
         None => container::start(),
     };
-    let because = match container {
+    let cause = match container {
         Ok(found) => {
             let how = How::Container { id: found.id, image: found.image };
             let error = match keep(found.url.clone(), how, None) {
@@ -168,12 +168,12 @@ fn find() -> Result<Shared, String> {
     let started = std::panic::catch_unwind(Server::start);
     let Ok(server) = started else {
         return Err(format!(
-            "1. TEST_REDIS_URL isn't set.\n2. No container: {because}\n3. No redis-server could be started as a process: \
+            "1. TEST_REDIS_URL isn't set.\n2. No container: {cause}\n3. No redis-server could be started as a process: \
              {}\nEither set TEST_REDIS_URL, start a Docker engine, or install redis-server.",
             reason(started.err())
         ));
     };
-    let how = How::Process { id: server.id(), because };
+    let how = How::Process { id: server.id(), reason: cause };
     keep(server.url(), how, Some(server)).map_err(|error| format!("the redis-server process doesn't answer: {error}"))
 }
 
@@ -207,7 +207,7 @@ impl fmt::Display for How {
         match self {
             Self::Given => write!(f, "given by TEST_REDIS_URL"),
             Self::Container { id, image } => write!(f, "container {} of {image}", &id[..id.len().min(12)]),
-            Self::Process { id, because } => write!(f, "process {id}, because there is no container: {because}"),
+            Self::Process { id, reason } => write!(f, "process {id}, because there is no container: {reason}"),
         }
     }
 }

@@ -9,7 +9,7 @@ use common::{
     broker::Broker,
     clock::Clock,
     testing::TestBroker,
-    worker::{Stopped, Worker},
+    worker::{Shutdown, Worker},
 };
 use tests::{process, redis};
 use tokio::runtime::Builder;
@@ -55,7 +55,7 @@ fn a_worker_that_has_ended_leaves_no_thread_and_no_connection() {
             note::send(&broker, 1).await.unwrap();
             note_async::send(&broker, 2).await.unwrap();
             let worker = Worker::new(broker).actors(actors![note, note_async]);
-            assert_eq!(worker.run_until_idle().await, Ok(Stopped::Clean));
+            assert_eq!(worker.run_until_idle().await, Ok(Shutdown::Clean));
         });
         is_gone(url);
     }
@@ -63,7 +63,7 @@ fn a_worker_that_has_ended_leaves_no_thread_and_no_connection() {
         let broker = TestBroker::new();
         note::send(&broker, 1).await.unwrap();
         let stopped = broker.worker().actors(actors![note]).run_until_done().await;
-        assert_eq!(stopped, Ok(Stopped::Clean));
+        assert_eq!(stopped, Ok(Shutdown::Clean));
     });
     is_gone("a broker under a clock that stands still");
 }

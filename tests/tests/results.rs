@@ -13,7 +13,7 @@ use common::clock::Stopwatch;
 use common::message::{Message, MessageId, Raw, option};
 use common::queue_name::QueueName;
 use common::results::Stored;
-use common::store::{Counts, Location};
+use common::store::{Counts, State};
 use common::worker::Worker;
 use tests::{python, redis};
 
@@ -118,8 +118,8 @@ async fn actors_of_either_language_hear_of_messages_of_the_other() {
     let (url, namespace) = (redis::url(), redis::namespace());
     let broker = Broker::connect(&format!("{url}?namespace={namespace}")).await.unwrap();
     let (told, heard) = channel::<String>();
-    let worker = Worker::new(broker.clone()).actors(actors![halve, hear]).elsewhere(actors![hear_in_python]);
-    let worker = worker.lend(Mutex::new(told));
+    let worker = Worker::new(broker.clone()).actors(actors![halve, hear]).remote_actors(actors![hear_in_python]);
+    let worker = worker.state(Mutex::new(told));
     let stopper = worker.stopper();
     let running = tokio::spawn(worker.run());
     let module = "
@@ -165,7 +165,7 @@ async fn infinity_travels_through_options_arguments_and_callbacks() {
     let (url, namespace) = (redis::url(), redis::namespace());
     let broker = Broker::connect(&format!("{url}?namespace={namespace}")).await.unwrap();
     let (told, heard) = channel::<String>();
-    let worker = Worker::new(broker.clone()).actors(actors![halve, largest, hear_of_limit]).lend(Mutex::new(told));
+    let worker = Worker::new(broker.clone()).actors(actors![halve, largest, hear_of_limit]).state(Mutex::new(told));
     let stopper = worker.stopper();
     let running = tokio::spawn(worker.run());
     let script = "
@@ -324,7 +324,7 @@ async fn python_runs_what_a_rust_worker_on_the_same_queue_does_not_know() {
     let counts = async || broker.counts(&queue).await.unwrap();
     let watch = Stopwatch::start();
     while counts().await.delayed < 20 {
-        assert!(watch.elapsed() < DEADLINE, "the rust worker gives them back: {:?}", counts().await);
+        assert!(watch.elapsed() < DEADLINE, "the rust worker requeues them: {:?}", counts().await);
         tokio::task::yield_now().await;
     }
     let module = "
@@ -381,9 +381,9 @@ worker.stop()
     let running = tokio::spawn(worker.run());
     let watch = Stopwatch::start();
     let since = loop {
-        let sighting = broker.find(message.message_id.as_str(), 100).await.unwrap().remove(0);
-        assert!(!matches!(sighting.location, Location::Dead { .. }), "{sighting:?}");
-        let found = Message::decode(&sighting.bytes, broker.clock().now()).unwrap();
+        let info = broker.find(message.message_id.as_str(), 100).await.unwrap().remove(0);
+        assert!(!matches!(info.state, State::Dead { .. }), "{info:?}");
+        let found = Message::decode(&info.bytes, broker.clock().now()).unwrap();
         assert!(found.retries() > 0, "Python has run it: {found:?}");
         let since = found.options.get(option::UNKNOWN_SINCE).and_then(Raw::millis).unwrap();
         if since != LONG_AGO {

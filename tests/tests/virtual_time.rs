@@ -10,7 +10,7 @@ use common::{
     middlewares::retries::Retries,
     queue_name::QueueName,
     store::{BEAT_INTERVAL, Counts},
-    worker::{Stopped, Stopper, Worker},
+    worker::{Shutdown, Stopper, Worker},
 };
 use std::{
     sync::{
@@ -63,7 +63,7 @@ fn fail(told: &Told) -> Result<(), String> {
 struct Scene {
     broker: Broker,
     stopper: Stopper,
-    run: JoinHandle<Stopped>,
+    run: JoinHandle<Shutdown>,
     heard: Receiver<Timestamp>,
     watch: Stopwatch,
 }
@@ -74,7 +74,7 @@ impl Scene {
         let broker = Broker::open(url, namespace, clock.clone()).await.unwrap().with(Retries::default());
         let (to, heard) = channel();
         let told = Told { clock, to: Mutex::new(to) };
-        let worker = Worker::new(broker.clone()).threads(1).actors(actors).lend(told);
+        let worker = Worker::new(broker.clone()).threads(1).actors(actors).state(told);
         let stopper = worker.stopper();
         let (ready, started) = tokio::sync::oneshot::channel();
         let worker = worker.on_ready(move || {
@@ -116,7 +116,7 @@ impl Scene {
     async fn stop(self) -> Duration {
         let took = self.watch.elapsed();
         self.stopper.stop();
-        assert_eq!(self.run.await.expect("no panic"), Stopped::Clean);
+        assert_eq!(self.run.await.expect("no panic"), Shutdown::Clean);
         took
     }
 }
@@ -189,13 +189,13 @@ async fn an_unknown_actor(url: &str, namespace: &str) -> Duration {
     let clock = scene.broker.clock().clone();
     let sent = fail::message().max_retries(0).send(&scene.broker).await.unwrap();
     for _ in 0..3 {
-        scene.settle("it is given back", |counts| counts.delayed == 1).await;
+        scene.settle("it is requeued", |counts| counts.delayed == 1).await;
         clock.advance(DAY / 4);
     }
     // The deploy goes on: here is a worker that knows it.
     let (to, heard) = channel();
     let other = Worker::new(scene.broker.clone()).threads(1).actors(actors![fail]);
-    let other = other.lend(Told { clock: clock.clone(), to: Mutex::new(to) });
+    let other = other.state(Told { clock: clock.clone(), to: Mutex::new(to) });
     let stopper = other.stopper();
     let run = tokio::spawn(async move { other.run().await.expect("a worker without mistakes") });
     scene.settle("it has run, and failed", |counts| counts.dead == 1).await;
@@ -204,11 +204,11 @@ async fn an_unknown_actor(url: &str, namespace: &str) -> Duration {
     assert_eq!((reason.as_str(), &dead.message_id, dead.retries()), ("always", &sent.message_id, 0));
     assert_eq!(dead.options.get(option::UNKNOWN_SINCE), None, "what waited leaves no trace");
     stopper.stop();
-    assert_eq!(run.await.expect("no panic"), Stopped::Clean);
+    assert_eq!(run.await.expect("no panic"), Shutdown::Clean);
 
     // Nobody ever knows this one.
     fail::send(&scene.broker).await.unwrap();
-    scene.settle("it is given back", |counts| counts.delayed == 1).await;
+    scene.settle("it is requeued", |counts| counts.delayed == 1).await;
     clock.advance(DAY);
     scene.settle("it is dead", |counts| counts.dead == 2).await;
     let (reason, dead) = last_letter(&scene).await;

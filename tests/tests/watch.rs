@@ -79,7 +79,7 @@ fn a_new_build_takes_over_and_the_old_one_ends_what_it_has_begun() {
     ids.push(experiment.send(&["say", "5", &also_held]));
     watcher.wait_for("message 5 inside of the actor", ends_with("5 is inside"));
     watcher.interrupt();
-    watcher.wait_for_line("told to stop: waiting for what runs");
+    watcher.wait_for_line("shutting down: waiting for running messages");
     fs::remove_file(&also_held).unwrap();
     assert_eq!(watcher.wait().code(), Some(0), "{watcher}");
     // Workers name their broker, and cargo the folder.
@@ -119,7 +119,7 @@ fn a_closed_terminal_ends_the_watcher_and_its_worker_well() {
     let id = experiment.send(&["nap", "1"]);
     watcher.wait_for("the start of the nap", |line| line.contains(&id) && line.contains("attempt 1 starts"));
     watcher.hang_up();
-    watcher.wait_for_line("told to stop: waiting for what runs");
+    watcher.wait_for_line("shutting down: waiting for running messages");
     watcher.hang_up();
     assert_eq!(watcher.wait().code(), Some(0), "{watcher}");
     watcher.wait_for("the end of the nap", |line| line.contains(&id) && line.contains("done in"));

@@ -17,7 +17,7 @@ use common::message::{Entries, Message, MessageId, Raw, option};
 use common::middlewares::retries::Retries;
 use common::queue_name::QueueName;
 use common::store::Counts;
-use common::worker::{Stopped, Stopper, Worker};
+use common::worker::{Shutdown, Stopper, Worker};
 use tests::redis::Server;
 use tokio::task::JoinHandle;
 
@@ -51,7 +51,7 @@ async fn broker(url: &str, namespace: &str) -> Broker {
 
 struct Running {
     stopper: Stopper,
-    run: JoinHandle<Stopped>,
+    run: JoinHandle<Shutdown>,
 }
 
 impl Running {
@@ -68,7 +68,7 @@ impl Running {
 
     async fn stop(self) {
         self.stopper.stop();
-        assert_eq!(self.run.await.expect("no panic"), Stopped::Clean);
+        assert_eq!(self.run.await.expect("no panic"), Shutdown::Clean);
     }
 }
 
@@ -112,7 +112,7 @@ async fn an_idle_worker_hardly_calls_and_is_woken_at_once() {
     let server = Server::start();
     let broker = broker(&server.url(), "idle").await;
     let (told, heard) = ears();
-    let worker = Running::start(Worker::new(broker.clone()).actors(actors![say]).lend(told)).await;
+    let worker = Running::start(Worker::new(broker.clone()).actors(actors![say]).state(told)).await;
     say::send(&broker, "warm").await.unwrap();
     next(&heard);
     settle(&broker, "the first message is acknowledged", |counts| counts == Counts::default()).await;
@@ -164,7 +164,7 @@ fn enqueue_as_python_would(redis: &mut ::redis::Connection, namespace: &str, wha
 async fn a_short_delay_does_not_wait_for_a_beat() {
     let broker = broker(&tests::redis::url(), &tests::redis::namespace()).await;
     let (told, heard) = ears();
-    let worker = Running::start(Worker::new(broker.clone()).actors(actors![say]).lend(told)).await;
+    let worker = Running::start(Worker::new(broker.clone()).actors(actors![say]).state(told)).await;
     let mut lateness = Vec::new();
     for _ in 0..5 {
         let (sent, delay) = (now(), Duration::from_millis(150));
@@ -189,12 +189,12 @@ async fn a_rolling_deploy_kills_no_message_of_a_new_actor() {
     let (url, namespace) = (tests::redis::url(), tests::redis::namespace());
     let (old, new) = (broker(&url, &namespace).await, broker(&url, &namespace).await);
     let (told, heard) = ears();
-    let old_worker = Running::start(Worker::new(old).threads(2).actors(actors![say]).lend(ears().0)).await;
+    let old_worker = Running::start(Worker::new(old).threads(2).actors(actors![say]).state(ears().0)).await;
     let message = |number: usize| say_anew::message(format!("{number:03}")).message(new.clock().now()).unwrap();
     new.enqueue((0..200).map(message).collect()).await.unwrap();
     settle(&new, "the old worker has met all of them", |counts| counts.delayed == 200).await;
     let new_worker =
-        Running::start(Worker::new(new.clone()).threads(2).actors(actors![say, say_anew]).lend(told)).await;
+        Running::start(Worker::new(new.clone()).threads(2).actors(actors![say, say_anew]).state(told)).await;
     // Both for a while; then the old one goes.
     let mut said = vec![next(&heard).0];
     old_worker.stop().await;
@@ -205,7 +205,7 @@ async fn a_rolling_deploy_kills_no_message_of_a_new_actor() {
     new_worker.stop().await;
 }
 
-/// Longer than it takes to bury a worker that does not beat.
+/// Longer than it takes to find a worker dead that does not beat.
 const BEYOND_DEATH: Duration = Duration::from_secs(7);
 
 #[derive(Default)]
@@ -244,18 +244,18 @@ async fn nothing_that_an_actor_does_stops_the_beat() {
     let (url, namespace) = (tests::redis::url(), tests::redis::namespace());
     let (busy, other) = (broker(&url, &namespace).await, broker(&url, &namespace).await);
     let runs = Arc::<Runs>::default();
-    let worker = Running::start(Worker::new(busy.clone()).threads(4).actors(ACTORS).lend(runs.clone())).await;
+    let worker = Running::start(Worker::new(busy.clone()).threads(4).actors(ACTORS).state(runs.clone())).await;
     spin::send(&busy).await.unwrap();
     block::send(&busy).await.unwrap();
     block_the_runtime::send(&busy).await.unwrap();
     panic_at_once::send(&busy).await.unwrap();
     settle(&busy, "the panic is over, the others run", |counts| counts.dead == 1 && counts.claimed == 3).await;
     // Whoever looks at it sees it beat, and robs nobody.
-    let heir = Running::start(Worker::new(other.clone()).actors(ACTORS).lend(runs.clone())).await;
+    let survivor = Running::start(Worker::new(other.clone()).actors(ACTORS).state(runs.clone())).await;
     settle(&busy, "all have ended", |counts| counts.claimed + counts.ready == 0).await;
     assert_eq!(runs.0.load(Ordering::Relaxed), 4, "each ran once");
     worker.stop().await;
-    heir.stop().await;
+    survivor.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -276,7 +276,7 @@ async fn what_is_no_message_dies_alone_with_its_bytes() {
     }
     enqueue_as_python_would(&mut redis, &namespace, "after");
     let (told, heard) = ears();
-    let worker = Running::start(Worker::new(broker.clone()).threads(1).actors(actors![say]).lend(told)).await;
+    let worker = Running::start(Worker::new(broker.clone()).threads(1).actors(actors![say]).state(told)).await;
     assert_eq!((next(&heard).0, next(&heard).0), ("before".to_owned(), "after".to_owned()));
     settle(&broker, "the others are dead", |counts| counts.dead == 4 && counts.claimed == 0).await;
     let letters = broker.dead_letters(&QueueName::default(), 0, 9).await.unwrap();
@@ -304,7 +304,7 @@ async fn what_would_wait_behind_a_long_run_goes_to_whoever_is_free() {
     let gate = Arc::<Gate>::new(Mutex::new(gate));
     let start = async |broker: &Broker| {
         let (told, heard) = ears();
-        let worker = Worker::new(broker.clone()).threads(1).actors(actors![say, hold]).lend(told).lend(gate.clone());
+        let worker = Worker::new(broker.clone()).threads(1).actors(actors![say, hold]).state(told).state(gate.clone());
         (Running::start(worker).await, heard)
     };
     let (worker, heard) = start(&busy).await;
@@ -337,8 +337,8 @@ async fn a_long_run_among_very_short_ones_holds_up_none_of_them() {
     let broker = Broker::open("memory:", "worker", clock.clone()).await.unwrap();
     let (closed, gate) = channel();
     let (told, heard) = ears();
-    let worker = Worker::new(broker.clone()).threads(2).actors(actors![say, hold]).lend(told);
-    let worker = Running::start(worker.lend(Arc::<Gate>::new(Mutex::new(gate)))).await;
+    let worker = Worker::new(broker.clone()).threads(2).actors(actors![say, hold]).state(told);
+    let worker = Running::start(worker.state(Arc::<Gate>::new(Mutex::new(gate)))).await;
     let now = clock.now();
     let short = (0..SHORT).map(|_| say::message("short").message(now).unwrap());
     broker.enqueue(short.collect()).await.unwrap();

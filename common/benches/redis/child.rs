@@ -6,7 +6,7 @@ use std::thread;
 
 use common::actor;
 use common::actor::actors;
-use common::worker::{Stopped, Worker};
+use common::worker::{Shutdown, Worker};
 
 use crate::ground::{Failed, Tally, broker, no_op};
 
@@ -83,14 +83,14 @@ pub(crate) async fn work(url: &str, namespace: &str) -> Result<(), Failed> {
             thread::park();
         }
     });
-    let worker = Worker::new(broker).actors(actors![no_op, hold]).lend(Tally::expecting(0)).lend(hand);
+    let worker = Worker::new(broker).actors(actors![no_op, hold]).state(Tally::expecting(0)).state(hand);
     let stopper = worker.stopper();
     thread::spawn(move || {
         let _ = std::io::stdin().read_to_end(&mut Vec::new());
         stopper.stop_now();
     });
     match worker.on_ready(|| println!("{READY}")).run().await? {
-        Stopped::Unreachable => Err("the store did not answer".into()),
+        Shutdown::Unreachable => Err("the store did not answer".into()),
         _ => Ok(()),
     }
 }

@@ -75,7 +75,7 @@ async fn lateness(url: &str, namespace: &str, is_draining: bool) -> Result<Waits
     let broker = broker(url, namespace).await?;
     let times = Times { redis: connection(url)?.into(), late: Mutex::default(), done: Notify::new() };
     let (times, tally) = (Arc::new(times), Tally::expecting(0));
-    let worker = Worker::new(broker.clone()).actors(actors![timed, no_op]).lend(times.clone()).lend(tally.clone());
+    let worker = Worker::new(broker.clone()).actors(actors![timed, no_op]).state(times.clone()).state(tally.clone());
     let stopper = worker.stopper();
     let run = tokio::spawn(worker.run());
     let is_over = Arc::new(AtomicBool::new(!is_draining));

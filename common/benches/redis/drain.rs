@@ -3,7 +3,7 @@
 use common::actor::actors;
 use common::clock::{Clock, Stopwatch};
 use common::queue_name::QueueName;
-use common::store::{Answer, Store as _, Want};
+use common::store::{FetchRequest, Finished, Store as _};
 use common::stores::redis::RedisStore;
 use common::worker::Worker;
 
@@ -27,7 +27,7 @@ pub(crate) async fn drain(url: &str, count: usize) -> Result<f64, Failed> {
     let broker = broker(url, &namespace).await?;
     broker.enqueue(messages_of(count, broker.clock())?).await?;
     let tally = Tally::expecting(count);
-    let worker = Worker::new(broker.clone()).actors(actors![no_op]).lend(tally.clone());
+    let worker = Worker::new(broker.clone()).actors(actors![no_op]).state(tally.clone());
     let stopper = worker.stopper();
     let watch = Stopwatch::start();
     let run = tokio::spawn(worker.run());
@@ -53,16 +53,16 @@ async fn bare(url: &str, count: usize) -> Result<f64, Failed> {
         let store = RedisStore::connect(&address, &name, Clock::system()).await?;
         let queue = QueueName::default();
         let watch = Stopwatch::start();
-        let lease = store.join(std::slice::from_ref(&queue)).await?;
-        let wants = [Want { queue, count: BATCH }];
+        let registration = store.join(std::slice::from_ref(&queue)).await?;
+        let requests = [FetchRequest { queue, count: BATCH }];
         let mut done = 0;
         while done < count {
-            let deliveries = store.fetch(&lease, &wants, usize::MAX).await?.deliveries;
-            let answers = store.finish(&lease, &gone(deliveries)).await?;
-            done += answers.iter().filter(|answer| **answer == Answer::Finished).count();
+            let deliveries = store.fetch(&registration, &requests, usize::MAX).await?.deliveries;
+            let answers = store.finish(&registration, &gone(deliveries)).await?;
+            done += answers.iter().filter(|answer| **answer == Finished::Done).count();
         }
         let took = watch.elapsed();
-        store.leave(&lease).await?;
+        store.leave(&registration).await?;
         Ok(took)
     })
     .await?;

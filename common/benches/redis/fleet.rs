@@ -12,7 +12,7 @@ use common::actor::actors;
 use common::clock::{Clock, Stopwatch};
 use common::message::Message;
 use common::queue_name::QueueName;
-use common::store::{BEAT_INTERVAL, Claim, Lease, Store as _, Want};
+use common::store::{BEAT_INTERVAL, Claim, FetchRequest, Registration, Store as _};
 use common::stores::redis::RedisStore;
 use common::worker::Worker;
 use tokio::task::{JoinSet, block_in_place};
@@ -104,7 +104,7 @@ async fn idle_workers(setup: &Setup) -> Result<(), Failed> {
         // Each with connections of its own, as in a process of its own.
         let worker = Worker::new(broker(url, &name).await?).threads(1).actors(actors![on_a, on_b, on_c, on_d]);
         let told = ready.clone();
-        let worker = worker.lend(board.clone()).on_ready(move || {
+        let worker = worker.state(board.clone()).on_ready(move || {
             told.fetch_add(1, Ordering::Relaxed);
         });
         stoppers.push(worker.stopper());
@@ -150,31 +150,39 @@ async fn idle_workers(setup: &Setup) -> Result<(), Failed> {
 }
 
 /// A worker as far as its store knows: a program with so many actors would be a long one.
-async fn worker(store: RedisStore, lease: Lease, board: Arc<Board>, is_over: Arc<AtomicBool>) -> Result<(), Failed> {
+async fn worker(
+    store: RedisStore,
+    registration: Registration,
+    board: Arc<Board>,
+    is_over: Arc<AtomicBool>,
+) -> Result<(), Failed> {
     let held = Mutex::new(Vec::<Claim>::new());
-    let wants: Vec<_> = lease.queues.iter().map(|queue| Want { queue: queue.clone(), count: 24 }).collect();
+    let requests: Vec<_> =
+        registration.queues.iter().map(|queue| FetchRequest { queue: queue.clone(), count: 24 }).collect();
     let beats = async {
         while !is_over.load(Ordering::Relaxed) {
             let now = held.lock().unwrap_or_else(PoisonError::into_inner).clone();
-            store.beat(&lease, &now, &[]).await?;
+            store.beat(&registration, &now, &[]).await?;
             sleep(BEAT_INTERVAL).await;
         }
         Ok::<(), Failed>(())
     };
     let work = async {
         while !is_over.load(Ordering::Relaxed) {
-            let fetched = store.fetch(&lease, &wants, 24).await?;
+            let fetched = store.fetch(&registration, &requests, 24).await?;
             for delivery in &fetched.deliveries {
                 let message = delivery.body.as_ref().map_err(|_| "no message")?;
                 board.start(message.args.first().ok_or("no number")?.read()?);
             }
-            let endings = gone(fetched.deliveries);
-            if !endings.is_empty() {
-                store.finish(&lease, &endings).await?;
+            let completions = gone(fetched.deliveries);
+            if !completions.is_empty() {
+                store.finish(&registration, &completions).await?;
             }
             if !fetched.more {
                 // Ends now and then, to see whether all is over.
-                let _ = tokio::time::timeout(Duration::from_secs(1), store.wait(&lease.queues, fetched.next_due)).await;
+                let _ =
+                    tokio::time::timeout(Duration::from_secs(1), store.wait(&registration.queues, fetched.next_due))
+                        .await;
             }
         }
         Ok::<(), Failed>(())
@@ -182,7 +190,7 @@ async fn worker(store: RedisStore, lease: Lease, board: Arc<Board>, is_over: Arc
     let (beats, work) = tokio::join!(beats, work);
     beats?;
     work?;
-    store.leave(&lease).await?;
+    store.leave(&registration).await?;
     Ok(())
 }
 
@@ -196,8 +204,8 @@ async fn many_queues(url: &str, count: usize) -> Result<(), Failed> {
     let mut runs = JoinSet::new();
     for _ in 0..BESIDE {
         let store = RedisStore::connect(url, &name, clock.clone()).await?;
-        let lease = store.join(&queues).await?;
-        runs.spawn(worker(store, lease, board.clone(), is_over.clone()));
+        let registration = store.join(&queues).await?;
+        runs.spawn(worker(store, registration, board.clone(), is_over.clone()));
     }
     sleep(SETTLING).await;
     let sender = broker(url, &name).await?;

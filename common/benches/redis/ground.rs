@@ -11,7 +11,7 @@ use common::clock::Clock;
 use common::message::{Message, MessageId};
 use common::middlewares::retries::Retries;
 use common::queue_name::QueueName;
-use common::store::{Counts, Delivery, Ending, Place, Store as _, Want};
+use common::store::{Completion, Counts, Delivery, Disposition, FetchRequest, Store as _};
 use common::stores::redis::RedisStore;
 use tokio::sync::Notify;
 
@@ -110,8 +110,9 @@ pub(crate) async fn empty(broker: &Broker, queue: &QueueName) -> Result<(), Fail
 }
 
 /// Acknowledgements.
-pub(crate) fn gone(deliveries: Vec<Delivery>) -> Vec<Ending> {
-    let gone = |delivery: Delivery| Ending { claim: delivery.claim, place: Place::Gone, also: Vec::new() };
+pub(crate) fn gone(deliveries: Vec<Delivery>) -> Vec<Completion> {
+    let gone =
+        |delivery: Delivery| Completion { claim: delivery.claim, disposition: Disposition::Ack, effects: Vec::new() };
     deliveries.into_iter().map(gone).collect()
 }
 
@@ -129,18 +130,18 @@ where
 pub(crate) async fn full(url: &str, namespace: &str, count: usize) -> Result<(), Failed> {
     let store = RedisStore::connect(url, namespace, Clock::system()).await?;
     let queue = QueueName::default();
-    let lease = store.join(std::slice::from_ref(&queue)).await?;
-    let wants = [Want { queue, count: 1_000 }];
+    let registration = store.join(std::slice::from_ref(&queue)).await?;
+    let requests = [FetchRequest { queue, count: 1_000 }];
     let mut found = 0;
     loop {
-        let deliveries = store.fetch(&lease, &wants, usize::MAX).await?.deliveries;
+        let deliveries = store.fetch(&registration, &requests, usize::MAX).await?.deliveries;
         if deliveries.is_empty() {
             break;
         }
         found += deliveries.len();
-        store.finish(&lease, &gone(deliveries)).await?;
+        store.finish(&registration, &gone(deliveries)).await?;
     }
-    store.leave(&lease).await?;
+    store.leave(&registration).await?;
     if found == count { Ok(()) } else { Err(format!("{found} of {count} messages were stored").into()) }
 }
 

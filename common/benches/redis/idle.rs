@@ -70,7 +70,7 @@ fn commands(url: &str, namespace: &str) -> Result<f64, Failed> {
     monitor.recv_response()?;
     let (end, mut caller) = (format!("the end of {namespace}"), connection(url)?);
     let said = end.clone();
-    let ending = thread::spawn(move || {
+    let completion = thread::spawn(move || {
         thread::sleep(PERIOD);
         ask::<String>(&mut caller, &["ECHO", &said])
     });
@@ -84,7 +84,7 @@ fn commands(url: &str, namespace: &str) -> Result<f64, Failed> {
             count += 1.0;
         }
     }
-    ending.join().map_err(|_| "nobody ended it")??;
+    completion.join().map_err(|_| "nobody ended it")??;
     Ok(count)
 }
 

@@ -1,5 +1,5 @@
 //! How fast the library is on a Redis, beside a bare client (a program that runs the same scripts on the same data, with
-//! neither a worker nor a home) and beside Python's dramatiq.
+//! neither a worker nor an I/O thread) and beside Python's dramatiq.
 //!
 //! ```text
 //! cargo bench -p common --bench redis -- redis://localhost:6379 [SECTION …] [--python VENV] [--messages N] [--kills N] [--workers N]

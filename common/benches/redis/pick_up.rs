@@ -58,7 +58,7 @@ pub(crate) async fn pick_up(url: &str, count: usize) -> Result<Waits, Failed> {
     let namespace = namespace();
     let broker = broker(url, &namespace).await?;
     let tally = Tally::expecting(0);
-    let worker = Worker::new(broker.clone()).actors(actors![no_op]).lend(tally.clone());
+    let worker = Worker::new(broker.clone()).actors(actors![no_op]).state(tally.clone());
     let stopper = worker.stopper();
     let run = tokio::spawn(worker.run());
     let mut waits = Vec::with_capacity(count);

@@ -56,7 +56,7 @@ async fn recovery(url: String) -> Result<Duration, Failed> {
     let taken = Arc::new(Notify::new());
     let told = taken.clone();
     let hand: Hand = Box::new(move || told.notify_one());
-    let worker = Worker::new(broker.clone()).actors(actors![no_op, hold]).lend(Tally::expecting(0)).lend(hand);
+    let worker = Worker::new(broker.clone()).actors(actors![no_op, hold]).state(Tally::expecting(0)).state(hand);
     let stopper = worker.stopper();
     let run = tokio::spawn(worker.run());
     // At any moment between two beats.

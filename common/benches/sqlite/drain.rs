@@ -23,7 +23,7 @@ pub(crate) async fn drain(setup: &Setup, count: usize) -> Result<f64, Failed> {
     let broker = Broker::connect(&place.url()).await?;
     broker.enqueue(messages_of(count, broker.clock())?).await?;
     let tally = Tally::expecting(count);
-    let worker = Worker::new(broker.clone()).actors(actors![no_op]).lend(tally.clone());
+    let worker = Worker::new(broker.clone()).actors(actors![no_op]).state(tally.clone());
     let stopper = worker.stopper();
     let watch = Stopwatch::start();
     let run = tokio::spawn(worker.run());

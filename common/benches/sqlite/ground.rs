@@ -165,7 +165,7 @@ impl Drop for Child {
 
 /// What a child does, until its parent ends it or is gone.
 pub(crate) async fn work(url: &str) -> Result<(), Failed> {
-    let worker = Worker::new(Broker::connect(url).await?).actors(actors![no_op, answer]).lend(Tally::expecting(0));
+    let worker = Worker::new(Broker::connect(url).await?).actors(actors![no_op, answer]).state(Tally::expecting(0));
     let stopper = worker.stopper();
     thread::spawn(move || {
         let _ = std::io::stdin().read_to_end(&mut Vec::new());

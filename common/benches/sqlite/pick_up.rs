@@ -31,7 +31,7 @@ async fn here(setup: &Setup) -> Result<Waits, Failed> {
     let place = Place::new(setup)?;
     let broker = Broker::connect(&place.url()).await?;
     let tally = Tally::expecting(0);
-    let worker = Worker::new(broker.clone()).actors(actors![no_op]).lend(tally.clone());
+    let worker = Worker::new(broker.clone()).actors(actors![no_op]).state(tally.clone());
     let stopper = worker.stopper();
     let run = tokio::spawn(worker.run());
     let mut waits = Vec::with_capacity(MESSAGES);

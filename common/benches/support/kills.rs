@@ -19,11 +19,11 @@ use common::broker::Broker;
 use common::clock::{Clock, Stopwatch};
 use common::message::Message;
 use common::queue_name::QueueName;
-use common::store::{Counts, Location, MAX_CRASHES};
+use common::store::{Counts, MAX_CRASHES, State};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::block_in_place;
 
-use self::child::{Child, SLOTS, Said, poison, task};
+use self::child::{Child, Reported, SLOTS, poison, task};
 pub(crate) use self::child::{WORK, work};
 use crate::Failed;
 use crate::table::{self, Waits};
@@ -73,7 +73,7 @@ enum Late {
 struct Round {
     url: String,
     broker: Broker,
-    told: UnboundedSender<Said>,
+    told: UnboundedSender<Reported>,
     children: HashMap<usize, Child>,
     next: usize,
     /// For so long some slot was free.
@@ -119,7 +119,7 @@ impl Round {
         }
     }
 
-    async fn hear(&mut self, (number, said): Said) -> Result<(), Failed> {
+    async fn hear(&mut self, (number, said): Reported) -> Result<(), Failed> {
         self.pass();
         let Some((what, id)) = said else { return self.died(number).await };
         let Some(child) = self.children.get_mut(&number) else { return Ok(()) };
@@ -173,9 +173,9 @@ impl Round {
             let workers = self.broker.workers(None, 100).await?;
             let found = self.broker.find(&id, DEPTH).await?;
             let is_dead = |holder: &str| workers.iter().all(|worker| worker.id != holder || worker.silent_for > SILENT);
-            let late = match found.first().map(|sighting| &sighting.location) {
-                Some(Location::Claimed { worker, .. }) if is_dead(worker) => Late::WithTheDead,
-                Some(Location::Claimed { .. }) => Late::Prefetched,
+            let late = match found.first().map(|info| &info.state) {
+                Some(State::Claimed { worker, .. }) if is_dead(worker) => Late::WithTheDead,
+                Some(State::Claimed { .. }) => Late::Prefetched,
                 _ => Late::InTheQueue,
             };
             self.late.insert(id, late);
@@ -230,7 +230,7 @@ async fn round(url: &str, kills: usize, with_poison: bool) -> Result<(), Failed>
 
 async fn play(
     round: &mut Round,
-    mut heard: UnboundedReceiver<Said>,
+    mut heard: UnboundedReceiver<Reported>,
     kills: usize,
     with_poison: bool,
 ) -> Result<(), Failed> {

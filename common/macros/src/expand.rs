@@ -80,10 +80,10 @@ impl Handle<'_> {
         }
     }
 
-    fn travelling(&self) -> impl Iterator<Item = (&Ident, &Type)> {
+    fn payload(&self) -> impl Iterator<Item = (&Ident, &Type)> {
         self.parameters.iter().filter_map(|parameter| match &parameter.takes {
-            Takes::Travels(ty) => Some((&parameter.ident, ty)),
-            Takes::Lent(_) => None,
+            Takes::Payload(ty) => Some((&parameter.ident, ty)),
+            Takes::State(_) => None,
         })
     }
 
@@ -91,9 +91,8 @@ impl Handle<'_> {
     fn methods(&self) -> TokenStream {
         let name = &self.function.signature.ident;
         let visibility = &self.function.visibility;
-        let (takes, encoded): (Vec<_>, Vec<_>) =
-            self.travelling().map(|(ident, ty)| self.sending_side(ident, ty)).unzip();
-        let given: Vec<_> = self.travelling().map(|(ident, _)| ident).collect();
+        let (takes, encoded): (Vec<_>, Vec<_>) = self.payload().map(|(ident, ty)| self.sending_side(ident, ty)).unzip();
+        let given: Vec<_> = self.payload().map(|(ident, _)| ident).collect();
         let message = Ident::new("message", name.span());
         let send = Ident::new("send", name.span());
         let send_blocking = Ident::new("send_blocking", name.span());
@@ -162,10 +161,10 @@ impl Handle<'_> {
                 }
             };
         }
-        let types: Vec<_> = self.travelling().map(|(_, ty)| ty).collect();
+        let types: Vec<_> = self.payload().map(|(_, ty)| ty).collect();
         let nexts = types.iter().map(|ty| {
             let at = Span::mixed_site().located_at(ty.span());
-            quote_spanned!(at=> ::common::actor::travelling::<#ty>().next(arguments)?)
+            quote_spanned!(at=> ::common::actor::payload::<#ty>().next(arguments)?)
         });
         let arguments = if types.is_empty() {
             quote_spanned!(Span::mixed_site()=> _)
@@ -197,13 +196,10 @@ impl Handle<'_> {
         if signature::is_string(ty) {
             (
                 quote_spanned!(site=> #ident: impl ::core::convert::Into<#ty>),
-                quote_spanned!(at=> ::common::actor::travelling::<#ty>().encode(&::core::convert::Into::into(#ident))),
+                quote_spanned!(at=> ::common::actor::payload::<#ty>().encode(&::core::convert::Into::into(#ident))),
             )
         } else {
-            (
-                quote_spanned!(site=> #ident: #ty),
-                quote_spanned!(at=> ::common::actor::travelling::<#ty>().encode(&#ident)),
-            )
+            (quote_spanned!(site=> #ident: #ty), quote_spanned!(at=> ::common::actor::payload::<#ty>().encode(&#ident)))
         }
     }
 
@@ -219,8 +215,8 @@ impl Handle<'_> {
         let priority = options.priority;
         let (retries, callbacks, results) = (retries(options), callbacks(options), results(options));
         let about = first_paragraph(&self.function.attributes);
-        let (parameters, lent): (Vec<_>, Vec<_>) = if self.sound {
-            (self.travelling().map(parameter).collect(), self.lent().collect())
+        let (parameters, states): (Vec<_>, Vec<_>) = if self.sound {
+            (self.payload().map(parameter).collect(), self.states().collect())
         } else {
             (Vec::new(), Vec::new())
         };
@@ -236,21 +232,21 @@ impl Handle<'_> {
                 results: #results,
                 max_crashes: #max_crashes,
                 parameters: &[#(#parameters),*],
-                lent: &[#(#lent),*],
-                run: #run,
+                states: &[#(#states),*],
+                entry: #run,
                 about: #about,
                 place: ::core::concat!(::core::file!(), ":", ::core::line!()),
             }
         }
     }
 
-    fn lent(&self) -> impl Iterator<Item = TokenStream> {
+    fn states(&self) -> impl Iterator<Item = TokenStream> {
         self.parameters.iter().filter_map(|parameter| match &parameter.takes {
-            Takes::Lent(ty) => {
+            Takes::State(ty) => {
                 let at = Span::mixed_site().located_at(ty.span());
-                Some(quote_spanned!(at=> ::common::actor::Lent::of::<#ty>()))
+                Some(quote_spanned!(at=> ::common::actor::Wanted::of::<#ty>()))
             }
-            Takes::Travels(_) => None,
+            Takes::Payload(_) => None,
         })
     }
 }
@@ -259,7 +255,7 @@ fn parameter((ident, ty): (&Ident, &Type)) -> TokenStream {
     let name = ident.unraw().to_string();
     let type_name = spell(ty.to_token_stream());
     let at = Span::mixed_site().located_at(ty.span());
-    quote_spanned!(at=> ::common::actor::travelling::<#ty>().parameter(#name, #type_name))
+    quote_spanned!(at=> ::common::actor::payload::<#ty>().parameter(#name, #type_name))
 }
 
 fn retries(options: &Options) -> TokenStream {

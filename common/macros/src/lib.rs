@@ -20,8 +20,8 @@ use proc_macro::TokenStream;
 ///
 /// and it implements `common::actor::Actor`, so that a worker runs it: `actors![count_to]`. One `use` imports both.
 ///
-/// **By value travels, by reference is lent.** A parameter `T` comes from the message and needs `Serialize` and
-/// `Deserialize`; a parameter `&T` is what the worker lends, and `&Context` this run's own context. Lent references have
+/// **By value travels, by reference is state.** A parameter `T` comes from the message and needs `Serialize` and
+/// `Deserialize`; a parameter `&T` is state of the worker (`Worker::state`), and `&Context` this run's own context. State has
 /// no lifetime of their own: they end with the run. `String` parameters take whatever is `Into<String>` when a message is
 /// built. All other parameters keep their exact type.
 ///

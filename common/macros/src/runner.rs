@@ -8,22 +8,22 @@ use syn::{PathArguments, ReturnType, Type};
 use crate::expand::{Handle, local};
 use crate::signature::Takes;
 
-/// `Run::Sync(…)` or `Run::Async(…)`.
+/// `Entry::Sync(…)` or `Entry::Async(…)`.
 pub(crate) fn emit(handle: &Handle<'_>) -> TokenStream {
     let site = Span::mixed_site();
     let is_async = handle.function.signature.asyncness.is_some();
     let body = if handle.sound {
         body(handle)
     } else {
-        quote_spanned!(site=> _ = context; ::common::outcome::Outcome::Refused(::std::string::String::new()))
+        quote_spanned!(site=> _ = context; ::common::outcome::Outcome::Rejected(::std::string::String::new()))
     };
     if is_async {
         // A future that cannot change threads is shown at the function's name.
         let at = site.located_at(handle.function.signature.ident.span());
         let running = quote_spanned!(at=> ::std::boxed::Box::pin(async move { #body }));
-        quote_spanned!(site=> ::common::actor::Run::Async(|context| #running))
+        quote_spanned!(site=> ::common::actor::Entry::Async(|context| #running))
     } else {
-        quote_spanned!(site=> ::common::actor::Run::Sync(|context| { #body }))
+        quote_spanned!(site=> ::common::actor::Entry::Sync(|context| { #body }))
     }
 }
 
@@ -36,7 +36,7 @@ fn body(handle: &Handle<'_>) -> TokenStream {
     let mut given = Vec::new();
     for (index, parameter) in handle.parameters.iter().enumerate() {
         match &parameter.takes {
-            Takes::Travels(ty) => {
+            Takes::Payload(ty) => {
                 let name = local(index);
                 let at = site.located_at(ty.span());
                 nexts.push(quote_spanned!(at=> arguments.next::<#ty>()?));
@@ -44,9 +44,9 @@ fn body(handle: &Handle<'_>) -> TokenStream {
                 given.push(quote_spanned!(site=> #name));
                 names.push(name);
             }
-            Takes::Lent(ty) => {
+            Takes::State(ty) => {
                 let at = site.located_at(ty.span());
-                given.push(quote_spanned!(at=> context.lend::<#ty>()));
+                given.push(quote_spanned!(at=> context.state::<#ty>()));
             }
         }
     }
@@ -67,7 +67,7 @@ fn body(handle: &Handle<'_>) -> TokenStream {
         };
         let (#(#names,)*) = match decode() {
             ::core::result::Result::Ok(arguments) => arguments,
-            ::core::result::Result::Err(text) => return ::common::outcome::Outcome::Refused(text),
+            ::core::result::Result::Err(text) => return ::common::outcome::Outcome::Rejected(text),
         };
         let returned = #function(#(#given),*) #wait;
         #outcome

@@ -1,4 +1,4 @@
-//! What an actor's signature says: which parameters travel, which are lent, and what cannot be an actor.
+//! What an actor's signature says: which parameters travel, which are state, and what cannot be an actor.
 
 use proc_macro2::{Ident, TokenStream, TokenTree};
 use quote::{ToTokens, format_ident};
@@ -42,9 +42,9 @@ pub(crate) struct Parameter {
 /// How an actor gets a parameter.
 pub(crate) enum Takes {
     /// From the message, as this type.
-    Travels(Type),
+    Payload(Type),
     /// From the worker, as a reference to this type.
-    Lent(Type),
+    State(Type),
 }
 
 /// Whether a handle can stand beside the function.
@@ -99,7 +99,7 @@ fn check_generics(generics: &Generics, mistakes: &mut Mistakes) {
             "an actor cannot be generic: a message names a function, not its types. Write an actor for each type, and let all of them call the generic function",
         );
     } else if !generics.params.is_empty() {
-        mistakes.at(generics, "what is lent is lent for the run: leave out the lifetimes, and take `&T`");
+        mistakes.at(generics, "state is borrowed for the run: leave out the lifetimes, and take `&T`");
     } else if let Some(clause) = &generics.where_clause {
         mistakes.at(clause, "an actor is not generic, so that it has nothing to demand: leave out `where`");
     }
@@ -107,7 +107,7 @@ fn check_generics(generics: &Generics, mistakes: &mut Mistakes) {
 
 /// Finds out whether the function lies in an `impl` or a `trait`.
 fn check_place(signature: &Signature, mistakes: &mut Mistakes) -> bool {
-    let message = "a method cannot be an actor: no `self` comes with a message. Write a free function, and take what it needs as `&T`, which the worker lends";
+    let message = "a method cannot be an actor: no `self` comes with a message. Write a free function, and take what it needs as `&T`, which is state of the worker";
     if let Some(receiver) = signature.inputs.iter().find(|input| matches!(input, FnArg::Receiver(_))) {
         mistakes.at(receiver, message);
         return true;
@@ -143,7 +143,7 @@ fn read_type(ty: &Type, mistakes: &mut Mistakes) -> Takes {
         Type::Reference(reference) => read_reference(reference, mistakes),
         owned => {
             check_owned(owned, mistakes);
-            Takes::Travels(owned.clone())
+            Takes::Payload(owned.clone())
         }
     }
 }
@@ -164,16 +164,16 @@ fn check_owned(ty: &Type, mistakes: &mut Mistakes) {
 }
 
 fn read_reference(reference: &TypeReference, mistakes: &mut Mistakes) -> Takes {
-    let lent = bare(&reference.elem);
-    match lent {
+    let referred = bare(&reference.elem);
+    match referred {
         Type::Path(path) if path.path.is_ident("str") => {
             mistakes.at(reference, "what travels owns its data: use `String`");
-            return Takes::Travels(lent.clone());
+            return Takes::Payload(referred.clone());
         }
         Type::Slice(slice) => {
             let item = spell(slice.elem.to_token_stream());
             mistakes.at(reference, format!("what travels owns its data: use `Vec<{item}>`"));
-            return Takes::Travels(lent.clone());
+            return Takes::Payload(referred.clone());
         }
         Type::TraitObject(object) => {
             let mut object = spell(object.to_token_stream());
@@ -182,24 +182,21 @@ fn read_reference(reference: &TypeReference, mistakes: &mut Mistakes) -> Takes {
             }
             mistakes.at(
                 reference,
-                format!(
-                    "the worker finds what it lends by its type: lend a `Box<{object}>`, and take `&Box<{object}>`"
-                ),
+                format!("the worker finds its state by type: add a `Box<{object}>`, and take `&Box<{object}>`"),
             );
         }
-        Type::ImplTrait(_) => mistakes
-            .at(reference, "an actor cannot be generic: the worker finds what it lends by its type. Name the type"),
-        _ if reference.mutability.is_some() => mistakes.at(
-            reference,
-            "the worker lends shared references only: messages run side by side. Put a lock inside and take `&T`",
-        ),
+        Type::ImplTrait(_) => {
+            mistakes.at(reference, "an actor cannot be generic: the worker finds its state by type. Name the type");
+        }
+        _ if reference.mutability.is_some() => mistakes
+            .at(reference, "a worker shares its state: messages run side by side. Put a lock inside and take `&T`"),
         _ => {
             if let Some(lifetime) = reference.lifetime.as_ref().filter(|lifetime| lifetime.ident == "static") {
-                mistakes.at(lifetime, "the worker lends for one run only: leave out `'static`");
+                mistakes.at(lifetime, "state is borrowed for one run only: leave out `'static`");
             }
         }
     }
-    Takes::Lent(lent.clone())
+    Takes::State(referred.clone())
 }
 
 /// A type without the parentheses around it, seen or unseen.

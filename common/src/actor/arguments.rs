@@ -108,12 +108,12 @@ impl<'de> Deserializer<'de> for Absent {
     message = "`{Self}` cannot travel in a message",
     label = "taken by value, so it has to be sent: it needs `Serialize` and `Deserialize`",
     note = "a type of your own gets both by `#[derive(serde::Serialize, serde::Deserialize)]`",
-    note = "something the worker lends (its state, the context) is taken by reference: `&{Self}`"
+    note = "what is the worker's (its state, the context) is taken by reference: `&{Self}`"
 )]
-pub trait Travels: serde::Serialize + DeserializeOwned + Send + 'static {}
+pub trait Payload: serde::Serialize + DeserializeOwned + Send + 'static {}
 
 #[diagnostic::do_not_recommend]
-impl<T: serde::Serialize + DeserializeOwned + Send + 'static> Travels for T {}
+impl<T: serde::Serialize + DeserializeOwned + Send + 'static> Payload for T {}
 
 #[cfg(test)]
 mod tests {

@@ -6,16 +6,16 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
-use super::lendings::Lendings;
+use super::state::States;
 use crate::message::{Message, MessageId};
 
-/// One run of an actor: its message, and what the worker lends.
+/// One run of an actor: its message, and the state of its worker.
 ///
-/// An actor that takes a `&Context` gets it like everything else that is lent.
+/// An actor that takes a `&Context` gets it like all other state.
 #[derive(Clone)]
 pub struct Context {
     message: Arc<Message>,
-    lendings: Arc<Lendings>,
+    states: Arc<States>,
     cancellation: Cancellation,
     wants_result: bool,
 }
@@ -78,8 +78,8 @@ impl Cancellation {
 impl Context {
     /// The context of one run.
     #[must_use]
-    pub fn new(message: Arc<Message>, lendings: Arc<Lendings>, cancellation: Cancellation) -> Self {
-        Self { message, lendings, cancellation, wants_result: true }
+    pub fn new(message: Arc<Message>, states: Arc<States>, cancellation: Cancellation) -> Self {
+        Self { message, states, cancellation, wants_result: true }
     }
 
     /// The same, of a run whose result somebody wants, or nobody does: then it is not encoded.
@@ -130,16 +130,19 @@ impl Context {
         self.cancellation.cancelled().await;
     }
 
-    /// What the worker lends as a `T`; this context itself for `T = Context`.
+    /// The worker's state of type `T`; this context itself for `T = Context`.
     ///
     /// # Panics
     ///
-    /// When nobody lends a `T`. A worker checks that before it starts.
+    /// When the worker has no such state. A worker checks that before it starts.
     #[must_use]
-    pub fn lend<T: Any + Send + Sync>(&self) -> &T {
+    pub fn state<T: Any + Send + Sync>(&self) -> &T {
         let this: &dyn Any = self;
-        this.downcast_ref().or_else(|| self.lendings.get()).unwrap_or_else(|| {
-            panic!("nobody lends a `{}`, which the worker should have found at its start", std::any::type_name::<T>())
+        this.downcast_ref().or_else(|| self.states.get()).unwrap_or_else(|| {
+            panic!(
+                "no state of the worker is a `{}`, which the worker should have found at its start",
+                std::any::type_name::<T>()
+            )
         })
     }
 }

@@ -7,7 +7,7 @@ use serde::de::value::{Error as ValueError, StrDeserializer};
 use serde::de::{Deserializer, IntoDeserializer as _, Visitor};
 use serde::forward_to_deserialize_any;
 
-use super::arguments::{Arguments, Travels, absent};
+use super::arguments::{Arguments, Payload, absent};
 use crate::message::{ParseError, Raw};
 
 /// One parameter that travels.
@@ -24,8 +24,8 @@ pub struct Parameter {
 impl Parameter {
     /// A parameter of type `T`.
     #[must_use]
-    pub const fn of<T: Travels>(name: &'static str, type_name: &'static str) -> Self {
-        travelling::<T>().parameter(name, type_name)
+    pub const fn of<T: Payload>(name: &'static str, type_name: &'static str) -> Self {
+        payload::<T>().parameter(name, type_name)
     }
 
     /// Reads what a person typed: as a string by the type's own serde, else as JSON.
@@ -47,7 +47,7 @@ impl Parameter {
 /// A parameter's type, with all that its message needs of it.
 ///
 /// `#[actor]` names the type's bound here and nowhere else, so that a type that cannot travel is told once.
-pub struct Travelling<T> {
+pub struct PayloadKind<T> {
     encode: fn(&T) -> Result<Raw, ParseError>,
     next: fn(&mut Arguments<'_>) -> Result<T, String>,
     parse: fn(&str) -> Result<Raw, String>,
@@ -56,8 +56,8 @@ pub struct Travelling<T> {
 
 /// The type `T`.
 #[must_use]
-pub const fn travelling<T: Travels>() -> Travelling<T> {
-    Travelling {
+pub const fn payload<T: Payload>() -> PayloadKind<T> {
+    PayloadKind {
         encode: Raw::encode::<T>,
         next: |arguments| arguments.next(),
         parse: parse::<T>,
@@ -65,7 +65,7 @@ pub const fn travelling<T: Travels>() -> Travelling<T> {
     }
 }
 
-impl<T> Travelling<T> {
+impl<T> PayloadKind<T> {
     /// The parameter of this type and this name.
     #[must_use]
     pub const fn parameter(&self, name: &'static str, type_name: &'static str) -> Parameter {
@@ -91,7 +91,7 @@ impl<T> Travelling<T> {
     }
 }
 
-impl<T> fmt::Debug for Travelling<T> {
+impl<T> fmt::Debug for PayloadKind<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(type_name::<T>())
     }
@@ -103,11 +103,11 @@ impl fmt::Debug for Parameter {
     }
 }
 
-fn may_be_absent<T: Travels>() -> bool {
+fn may_be_absent<T: Payload>() -> bool {
     absent::<T>().is_some()
 }
 
-fn parse<T: Travels>(text: &str) -> Result<Raw, String> {
+fn parse<T: Payload>(text: &str) -> Result<Raw, String> {
     let as_string = match T::deserialize(Typed(text)) {
         Ok(value) => return Raw::encode(&value).map_err(|error| error.to_string()),
         Err(error) => error.to_string(),
@@ -176,7 +176,7 @@ mod tests {
         x: i32,
     }
 
-    fn typed<T: Travels>(text: &str) -> Result<String, String> {
+    fn typed<T: Payload>(text: &str) -> Result<String, String> {
         Parameter::of::<T>("n", "T").parse(text).map(|raw| raw.to_string())
     }
 

@@ -12,7 +12,7 @@ use std::ops::Deref;
 
 use serde::Serialize;
 
-use super::lendings::short;
+use super::state::short;
 use crate::message::Raw;
 use crate::outcome::{Bounded, Failure, Outcome, Retry, bounded};
 
@@ -106,10 +106,10 @@ pub fn value<T: Storable>(value: &T, is_wanted: bool) -> Outcome {
     label = "an error is logged and kept with the message: it needs `Display`",
     note = "derive it with `thiserror`, or return a `String`"
 )]
-pub trait Telling: Display {}
+pub trait Describe: Display {}
 
 #[diagnostic::do_not_recommend]
-impl<E: Display> Telling for E {}
+impl<E: Display> Describe for E {}
 
 /// An error to be described; method lookup tries [`AnyError`], [`AnyDyn`], [`AnyText`] in this order.
 #[derive(Debug)]
@@ -173,7 +173,7 @@ pub struct TextKind;
 
 impl TextKind {
     /// Its text; the bound stands here and not at the choice, so that the compiler tells it in its own words.
-    pub fn describe<E: Telling>(self, error: &E) -> Failure {
+    pub fn describe<E: Describe>(self, error: &E) -> Failure {
         Failure { text: bounded(format_args!("{error:#}")), kind: kind::<E>(), ..Failure::default() }
     }
 }
@@ -202,7 +202,7 @@ fn failure(error: &(dyn Error + 'static)) -> Failure {
         asked = asked.or_else(|| error.downcast_ref::<Retry>().copied());
         source = error.source();
     }
-    Failure { text: text.finish(), asked, ..Failure::default() }
+    Failure { text: text.finish(), retry_requested: asked, ..Failure::default() }
 }
 
 #[cfg(test)]
@@ -308,7 +308,7 @@ mod tests {
         let boxed: Result<(), Box<dyn Error + Send + Sync>> = Err(retry.into());
         for outcome in [outcome!(Err::<(), _>(retry)), outcome!(boxed)] {
             let Outcome::Failed(failure) = outcome else { panic!("no failure") };
-            assert_eq!(failure.asked, Some(retry));
+            assert_eq!(failure.retry_requested, Some(retry));
         }
     }
 }

@@ -7,13 +7,13 @@ use crate::error::StoreError;
 use crate::message::{Message, option};
 use crate::outcome::bounded;
 use crate::queue_name::QueueName;
-use crate::store::{Cancelled, Claim, Counts, DeadLetter, Inspect, QueueSight, Sighting, WorkerSight};
+use crate::store::{Cancelled, Claim, Counts, DeadLetter, Inspect, MessageInfo, QueueInfo, WorkerInfo};
 
 /// Each of these calls answers with what the store says where it fails.
 #[expect(clippy::missing_errors_doc, reason = "said once, above")]
 impl Broker {
     /// The queues that hold something, were paused, or have a worker, by name: at most `limit` of those after `after`.
-    pub async fn queues(&self, after: Option<QueueName>, limit: usize) -> Result<Vec<QueueSight>, StoreError> {
+    pub async fn queues(&self, after: Option<QueueName>, limit: usize) -> Result<Vec<QueueInfo>, StoreError> {
         self.look(async move |store| store.queues(after.as_ref(), limit).await).await
     }
 
@@ -24,21 +24,21 @@ impl Broker {
     }
 
     /// The workers that are known, by id: at most `limit` of those after `after`.
-    pub async fn workers(&self, after: Option<String>, limit: usize) -> Result<Vec<WorkerSight>, StoreError> {
+    pub async fn workers(&self, after: Option<String>, limit: usize) -> Result<Vec<WorkerInfo>, StoreError> {
         self.look(async move |store| store.workers(after.as_deref(), limit).await).await
     }
 
     /// Where the messages are whose id, or whose name in the store, starts with `id`. Those that have another name are looked
     /// for in at most `depth` bodies of each queue.
-    pub async fn find(&self, id: &str, depth: usize) -> Result<Vec<Sighting>, StoreError> {
+    pub async fn find(&self, id: &str, depth: usize) -> Result<Vec<MessageInfo>, StoreError> {
         let id = id.to_owned();
         self.look(async move |store| store.find(&id, depth).await).await
     }
 
     /// What lies under the name of a claim; `None` where nothing does, or a dead letter.
-    pub async fn sight(&self, claim: &Claim) -> Result<Option<Sighting>, StoreError> {
+    pub async fn get(&self, claim: &Claim) -> Result<Option<MessageInfo>, StoreError> {
         let claim = claim.clone();
-        self.look(async move |store| store.sight(&claim).await).await
+        self.look(async move |store| store.get(&claim).await).await
     }
 
     /// The dead letters of a queue, the oldest first: at most `limit` after the first `skip`.
@@ -62,9 +62,9 @@ impl Broker {
             .collect();
         let readable: Vec<_> = fresh.iter().flatten().cloned().collect();
         let queue = queue.clone();
-        let revived = self.look(async move |store| store.revive(&queue, &readable).await).await?;
-        let mut revived = revived.into_iter();
-        Ok(fresh.iter().map(|letter| letter.is_some() && revived.next().unwrap_or(false)).collect())
+        let requeued = self.look(async move |store| store.requeue_dead(&queue, &readable).await).await?;
+        let mut requeued = requeued.into_iter();
+        Ok(fresh.iter().map(|letter| letter.is_some() && requeued.next().unwrap_or(false)).collect())
     }
 
     /// Deletes dead letters by name. Tells of each whether it was still there.
@@ -75,7 +75,7 @@ impl Broker {
 
     /// Cancels what was found: a ready or delayed message becomes a dead letter with this reason; a running one is told, and
     /// not run again. `None` where it has moved on.
-    pub async fn cancel(&self, found: &Sighting, reason: &str) -> Result<Option<Cancelled>, StoreError> {
+    pub async fn cancel(&self, found: &MessageInfo, reason: &str) -> Result<Option<Cancelled>, StoreError> {
         let (queue, name, reason) = (found.queue.clone(), found.name.clone(), bounded(reason));
         self.look(async move |store| store.cancel(&queue, &name, &reason).await).await
     }
@@ -111,7 +111,7 @@ impl Broker {
         .await
     }
 
-    /// Runs a call of the store at home.
+    /// Runs a call of the store on the I/O thread.
     async fn look<T, F>(&self, call: impl FnOnce(Arc<dyn Inspect>) -> F) -> Result<T, StoreError>
     where
         T: Send + 'static,

@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 
 use tokio::sync::oneshot;
 
-use super::Home;
+use super::IoThread;
 use crate::error::{EnqueueError, StoreError};
 use crate::message::Message;
 use crate::store::{Boxed, Inspect};
@@ -43,15 +43,15 @@ pub(super) struct Outbox<S: ?Sized = dyn Inspect> {
 #[derive(Default)]
 struct State {
     /// What gathers, in the order of sending.
-    waiting: Vec<Letter>,
+    waiting: Vec<Submission>,
     /// What goes before that, as soon as a task has a turn: something large comes behind it, or nothing is under way.
-    next: VecDeque<Vec<Letter>>,
+    next: VecDeque<Vec<Submission>>,
     /// Tasks that send one batch after the other, until nothing waits any more. More than one only after a large call.
-    carriers: usize,
+    loops: usize,
 }
 
 /// What one sender sends at once.
-struct Letter {
+struct Submission {
     messages: Vec<Message>,
     bytes: usize,
     answer: Box<dyn FnOnce(Sent) + Send>,
@@ -63,52 +63,52 @@ impl<S: Enqueue + Send + ?Sized + 'static> Outbox<S> {
     }
 
     /// Sends messages that take so many `bytes`, and waits for the answer.
-    pub(super) async fn send(self: &Arc<Self>, home: &Home, messages: Vec<Message>, bytes: usize) -> Sent {
+    pub(super) async fn send(self: &Arc<Self>, io_thread: &IoThread, messages: Vec<Message>, bytes: usize) -> Sent {
         let (answer, sent) = oneshot::channel();
         let answer = Box::new(move |told| {
             // A caller that is gone does not want the answer.
             let _ = answer.send(told);
         });
-        self.post(home, Letter { messages, bytes, answer });
-        sent.await.expect("home answers what it was given, or panicked")
+        self.post(io_thread, Submission { messages, bytes, answer });
+        sent.await.expect("the I/O thread answers what it was given, or panicked")
     }
 
     /// The same, blocking the thread.
-    pub(super) fn send_blocking(self: &Arc<Self>, home: &Home, messages: Vec<Message>, bytes: usize) -> Sent {
+    pub(super) fn send_blocking(self: &Arc<Self>, io_thread: &IoThread, messages: Vec<Message>, bytes: usize) -> Sent {
         let (answer, sent) = mpsc::sync_channel(1);
         let answer = Box::new(move |told| {
             let _ = answer.send(told);
         });
-        self.post(home, Letter { messages, bytes, answer });
-        sent.recv().expect("home answers what it was given, or panicked")
+        self.post(io_thread, Submission { messages, bytes, answer });
+        sent.recv().expect("the I/O thread answers what it was given, or panicked")
     }
 
-    fn post(self: &Arc<Self>, home: &Home, letter: Letter) {
+    fn post(self: &Arc<Self>, io_thread: &IoThread, submission: Submission) {
         let mut state = self.lock();
-        if letter.messages.len() > FEW || letter.bytes > SMALL {
+        if submission.messages.len() > FEW || submission.bytes > SMALL {
             // What waits may be of the same sender, who relies on the order.
             while let Some(batch) = state.gathered() {
-                home.begin(self.carrier(&mut state, batch).carry());
+                io_thread.begin(self.send_loop(&mut state, batch).run());
             }
             let store = self.store.clone();
-            home.begin(async move {
-                alone(&*store, letter, 0).await;
+            io_thread.begin(async move {
+                alone(&*store, submission, 0).await;
             });
-        } else if state.carriers == 0 {
-            let carrier = self.carrier(&mut state, vec![letter]);
-            // Home takes the lock as soon as it has the task.
+        } else if state.loops == 0 {
+            let send_loop = self.send_loop(&mut state, vec![submission]);
+            // The I/O thread takes the lock as soon as it has the task.
             drop(state);
-            home.begin(carrier.carry());
+            io_thread.begin(send_loop.run());
         } else {
-            state.waiting.push(letter);
+            state.waiting.push(submission);
         }
     }
 
     /// A task for one more batch. Whichever task has the first turn sends what was to be sent first.
-    fn carrier(self: &Arc<Self>, state: &mut State, batch: Vec<Letter>) -> Carrier<S> {
+    fn send_loop(self: &Arc<Self>, state: &mut State, batch: Vec<Submission>) -> SendLoop<S> {
         state.next.push_back(batch);
-        state.carriers += 1;
-        Carrier { outbox: self.clone(), is_done: false }
+        state.loops += 1;
+        SendLoop { outbox: self.clone(), is_done: false }
     }
 }
 
@@ -121,16 +121,16 @@ impl<S: ?Sized> Outbox<S> {
 
 impl State {
     /// What is to be sent next.
-    fn take(&mut self) -> Option<Vec<Letter>> {
+    fn take(&mut self) -> Option<Vec<Submission>> {
         self.next.pop_front().or_else(|| self.gathered())
     }
 
     /// As much of what has gathered as may share a call.
-    fn gathered(&mut self) -> Option<Vec<Letter>> {
+    fn gathered(&mut self) -> Option<Vec<Submission>> {
         let (mut messages, mut bytes) = (0, 0);
-        let fits = |letter: &&Letter| {
-            messages += letter.messages.len();
-            bytes += letter.bytes;
+        let fits = |submission: &&Submission| {
+            messages += submission.messages.len();
+            bytes += submission.bytes;
             messages <= MOST && bytes <= MOST_BYTES
         };
         let some = self.waiting.iter().take_while(fits).count();
@@ -140,37 +140,37 @@ impl State {
 }
 
 /// A task that sends batches while any wait.
-struct Carrier<S: ?Sized> {
+struct SendLoop<S: ?Sized> {
     outbox: Arc<Outbox<S>>,
     is_done: bool,
 }
 
-impl<S: Enqueue + Send + ?Sized> Carrier<S> {
-    async fn carry(mut self) {
+impl<S: Enqueue + Send + ?Sized> SendLoop<S> {
+    async fn run(mut self) {
         while let Some(batch) = self.take() {
             deliver(&*self.outbox.store, batch).await;
         }
     }
 
     /// What is to be sent next; with nothing left, this task is one less.
-    fn take(&mut self) -> Option<Vec<Letter>> {
+    fn take(&mut self) -> Option<Vec<Submission>> {
         let mut state = self.outbox.lock();
         let next = state.take();
         if next.is_none() {
-            state.carriers -= 1;
+            state.loops -= 1;
             self.is_done = true;
         }
         next
     }
 }
 
-impl<S: ?Sized> Drop for Carrier<S> {
-    /// Where home ends or a store panics, nobody must wait for ever.
+impl<S: ?Sized> Drop for SendLoop<S> {
+    /// Where the I/O thread ends or a store panics, nobody must wait for ever.
     fn drop(&mut self) {
         if !self.is_done {
             let mut state = self.outbox.lock();
-            state.carriers -= 1;
-            let abandoned = if state.carriers == 0 { std::mem::take(&mut *state) } else { State::default() };
+            state.loops -= 1;
+            let abandoned = if state.loops == 0 { std::mem::take(&mut *state) } else { State::default() };
             drop(state);
             drop(abandoned);
         }
@@ -188,14 +188,14 @@ impl Enqueue for dyn Inspect {
     }
 }
 
-/// Sends letters in one call, and tells each sender what became of its own.
-async fn deliver(store: &(impl Enqueue + ?Sized), mut letters: Vec<Letter>) {
-    if letters.len() == 1 {
-        alone(store, letters.remove(0), 0).await;
+/// Sends submissions in one call, and tells each sender what became of its own.
+async fn deliver(store: &(impl Enqueue + ?Sized), mut submissions: Vec<Submission>) {
+    if submissions.len() == 1 {
+        alone(store, submissions.remove(0), 0).await;
         return;
     }
-    let counts: Vec<usize> = letters.iter().map(|letter| letter.messages.len()).collect();
-    let all: Vec<Message> = letters.iter_mut().flat_map(|letter| letter.messages.drain(..)).collect();
+    let counts: Vec<usize> = submissions.iter().map(|submission| submission.messages.len()).collect();
+    let all: Vec<Message> = submissions.iter_mut().flat_map(|submission| submission.messages.drain(..)).collect();
     let (stored, mut common) = match store.enqueue(&all).await {
         Ok(()) => (all.len(), None),
         Err(EnqueueError::NotStored { stored, cause }) => (stored, of_all(cause)),
@@ -203,24 +203,24 @@ async fn deliver(store: &(impl Enqueue + ?Sized), mut letters: Vec<Letter>) {
         Err(_) => (0, None),
     };
     let (mut all, mut before) = (all.into_iter(), 0);
-    for (mut letter, count) in letters.into_iter().zip(counts) {
-        letter.messages.extend(all.by_ref().take(count));
+    for (mut submission, count) in submissions.into_iter().zip(counts) {
+        submission.messages.extend(all.by_ref().take(count));
         let first = stored.saturating_sub(before).min(count);
         before += count;
         if first == count {
-            (letter.answer)(Ok(letter.messages));
+            (submission.answer)(Ok(submission.messages));
         } else if let Some(error) = &common {
-            (letter.answer)(Err(behind(first, error.clone())));
+            (submission.answer)(Err(behind(first, error.clone())));
         } else {
-            common = alone(store, letter, first).await;
+            common = alone(store, submission, first).await;
         }
     }
 }
 
 /// Sends what one sender sent, from its message number `first` on, which counts from 0; those before are stored. Returns the
 /// error of those who were to be sent after it, where that is clear already.
-async fn alone(store: &(impl Enqueue + ?Sized), letter: Letter, first: usize) -> Option<EnqueueError> {
-    let Letter { messages, answer, .. } = letter;
+async fn alone(store: &(impl Enqueue + ?Sized), submission: Submission, first: usize) -> Option<EnqueueError> {
+    let Submission { messages, answer, .. } = submission;
     match store.enqueue(&messages[first..]).await {
         Ok(()) => {
             answer(Ok(messages));
@@ -292,7 +292,7 @@ mod tests {
         }
     }
 
-    /// Keeps home in its first call until it is let go.
+    /// Keeps the I/O thread in its first call until it is let go.
     struct Slow {
         begun: mpsc::SyncSender<()>,
         let_go: Mutex<mpsc::Receiver<()>>,
@@ -315,12 +315,12 @@ mod tests {
     fn what_was_sent_before_something_large_goes_before_what_is_sent_after_it() {
         let ((begun, has_begun), (go, let_go)) = (mpsc::sync_channel(1), mpsc::sync_channel(1));
         let slow = Arc::new(Slow { begun, let_go: Mutex::new(let_go), calls: Mutex::default() });
-        let (home, outbox) = (Home::start().unwrap(), Outbox::new(slow.clone()));
+        let (io_thread, outbox) = (IoThread::start().unwrap(), Outbox::new(slow.clone()));
         let (told, answers) = mpsc::channel();
         let send = |count: usize| {
             let told = told.clone();
             let answer = Box::new(move |sent: Sent| told.send(sent.unwrap().len()).unwrap());
-            outbox.post(&home, Letter { messages: vec![message(); count], bytes: 0, answer });
+            outbox.post(&io_thread, Submission { messages: vec![message(); count], bytes: 0, answer });
         };
         send(1);
         has_begun.recv().unwrap();
@@ -341,14 +341,14 @@ mod tests {
     /// What senders of so many messages each are told when the store answers so, and how many messages each call brought.
     fn told(counts: &[usize], answers: &[Result<(), EnqueueError>]) -> (Vec<Result<usize, EnqueueError>>, Vec<usize>) {
         let told = Arc::<Mutex<Vec<Result<usize, EnqueueError>>>>::default();
-        let letter = |count: &usize| {
+        let submission = |count: &usize| {
             let told = told.clone();
             let answer = move |sent: Sent| told.lock().unwrap().push(sent.map(|messages| messages.len()));
-            Letter { messages: vec![message(); *count], bytes: 0, answer: Box::new(answer) }
+            Submission { messages: vec![message(); *count], bytes: 0, answer: Box::new(answer) }
         };
         let fake = Fake { answers: Mutex::new(answers.iter().cloned().collect()), calls: Mutex::default() };
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        runtime.block_on(deliver(&fake, counts.iter().map(letter).collect()));
+        runtime.block_on(deliver(&fake, counts.iter().map(submission).collect()));
         assert_eq!(fake.answers.into_inner().unwrap().len(), 0);
         let told = told.lock().unwrap().clone();
         (told, fake.calls.into_inner().unwrap())

@@ -4,20 +4,20 @@ use std::time::Duration;
 
 use super::{Fixture, numbers};
 use crate::error::StoreError;
-use crate::store::{Answer, Body, Place};
+use crate::store::{Body, Disposition, Finished};
 
 /// Found by anybody who looks, within a few beats.
 pub async fn a_dead_workers_messages_come_back_to_the_head(fixture: &Fixture) {
     fixture.enqueue(&[fixture.message(1), fixture.message(2)]).await;
-    let (dead, heir) = (fixture.worker().await, fixture.other_worker().await);
+    let (dead, survivor) = (fixture.worker().await, fixture.other_worker().await);
     let held = dead.fetch_one().await;
-    heir.beat(&[]).await;
-    let moved = fixture.look_until_dead(&heir).await;
+    survivor.beat(&[]).await;
+    let moved = fixture.look_until_dead(&survivor).await;
     assert_eq!(moved, 1);
-    let deliveries = heir.fetch(9).await;
+    let deliveries = survivor.fetch(9).await;
     assert_eq!(numbers(&deliveries), [1, 2]);
-    assert_eq!(dead.finish(&held.claim, Place::Gone).await, Answer::Unknown, "its successor has it");
-    assert_eq!(heir.finish(&deliveries[0].claim, Place::Gone).await, Answer::Finished);
+    assert_eq!(dead.finish(&held.claim, Disposition::Ack).await, Finished::ClaimLost, "its successor has it");
+    assert_eq!(survivor.finish(&deliveries[0].claim, Disposition::Ack).await, Finished::Done);
 }
 
 /// However long a message takes.
@@ -30,11 +30,11 @@ pub async fn a_worker_that_beats_is_never_robbed(fixture: &Fixture) {
         assert_eq!(busy.beat(std::slice::from_ref(&held)).await.lost, []);
         assert_eq!(other.beat(&[]).await.moved, 0);
     }
-    assert_eq!(busy.finish(&held, Place::Gone).await, Answer::Finished);
+    assert_eq!(busy.finish(&held, Disposition::Ack).await, Finished::Done);
 }
 
 /// Neither a clock that jumps nor a looker that was asleep makes anybody dead.
-pub async fn looks_that_come_late_bury_nobody(fixture: &Fixture) {
+pub async fn looks_that_come_late_find_nobody_dead(fixture: &Fixture) {
     fixture.enqueue(&[fixture.message(1)]).await;
     let (quiet, other) = (fixture.worker().await, fixture.other_worker().await);
     let held = quiet.fetch_one().await.claim;
@@ -43,18 +43,18 @@ pub async fn looks_that_come_late_bury_nobody(fixture: &Fixture) {
         fixture.clock.advance(jump);
         assert_eq!(other.beat(&[]).await.moved, 0);
     }
-    assert_eq!(quiet.finish(&held, Place::Gone).await, Answer::Finished);
+    assert_eq!(quiet.finish(&held, Disposition::Ack).await, Finished::Done);
 }
 
 /// Paused for too long, it is a stranger until it beats; then it goes on under the same id.
 pub async fn a_worker_taken_for_dead_learns_what_it_lost_and_goes_on(fixture: &Fixture) {
     fixture.enqueue(&[fixture.message(1)]).await;
-    let (paused, heir) = (fixture.worker().await, fixture.other_worker().await);
+    let (paused, survivor) = (fixture.worker().await, fixture.other_worker().await);
     let held = paused.fetch_one().await.claim;
-    heir.beat(&[]).await;
-    fixture.look_until_dead(&heir).await;
+    survivor.beat(&[]).await;
+    fixture.look_until_dead(&survivor).await;
     fixture.enqueue(&[fixture.message(2)]).await;
-    assert_eq!(paused.try_fetch(9).await, Err(StoreError::Stranger));
+    assert_eq!(paused.try_fetch(9).await, Err(StoreError::NotRegistered));
     assert_eq!(paused.beat(std::slice::from_ref(&held)).await.lost, [held]);
     assert_eq!(numbers(&paused.fetch(9).await), [1, 2]);
 }
@@ -81,7 +81,7 @@ pub async fn dead_letters_expire(fixture: &Fixture) {
     let worker = fixture.worker().await;
     let delivery = worker.fetch_one().await;
     let body = Body::Raw(b"x".to_vec());
-    assert_eq!(worker.finish(&delivery.claim, Place::Dead(body, "no".to_owned())).await, Answer::Finished);
+    assert_eq!(worker.finish(&delivery.claim, Disposition::DeadLetter(body, "no".to_owned())).await, Finished::Done);
     fixture.clock.advance(Duration::from_secs(7 * 86_400 - 120));
     worker.beat(&[]).await;
     assert_eq!(fixture.counts().await, (0, 0, 0, 1));
@@ -100,7 +100,7 @@ pub async fn a_beat_tells_that_something_is_ready(fixture: &Fixture) {
         assert!(worker.beat(&[]).await.ready);
         let held = worker.fetch_one().await.claim;
         assert!(!worker.beat(std::slice::from_ref(&held)).await.ready);
-        worker.finish(&held, Place::Gone).await;
+        worker.finish(&held, Disposition::Ack).await;
     }
 }
 
@@ -109,29 +109,29 @@ pub async fn a_worker_that_left_is_gone(fixture: &Fixture) {
     fixture.enqueue(&[fixture.message(1)]).await;
     let worker = fixture.worker().await;
     let delivery = worker.fetch_one().await;
-    worker.finish(&delivery.claim, Place::Gone).await;
-    worker.store.leave(&worker.lease).await.expect("leave");
-    assert_eq!(worker.try_fetch(1).await, Err(StoreError::Stranger));
+    worker.finish(&delivery.claim, Disposition::Ack).await;
+    worker.store.leave(&worker.registration).await.expect("leave");
+    assert_eq!(worker.try_fetch(1).await, Err(StoreError::NotRegistered));
 }
 
 /// However long it has waited for the one before it.
 pub async fn a_beat_that_comes_after_its_worker_left_does_not_register_it(fixture: &Fixture) {
     let worker = fixture.worker().await;
-    let beat = || worker.store.beat(&worker.lease, &[], &[]);
-    let (last, left, late) = tokio::join!(biased; beat(), worker.store.leave(&worker.lease), beat());
+    let beat = || worker.store.beat(&worker.registration, &[], &[]);
+    let (last, left, late) = tokio::join!(biased; beat(), worker.store.leave(&worker.registration), beat());
     last.expect("beat");
     left.expect("leave");
     late.expect_err("it has left");
-    assert_eq!(worker.try_fetch(1).await, Err(StoreError::Stranger));
+    assert_eq!(worker.try_fetch(1).await, Err(StoreError::NotRegistered));
 }
 
 /// Leaving is no way to lose a message.
 pub async fn a_worker_that_leaves_with_claims_is_found_dead(fixture: &Fixture) {
     fixture.enqueue(&[fixture.message(1)]).await;
-    let (worker, heir) = (fixture.worker().await, fixture.other_worker().await);
+    let (worker, survivor) = (fixture.worker().await, fixture.other_worker().await);
     worker.fetch_one().await;
-    worker.store.leave(&worker.lease).await.expect("leave");
-    heir.beat(&[]).await;
-    fixture.look_until_dead(&heir).await;
-    assert_eq!(numbers(&heir.fetch(9).await), [1]);
+    worker.store.leave(&worker.registration).await.expect("leave");
+    survivor.beat(&[]).await;
+    fixture.look_until_dead(&survivor).await;
+    assert_eq!(numbers(&survivor.fetch(9).await), [1]);
 }

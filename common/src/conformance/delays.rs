@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{Fixture, numbers};
 use crate::message::{Raw, option};
-use crate::store::{Answer, Place};
+use crate::store::{Disposition, Finished};
 
 /// Never early, and ready with the first beat after its time.
 pub async fn a_delayed_message_is_not_ready_before_its_time(fixture: &Fixture) {
@@ -53,8 +53,8 @@ pub async fn a_delay_beyond_all_time_is_kept_and_disturbs_nobody(fixture: &Fixtu
     fixture.enqueue(&[fixture.delayed(1, Duration::MAX), endless, fixture.message(3)]).await;
     let delivery = worker.fetch_one().await;
     assert_eq!(numbers(std::slice::from_ref(&delivery)), [3]);
-    let again = Place::Until(fixture.clock.now() + Duration::MAX, fixture.message(3));
-    assert_eq!(worker.finish(&delivery.claim, again).await, Answer::Finished);
+    let again = Disposition::Retry(fixture.clock.now() + Duration::MAX, fixture.message(3));
+    assert_eq!(worker.finish(&delivery.claim, again).await, Finished::Done);
     fixture.clock.advance(Duration::from_secs(1_000 * 365 * 86_400));
     let beat = worker.beat(&[]).await;
     assert_eq!((beat.moved, fixture.counts().await), (0, (0, 3, 0, 0)));
@@ -85,7 +85,7 @@ pub async fn a_repeated_delayed_message_is_known_after_its_promotion(fixture: &F
     let delivery = worker.fetch_one().await;
     fixture.enqueue(std::slice::from_ref(&sent)).await;
     assert_eq!(worker.fetch(9).await, []);
-    assert_eq!(worker.finish(&delivery.claim, Place::Gone).await, Answer::Finished);
+    assert_eq!(worker.finish(&delivery.claim, Disposition::Ack).await, Finished::Done);
     assert_eq!(fixture.counts().await, (0, 0, 0, 0));
 }
 
@@ -97,7 +97,7 @@ pub async fn the_next_due_time_is_told(fixture: &Fixture) {
     let messages = [fixture.delayed(1, Duration::from_secs(9)), fixture.delayed(2, Duration::from_secs(5))];
     fixture.enqueue(&messages).await;
     assert_eq!(worker.beat(&[]).await.next_due, Some(due));
-    let wants = [crate::store::Want { queue: fixture.queue.clone(), count: 1 }];
-    let fetched = worker.store.fetch(&worker.lease, &wants, usize::MAX).await.expect("fetch");
+    let requests = [crate::store::FetchRequest { queue: fixture.queue.clone(), count: 1 }];
+    let fetched = worker.store.fetch(&worker.registration, &requests, usize::MAX).await.expect("fetch");
     assert_eq!(fetched.next_due, Some(due));
 }

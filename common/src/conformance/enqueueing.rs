@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{Fixture, message, numbers};
 use crate::message::{MessageId, Raw, option};
-use crate::store::{Answer, Place};
+use crate::store::{Disposition, Finished};
 
 /// Nothing of a message is lost or changed on its way; only the store's own option may be added.
 pub async fn a_message_is_fetched_as_it_was_enqueued(fixture: &Fixture) {
@@ -61,7 +61,7 @@ pub async fn another_message_of_the_same_id_is_kept_beside_it(fixture: &Fixture)
     let deliveries = worker.fetch(9).await;
     assert_eq!(numbers(&deliveries), [1, 2, 3]);
     for delivery in &deliveries {
-        assert_eq!(worker.finish(&delivery.claim, Place::Gone).await, Answer::Finished);
+        assert_eq!(worker.finish(&delivery.claim, Disposition::Ack).await, Finished::Done);
     }
     assert_eq!(fixture.counts().await, (0, 0, 0, 0));
 }
@@ -83,9 +83,12 @@ pub async fn any_text_is_an_id(fixture: &Fixture) {
     let found: Vec<_> = deliveries.iter().map(|delivery| message(delivery).message_id.as_str()).collect();
     assert_eq!(found, ids);
     for (place, delivery) in deliveries.iter().enumerate() {
-        let end =
-            if place % 2 == 0 { Place::Gone } else { Place::Until(fixture.clock.now(), message(delivery).clone()) };
-        assert_eq!(worker.finish(&delivery.claim, end).await, Answer::Finished, "{:?}", ids[place]);
+        let end = if place % 2 == 0 {
+            Disposition::Ack
+        } else {
+            Disposition::Retry(fixture.clock.now(), message(delivery).clone())
+        };
+        assert_eq!(worker.finish(&delivery.claim, end).await, Finished::Done, "{:?}", ids[place]);
     }
     worker.beat(&[]).await;
     let again = worker.fetch(ids.len()).await;

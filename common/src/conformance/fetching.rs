@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{Fixture, Peer, numbers};
 use crate::queue_name::QueueName;
-use crate::store::Want;
+use crate::store::FetchRequest;
 
 /// What is left stays for others.
 pub async fn fetch_takes_no_more_than_was_wanted(fixture: &Fixture) {
@@ -18,7 +18,7 @@ pub async fn fetch_takes_no_more_than_was_wanted(fixture: &Fixture) {
 /// However many queues have something; each gets a share, and none has to wait until the others are empty.
 pub async fn fetch_takes_no_more_than_was_wanted_of_all_queues_together(fixture: &Fixture) {
     let names: Vec<_> = (0..5).map(|at| QueueName::new(&format!("share_{at}")).expect("a queue name")).collect();
-    let lease = fixture.store.join(&names).await.expect("join");
+    let registration = fixture.store.join(&names).await.expect("join");
     let mut messages = Vec::new();
     for (number, queue) in (0..30).zip(names.iter().cycle()) {
         let mut message = fixture.message(number);
@@ -26,10 +26,10 @@ pub async fn fetch_takes_no_more_than_was_wanted_of_all_queues_together(fixture:
         messages.push(message);
     }
     fixture.store.enqueue(&messages).await.expect("enqueue");
-    let wants: Vec<_> = names.iter().map(|queue| Want { queue: queue.clone(), count: 3 }).collect();
+    let requests: Vec<_> = names.iter().map(|queue| FetchRequest { queue: queue.clone(), count: 3 }).collect();
     let (mut found, mut served) = (Vec::new(), BTreeSet::new());
     for round in 0.. {
-        let fetched = fixture.store.fetch(&lease, &wants, 3).await.expect("fetch");
+        let fetched = fixture.store.fetch(&registration, &requests, 3).await.expect("fetch");
         assert!(fetched.deliveries.len() <= 3, "{fetched:?}");
         if fetched.deliveries.is_empty() {
             assert!(!fetched.more, "nothing came, and more is told of");
@@ -50,14 +50,14 @@ pub async fn fetch_takes_no_more_than_was_wanted_of_all_queues_together(fixture:
 pub async fn fetch_takes_all_that_was_wanted_from_the_one_queue_that_has_it(fixture: &Fixture) {
     let mut names: Vec<_> = (0..4).map(|at| QueueName::new(&format!("rest_{at}")).expect("a queue name")).collect();
     names.push(fixture.queue.clone());
-    let lease = fixture.store.join(&names).await.expect("join");
+    let registration = fixture.store.join(&names).await.expect("join");
     let messages: Vec<_> = (0..9).map(|number| fixture.message(number)).collect();
     fixture.enqueue(&messages).await;
-    let wants: Vec<_> = names.iter().map(|queue| Want { queue: queue.clone(), count: 8 }).collect();
-    let fetched = fixture.store.fetch(&lease, &wants, 8).await.expect("fetch");
+    let requests: Vec<_> = names.iter().map(|queue| FetchRequest { queue: queue.clone(), count: 8 }).collect();
+    let fetched = fixture.store.fetch(&registration, &requests, 8).await.expect("fetch");
     assert_eq!(numbers(&fetched.deliveries), (0..8).collect::<Vec<_>>());
     assert!(fetched.more);
-    let fetched = fixture.store.fetch(&lease, &wants, 8).await.expect("fetch");
+    let fetched = fixture.store.fetch(&registration, &requests, 8).await.expect("fetch");
     assert_eq!((numbers(&fetched.deliveries), fetched.more), (vec![8], false));
 }
 

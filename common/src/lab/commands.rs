@@ -4,7 +4,7 @@
 //! positional argument that is read by the parameter's own type. The ids of those arguments have a prefix, so that a
 //! parameter may be called `delay`.
 
-pub(super) mod inside;
+pub(super) mod inspect;
 
 use std::env;
 use std::ffi::OsString;
@@ -16,7 +16,7 @@ use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use jiff::ZonedDateTime;
 
-use super::{Experiment, Failure, output, when};
+use super::{Experiment, Failure, output, time};
 use crate::actor::{Declaration, Parameter};
 use crate::call::Call;
 use crate::clock::Timestamp;
@@ -56,14 +56,14 @@ const LAST: usize = 900;
 /// How a worker ends.
 const ENDS: &str = "\
 Signals:
-  Ctrl-C, SIGTERM  Fetches nothing more, and ends when what runs has ended; a second one gives back
+  Ctrl-C, SIGTERM  No longer fetches, and ends when what runs has ended; a second one requeues
                    what still runs, a third one waits for nothing
   SIGHUP           The terminal was closed: as the first one, however often it comes
   Under `nohup`, or with `&` in a script, SIGHUP and SIGINT stay ignored; SIGTERM never is.
 
 Exit codes:
   0  Told to stop, and stopped; also before it was ready
-  1  What still ran was given back, or the broker did not answer at the end
+  1  Running messages were requeued, or the broker did not answer at the end
   2  What was typed, or is in the environment, makes no sense
   3  No broker answers";
 
@@ -73,7 +73,7 @@ const AT: &str = "at";
 /// Checks that every actor can be a command.
 pub(super) fn check(experiment: &Experiment) -> Result<(), Failure> {
     for (index, actor) in experiment.actors.iter().enumerate() {
-        if [WORKER, DEMO, NOTES, "help"].contains(&actor.name) || inside::ALL.contains(&actor.name) {
+        if [WORKER, DEMO, NOTES, "help"].contains(&actor.name) || inspect::ALL.contains(&actor.name) {
             return Err(Failure::Usage(format!(
                 "actor `{0}` ({1}) is called like the lab's own command `{0}`; rename it, or give it a name of its own: \
                  `#[actor(name = \"…\")]`",
@@ -127,20 +127,20 @@ pub(super) fn program(experiment: &Experiment) -> Command {
         .subcommands(experiment.actors.iter().map(|actor| sender(actor)))
         .subcommand(Command::new(DEMO).about("Shows the lesson: all in one process, no broker needed"))
         .subcommand(Command::new(NOTES).about("Prints the notes of this experiment"))
-        .subcommands(inside::commands())
+        .subcommands(inspect::commands())
 }
 
 /// How help is laid out: as clap does it, with the commands that look inside apart from the others.
 fn template() -> String {
     let styles = Styles::styled();
     let (head, literal) = (styles.get_header(), styles.get_literal());
-    let inside = inside::commands();
-    let width = inside.iter().map(|command| command.get_name().len()).max().unwrap_or(0);
+    let inspecting = inspect::commands();
+    let width = inspecting.iter().map(|command| command.get_name().len()).max().unwrap_or(0);
     let line = |command: &Command| {
         let (name, about) = (command.get_name(), command.get_about().map(ToString::to_string).unwrap_or_default());
         format!("  {literal}{name}{literal:#}{:gap$}{about}\n", "", gap = width - name.len() + 2)
     };
-    let lines = inside.iter().map(line).collect::<Vec<_>>().concat();
+    let lines = inspecting.iter().map(line).collect::<Vec<_>>().concat();
     format!(
         "{{about-with-newline}}\n{{usage-heading}} {{usage}}\n\n\
          {head}Commands:{head:#}\n{{subcommands}}\n\n\
@@ -252,14 +252,14 @@ fn worker() -> Command {
         Arg::new(SHUTDOWN_TIMEOUT)
             .long(SHUTDOWN_TIMEOUT)
             .value_name("TIME")
-            .value_parser(when::duration)
+            .value_parser(time::duration)
             .default_value("10m")
-            .help("How long Ctrl-C waits for what runs, before it is given back"),
+            .help("How long Ctrl-C waits for running messages, before they are requeued"),
         Arg::new(WATCH)
             .long(WATCH)
             .value_name("DIR")
             .value_parser(value_parser!(std::path::PathBuf))
-            .help("Builds anew when a file in DIR changes, and hands over to the new worker"),
+            .help("Rebuilds when a file in DIR changes, and hands over to the new worker"),
         Arg::new(SUPERVISED).long(SUPERVISED).action(ArgAction::SetTrue).hide(true),
     ])
 }
@@ -294,7 +294,7 @@ fn sender(actor: &'static Declaration) -> Command {
             Arg::new(DELAY)
                 .long(DELAY)
                 .value_name("TIME")
-                .value_parser(when::duration)
+                .value_parser(time::duration)
                 .conflicts_with(AT)
                 .help("Not before so much time has passed: 500ms, 15s, 2m, 1h, 7d"),
         )
@@ -302,7 +302,7 @@ fn sender(actor: &'static Declaration) -> Command {
             Arg::new(AT)
                 .long(AT)
                 .value_name("TIME")
-                .value_parser(|text: &str| when::point(text, &ZonedDateTime::now()))
+                .value_parser(|text: &str| time::point(text, &ZonedDateTime::now()))
                 .help("Not before this time: 12:00:05 (the next one, local time, as TZ or this machine has it), or\n2030-01-31T12:00:05+01:00"),
         )
 }

@@ -30,7 +30,7 @@ use tracing_subscriber::layer::{Context, SubscriberExt as _};
 use tracing_subscriber::registry::{LookupSpan, Registry};
 
 use self::line::{Line, Run, Source, Style};
-use super::{Experiment, Failure, environment, output, when};
+use super::{Experiment, Failure, environment, output, time};
 
 /// What is logged when `RUST_LOG` says nothing: the lines of runs are at DEBUG, so that a service does not log each.
 const DEFAULT_FILTER: &str = "info,common::run=debug";
@@ -71,7 +71,7 @@ pub(super) fn install(experiment: &Experiment, verbose: bool, json: bool, listen
         if json {
             json::gap(now, lines)
         } else {
-            line::gap(&when::clock_time(&now.to_zoned_datetime(zone.clone())), colours, lines)
+            line::gap(&time::clock_time(&now.to_zoned_datetime(zone.clone())), colours, lines)
         }
     };
     output::write_behind(gap).map_err(|error| Failure::Broken(format!("no thread for the log: {error}")))?;
@@ -92,7 +92,7 @@ fn filter(verbose: bool) -> Result<Targets, Failure> {
     let text = wanted.as_deref().unwrap_or(usual);
     text.parse().map_err(|error| {
         Failure::Usage(format!(
-            "RUST_LOG is `{text}`, which is no filter ({error}); right are `debug`, or `info,common=debug`"
+            "RUST_LOG is `{text}`, which is no filter ({error}); valid forms: `debug`, or `info,common=debug`"
         ))
     })
 }
@@ -176,7 +176,7 @@ impl Log {
             };
             return self.put(&json::draw(Timestamp::now(), run, event), None);
         }
-        let time = when::clock_time(&Timestamp::now().to_zoned_datetime(self.zone.clone()));
+        let time = time::clock_time(&Timestamp::now().to_zoned_datetime(self.zone.clone()));
         let line = Line { time: &time, source, event };
         let plain = self.heard.as_ref().map(|_| line.draw(&self.style.plain()));
         self.put(&line.draw(&self.style), plain);

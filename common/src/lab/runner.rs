@@ -10,11 +10,11 @@ use std::time::Duration;
 
 use clap::ArgMatches;
 
-use super::choice::Choice;
+use super::broker_choice::BrokerChoice;
 use super::signals::Signals;
 use super::{Experiment, Failure, commands, output};
 use crate::clock::Clock;
-use crate::worker::{Stopped, Stopper, Worker};
+use crate::worker::{Shutdown, Stopper, Worker};
 
 /// What a worker under a watcher writes to its stdout when it is ready.
 pub(super) const READY: &str = "ready\n";
@@ -39,7 +39,7 @@ pub(super) async fn work(
             tracing::info!(target: "common::worker", "stopped before it had a broker");
             return Ok(ExitCode::SUCCESS);
         }
-        broker = Choice::of(given)?.connect(experiment) => broker?,
+        broker = BrokerChoice::of(given)?.connect(experiment) => broker?,
     };
     let is_ready = Arc::new(AtomicBool::new(false));
     let threads = given.get_one::<u16>(commands::THREADS).expect("it has a default");
@@ -52,7 +52,7 @@ pub(super) async fn work(
         .actors(experiment.actors)
         .threads(usize::from(*threads))
         .shutdown_timeout(*timeout)
-        .show_arguments(true)
+        .log_arguments(true)
         .on_ready({
             let is_ready = is_ready.clone();
             let ready = ready_line(experiment, *threads);
@@ -73,23 +73,23 @@ pub(super) async fn work(
     }
     if is_ready.load(Ordering::Acquire) {
         // A watcher says by itself what its second Ctrl-C does.
-        let more = if supervised { "" } else { "; a second Ctrl-C gives back what still runs" };
-        tracing::info!(target: "common::worker", "told to stop: fetching no more{more}");
+        let more = if supervised { "" } else { "; Ctrl-C again requeues running messages" };
+        tracing::info!(target: "common::worker", "shutting down: no longer fetching{more}");
         stopper.stop();
         tokio::select! {
             ended = &mut run => return Ok(code(ended?)),
             () = signals.next() => {}
         }
-        tracing::warn!(target: "common::worker", "told to stop at once: giving back what still runs");
+        tracing::warn!(target: "common::worker", "shutting down at once: requeueing running messages");
     } else {
-        tracing::info!(target: "common::worker", "stopping before it is ready");
+        tracing::info!(target: "common::worker", "shutting down before it is ready");
     }
     end(run, &stopper, &mut signals, is_ready.load(Ordering::Acquire)).await
 }
 
-/// Ends a run at once; it gets a moment to give back what it holds, unless a further signal comes.
+/// Ends a run at once; it gets a moment to requeue what it holds, unless a further signal comes.
 async fn end<E: Into<Failure>>(
-    run: Pin<&mut impl Future<Output = Result<Stopped, E>>>,
+    run: Pin<&mut impl Future<Output = Result<Shutdown, E>>>,
     stopper: &Stopper,
     signals: &mut Signals,
     was_ready: bool,
@@ -98,10 +98,10 @@ async fn end<E: Into<Failure>>(
     let clock = Clock::system();
     tokio::select! {
         ended = run => ended.map(code).map_err(Into::into),
-        () = signals.next() => Ok(code(Stopped::Forced)),
+        () = signals.next() => Ok(code(Shutdown::Forced)),
         () = clock.sleep(PATIENCE) => {
             if was_ready {
-                tracing::warn!(target: "common::worker", "it does not end; what it may hold comes back once others find this worker dead");
+                tracing::warn!(target: "common::worker", "it does not end; what it may have claimed is taken over once others find this worker dead");
                 return Ok(ExitCode::FAILURE);
             }
             Ok(ExitCode::SUCCESS)
@@ -110,18 +110,18 @@ async fn end<E: Into<Failure>>(
 }
 
 /// The exit code of a worker that ended so, which it also says.
-pub(super) fn code(stopped: Stopped) -> ExitCode {
-    match stopped {
-        Stopped::Clean => {
-            tracing::info!(target: "common::worker", "stopped: all that ran has ended, the rest is given back");
+pub(super) fn code(shutdown: Shutdown) -> ExitCode {
+    match shutdown {
+        Shutdown::Clean => {
+            tracing::info!(target: "common::worker", "stopped: running messages finished, prefetched ones requeued");
             ExitCode::SUCCESS
         }
-        Stopped::Forced => {
-            tracing::warn!(target: "common::worker", "stopped: what still ran was given back; it runs again, unless it was cancelled");
+        Shutdown::Forced => {
+            tracing::warn!(target: "common::worker", "stopped: running messages were requeued; they run again, unless they were cancelled");
             ExitCode::FAILURE
         }
-        Stopped::Unreachable => {
-            tracing::warn!(target: "common::worker", "stopped: the broker does not answer; what this worker held comes back once others find it dead");
+        Shutdown::Unreachable => {
+            tracing::warn!(target: "common::worker", "stopped: the broker does not answer; what this worker had claimed is taken over once others find it dead");
             ExitCode::FAILURE
         }
     }

@@ -6,8 +6,8 @@ use std::time::Duration;
 use clap::ArgMatches;
 use jiff::ZonedDateTime;
 
-use super::choice::Choice;
-use super::{Experiment, Failure, commands, output, when};
+use super::broker_choice::BrokerChoice;
+use super::{Experiment, Failure, commands, output, time};
 use crate::broker::Broker;
 use crate::clock::Timestamp;
 use crate::message::Message;
@@ -23,7 +23,7 @@ const PATIENCE: Duration = Duration::from_millis(500);
 
 /// Sends what was typed. Until it is sent, Ctrl-C ends the process as usual.
 pub(super) async fn send(experiment: &Experiment, actor: &str, given: &ArgMatches) -> Result<ExitCode, Failure> {
-    let choice = Choice::of(given)?;
+    let choice = BrokerChoice::of(given)?;
     if let Some(url) = choice.in_memory() {
         return Err(Failure::Usage(format!(
             "`{url}` ends with this process, and the message with it; `demo` has a worker in the same process"
@@ -51,7 +51,7 @@ fn say(message: &Message, now: Timestamp, is_at: bool) {
     match message.eta(now) {
         None => tracing::info!(target: "common::sender", "sent {message} to queue {queue}"),
         Some(eta) => {
-            let show = if is_at { when::due_with_offset } else { when::due };
+            let show = if is_at { time::due_with_offset } else { time::due };
             let due = show(eta, &ZonedDateTime::now());
             tracing::info!(target: "common::sender", "sent {message} to queue {queue}, due at {due}");
         }

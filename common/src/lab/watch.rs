@@ -29,7 +29,7 @@ use self::build::{Build, Built};
 use self::child::Child;
 use self::files::Changes;
 use self::plan::{Action, Event, Plan};
-use super::choice::Choice;
+use super::broker_choice::BrokerChoice;
 use super::signals::Signals;
 use super::{Experiment, Failure, commands, output};
 
@@ -40,7 +40,7 @@ pub(super) async fn watch(
     mut signals: Signals,
 ) -> Result<ExitCode, Failure> {
     let folder = given.get_one::<PathBuf>(commands::WATCH).expect("only then it is called");
-    if Choice::of(given)?.in_memory().is_some() {
+    if BrokerChoice::of(given)?.in_memory().is_some() {
         return Err(Failure::Usage(
             "`--watch` starts workers as processes of their own, and `memory:` is one process only: use a Redis, or a file \
              (sqlite:PATH)"

@@ -8,7 +8,7 @@ use serde::de::value::{MapAccessDeserializer, MapDeserializer, SeqDeserializer};
 use serde::de::{self, Deserialize, DeserializeOwned, Deserializer, IntoDeserializer, MapAccess, SeqAccess, Visitor};
 use serde::forward_to_deserialize_any;
 
-use super::unusual::{Replaced, word_of};
+use super::nonstandard::{Replaced, word_of};
 
 /// What may be wrong on the way.
 type Wrong = de::value::Error;

@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use serde_json::ser::Formatter;
 use serde_json::value::RawValue;
 
-use super::unusual::Replaced;
+use super::nonstandard::Replaced;
 
 /// One JSON value as text; besides JSON it may be a bare `NaN`, `Infinity` or `-Infinity`, as Python writes them.
 #[derive(Clone, PartialEq, Eq)]

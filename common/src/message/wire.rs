@@ -7,8 +7,8 @@ use serde_json::value::RawValue;
 
 use super::entries::Entries;
 use super::json::push_string;
+use super::nonstandard::Replaced;
 use super::raw::Raw;
-use super::unusual::Replaced;
 use super::{Message, MessageId, option};
 use crate::clock::Timestamp;
 use crate::error::DecodeError;

@@ -4,9 +4,9 @@
 
 use crate::actor::Declaration;
 use crate::message::{Message, Raw, option};
-use crate::middleware::{Middleware, Run};
+use crate::middleware::{FinishedRun, Middleware};
 use crate::outcome::Outcome;
-use crate::store::Ending;
+use crate::store::Completion;
 
 /// Sends messages to the actors that a message, or its actor, names as `on_success` and `on_failure`.
 ///
@@ -28,11 +28,11 @@ impl Middleware for Callbacks {
         actor.callbacks.on_success.is_some() || message.options.get(option::ON_SUCCESS).is_some_and(Raw::is_truthy)
     }
 
-    fn ending(&self, run: &Run<'_>, ending: &mut Ending) {
+    fn ending(&self, run: &FinishedRun<'_>, completion: &mut Completion) {
         match run.outcome {
             Outcome::Value(result) => {
                 if let Some(target) = run.target(option::ON_SUCCESS, run.actor.callbacks.on_success) {
-                    ending.also.push(run.send(target, vec![run.message.to_raw(), result.clone()]));
+                    completion.effects.push(run.send(target, vec![run.message.to_raw(), result.clone()]));
                 }
             }
             Outcome::Failed(failure) => {
@@ -42,10 +42,10 @@ impl Middleware for Callbacks {
                     let told = run.failed_message(failure, retries);
                     let kind = Raw::from(failure.kind.as_str());
                     let error = Raw::object([("type", kind), ("message", Raw::from(failure.text.as_str()))]);
-                    ending.also.push(run.send(target, vec![told.to_raw(), error]));
+                    completion.effects.push(run.send(target, vec![told.to_raw(), error]));
                 }
             }
-            Outcome::Refused(_) => {}
+            Outcome::Rejected(_) => {}
         }
     }
 }

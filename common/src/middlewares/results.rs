@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use crate::actor::Declaration;
 use crate::message::{Message, Raw, option};
-use crate::middleware::{Middleware, Run};
+use crate::middleware::{FinishedRun, Middleware};
 use crate::outcome::Outcome;
 use crate::results::{Stored, key};
-use crate::store::{Effect, Ending, Place};
+use crate::store::{Completion, Disposition, Effect};
 
 /// Stores what an actor returned, or the error it failed with for good, in the same step as its run ends.
 ///
@@ -43,23 +43,25 @@ impl Middleware for Results {
         option.or(actor.results.store_results).unwrap_or(self.store_results)
     }
 
-    fn ending(&self, run: &Run<'_>, ending: &mut Ending) {
+    fn ending(&self, run: &FinishedRun<'_>, completion: &mut Completion) {
         if !self.wants_result(run.message, run.actor) {
             return;
         }
         let (options, actor) = (&run.message.options, &run.actor.results);
-        let is_dead = matches!(ending.place, Place::Dead(..));
+        let is_dead = matches!(completion.disposition, Disposition::DeadLetter(..));
         let stored = match run.outcome {
             Outcome::Value(value) => Stored::Value(value.clone()),
             Outcome::Failed(failure) if is_dead => {
                 Stored::Failed { kind: failure.kind.clone(), text: failure.text.clone() }
             }
-            Outcome::Refused(reason) if is_dead => Stored::Failed { kind: "Refused".to_owned(), text: reason.clone() },
-            Outcome::Failed(_) | Outcome::Refused(_) => return,
+            Outcome::Rejected(reason) if is_dead => {
+                Stored::Failed { kind: "Rejected".to_owned(), text: reason.clone() }
+            }
+            Outcome::Failed(_) | Outcome::Rejected(_) => return,
         };
         let millis = options.get(option::RESULT_TTL).and_then(Raw::millis);
         let ttl = millis.map(|millis| Duration::from_millis(millis.max(1).unsigned_abs()));
         let ttl = ttl.or(actor.result_ttl).unwrap_or(self.result_ttl);
-        ending.also.push(Effect::Store { key: key(run.message), value: stored.encode(), ttl });
+        completion.effects.push(Effect::Store { key: key(run.message), value: stored.encode(), ttl });
     }
 }

@@ -10,9 +10,9 @@ use tracing::{debug, error, info};
 use crate::actor::MaxRetries;
 use crate::backoff::{Backoff, MAX_BACKOFF};
 use crate::message::{Raw, option};
-use crate::middleware::{Middleware, Run};
+use crate::middleware::{FinishedRun, Middleware};
 use crate::outcome::{Failure, Outcome};
-use crate::store::{Body, Effect, Ending, Place};
+use crate::store::{Body, Completion, Disposition, Effect};
 
 /// Sends failed messages round again, with a growing wait.
 ///
@@ -53,7 +53,7 @@ struct Policy {
 
 impl Retries {
     /// The message's word counts before the actor's, and that before the broker's.
-    fn policy(&self, run: &Run<'_>) -> Policy {
+    fn policy(&self, run: &FinishedRun<'_>) -> Policy {
         let (options, actor) = (&run.message.options, &run.actor.retries);
         let limit = options.get(option::MAX_RETRIES).and_then(limit).or(actor.max_retries);
         let max_retries = match limit {
@@ -82,11 +82,11 @@ fn limit(value: &Raw) -> Option<MaxRetries> {
 }
 
 impl Middleware for Retries {
-    fn ending(&self, run: &Run<'_>, ending: &mut Ending) {
+    fn ending(&self, run: &FinishedRun<'_>, completion: &mut Completion) {
         let Outcome::Failed(failure) = run.outcome else { return };
         if run.cancelled {
             info!(target: "common::run", "not retried, somebody has cancelled it; kept in {}", run.message.queue_name.dead_letter());
-            ending.place = Place::Dead(
+            completion.disposition = Disposition::DeadLetter(
                 Body::Message(run.failed_message(failure, run.message.retries())),
                 format!("cancelled while it ran: {}", failure.text),
             );
@@ -94,8 +94,10 @@ impl Middleware for Retries {
         }
         if failure.expected {
             info!(target: "common::run", "not retried, its actor expects this error; kept in {}", run.message.queue_name.dead_letter());
-            ending.place =
-                Place::Dead(Body::Message(run.failed_message(failure, run.message.retries())), failure.text.clone());
+            completion.disposition = Disposition::DeadLetter(
+                Body::Message(run.failed_message(failure, run.message.retries())),
+                failure.text.clone(),
+            );
             return;
         }
         let policy = self.policy(run);
@@ -106,16 +108,16 @@ impl Middleware for Retries {
             None => policy.max_retries.is_some_and(|max| retries >= max),
         };
         if exhausted {
-            give_up(run, failure, &policy, ending);
+            give_up(run, failure, &policy, completion);
         } else {
-            try_again(run, failure, &policy, ending);
+            try_again(run, failure, &policy, completion);
         }
     }
 }
 
-fn try_again(run: &Run<'_>, failure: &Failure, policy: &Policy, ending: &mut Ending) {
+fn try_again(run: &FinishedRun<'_>, failure: &Failure, policy: &Policy, completion: &mut Completion) {
     let retries = run.message.retries();
-    let (wait, window) = if let Some(delay) = failure.asked.and_then(|retry| retry.delay) {
+    let (wait, window) = if let Some(delay) = failure.retry_requested.and_then(|retry| retry.delay) {
         (delay, "as it asked".to_owned())
     } else {
         let (low, high) = policy.backoff.window(retries);
@@ -134,10 +136,10 @@ fn try_again(run: &Run<'_>, failure: &Failure, policy: &Policy, ending: &mut End
     );
     let mut message = run.failed_message(failure, retries.saturating_add(1));
     message.options.set(option::REQUEUE_TIMESTAMP, Raw::from(run.now.as_millis()));
-    ending.place = Place::Until(run.now + wait, message);
+    completion.disposition = Disposition::Retry(run.now + wait, message);
 }
 
-fn give_up(run: &Run<'_>, failure: &Failure, policy: &Policy, ending: &mut Ending) {
+fn give_up(run: &FinishedRun<'_>, failure: &Failure, policy: &Policy, completion: &mut Completion) {
     let retries = run.message.retries();
     let limit = match (failure.retry_when, policy.max_retries) {
         _ if failure.is_final => "a retry would repeat the work".to_owned(),
@@ -153,13 +155,14 @@ fn give_up(run: &Run<'_>, failure: &Failure, policy: &Policy, ending: &mut Endin
         run.message.queue_name.dead_letter(),
     );
     if let Some(effect) = tell(run, failure, policy) {
-        ending.also.push(effect);
+        completion.effects.push(effect);
     }
-    ending.place = Place::Dead(Body::Message(run.failed_message(failure, retries)), failure.text.clone());
+    completion.disposition =
+        Disposition::DeadLetter(Body::Message(run.failed_message(failure, retries)), failure.text.clone());
 }
 
 /// The message for the actor that wants to hear about the last failure.
-fn tell(run: &Run<'_>, failure: &Failure, policy: &Policy) -> Option<Effect> {
+fn tell(run: &FinishedRun<'_>, failure: &Failure, policy: &Policy) -> Option<Effect> {
     let target = run.target(option::ON_RETRY_EXHAUSTED, run.actor.retries.on_retry_exhausted)?;
     let retries = run.message.retries();
     // dramatiq has counted the failed attempt by the time it tells about it.

@@ -34,7 +34,7 @@ impl fmt::Debug for WorkerId {
 
 /// A worker's registration.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Lease {
+pub struct Registration {
     /// Who.
     pub worker: WorkerId,
     /// The queues that it may fetch from.
@@ -43,7 +43,7 @@ pub struct Lease {
 
 /// How many messages are wanted of a queue, at most.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Want {
+pub struct FetchRequest {
     /// The queue.
     pub queue: QueueName,
     /// At most so many.
@@ -60,7 +60,7 @@ pub struct Claim {
 }
 
 impl Claim {
-    /// A claim on what was fetched from `queue`. It takes the name of the queue from the message, where it is the same: home and the
+    /// A claim on what was fetched from `queue`. It takes the name of the queue from the message, where it is the same: the consumer and the
     /// slots copy claims all the time, and one count of copies for the whole queue would go from core to core each time.
     pub(crate) fn of(queue: &QueueName, id: Arc<str>, body: &Result<Message, Undecodable>) -> Self {
         let own = body.as_ref().map(|message| &message.queue_name).ok().filter(|own| *own == queue);
@@ -97,8 +97,8 @@ pub struct Delivery {
     pub claim: Claim,
     /// The message, or the bytes that are none.
     pub body: Result<Message, Undecodable>,
-    /// How many workers died while they ran it, as far as they had recorded its start. What is given back or put off
-    /// ([`Place::Later`](super::Place::Later)) keeps the number, a retry starts anew.
+    /// How many workers died while they ran it, as far as they had recorded its start. What is requeued or put off
+    /// ([`Disposition::Defer`](super::Disposition::Defer)) keeps the number, a retry starts anew.
     pub crashes: u32,
     /// Whether a worker died that may have been running it: its start is to be recorded before it runs
     /// ([`Store::start`](super::Store::start)).

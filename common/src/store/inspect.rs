@@ -1,7 +1,7 @@
 //! The second contract: looking inside, and moving by hand what lies there.
 
 use super::claims::Claim;
-use super::sights::{Cancelled, Counts, DeadLetter, QueueSight, Sighting, WorkerSight};
+use super::info::{Cancelled, Counts, DeadLetter, MessageInfo, QueueInfo, WorkerInfo};
 use super::{Boxed, Store};
 use crate::error::StoreError;
 use crate::message::Message;
@@ -23,14 +23,14 @@ pub trait Inspect: Store {
         &'a self,
         after: Option<&'a QueueName>,
         limit: usize,
-    ) -> Boxed<'a, Result<Vec<QueueSight>, StoreError>>;
+    ) -> Boxed<'a, Result<Vec<QueueInfo>, StoreError>>;
 
     /// How many messages of a queue are in which place.
     fn counts<'a>(&'a self, queue: &'a QueueName) -> Boxed<'a, Result<Counts, StoreError>>;
 
     /// The workers that the store knows of, by id: at most `limit` of those after `after`. The silent are among them until
     /// others have taken over what they held.
-    fn workers<'a>(&'a self, after: Option<&'a str>, limit: usize) -> Boxed<'a, Result<Vec<WorkerSight>, StoreError>>;
+    fn workers<'a>(&'a self, after: Option<&'a str>, limit: usize) -> Boxed<'a, Result<Vec<WorkerInfo>, StoreError>>;
 
     /// Where the messages are that have this message id, or lie under this name, or whose id or name starts with it; at most
     /// [`PAGE`](super::PAGE).
@@ -38,12 +38,12 @@ pub trait Inspect: Store {
     /// Those that lie under their id (all that were never retried), or under a name that this library gave them, are found at
     /// once. Others have to be looked for in the bodies; that goes through at most `depth` of each queue. A whole UUID under
     /// which a live message lies may end the search.
-    fn find<'a>(&'a self, id: &'a str, depth: usize) -> Boxed<'a, Result<Vec<Sighting>, StoreError>>;
+    fn find<'a>(&'a self, id: &'a str, depth: usize) -> Boxed<'a, Result<Vec<MessageInfo>, StoreError>>;
 
     /// The message that lies in this queue under this name; `None` where nothing does, or a dead letter.
-    fn sight<'a>(&'a self, claim: &'a Claim) -> Boxed<'a, Result<Option<Sighting>, StoreError>> {
+    fn get<'a>(&'a self, claim: &'a Claim) -> Boxed<'a, Result<Option<MessageInfo>, StoreError>> {
         Box::pin(async move {
-            let is_it = |found: &Sighting| found.queue == claim.queue && *found.name == *claim.id && found.is_live();
+            let is_it = |found: &MessageInfo| found.queue == claim.queue && *found.name == *claim.id && found.is_live();
             Ok(self.find(&claim.id, 0).await?.into_iter().find(is_it))
         })
     }
@@ -57,7 +57,7 @@ pub trait Inspect: Store {
     ) -> Boxed<'a, Result<Vec<DeadLetter>, StoreError>>;
 
     /// Makes dead letters ready again, as the messages given with the name of each. Tells of each whether it was still there.
-    fn revive<'a>(
+    fn requeue_dead<'a>(
         &'a self,
         queue: &'a QueueName,
         letters: &'a [(String, Message)],
@@ -87,7 +87,7 @@ pub trait Inspect: Store {
     /// empty. What is claimed or dead stays.
     fn purge<'a>(&'a self, queue: &'a QueueName) -> Boxed<'a, Result<usize, StoreError>>;
 
-    /// What an ending has stored under `key`; `None` where nothing was, or its time is over.
+    /// What a completion has stored under `key`; `None` where nothing was, or its time is over.
     fn stored<'a>(&'a self, key: &'a str) -> Boxed<'a, Result<Option<Vec<u8>>, StoreError>>;
 
     /// Where this store is, for people; without a password.

@@ -1,15 +1,16 @@
 //! What goes back to the heads of its queues.
 
-use crate::store::{Claim, Ending, Place};
+use crate::store::{Claim, Completion, Disposition};
 
 /// Gives these claims back.
-pub(super) fn give_back(claims: Vec<Claim>) -> Vec<Ending> {
-    claims.into_iter().map(Ending::head).collect()
+pub(super) fn release(claims: Vec<Claim>) -> Vec<Completion> {
+    claims.into_iter().map(Completion::release).collect()
 }
 
-/// The places of endings in the order in which they happen.
-pub(super) fn order(endings: &[Ending]) -> impl Iterator<Item = usize> {
-    // Each goes before the one that was given back before it, so the first one has to come last of all.
-    let (heads, others): (Vec<_>, Vec<_>) = (0..endings.len()).partition(|place| endings[*place].place == Place::Head);
+/// The places of completions in the order in which they happen.
+pub(super) fn order(completions: &[Completion]) -> impl Iterator<Item = usize> {
+    // Each goes before the one that was requeued before it, so the first one has to come last of all.
+    let (heads, others): (Vec<_>, Vec<_>) =
+        (0..completions.len()).partition(|place| completions[*place].disposition == Disposition::Release);
     others.into_iter().chain(heads.into_iter().rev())
 }

@@ -30,7 +30,7 @@
 //! should have been is missing once, and the message takes one worker more.
 //!
 //! *Repeats change nothing.* A start belongs to one claim of one worker: recorded twice it is the same; a worker that was only paused
-//! past its lease is counted as dead once, when it is recovered; and nothing that it does later finds its claim.
+//! past its time is counted as dead once, when it is recovered; and nothing that it does later finds its claim.
 //!
 //! *Python* records no starts. What its dead workers held is marked, and counts once Rust runs it.
 

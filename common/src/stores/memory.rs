@@ -10,19 +10,19 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use self::world::World;
-use super::back::{give_back, order};
+use super::back::{order, release};
 use super::joined::Joined;
-use super::looks::Looks;
+use super::liveness::Liveness;
+use super::orphaned_claims::OrphanedClaims;
 use super::seats::Seats;
 use super::shares::{Turns, share_all};
-use super::surplus::Surplus;
 use crate::clock::{Clock, Timestamp};
 use crate::error::{EnqueueError, StoreError};
 use crate::message::Message;
 use crate::queue_name::QueueName;
 use crate::store::{
-    Answer, Beat, Boxed, Cancelled, Claim, Counts, DeadLetter, Ending, Fetched, Inspect, Lease, QueueSight, Sighting,
-    Store, Wake, Want, WorkerId, WorkerSight,
+    Beat, Boxed, Cancelled, Claim, Completion, Counts, DeadLetter, FetchRequest, Fetched, Finished, Inspect,
+    MessageInfo, QueueInfo, Registration, Store, Wake, WorkerId, WorkerInfo,
 };
 
 /// A store inside of this process.
@@ -42,9 +42,9 @@ pub struct MemoryStore {
 #[derive(Debug, Default)]
 struct Upkeep {
     /// Of the others.
-    looks: Looks,
+    liveness: Liveness,
     /// Of what it holds itself.
-    surplus: Surplus,
+    orphaned: OrphanedClaims,
 }
 
 impl MemoryStore {
@@ -80,26 +80,26 @@ impl MemoryStore {
         self.world.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn beat_alone(&self, lease: &Lease, held: &[Claim], waiting: &[Claim]) -> Beat {
+    fn beat_alone(&self, registration: &Registration, held: &[Claim], waiting: &[Claim]) -> Beat {
         let now = self.clock.now();
         let mut world = self.world();
-        world.register(lease, waiting, now);
-        let mut moved = lease.queues.iter().map(|queue| world.promote(queue, now)).sum();
-        let silent = world.silent(&lease.worker, now);
-        let surplus = world.surplus(&lease.worker, held);
+        world.register(registration, waiting, now);
+        let mut moved = registration.queues.iter().map(|queue| world.promote(queue, now)).sum();
+        let silent = world.silent(&registration.worker, now);
+        let orphaned = world.orphaned(&registration.worker, held);
         let uptime = self.clock.uptime();
-        let (dead, forgotten) = self.joined.with(&lease.worker, |upkeep| {
-            (upkeep.looks.see(uptime, Duration::ZERO, &silent, true), upkeep.surplus.forgotten(uptime, surplus))
+        let (dead, forgotten) = self.joined.with(&registration.worker, |upkeep| {
+            (upkeep.liveness.see(uptime, Duration::ZERO, &silent, true), upkeep.orphaned.forgotten(uptime, orphaned))
         });
         let is_back = !forgotten.is_empty();
-        finish_all(&mut world, lease, &give_back(forgotten), now);
+        finish_all(&mut world, registration, &release(forgotten), now);
         for peer in &dead {
             moved += world.recover(&peer.id, now);
         }
-        let lost = world.not_held(&lease.worker, held);
-        let cancelled = world.cancelled(&lease.worker);
-        let next_due = world.next_due(&lease.queues);
-        let is_ready = world.is_ready(&lease.queues);
+        let lost = world.not_held(&registration.worker, held);
+        let cancelled = world.cancelled(&registration.worker);
+        let next_due = world.next_due(&registration.queues);
+        let is_ready = world.is_ready(&registration.queues);
         drop(world);
         if moved > 0 || is_back {
             self.news.send_replace(());
@@ -117,10 +117,15 @@ impl MemoryStore {
     }
 }
 
-fn finish_all(world: &mut World, lease: &Lease, endings: &[Ending], now: Timestamp) -> Vec<Answer> {
-    let mut answers = vec![Answer::Unknown; endings.len()];
-    for place in order(endings) {
-        answers[place] = world.finish(&lease.worker, &endings[place], now);
+fn finish_all(
+    world: &mut World,
+    registration: &Registration,
+    completions: &[Completion],
+    now: Timestamp,
+) -> Vec<Finished> {
+    let mut answers = vec![Finished::ClaimLost; completions.len()];
+    for place in order(completions) {
+        answers[place] = world.finish(&registration.worker, &completions[place], now);
     }
     answers
 }
@@ -142,28 +147,29 @@ impl Store for MemoryStore {
         ready(Ok(()))
     }
 
-    fn join<'a>(&'a self, queues: &'a [QueueName]) -> Boxed<'a, Result<Lease, StoreError>> {
-        let lease = Lease { worker: WorkerId::random(), queues: queues.to_vec() };
-        self.joined.join(&lease.worker);
-        self.world().register(&lease, &[], self.clock.now());
-        ready(Ok(lease))
+    fn join<'a>(&'a self, queues: &'a [QueueName]) -> Boxed<'a, Result<Registration, StoreError>> {
+        let registration = Registration { worker: WorkerId::random(), queues: queues.to_vec() };
+        self.joined.join(&registration.worker);
+        self.world().register(&registration, &[], self.clock.now());
+        ready(Ok(registration))
     }
 
     fn fetch<'a>(
         &'a self,
-        lease: &'a Lease,
-        wants: &'a [Want],
+        registration: &'a Registration,
+        requests: &'a [FetchRequest],
         limit: usize,
     ) -> Boxed<'a, Result<Fetched, StoreError>> {
         let mut world = self.world();
-        if !world.is_registered(&lease.worker) {
-            return ready(Err(StoreError::Stranger));
+        if !world.is_registered(&registration.worker) {
+            return ready(Err(StoreError::NotRegistered));
         }
         let now = self.clock.now();
-        let start = self.turns.start(wants.len());
-        let shared = share_all(wants, limit, start, |want, room| world.fetch(&lease.worker, want, room, now));
+        let start = self.turns.start(requests.len());
+        let shared =
+            share_all(requests, limit, start, |request, room| world.fetch(&registration.worker, request, room, now));
         self.turns.set(shared.next);
-        let next_due = world.next_due(&lease.queues);
+        let next_due = world.next_due(&registration.queues);
         ready(Ok(Fetched { now, deliveries: shared.taken, next_due, more: shared.more }))
     }
 
@@ -181,35 +187,43 @@ impl Store for MemoryStore {
         })
     }
 
-    fn finish<'a>(&'a self, lease: &'a Lease, endings: &'a [Ending]) -> Boxed<'a, Result<Vec<Answer>, StoreError>> {
+    fn finish<'a>(
+        &'a self,
+        registration: &'a Registration,
+        completions: &'a [Completion],
+    ) -> Boxed<'a, Result<Vec<Finished>, StoreError>> {
         let now = self.clock.now();
         // Whoever tries to finish a message has not forgotten it.
-        self.joined.with(&lease.worker, |upkeep| upkeep.surplus.remember(endings));
+        self.joined.with(&registration.worker, |upkeep| upkeep.orphaned.remember(completions));
         let mut world = self.world();
-        let answers = finish_all(&mut world, lease, endings, now);
+        let answers = finish_all(&mut world, registration, completions, now);
         drop(world);
         self.news.send_replace(());
         ready(Ok(answers))
     }
 
-    fn start<'a>(&'a self, lease: &'a Lease, claims: &'a [Claim]) -> Boxed<'a, Result<Vec<bool>, StoreError>> {
+    fn start<'a>(
+        &'a self,
+        registration: &'a Registration,
+        claims: &'a [Claim],
+    ) -> Boxed<'a, Result<Vec<bool>, StoreError>> {
         let (now, mut world) = (self.clock.now(), self.world());
-        ready(Ok(claims.iter().map(|claim| world.start(&lease.worker, claim, now)).collect()))
+        ready(Ok(claims.iter().map(|claim| world.start(&registration.worker, claim, now)).collect()))
     }
 
     fn beat<'a>(
         &'a self,
-        lease: &'a Lease,
+        registration: &'a Registration,
         held: &'a [Claim],
         waiting: &'a [Claim],
     ) -> Boxed<'a, Result<Beat, StoreError>> {
-        Box::pin(self.joined.beat(&lease.worker, async { Ok(self.beat_alone(lease, held, waiting)) }))
+        Box::pin(self.joined.beat(&registration.worker, async { Ok(self.beat_alone(registration, held, waiting)) }))
     }
 
-    fn leave<'a>(&'a self, lease: &'a Lease) -> Boxed<'a, Result<(), StoreError>> {
+    fn leave<'a>(&'a self, registration: &'a Registration) -> Boxed<'a, Result<(), StoreError>> {
         Box::pin(async {
-            self.joined.leave(&lease.worker).await?;
-            self.world().leave(&lease.worker);
+            self.joined.leave(&registration.worker).await?;
+            self.world().leave(&registration.worker);
             Ok(())
         })
     }
@@ -220,7 +234,7 @@ impl Inspect for MemoryStore {
         &'a self,
         after: Option<&'a QueueName>,
         limit: usize,
-    ) -> Boxed<'a, Result<Vec<QueueSight>, StoreError>> {
+    ) -> Boxed<'a, Result<Vec<QueueInfo>, StoreError>> {
         ready(Ok(self.world().queues(after, limit)))
     }
 
@@ -228,11 +242,11 @@ impl Inspect for MemoryStore {
         ready(Ok(self.world().counts(queue)))
     }
 
-    fn workers<'a>(&'a self, after: Option<&'a str>, limit: usize) -> Boxed<'a, Result<Vec<WorkerSight>, StoreError>> {
+    fn workers<'a>(&'a self, after: Option<&'a str>, limit: usize) -> Boxed<'a, Result<Vec<WorkerInfo>, StoreError>> {
         ready(Ok(self.world().workers(after, limit, self.clock.now())))
     }
 
-    fn find<'a>(&'a self, id: &'a str, depth: usize) -> Boxed<'a, Result<Vec<Sighting>, StoreError>> {
+    fn find<'a>(&'a self, id: &'a str, depth: usize) -> Boxed<'a, Result<Vec<MessageInfo>, StoreError>> {
         ready(Ok(self.world().find(id, depth)))
     }
 
@@ -245,17 +259,17 @@ impl Inspect for MemoryStore {
         ready(Ok(self.world().dead_letters(queue, skip, limit)))
     }
 
-    fn revive<'a>(
+    fn requeue_dead<'a>(
         &'a self,
         queue: &'a QueueName,
         letters: &'a [(String, Message)],
     ) -> Boxed<'a, Result<Vec<bool>, StoreError>> {
         let now = self.clock.now();
         let mut world = self.world();
-        let revived = letters.iter().map(|(name, message)| world.revive(queue, name, message, now)).collect();
+        let requeued = letters.iter().map(|(name, message)| world.requeue_dead(queue, name, message, now)).collect();
         drop(world);
         self.news.send_replace(());
-        ready(Ok(revived))
+        ready(Ok(requeued))
     }
 
     fn delete<'a>(&'a self, queue: &'a QueueName, names: &'a [String]) -> Boxed<'a, Result<Vec<bool>, StoreError>> {

@@ -40,29 +40,29 @@
 //!
 //! Not here: hooks, retries, results. The store does not know why a message moves.
 
+mod admin;
 mod beat;
 mod candidates;
 mod connection;
 mod duty;
 mod enqueue;
+mod error;
 mod fetch;
 mod find;
 mod finish;
 mod handover;
-mod hands;
 mod idle;
 mod inspect;
 mod keys;
+mod log_once;
 mod peers;
 mod record;
 mod recovery;
-mod refusal;
 mod scan;
 mod scripts;
 mod slices;
 mod start;
 mod stream;
-mod trouble;
 mod upkeep;
 mod wait;
 
@@ -76,17 +76,17 @@ use self::candidates::Candidates;
 use self::connection::{Link, Server};
 use self::fetch::Appetite;
 use self::keys::Keys;
+use self::log_once::LogOnce;
 use self::scripts::{Call, Script, Scripts};
-use self::trouble::Trouble;
 use self::upkeep::Upkeep;
-use self::wait::Ear;
+use self::wait::Notifier;
 use crate::clock::{Clock, Timestamp};
 use crate::error::{ConnectError, EnqueueError, StoreError};
 use crate::message::Message;
 use crate::queue_name::QueueName;
 use crate::store::{
-    Answer, Beat, Boxed, Cancelled, Claim, Counts, DeadLetter, Ending, Fetched, Inspect, Lease, QueueSight, Sighting,
-    Store, Wake, Want, WorkerId, WorkerSight,
+    Beat, Boxed, Cancelled, Claim, Completion, Counts, DeadLetter, FetchRequest, Fetched, Finished, Inspect,
+    MessageInfo, QueueInfo, Registration, Store, Wake, WorkerId, WorkerInfo,
 };
 use crate::stores::joined::Joined;
 
@@ -105,16 +105,16 @@ pub struct RedisStore {
     /// Bytes that the next fetch may bring.
     appetite: Appetite,
     /// Hears what becomes ready, on a connection of its own.
-    ear: Ear,
+    notifier: Notifier,
     joined: Joined<Upkeep>,
     /// Which of many queues are asked.
     candidates: Candidates,
     /// The queues that nothing can be fetched from.
-    fetching: Trouble,
+    fetching: LogOnce,
     /// The steps of upkeep that are refused.
-    upkeeping: Trouble,
+    upkeeping: LogOnce,
     /// The dead whose messages cannot be taken over.
-    recovering: Trouble,
+    recovering: LogOnce,
     /// Those of Python's whose clocks were said to be wrong.
     wrong_clocks: Mutex<HashSet<String>>,
 }
@@ -134,12 +134,12 @@ impl RedisStore {
             link: Link::new(Arc::clone(&server)),
             pulse: Link::new(Arc::clone(&server)),
             appetite: Appetite::default(),
-            ear: Ear::new(server),
+            notifier: Notifier::new(server),
             joined: Joined::default(),
             candidates: Candidates::default(),
-            fetching: Trouble::new("fetch from"),
-            upkeeping: Trouble::new("upkeep:"),
-            recovering: Trouble::new("take over from worker"),
+            fetching: LogOnce::new("fetch from"),
+            upkeeping: LogOnce::new("upkeep:"),
+            recovering: LogOnce::new("take over from worker"),
             wrong_clocks: Mutex::default(),
         };
         let asked_at = store.clock.uptime();
@@ -177,42 +177,50 @@ impl Store for RedisStore {
         Box::pin(self.enqueue_all(messages))
     }
 
-    fn join<'a>(&'a self, queues: &'a [QueueName]) -> Boxed<'a, Result<Lease, StoreError>> {
+    fn join<'a>(&'a self, queues: &'a [QueueName]) -> Boxed<'a, Result<Registration, StoreError>> {
         Box::pin(self.join_queues(queues))
     }
 
     fn fetch<'a>(
         &'a self,
-        lease: &'a Lease,
-        wants: &'a [Want],
+        registration: &'a Registration,
+        requests: &'a [FetchRequest],
         limit: usize,
     ) -> Boxed<'a, Result<Fetched, StoreError>> {
-        Box::pin(self.fetch_wanted(lease, wants, limit))
+        Box::pin(self.fetch_wanted(registration, requests, limit))
     }
 
     fn wait<'a>(&'a self, queues: &'a [QueueName], due: Option<Timestamp>) -> Boxed<'a, Wake> {
         Box::pin(self.wait_for_any(queues, due))
     }
 
-    fn finish<'a>(&'a self, lease: &'a Lease, endings: &'a [Ending]) -> Boxed<'a, Result<Vec<Answer>, StoreError>> {
-        Box::pin(self.finish_all(&self.link, lease, endings))
+    fn finish<'a>(
+        &'a self,
+        registration: &'a Registration,
+        completions: &'a [Completion],
+    ) -> Boxed<'a, Result<Vec<Finished>, StoreError>> {
+        Box::pin(self.finish_all(&self.link, registration, completions))
     }
 
-    fn start<'a>(&'a self, lease: &'a Lease, claims: &'a [Claim]) -> Boxed<'a, Result<Vec<bool>, StoreError>> {
-        Box::pin(self.record_starts(lease, claims))
+    fn start<'a>(
+        &'a self,
+        registration: &'a Registration,
+        claims: &'a [Claim],
+    ) -> Boxed<'a, Result<Vec<bool>, StoreError>> {
+        Box::pin(self.record_starts(registration, claims))
     }
 
     fn beat<'a>(
         &'a self,
-        lease: &'a Lease,
+        registration: &'a Registration,
         held: &'a [Claim],
         waiting: &'a [Claim],
     ) -> Boxed<'a, Result<Beat, StoreError>> {
-        Box::pin(self.beat_once(lease, held, waiting))
+        Box::pin(self.beat_once(registration, held, waiting))
     }
 
-    fn leave<'a>(&'a self, lease: &'a Lease) -> Boxed<'a, Result<(), StoreError>> {
-        Box::pin(self.leave_queues(lease))
+    fn leave<'a>(&'a self, registration: &'a Registration) -> Boxed<'a, Result<(), StoreError>> {
+        Box::pin(self.leave_queues(registration))
     }
 }
 
@@ -225,19 +233,19 @@ impl Inspect for RedisStore {
         &'a self,
         after: Option<&'a QueueName>,
         limit: usize,
-    ) -> Boxed<'a, Result<Vec<QueueSight>, StoreError>> {
+    ) -> Boxed<'a, Result<Vec<QueueInfo>, StoreError>> {
         Box::pin(self.list_queues(after, limit))
     }
 
-    fn workers<'a>(&'a self, after: Option<&'a str>, limit: usize) -> Boxed<'a, Result<Vec<WorkerSight>, StoreError>> {
+    fn workers<'a>(&'a self, after: Option<&'a str>, limit: usize) -> Boxed<'a, Result<Vec<WorkerInfo>, StoreError>> {
         Box::pin(self.list_workers(after, limit))
     }
 
-    fn find<'a>(&'a self, id: &'a str, depth: usize) -> Boxed<'a, Result<Vec<Sighting>, StoreError>> {
+    fn find<'a>(&'a self, id: &'a str, depth: usize) -> Boxed<'a, Result<Vec<MessageInfo>, StoreError>> {
         Box::pin(self.find_messages(id, depth))
     }
 
-    fn sight<'a>(&'a self, claim: &'a Claim) -> Boxed<'a, Result<Option<Sighting>, StoreError>> {
+    fn get<'a>(&'a self, claim: &'a Claim) -> Boxed<'a, Result<Option<MessageInfo>, StoreError>> {
         Box::pin(self.see_claim(claim))
     }
 
@@ -250,12 +258,12 @@ impl Inspect for RedisStore {
         Box::pin(self.read_dead_letters(queue, skip, limit))
     }
 
-    fn revive<'a>(
+    fn requeue_dead<'a>(
         &'a self,
         queue: &'a QueueName,
         letters: &'a [(String, Message)],
     ) -> Boxed<'a, Result<Vec<bool>, StoreError>> {
-        Box::pin(self.revive_letters(queue, letters))
+        Box::pin(self.requeue_letters(queue, letters))
     }
 
     fn delete<'a>(&'a self, queue: &'a QueueName, names: &'a [String]) -> Boxed<'a, Result<Vec<bool>, StoreError>> {
@@ -293,7 +301,7 @@ impl fmt::Debug for RedisStore {
         f.debug_struct("RedisStore")
             .field("address", &self.link.address())
             .field("namespace", &self.keys.namespace())
-            .field("member", &self.ear.duty().member())
+            .field("member", &self.notifier.duty().member())
             .finish_non_exhaustive()
     }
 }

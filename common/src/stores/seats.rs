@@ -22,7 +22,7 @@ pub(super) struct Seats(Arc<Mutex<HashMap<u64, Arc<Semaphore>>>>);
 /// Its holder listens.
 #[derive(Debug)]
 pub(super) struct Seat {
-    /// Given back when it is dropped; `None` would mean that there are no seats any more, and nobody takes them away.
+    /// Requeued when it is dropped; `None` would mean that there are no seats any more, and nobody takes them away.
     _permit: Option<OwnedSemaphorePermit>,
 }
 

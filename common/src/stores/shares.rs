@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::store::Want;
+use crate::store::FetchRequest;
 
 /// Whose turn it is where a fetch cannot come to all queues: the next one begins where the last one stopped.
 #[derive(Debug, Default)]
@@ -81,39 +81,42 @@ impl<T> Shared<T> {
 /// Lets `take` take from one queue after the other, from `start` on, at most `limit` in all, and as many as there is room for: a
 /// share of each, and then the rest from those that have more.
 pub(super) fn share<T, E>(
-    wants: &[Want],
+    requests: &[FetchRequest],
     limit: usize,
     start: usize,
-    mut take: impl FnMut(&Want, &mut Room) -> Result<Vec<T>, E>,
+    mut take: impl FnMut(&FetchRequest, &mut Room) -> Result<Vec<T>, E>,
 ) -> Result<Shared<T>, E> {
     let mut room = Room::new();
     let mut shared = Shared { taken: Vec::new(), more: false, next: start };
-    let share = limit.div_ceil(wants.len().max(1));
+    let share = limit.div_ceil(requests.len().max(1));
     let mut left = limit;
     let mut full = Vec::new();
-    for at in (start..wants.len()).chain(0..start) {
+    for at in (start..requests.len()).chain(0..start) {
         if left == 0 {
             // Its turn did not come.
             (shared.more, shared.next) = (true, at);
             break;
         }
-        let count = wants[at].count.min(share).min(left);
-        let given = take(&Want { queue: wants[at].queue.clone(), count }, &mut room)?;
+        let count = requests[at].count.min(share).min(left);
+        let given = take(&FetchRequest { queue: requests[at].queue.clone(), count }, &mut room)?;
         if room.is_full {
-            return Ok(shared.full(at, wants.len(), given));
+            return Ok(shared.full(at, requests.len(), given));
         }
         left -= given.len().min(left);
         if given.len() >= count {
-            full.push((at, wants[at].count - count));
+            full.push((at, requests[at].count - count));
         }
         shared.taken.extend(given);
     }
     for (at, rest) in full {
         let count = rest.min(left);
-        let given =
-            if count > 0 { take(&Want { queue: wants[at].queue.clone(), count }, &mut room)? } else { Vec::new() };
+        let given = if count > 0 {
+            take(&FetchRequest { queue: requests[at].queue.clone(), count }, &mut room)?
+        } else {
+            Vec::new()
+        };
         if room.is_full {
-            return Ok(shared.full(at, wants.len(), given));
+            return Ok(shared.full(at, requests.len(), given));
         }
         left -= given.len().min(left);
         shared.more |= given.len() >= count;
@@ -124,12 +127,12 @@ pub(super) fn share<T, E>(
 
 /// The same with what cannot fail.
 pub(super) fn share_all<T>(
-    wants: &[Want],
+    requests: &[FetchRequest],
     limit: usize,
     start: usize,
-    mut take: impl FnMut(&Want, &mut Room) -> Vec<T>,
+    mut take: impl FnMut(&FetchRequest, &mut Room) -> Vec<T>,
 ) -> Shared<T> {
-    let shared: Result<_, Infallible> = share(wants, limit, start, |want, room| Ok(take(want, room)));
+    let shared: Result<_, Infallible> = share(requests, limit, start, |want, room| Ok(take(want, room)));
     match shared {
         Ok(shared) => shared,
     }
@@ -143,10 +146,10 @@ mod tests {
     /// Takes from queues `q0`, `q1`, … with so many messages each, and answers how many each gave.
     fn shared(there: &[usize], wanted: usize, limit: usize, start: usize) -> (Vec<usize>, bool, usize) {
         let name = |at: usize| QueueName::canonical(&format!("q{at}"));
-        let wants: Vec<_> = (0..there.len()).map(|at| Want { queue: name(at), count: wanted }).collect();
+        let requests: Vec<_> = (0..there.len()).map(|at| FetchRequest { queue: name(at), count: wanted }).collect();
         let mut left = there.to_vec();
-        let shared = share_all(&wants, limit, start, |want, _| {
-            let at = wants.iter().position(|known| known.queue == want.queue).unwrap();
+        let shared = share_all(&requests, limit, start, |want, _| {
+            let at = requests.iter().position(|known| known.queue == want.queue).unwrap();
             let given = want.count.min(left[at]);
             left[at] -= given;
             vec![at; given]
@@ -166,10 +169,10 @@ mod tests {
     #[test]
     fn what_has_no_room_waits_and_is_first_the_next_time() {
         let name = |at: usize| QueueName::canonical(&format!("q{at}"));
-        let wants: Vec<_> = (0..3).map(|at| Want { queue: name(at), count: 2 }).collect();
+        let requests: Vec<_> = (0..3).map(|at| FetchRequest { queue: name(at), count: 2 }).collect();
         // Each queue has two of this size.
         let shared = |size: usize, start| {
-            let shared = share_all(&wants, 6, start, |want, room| {
+            let shared = share_all(&requests, 6, start, |want, room| {
                 let fit = (0..2).filter(|_| room.take(size)).count();
                 vec![want.queue.to_string(); fit]
             });

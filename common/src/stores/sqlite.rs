@@ -30,15 +30,15 @@
 //! moves what is delayed, and it comes earlier or later by as much. Who is dead is judged by looking, as on Redis: that takes
 //! no clock but our own, and leaves out the time in which beats had to wait for somebody's write.
 
+mod admin;
 mod bell;
+mod connection_thread;
 mod database;
-mod desk;
+mod error;
 mod files;
-mod hands;
 mod inspect;
 mod moves;
 mod schema;
-mod trouble;
 mod upkeep;
 mod watching;
 mod work;
@@ -53,10 +53,10 @@ use std::time::Duration;
 use rusqlite::Connection;
 
 use self::bell::Bell;
+use self::connection_thread::{ConnectionThread, Rank, connection_threads};
 pub use self::database::Synchronous;
-use self::desk::{Desk, Rank, desks};
+use self::error::TxError;
 use self::files::Place;
-use self::trouble::Trouble;
 use self::upkeep::Upkeep;
 #[cfg(feature = "lab")]
 pub(crate) use self::watching::watch_error;
@@ -65,8 +65,8 @@ use crate::error::{EnqueueError, StoreError};
 use crate::message::Message;
 use crate::queue_name::QueueName;
 use crate::store::{
-    Answer, Beat, Boxed, Cancelled, Claim, Counts, DeadLetter, Ending, Fetched, Inspect, Lease, QueueSight, Sighting,
-    Store, Wake, Want, WorkerId, WorkerSight,
+    Beat, Boxed, Cancelled, Claim, Completion, Counts, DeadLetter, FetchRequest, Fetched, Finished, Inspect,
+    MessageInfo, QueueInfo, Registration, Store, Wake, WorkerId, WorkerInfo,
 };
 use crate::stores::joined::Joined;
 use crate::stores::seats::Seats;
@@ -80,8 +80,8 @@ pub struct SqliteStore {
     path: PathBuf,
     namespace: Arc<str>,
     clock: Clock,
-    writing: Desk,
-    looking: Desk,
+    writing: ConnectionThread,
+    looking: ConnectionThread,
     bell: Bell,
     joined: Joined<Upkeep>,
     turns: Turns,
@@ -103,8 +103,8 @@ impl SqliteStore {
         let place = Place::find(path)?;
         let path = place.path.clone();
         let bell = Bell::new(&path);
-        let (writing, looking) = desks(&place, synchronous, &bell)?;
-        bell.mend();
+        let (writing, looking) = connection_threads(&place, synchronous, &bell)?;
+        bell.repair();
         Ok(Self {
             path,
             namespace: namespace.into(),
@@ -122,7 +122,7 @@ impl SqliteStore {
     /// Runs `work` inside of a transaction.
     async fn write<T: Send + 'static>(
         &self,
-        work: impl FnMut(&Connection) -> Result<T, Trouble> + Send + 'static,
+        work: impl FnMut(&Connection) -> Result<T, TxError> + Send + 'static,
     ) -> Result<T, StoreError> {
         self.write_rows(1, work).await
     }
@@ -131,7 +131,7 @@ impl SqliteStore {
     async fn write_rows<T: Send + 'static>(
         &self,
         rows: usize,
-        work: impl FnMut(&Connection) -> Result<T, Trouble> + Send + 'static,
+        work: impl FnMut(&Connection) -> Result<T, TxError> + Send + 'static,
     ) -> Result<T, StoreError> {
         self.writing.run(Rank::Other, rows, work).await
     }
@@ -140,8 +140,8 @@ impl SqliteStore {
     async fn write_unless<T: Send + 'static>(
         &self,
         rows: usize,
-        glance: impl FnMut(&Connection) -> Result<Option<T>, Trouble> + Send + 'static,
-        work: impl FnMut(&Connection) -> Result<T, Trouble> + Send + 'static,
+        glance: impl FnMut(&Connection) -> Result<Option<T>, TxError> + Send + 'static,
+        work: impl FnMut(&Connection) -> Result<T, TxError> + Send + 'static,
     ) -> Result<T, StoreError> {
         self.writing.run_unless(Rank::Other, rows, glance, work).await
     }
@@ -149,7 +149,7 @@ impl SqliteStore {
     /// Runs `work`, which is part of a beat, before everything else that waits.
     async fn write_first<T: Send + 'static>(
         &self,
-        work: impl FnMut(&Connection) -> Result<T, Trouble> + Send + 'static,
+        work: impl FnMut(&Connection) -> Result<T, TxError> + Send + 'static,
     ) -> Result<T, StoreError> {
         self.writing.run(Rank::Beat, 1, work).await
     }
@@ -157,7 +157,7 @@ impl SqliteStore {
     /// Runs `look` on the connection that does not write.
     async fn look<T: Send + 'static>(
         &self,
-        look: impl FnMut(&Connection) -> Result<T, Trouble> + Send + 'static,
+        look: impl FnMut(&Connection) -> Result<T, TxError> + Send + 'static,
     ) -> Result<T, StoreError> {
         self.looking.run(Rank::Other, 0, look).await
     }
@@ -173,42 +173,50 @@ impl Store for SqliteStore {
         Box::pin(self.enqueue_all(messages))
     }
 
-    fn join<'a>(&'a self, queues: &'a [QueueName]) -> Boxed<'a, Result<Lease, StoreError>> {
+    fn join<'a>(&'a self, queues: &'a [QueueName]) -> Boxed<'a, Result<Registration, StoreError>> {
         Box::pin(self.join_queues(queues))
     }
 
     fn fetch<'a>(
         &'a self,
-        lease: &'a Lease,
-        wants: &'a [Want],
+        registration: &'a Registration,
+        requests: &'a [FetchRequest],
         limit: usize,
     ) -> Boxed<'a, Result<Fetched, StoreError>> {
-        Box::pin(self.fetch_wanted(lease, wants, limit))
+        Box::pin(self.fetch_wanted(registration, requests, limit))
     }
 
     fn wait<'a>(&'a self, queues: &'a [QueueName], due: Option<Timestamp>) -> Boxed<'a, Wake> {
         Box::pin(self.wait_for_any(queues, due))
     }
 
-    fn finish<'a>(&'a self, lease: &'a Lease, endings: &'a [Ending]) -> Boxed<'a, Result<Vec<Answer>, StoreError>> {
-        Box::pin(self.finish_all(lease, endings))
+    fn finish<'a>(
+        &'a self,
+        registration: &'a Registration,
+        completions: &'a [Completion],
+    ) -> Boxed<'a, Result<Vec<Finished>, StoreError>> {
+        Box::pin(self.finish_all(registration, completions))
     }
 
-    fn start<'a>(&'a self, lease: &'a Lease, claims: &'a [Claim]) -> Boxed<'a, Result<Vec<bool>, StoreError>> {
-        Box::pin(self.record_starts(lease, claims))
+    fn start<'a>(
+        &'a self,
+        registration: &'a Registration,
+        claims: &'a [Claim],
+    ) -> Boxed<'a, Result<Vec<bool>, StoreError>> {
+        Box::pin(self.record_starts(registration, claims))
     }
 
     fn beat<'a>(
         &'a self,
-        lease: &'a Lease,
+        registration: &'a Registration,
         held: &'a [Claim],
         waiting: &'a [Claim],
     ) -> Boxed<'a, Result<Beat, StoreError>> {
-        Box::pin(self.beat_once(lease, held, waiting))
+        Box::pin(self.beat_once(registration, held, waiting))
     }
 
-    fn leave<'a>(&'a self, lease: &'a Lease) -> Boxed<'a, Result<(), StoreError>> {
-        Box::pin(self.leave_queues(lease))
+    fn leave<'a>(&'a self, registration: &'a Registration) -> Boxed<'a, Result<(), StoreError>> {
+        Box::pin(self.leave_queues(registration))
     }
 }
 
@@ -217,7 +225,7 @@ impl Inspect for SqliteStore {
         &'a self,
         after: Option<&'a QueueName>,
         limit: usize,
-    ) -> Boxed<'a, Result<Vec<QueueSight>, StoreError>> {
+    ) -> Boxed<'a, Result<Vec<QueueInfo>, StoreError>> {
         Box::pin(self.list_queues(after, limit))
     }
 
@@ -225,16 +233,16 @@ impl Inspect for SqliteStore {
         Box::pin(self.count(queue))
     }
 
-    fn workers<'a>(&'a self, after: Option<&'a str>, limit: usize) -> Boxed<'a, Result<Vec<WorkerSight>, StoreError>> {
+    fn workers<'a>(&'a self, after: Option<&'a str>, limit: usize) -> Boxed<'a, Result<Vec<WorkerInfo>, StoreError>> {
         Box::pin(self.list_workers(after, limit))
     }
 
-    fn find<'a>(&'a self, id: &'a str, _: usize) -> Boxed<'a, Result<Vec<Sighting>, StoreError>> {
+    fn find<'a>(&'a self, id: &'a str, _: usize) -> Boxed<'a, Result<Vec<MessageInfo>, StoreError>> {
         // Every message is known by its id here, so no body has to be looked into.
         Box::pin(self.find_messages(id))
     }
 
-    fn sight<'a>(&'a self, claim: &'a Claim) -> Boxed<'a, Result<Option<Sighting>, StoreError>> {
+    fn get<'a>(&'a self, claim: &'a Claim) -> Boxed<'a, Result<Option<MessageInfo>, StoreError>> {
         Box::pin(self.see_claim(claim))
     }
 
@@ -247,12 +255,12 @@ impl Inspect for SqliteStore {
         Box::pin(self.read_dead_letters(queue, skip, limit))
     }
 
-    fn revive<'a>(
+    fn requeue_dead<'a>(
         &'a self,
         queue: &'a QueueName,
         letters: &'a [(String, Message)],
     ) -> Boxed<'a, Result<Vec<bool>, StoreError>> {
-        Box::pin(self.revive_letters(queue, letters))
+        Box::pin(self.requeue_letters(queue, letters))
     }
 
     fn delete<'a>(&'a self, queue: &'a QueueName, names: &'a [String]) -> Boxed<'a, Result<Vec<bool>, StoreError>> {

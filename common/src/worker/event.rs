@@ -1,22 +1,22 @@
-//! What home is told, and reacts to.
+//! What the consumer is told, and reacts to.
 
-use super::keeper::Call;
-use super::pool::Reserved;
+use super::consumer::Call;
+use super::local_queue::Reserved;
 use super::stop::Stage;
 use crate::error::StoreError;
-use crate::store::{Answer, Beat, Fetched, Wake};
+use crate::store::{Beat, Fetched, Finished, Wake};
 
-/// What the loop at home reacts to.
+/// What the loop on the I/O thread reacts to.
 #[derive(Debug)]
 pub(super) enum Event {
-    /// Slots have left endings.
+    /// Slots have left completions.
     Ended,
     /// A run was dropped in the middle.
     Dropped,
     /// What a fetch brought.
     Fetched(Result<Fetched, StoreError>),
-    /// What became of the endings that were being stored.
-    Finished(Result<Vec<Answer>, StoreError>),
+    /// What became of the completions that were being stored.
+    Finished(Result<Vec<Finished>, StoreError>),
     /// Whether the starts of these are recorded, or for which of them.
     Started(Vec<Reserved>, Result<Vec<bool>, StoreError>),
     /// What was held up because something had just started may start now.
@@ -25,7 +25,7 @@ pub(super) enum Event {
     OfferDue,
     /// Since fewer slots worked than could, what waited was to be done.
     HelpOut,
-    /// Others had their choice of what was given back.
+    /// Others had their choice of what was requeued.
     FetchAgain,
     /// Time for a beat, as planned by the timer of this number.
     BeatDue(u64),

@@ -11,13 +11,16 @@ use crate::queue_name::QueueName;
 pub(super) struct Registry {
     actors: HashMap<&'static str, &'static Declaration>,
     /// Actors that other workers run.
-    elsewhere: HashMap<&'static str, &'static Declaration>,
+    remote_actors: HashMap<&'static str, &'static Declaration>,
     queues: Vec<QueueName>,
 }
 
 impl Registry {
     /// Checks names and queues.
-    pub(super) fn new(list: &[&'static Declaration], elsewhere: &[&'static Declaration]) -> Result<Self, WorkerError> {
+    pub(super) fn new(
+        list: &[&'static Declaration],
+        remote_actors: &[&'static Declaration],
+    ) -> Result<Self, WorkerError> {
         let mut actors: HashMap<&'static str, &'static Declaration> = HashMap::new();
         let mut queues = Vec::new();
         let queue_of = |actor: &Declaration| {
@@ -32,11 +35,11 @@ impl Registry {
                 queues.push(queue);
             }
         }
-        for actor in elsewhere {
+        for actor in remote_actors {
             queue_of(actor)?;
         }
-        let elsewhere = elsewhere.iter().map(|actor| (actor.name, *actor)).collect();
-        if queues.is_empty() { Err(WorkerError::NoActors) } else { Ok(Self { actors, elsewhere, queues }) }
+        let remote_actors = remote_actors.iter().map(|actor| (actor.name, *actor)).collect();
+        if queues.is_empty() { Err(WorkerError::NoActors) } else { Ok(Self { actors, remote_actors, queues }) }
     }
 
     pub(super) fn get(&self, name: &str) -> Option<&'static Declaration> {
@@ -45,7 +48,7 @@ impl Registry {
 
     /// An actor of this worker, or one that it knows to run elsewhere.
     pub(super) fn find(&self, name: &str) -> Option<&'static Declaration> {
-        self.get(name).or_else(|| self.elsewhere.get(name).copied())
+        self.get(name).or_else(|| self.remote_actors.get(name).copied())
     }
 
     pub(super) fn queues(&self) -> &[QueueName] {

@@ -10,9 +10,9 @@ use tracing::warn;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Stage {
     Running,
-    /// Fetch nothing more, give back what has not started, wait for what runs.
+    /// Fetch no longer, requeue what has not started, wait for what runs.
     Stopping,
-    /// Give back everything, wait for nothing.
+    /// Requeue everything, wait for nothing.
     Forced,
 }
 
@@ -30,13 +30,13 @@ impl Stopper {
         StopWhenDropped { stopper: self.clone(), is_dropped: Arc::default() }
     }
 
-    /// Lets the worker end: it fetches nothing more, gives back what has not started, and waits for what runs, as long as
+    /// Lets the worker end: it no longer fetches, requeues what has not started, and waits for what runs, as long as
     /// its shutdown timeout lets it.
     pub fn stop(&self) {
         self.raise(Stage::Stopping);
     }
 
-    /// Ends the worker at once: what still runs is given back, and will run again.
+    /// Ends the worker at once: what still runs is requeued, and will run again.
     pub fn stop_now(&self) {
         self.raise(Stage::Forced);
     }
@@ -85,7 +85,7 @@ impl StopWhenDropped {
 impl Drop for StopWhenDropped {
     fn drop(&mut self) {
         if !self.is_dropped.swap(true, Ordering::Relaxed) && self.stopper.raise(Stage::Stopping) {
-            warn!(target: "common::worker", "the future of this worker's run was dropped: fetching no more, giving back what has not started, letting end what runs");
+            warn!(target: "common::worker", "the future of this worker's run was dropped: no longer fetching, requeueing prefetched messages, letting running ones finish");
         }
     }
 }

@@ -19,15 +19,16 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use self::sleepy::Sleepy;
-use super::{Stopped, Stopper, Worker};
-use crate::actor::{Callbacks, Context, Declaration, ResultOptions, RetryOptions, Run};
-use crate::broker::{Broker, Home};
+use super::{Shutdown, Stopper, Worker};
+use crate::actor::{Callbacks, Context, Declaration, Entry, ResultOptions, RetryOptions};
+use crate::broker::{Broker, IoThread};
 use crate::clock::{Clock, Stopwatch, Timestamp};
 use crate::message::{Entries, Message, MessageId, Raw};
 use crate::outcome::Outcome;
 use crate::queue_name::QueueName;
 use crate::store::{
-    Answer, BEAT_INTERVAL, Claim, Counts, Delivery, Ending, Inspect, Lease, Place, SUSPECT_AFTER, Store, Want,
+    BEAT_INTERVAL, Claim, Completion, Counts, Delivery, Disposition, FetchRequest, Finished, Inspect, Registration,
+    SUSPECT_AFTER, Store,
 };
 use crate::stores::memory::MemoryStore;
 
@@ -93,14 +94,14 @@ const WATCH: Declaration = Declaration {
     results: ResultOptions { store_results: None, result_ttl: None },
     max_crashes: None,
     parameters: &[],
-    lent: &[],
-    run: Run::Sync(run),
+    states: &[],
+    entry: Entry::Sync(run),
     about: "",
     place: "",
 };
 
 fn run(context: &Context) -> Outcome {
-    let scene: &Arc<Scene> = context.lend();
+    let scene: &Arc<Scene> = context.state();
     let number: i64 = context.message().args[0].read().unwrap();
     let claimed = at_once(scene.store.counts(&QueueName::default())).unwrap().claimed;
     let mut seen = scene.seen.lock().unwrap();
@@ -143,7 +144,7 @@ struct Stage {
     sleepy: Sleepy,
     broker: Broker,
     clock: Clock,
-    peer: Lease,
+    peer: Registration,
 }
 
 impl Stage {
@@ -161,7 +162,7 @@ impl Stage {
         let clock = Clock::manual(Timestamp::from_millis(1_800_000_000_000));
         let store = MemoryStore::new(clock.clone());
         let sleepy = Sleepy::on(store.clone());
-        let broker = Broker::new(Arc::new(sleepy.clone()), "dramatiq", of_workers(&clock), Home::start().unwrap());
+        let broker = Broker::new(Arc::new(sleepy.clone()), "dramatiq", of_workers(&clock), IoThread::start().unwrap());
         let peer = at_once(store.join(&[QueueName::default()])).unwrap();
         let scene = Scene { store, seen: Mutex::default(), gate: (Mutex::new(false), Condvar::new()) };
         Self { scene: Arc::new(scene), sleepy, broker, clock, peer }
@@ -172,13 +173,13 @@ impl Stage {
         at_once(self.scene.store.enqueue(&messages)).unwrap();
     }
 
-    fn fetch(&self, lease: &Lease, count: usize) -> Vec<Delivery> {
-        let wants = [Want { queue: QueueName::default(), count }];
-        at_once(self.scene.store.fetch(lease, &wants, usize::MAX)).unwrap().deliveries
+    fn fetch(&self, registration: &Registration, count: usize) -> Vec<Delivery> {
+        let requests = [FetchRequest { queue: QueueName::default(), count }];
+        at_once(self.scene.store.fetch(registration, &requests, usize::MAX)).unwrap().deliveries
     }
 
     /// Whoever does not beat meanwhile is dead after this.
-    fn bury_the_silent(&self) {
+    fn take_over_from_the_silent(&self) {
         for _ in 0..6 {
             self.clock.advance(BEAT_INTERVAL);
             at_once(self.scene.store.beat(&self.peer, &[], &[])).unwrap();
@@ -192,22 +193,22 @@ impl Stage {
             let victim = at_once(self.scene.store.join(&[QueueName::default()])).unwrap();
             let claims: Vec<Claim> = self.fetch(&victim, 9).into_iter().map(|delivery| delivery.claim).collect();
             at_once(self.scene.store.start(&victim, &claims)).unwrap();
-            self.bury_the_silent();
+            self.take_over_from_the_silent();
         }
         self.fetch(&self.peer, 9)
     }
 
-    fn finish(&self, delivery: &Delivery, place: Place) -> Answer {
-        let ending = Ending { claim: delivery.claim.clone(), place, also: Vec::new() };
-        at_once(self.scene.store.finish(&self.peer, &[ending])).unwrap().remove(0)
+    fn finish(&self, delivery: &Delivery, disposition: Disposition) -> Finished {
+        let completion = Completion { claim: delivery.claim.clone(), disposition, effects: Vec::new() };
+        at_once(self.scene.store.finish(&self.peer, &[completion])).unwrap().remove(0)
     }
 
-    fn start(&self, threads: usize) -> (Stopper, JoinHandle<Stopped>) {
+    fn start(&self, threads: usize) -> (Stopper, JoinHandle<Shutdown>) {
         let worker = Worker::new(self.broker.clone())
             .threads(threads)
             .prefetch(2 * threads)
             .actors(&[&ACTOR])
-            .lend(self.scene.clone());
+            .state(self.scene.clone());
         let stopper = worker.stopper();
         (stopper, tokio::spawn(async move { worker.run().await.unwrap() }))
     }
@@ -225,12 +226,12 @@ impl Stage {
     }
 
     /// A worker that has fetched 10 and 11, which are suspect: one runs until the gate opens, the other one has to wait.
-    async fn with_two_suspects(&self) -> (Stopper, JoinHandle<Stopped>) {
+    async fn with_two_suspects(&self) -> (Stopper, JoinHandle<Shutdown>) {
         let suspects = self.suspects([10, 11]);
         assert_eq!(suspects.iter().map(|suspect| suspect.crashes).collect::<Vec<_>>(), [2, 2]);
-        let back = |suspect: &Delivery| Ending::head(suspect.claim.clone());
-        let endings: Vec<_> = suspects.iter().map(back).collect();
-        at_once(self.scene.store.finish(&self.peer, &endings)).unwrap();
+        let back = |suspect: &Delivery| Completion::release(suspect.claim.clone());
+        let completions: Vec<_> = suspects.iter().map(back).collect();
+        at_once(self.scene.store.finish(&self.peer, &completions)).unwrap();
         let worker = self.start(3);
         self.settle("both are fetched", |counts| (counts.ready, counts.claimed) == (0, 2)).await;
         worker
@@ -266,7 +267,7 @@ async fn a_suspect_costs_its_own_slot_and_holds_up_no_more_than_other_suspects()
     stage.settle("all have run", |counts| counts == Counts::default()).await;
     assert_eq!(stage.started(), [1, 2, 3, 4, 5, 6, 10, 11], "once each");
     stopper.stop();
-    assert_eq!(worker.await.unwrap(), Stopped::Clean);
+    assert_eq!(worker.await.unwrap(), Shutdown::Clean);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -294,10 +295,10 @@ async fn a_suspect_that_cannot_start_here_is_offered_to_other_workers() {
     assert_eq!(taken.crashes, 2);
     stage.scene.open_gate();
     stage.settle("the other one has run", |counts| (counts.ready, counts.claimed) == (0, 1)).await;
-    assert_eq!(stage.finish(&taken, Place::Gone), Answer::Finished);
+    assert_eq!(stage.finish(&taken, Disposition::Ack), Finished::Done);
     assert_eq!(stage.started().len(), 1, "what others took did not start here");
     stopper.stop();
-    assert_eq!(worker.await.unwrap(), Stopped::Clean);
+    assert_eq!(worker.await.unwrap(), Shutdown::Clean);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -307,8 +308,8 @@ async fn the_limit_of_deaths_is_the_actors_or_else_the_workers() {
     {
         let stage = Stage::new();
         let suspect = stage.suspects([1]).remove(0);
-        assert_eq!(stage.finish(&suspect, Place::Head), Answer::Finished);
-        let worker = Worker::new(stage.broker.clone()).max_crashes(limit).actors(&[actor]).lend(stage.scene.clone());
+        assert_eq!(stage.finish(&suspect, Disposition::Release), Finished::Done);
+        let worker = Worker::new(stage.broker.clone()).max_crashes(limit).actors(&[actor]).state(stage.scene.clone());
         let stopper = worker.stopper();
         let worker = tokio::spawn(async move { worker.run().await.unwrap() });
         stage.settle("it has run, or is dead", |counts| counts.ready + counts.claimed == 0).await;
@@ -318,7 +319,7 @@ async fn the_limit_of_deaths_is_the_actors_or_else_the_workers() {
         let expected: &[&str] = if is_run { &[] } else { &["its worker died 2 times"] };
         assert_eq!(reasons, expected);
         stopper.stop();
-        assert_eq!(worker.await.unwrap(), Stopped::Clean);
+        assert_eq!(worker.await.unwrap(), Shutdown::Clean);
     }
 }
 
@@ -326,18 +327,18 @@ async fn the_limit_of_deaths_is_the_actors_or_else_the_workers() {
 async fn what_passes_a_worker_that_does_not_know_its_actor_keeps_its_deaths() {
     let stage = Stage::new();
     let suspect = stage.suspects([1]).remove(0);
-    assert_eq!(stage.finish(&suspect, Place::Head), Answer::Finished);
+    assert_eq!(stage.finish(&suspect, Disposition::Release), Finished::Done);
     let run = |actor: &'static Declaration| {
         let worker = Worker::new(stage.broker.clone()).max_crashes(SUSPECT_AFTER).actors(&[actor]);
-        worker.lend(stage.scene.clone()).run_until_idle()
+        worker.state(stage.scene.clone()).run_until_idle()
     };
     for _ in 0..3 {
-        assert_eq!(run(&OTHER).await, Ok(Stopped::Clean));
+        assert_eq!(run(&OTHER).await, Ok(Shutdown::Clean));
         assert_eq!(at_once(stage.scene.store.counts(&QueueName::default())).unwrap().delayed, 1);
         stage.clock.advance(Duration::from_secs(60));
     }
     at_once(stage.scene.store.beat(&stage.peer, &[], &[])).unwrap();
-    assert_eq!(run(&ACTOR).await, Ok(Stopped::Clean));
+    assert_eq!(run(&ACTOR).await, Ok(Shutdown::Clean));
     let letters = at_once(stage.scene.store.dead_letters(&QueueName::default(), 0, 9)).unwrap();
     assert_eq!(
         letters.iter().map(|letter| letter.reason.as_deref()).collect::<Vec<_>>(),
@@ -347,14 +348,14 @@ async fn what_passes_a_worker_that_does_not_know_its_actor_keeps_its_deaths() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_stopping_worker_gives_back_a_suspect_that_waits() {
+async fn a_stopping_worker_requeues_a_suspect_that_waits() {
     let stage = Stage::new();
     let (stopper, worker) = stage.with_two_suspects().await;
     stage.settle_started(1).await;
     stopper.stop();
     stage.settle("it is back", |counts| (counts.ready, counts.claimed) == (1, 1)).await;
     stage.scene.open_gate();
-    assert_eq!(worker.await.unwrap(), Stopped::Clean);
+    assert_eq!(worker.await.unwrap(), Shutdown::Clean);
     let left = stage.fetch(&stage.peer, 9);
     assert_eq!(left.iter().map(|delivery| delivery.crashes).collect::<Vec<_>>(), [2]);
 }
@@ -366,7 +367,7 @@ async fn a_worker_that_was_taken_for_dead_may_wake_with_a_fetch() {
     stage.enqueue([10]);
     stage.settle("it runs", |counts| counts.claimed == 1).await;
     stage.sleepy.asleep.send_replace(true);
-    stage.bury_the_silent();
+    stage.take_over_from_the_silent();
     let taken = stage.fetch(&stage.peer, 9);
     assert_eq!(taken.len(), 1, "the peer has taken over");
     // It hears of this one and fetches, as a stranger; its beat comes later.
@@ -377,9 +378,9 @@ async fn a_worker_that_was_taken_for_dead_may_wake_with_a_fetch() {
     stage.settle("it goes on", |counts| (counts.ready, counts.claimed) == (0, 1)).await;
     stage.scene.open_gate();
     stopper.stop();
-    assert_eq!(worker.await.unwrap(), Stopped::Clean);
+    assert_eq!(worker.await.unwrap(), Shutdown::Clean);
     let mut seen = stage.scene.seen.lock().unwrap().clone();
     seen.sort_unstable();
     assert_eq!(seen.iter().map(|(number, _, told)| (*number, *told)).collect::<Vec<_>>(), [(1, false), (10, true)]);
-    assert_eq!(stage.finish(&taken[0], Place::Gone), Answer::Finished, "its late end had no effect");
+    assert_eq!(stage.finish(&taken[0], Disposition::Ack), Finished::Done, "its late end had no effect");
 }

@@ -4,7 +4,7 @@
 //! thread is started when its slot first runs a sync actor.
 //!
 //! A runtime may end before its worker does: with the test, or the `main`, that it belongs to. What it ran is dropped in the
-//! middle then, and given back; nothing can run there any more, so the worker ends.
+//! middle then, and requeued; nothing can run there any more, so the worker ends.
 
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,8 +16,8 @@ use tokio::task::AbortHandle;
 use tracing::error;
 
 use super::event::Event;
-use super::pool::{Job, Pool};
-use crate::actor::Run;
+use super::local_queue::{Job, LocalQueue};
+use crate::actor::Entry;
 
 /// The threads of all slots, as far as they were started.
 #[derive(Debug)]
@@ -30,14 +30,14 @@ impl Threads {
 }
 
 /// Starts a message on a slot that nobody uses.
-pub(super) fn start(pool: &Arc<Pool>, slot: usize, job: Job) {
-    match job.actor.run {
-        Run::Sync(_) => run_on_thread(pool, slot, job),
-        Run::Async(_) => spawn_tasks(pool.clone(), slot, job),
+pub(super) fn start(queue: &Arc<LocalQueue>, slot: usize, job: Job) {
+    match job.actor.entry {
+        Entry::Sync(_) => run_on_thread(queue, slot, job),
+        Entry::Async(_) => spawn_tasks(queue.clone(), slot, job),
     }
 }
 
-/// Tells home when the runtime ends, until the handle aborts that.
+/// Tells the consumer when the runtime ends, until the handle aborts that.
 pub(super) fn watch(runtime: &Handle, events: UnboundedSender<Event>) -> AbortHandle {
     let last_words = OnEnd(events);
     let watching = async move {
@@ -51,14 +51,14 @@ struct OnEnd(UnboundedSender<Event>);
 
 impl Drop for OnEnd {
     fn drop(&mut self) {
-        // Home may be gone already.
+        // The I/O thread may be gone already.
         let _ = self.0.send(Event::RuntimeGone);
     }
 }
 
 /// A slot whose number a task holds. A task that is dropped in the middle gives it back, and its message.
 struct SlotOfTask {
-    pool: Arc<Pool>,
+    queue: Arc<LocalQueue>,
     slot: usize,
     is_handed_on: bool,
 }
@@ -67,22 +67,22 @@ impl Drop for SlotOfTask {
     fn drop(&mut self) {
         // Amid a panic as well: a runtime is dropped so when a test fails, and a slot that nobody gives up would never be free.
         if !self.is_handed_on {
-            self.pool.give_up(self.slot);
+            self.queue.give_up(self.slot);
         }
     }
 }
 
-fn spawn_tasks(pool: Arc<Pool>, slot: usize, job: Job) {
-    let runtime = pool.runtime.clone();
+fn spawn_tasks(queue: Arc<LocalQueue>, slot: usize, job: Job) {
+    let runtime = queue.runtime.clone();
     // Made before the task is: a runtime that has ended drops it without a single step.
-    let tasks = run_tasks(SlotOfTask { pool, slot, is_handed_on: false }, job);
+    let tasks = run_tasks(SlotOfTask { queue, slot, is_handed_on: false }, job);
     if let Some(runtime) = runtime {
         runtime.spawn(tasks);
     }
 }
 
-fn run_on_thread(pool: &Arc<Pool>, slot: usize, job: Job) {
-    let mut mailbox = pool.threads.0[slot].lock().unwrap_or_else(PoisonError::into_inner);
+fn run_on_thread(queue: &Arc<LocalQueue>, slot: usize, job: Job) {
+    let mut mailbox = queue.threads.0[slot].lock().unwrap_or_else(PoisonError::into_inner);
     let job = match mailbox.as_ref() {
         None => job,
         // A thread never ends before its mailbox does, so this hands the job back only in a world gone wrong.
@@ -94,32 +94,32 @@ fn run_on_thread(pool: &Arc<Pool>, slot: usize, job: Job) {
     let (sender, receiver) = channel();
     // Nobody else has the sender, so the channel is open.
     let _ = sender.send(job);
-    let weak = Arc::downgrade(pool);
+    let weak = Arc::downgrade(queue);
     let name = format!("slot {}", slot + 1);
     let started = thread::Builder::new().name(name).spawn(move || run_thread(&weak, slot, &receiver));
     match started {
         Ok(_) => *mailbox = Some(sender),
         Err(cause) => {
             drop(mailbox);
-            error!(target: "common::worker", "no thread for slot {}: {cause}; its message goes back", slot + 1);
+            error!(target: "common::worker", "no thread for slot {}: {cause}; its message is requeued", slot + 1);
             // Others may have a thread; this slot tries again with the next message.
-            pool.could_not_run(slot);
+            queue.could_not_run(slot);
         }
     }
 }
 
-/// Runs what comes in, until the pool is gone.
-fn run_thread(pool: &std::sync::Weak<Pool>, slot: usize, mailbox: &Receiver<Job>) {
+/// Runs what comes in, until the queue is gone.
+fn run_thread(queue: &std::sync::Weak<LocalQueue>, slot: usize, mailbox: &Receiver<Job>) {
     while let Ok(first) = mailbox.recv() {
-        let Some(pool) = pool.upgrade() else { return };
+        let Some(queue) = queue.upgrade() else { return };
         let mut next = Some(first);
         while let Some(job) = next {
-            if let Run::Async(_) = job.actor.run {
-                spawn_tasks(pool.clone(), slot, job);
+            if let Entry::Async(_) = job.actor.entry {
+                spawn_tasks(queue.clone(), slot, job);
                 break;
             }
-            let ending = pool.runner.run(slot, job);
-            next = pool.visit(slot, Some(ending));
+            let completion = queue.executor.run(slot, job);
+            next = queue.visit(slot, Some(completion));
         }
     }
 }
@@ -129,13 +129,13 @@ async fn run_tasks(mut held: SlotOfTask, first: Job) {
     let slot = held.slot;
     let mut next = Some(first);
     while let Some(job) = next {
-        if let Run::Sync(_) = job.actor.run {
+        if let Entry::Sync(_) = job.actor.entry {
             held.is_handed_on = true;
-            run_on_thread(&held.pool, slot, job);
+            run_on_thread(&held.queue, slot, job);
             return;
         }
-        let ending = held.pool.runner.run_async(slot, job).await;
-        next = held.pool.visit(slot, Some(ending));
+        let completion = held.queue.executor.run_async(slot, job).await;
+        next = held.queue.visit(slot, Some(completion));
         held.is_handed_on = next.is_none();
         // Actors that never wait must not keep the runtime to themselves.
         tokio::task::consume_budget().await;

@@ -15,7 +15,7 @@
 use common::actor;
 use common::actor::{Context, actors};
 
-/// Something to lend.
+/// Something that is state.
 #[derive(Debug)]
 pub struct Db;
 

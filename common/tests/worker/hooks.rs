@@ -9,10 +9,10 @@ use common::broker::Broker;
 use common::clock::Timestamp;
 use common::error::EnqueueError;
 use common::message::Message;
-use common::middleware::{Middleware, Run};
+use common::middleware::{FinishedRun, Middleware};
 use common::outcome::MAX_TEXT;
 use common::queue_name::QueueName;
-use common::store::Ending;
+use common::store::Completion;
 use common::worker::Worker;
 use common::{actor, results::Stored};
 use serde::{Deserialize, Serialize, Serializer};
@@ -41,7 +41,7 @@ impl Middleware for Panicking {
         Ok(())
     }
 
-    fn ending(&self, run: &Run<'_>, _: &mut Ending) {
+    fn ending(&self, run: &FinishedRun<'_>, _: &mut Completion) {
         panic_where_asked(run.message, "ending");
     }
 }
@@ -67,7 +67,7 @@ async fn dead(broker: &Broker) -> Vec<(String, u32)> {
 async fn a_hook_that_panics_fails_its_message_and_nothing_else() {
     let broker = broker().await.with(Panicking);
     let (told, heard) = ears();
-    let worker = Worker::new(broker.clone()).threads(1).actors(actors![work, work_async]).lend(told);
+    let worker = Worker::new(broker.clone()).threads(1).actors(actors![work, work_async]).state(told);
     let worker = start_with(worker);
     let ask = |hook: &str| common::message::Raw::from(hook);
     for hook in ["before_run", "wants_result", "ending"] {
@@ -188,7 +188,7 @@ async fn what_an_actor_takes_and_returns_may_panic_as_well() {
     let broker = broker().await;
     let (told, heard) = ears();
     let actors = actors![drop_an_argument, drop_a_value, encode, display, trace, ask, work];
-    let worker = start_with(Worker::new(broker.clone()).threads(1).actors(actors).lend(told));
+    let worker = start_with(Worker::new(broker.clone()).threads(1).actors(actors).state(told));
     // Not by the typed way: it would drop the bomb here.
     let mut message = work::message("x").message(broker.clock().now()).unwrap();
     (message.actor_name, message.args) = ("drop_an_argument".into(), vec![common::message::Raw::NULL]);
@@ -238,7 +238,7 @@ impl Middleware for Wordy {
 async fn a_long_error_is_cut_before_it_goes_anywhere() {
     let broker = broker().await.with(Wordy(AtomicBool::new(true)));
     let (told, heard) = ears();
-    let worker = Worker::new(broker.clone()).threads(1).actors(actors![fail_at_length, hear, work]).lend(told);
+    let worker = Worker::new(broker.clone()).threads(1).actors(actors![fail_at_length, hear, work]).state(told);
     let worker = start_with(worker);
     let failed = fail_at_length::send(&broker, false).await.unwrap();
     fail_at_length::send(&broker, true).await.unwrap();

@@ -13,7 +13,7 @@ use common::middlewares::results::Results;
 use common::middlewares::retries::Retries;
 use common::queue_name::QueueName;
 use common::store::Counts;
-use common::worker::{Stopped, Stopper, Worker};
+use common::worker::{Shutdown, Stopper, Worker};
 use tokio::task::JoinHandle;
 
 /// Generous: what is waited for must come, on however slow a machine.
@@ -51,12 +51,12 @@ pub(crate) async fn broker() -> Broker {
 pub(crate) struct Running {
     broker: Broker,
     pub(crate) stopper: Stopper,
-    run: JoinHandle<Stopped>,
+    run: JoinHandle<Shutdown>,
 }
 
-/// Starts a worker of two slots, in which four messages wait, that lends one thing.
-pub(crate) fn start<T: Any + Send + Sync>(broker: &Broker, actors: &[&'static Declaration], lent: T) -> Running {
-    start_with(Worker::new(broker.clone()).threads(2).prefetch(4).actors(actors).lend(lent))
+/// Starts a worker of two slots, in which four messages wait, with one thing as state.
+pub(crate) fn start<T: Any + Send + Sync>(broker: &Broker, actors: &[&'static Declaration], state: T) -> Running {
+    start_with(Worker::new(broker.clone()).threads(2).prefetch(4).actors(actors).state(state))
 }
 
 /// Starts a worker.
@@ -83,13 +83,13 @@ impl Running {
     }
 
     /// Waits until it has ended.
-    pub(crate) async fn ended(self) -> Stopped {
+    pub(crate) async fn ended(self) -> Shutdown {
         tokio::time::timeout(DEADLINE, self.run).await.expect("the worker ends").expect("without a panic")
     }
 
     /// Stops it, and expects nothing to be left.
     pub(crate) async fn stop(self) {
         self.stopper.stop();
-        assert_eq!(self.ended().await, Stopped::Clean);
+        assert_eq!(self.ended().await, Shutdown::Clean);
     }
 }

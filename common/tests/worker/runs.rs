@@ -54,7 +54,7 @@ async fn messages_run_in_the_order_of_priority_and_arrival() {
     for (what, priority) in [("c", 0), ("d", 0), ("e", 5), ("a", -5), ("b", -5)] {
         say::message(what).priority(priority).send(&broker).await.unwrap();
     }
-    let worker = start_with(Worker::new(broker).threads(1).actors(actors![say]).lend(told));
+    let worker = start_with(Worker::new(broker).threads(1).actors(actors![say]).state(told));
     let order: String = (0..5).map(|_| next(&heard)).collect();
     assert_eq!(order, "abcde");
     worker.stop().await;
@@ -64,7 +64,7 @@ async fn messages_run_in_the_order_of_priority_and_arrival() {
 async fn sync_and_async_actors_share_the_slots() {
     let broker = broker().await;
     let (told, heard) = ears();
-    let worker = start_with(Worker::new(broker.clone()).threads(2).actors(actors![say, say_async]).lend(told));
+    let worker = start_with(Worker::new(broker.clone()).threads(2).actors(actors![say, say_async]).state(told));
     let mut expected = Vec::new();
     for number in 0..100 {
         expected.push(number.to_string());
@@ -220,7 +220,7 @@ fn draw(told: &Told, points: Vec<Point>, label: Option<String>, first: Point, co
 async fn whatever_serde_knows_travels() {
     let broker = broker().await;
     let (told, heard) = ears();
-    let worker = start_with(Worker::new(broker.clone()).threads(1).actors(actors![draw]).lend(told));
+    let worker = start_with(Worker::new(broker.clone()).threads(1).actors(actors![draw]).state(told));
     let point = |x| Point { x, y: 0.1 };
     draw::send(&broker, vec![point(1), point(2)], Some("é".to_owned()), point(-3), Colour::Red).await.unwrap();
     draw::send(&broker, vec![], None, point(0), Colour::Blue).await.unwrap();
@@ -234,7 +234,7 @@ async fn whatever_serde_knows_travels() {
 async fn a_panic_is_a_failure_and_the_slot_lives_on() {
     let broker = broker().await;
     let (told, heard) = ears();
-    let worker = start_with(Worker::new(broker.clone()).threads(1).actors(actors![panic_once, say]).lend(told));
+    let worker = start_with(Worker::new(broker.clone()).threads(1).actors(actors![panic_once, say]).state(told));
     panic_once::message().min_backoff(Duration::ZERO).send(&broker).await.unwrap();
     assert_eq!(next(&heard), "survived");
     say::send(&broker, "still here").await.unwrap();
@@ -288,7 +288,7 @@ async fn a_delayed_message_runs_at_its_time() {
 async fn what_cannot_run_becomes_a_dead_letter_with_its_reason() {
     let broker = broker().await;
     let (told, heard) = ears();
-    let worker = Worker::new(broker.clone()).threads(2).actors(actors![say]).lend(told);
+    let worker = Worker::new(broker.clone()).threads(2).actors(actors![say]).state(told);
     let worker = start_with(worker.unknown_actor_timeout(Duration::ZERO));
     fail::send(&broker).await.unwrap();
     let mut wrong = say::message("x").message(broker.clock().now()).unwrap();
@@ -309,8 +309,8 @@ async fn what_cannot_run_becomes_a_dead_letter_with_its_reason() {
 async fn mistakes_are_found_before_the_first_message() {
     let broker = broker().await;
     let run = |worker: Worker| async move { worker.run().await.unwrap_err() };
-    let missing = run(Worker::new(broker.clone()).actors(actors![say]).lend(5_u8)).await.to_string();
-    assert!(missing.starts_with("`say` needs `&Mutex<Sender<String>>`; lent are `u8`"), "{missing}");
+    let missing = run(Worker::new(broker.clone()).actors(actors![say]).state(5_u8)).await.to_string();
+    assert!(missing.starts_with("`say` needs `&Mutex<Sender<String>>`; its state has `u8`"), "{missing}");
     let twice = run(Worker::new(broker.clone()).actors(actors![say, say])).await.to_string();
     assert!(twice.starts_with("two actors are called `say`: one at common/tests/worker/runs.rs:"), "{twice}");
     assert_eq!(run(Worker::new(broker.clone())).await, WorkerError::NoActors);
@@ -318,8 +318,8 @@ async fn mistakes_are_found_before_the_first_message() {
     assert_eq!(none, "the number of threads has to be from 1 to 10000, not 0");
     let hoard = run(Worker::new(broker.clone()).actors(actors![throw]).prefetch(10_001)).await.to_string();
     assert_eq!(hoard, "the prefetch has to be from 0 to 10000, not 10001");
-    let lent = run(Worker::new(broker).actors(actors![throw]).lend(1_u8).lend(2_u8)).await;
-    assert_eq!(lent, WorkerError::LentTwice("u8".to_owned()));
+    let lent = run(Worker::new(broker).actors(actors![throw]).state(1_u8).state(2_u8)).await;
+    assert_eq!(lent, WorkerError::StateTwice("u8".to_owned()));
 }
 
 struct Stamp(AtomicU32);
@@ -346,7 +346,7 @@ async fn middleware_sees_messages_on_their_way_in_and_before_they_run() {
     for what in ["zero", "one", "two"] {
         say::send(&broker, what).await.unwrap();
     }
-    let worker = start_with(Worker::new(broker.clone()).threads(1).actors(actors![say]).lend(told));
+    let worker = start_with(Worker::new(broker.clone()).threads(1).actors(actors![say]).state(told));
     assert_eq!([next(&heard), next(&heard)], ["zero", "two"]);
     worker.settle("one is dead", |counts| counts.dead == 1).await;
     worker.stop().await;

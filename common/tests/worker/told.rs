@@ -59,7 +59,7 @@ fn halve(n: u32) -> Result<u32, String> {
 async fn other_actors_hear_what_was_returned_and_of_every_failed_attempt() {
     let broker = broker().await;
     let (told, heard) = ears();
-    let worker = Worker::new(broker.clone()).threads(1).actors(actors![halve, hear, hear_elsewhere]).lend(told);
+    let worker = Worker::new(broker.clone()).threads(1).actors(actors![halve, hear, hear_elsewhere]).state(told);
     let worker = start_with(worker);
     halve::send(&broker, 4).await.unwrap();
     assert_eq!(next(&heard), r#""halve" null 2"#);
@@ -110,7 +110,7 @@ fn pair(told: &Told) -> std::collections::HashMap<(i32, i32), u32> {
 async fn a_result_without_a_json_form_fails_only_where_somebody_wants_it_and_is_not_worked_for_again() {
     let broker = broker().await;
     let (told, heard) = ears();
-    let worker = Worker::new(broker.clone()).threads(1).actors(actors![pair, hear]).lend(told);
+    let worker = Worker::new(broker.clone()).threads(1).actors(actors![pair, hear]).state(told);
     let worker = start_with(worker);
     pair::send(&broker).await.unwrap();
     assert_eq!(next(&heard), "worked");

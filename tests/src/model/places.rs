@@ -12,10 +12,10 @@
 //! a Letter               dead
 //! ```
 
+mod admin;
 mod beat;
 mod check;
-mod endings;
-mod hands;
+mod completions;
 mod item;
 mod look;
 mod python;
@@ -25,12 +25,12 @@ pub use self::check::{Wrong, differ};
 pub use self::item::{Item, Letter, Note, Place};
 pub use self::look::Found;
 pub use self::python::{Python, PythonEnd};
-use super::freedom::{Freedom, KEPT};
+use super::tolerances::{KEPT, Tolerances};
 use common::{
     clock::Timestamp,
     message::Message,
     queue_name::QueueName,
-    store::{Body, Claim, Counts, Delivery, Fetched, PRIORITIES, Want},
+    store::{Body, Claim, Counts, Delivery, FetchRequest, Fetched, PRIORITIES},
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -59,7 +59,7 @@ pub struct Places {
     pub moves: BTreeMap<Move, u64>,
     /// When a worker of the queue has last beaten.
     pub(super) fleets: BTreeMap<QueueName, Timestamp>,
-    pub(super) freedom: Freedom,
+    pub(super) tolerances: Tolerances,
     /// The ranks given last.
     head: i64,
     tail: i64,
@@ -81,7 +81,7 @@ pub struct Worker {
     /// When it recorded a start for the last time.
     last_start: Option<Timestamp>,
     /// What its beats have seen of the others.
-    looks: hands::Looks,
+    looks: admin::Looks,
     /// The names of its claims that it does not know of, and since when.
     surplus: BTreeMap<(QueueName, Arc<str>), Timestamp>,
     /// When one of its beats has last looked for old dead letters.
@@ -153,7 +153,7 @@ impl Move {
 impl Places {
     /// Empty ones.
     #[must_use]
-    pub fn new(now: Timestamp, freedom: Freedom) -> Self {
+    pub fn new(now: Timestamp, tolerances: Tolerances) -> Self {
         Self {
             now,
             items: Vec::new(),
@@ -164,7 +164,7 @@ impl Places {
             stored: BTreeMap::new(),
             moves: BTreeMap::new(),
             fleets: BTreeMap::new(),
-            freedom,
+            tolerances,
             head: 0,
             tail: 0,
         }
@@ -179,7 +179,7 @@ impl Places {
     fn enqueue_at(&mut self, message: &Message, rank: i64) {
         let id = message.message_id.as_str();
         let of_queue = || self.items.iter().filter(|item| item.queue == message.queue_name);
-        let name = if self.freedom.names_are_ids {
+        let name = if self.tolerances.names_are_ids {
             // Only what lies under the id itself can be known again.
             match of_queue().find(|item| item.name.as_deref() == Some(id)) {
                 Some(item) if item.says(message) => return,
@@ -221,7 +221,7 @@ impl Places {
     }
 
     fn is_fresh(&self, queue: &QueueName) -> bool {
-        let Some(fresh) = self.freedom.fleet else { return true };
+        let Some(fresh) = self.tolerances.fleet else { return true };
         self.fleets.get(queue).is_some_and(|beat| self.now.since(*beat) <= fresh)
     }
 
@@ -241,14 +241,20 @@ impl Places {
     /// # Errors
     ///
     /// What it should have brought instead.
-    pub fn fetched(&mut self, worker: usize, wants: &[Want], limit: usize, fetched: &Fetched) -> Result<(), Wrong> {
+    pub fn fetched(
+        &mut self,
+        worker: usize,
+        requests: &[FetchRequest],
+        limit: usize,
+        fetched: &Fetched,
+    ) -> Result<(), Wrong> {
         differ("its time", &self.now, &fetched.now)?;
-        let wants = self.shared(wants, limit, &fetched.deliveries)?;
+        let requests = self.shared(requests, limit, &fetched.deliveries)?;
         // Of each queue in its order; of which one first, is nobody's affair.
         let mut told: Vec<&Delivery> = fetched.deliveries.iter().collect();
-        told.sort_by_key(|told| wants.iter().position(|want| want.queue == told.claim.queue));
+        told.sort_by_key(|told| requests.iter().position(|want| want.queue == told.claim.queue));
         let mut told = told.into_iter();
-        for want in &wants {
+        for want in &requests {
             let mut left = want.count;
             // One kind of band after the other: below 0, 0, above 0.
             for sign in -1..=1 {
@@ -266,7 +272,7 @@ impl Places {
         if let Some(more) = told.next() {
             return Err(Wrong(format!("nothing more should have come, but {more:?}")));
         }
-        let is_left = wants.iter().find_map(|want| self.first(&want.queue));
+        let is_left = requests.iter().find_map(|want| self.first(&want.queue));
         if let Some(left) = is_left.filter(|_| !fetched.more) {
             return Err(Wrong(format!("{} is left, and should have been told of", self.items[left].message)));
         }
@@ -304,8 +310,8 @@ impl Places {
     }
 
     /// Claims what a fetch has brought whose answer was lost.
-    pub fn fetched_unseen(&mut self, worker: usize, wants: &[Want]) {
-        for want in wants {
+    pub fn fetched_unseen(&mut self, worker: usize, requests: &[FetchRequest]) {
+        for want in requests {
             for _ in 0..want.count {
                 let Some(first) = self.first(&want.queue) else { break };
                 self.items[first].place = Place::Claimed { by: worker };

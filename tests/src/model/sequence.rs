@@ -2,12 +2,12 @@
 
 use super::{
     coverage::Coverage,
-    freedom::Freedom,
     operation::{Kind, Operation},
     places::{Move, Wrong},
-    play::{Play, START},
     python::Script,
     random::Random,
+    runner::{Runner, START},
+    tolerances::Tolerances,
 };
 use common::{
     clock::{Clock, Stopwatch},
@@ -53,7 +53,7 @@ pub trait Stage: Sync {
     fn name(&self) -> &'static str;
 
     /// Where it may differ from others.
-    fn freedom(&self) -> Freedom;
+    fn tolerances(&self) -> Tolerances;
 
     /// The operations that it knows.
     fn kinds(&self) -> Vec<Kind> {
@@ -123,25 +123,25 @@ pub fn again(stage: &str, seed: u64) -> String {
 pub async fn play(stage: &impl Stage, seed: u64, coverage: &mut Coverage) -> Result<(), Failure> {
     let clock = Clock::manual(START);
     let scene = stage.open(clock.clone()).await;
-    let mut play = Play::new(scene, clock, stage, false);
+    let mut runner = Runner::new(scene, clock, stage, false);
     let mut drawn = Vec::new();
     let mut happened = Vec::new();
     let mut draw = Draw::new(stage, seed);
     let mut wrong = None;
     while wrong.is_none() && happened.len() < draw.length {
-        let operation = draw.next(&play, &happened);
+        let operation = draw.next(&runner, &happened);
         drawn.push(operation);
-        match play.step(operation).await {
+        match runner.step(operation).await {
             Ok(true) => happened.push(operation.kind),
             Ok(false) => {}
             Err(error) => wrong = Some(error),
         }
     }
     if wrong.is_none() && seed.is_multiple_of(LOOKS) {
-        wrong = play.look().await.err();
+        wrong = runner.look().await.err();
     }
-    coverage.add(&happened, &play.places.moves);
-    play.close().await;
+    coverage.add(&happened, &runner.places.moves);
+    runner.close().await;
     match wrong {
         None => Ok(()),
         Some(wrong) => Err(shorten(stage, seed, drawn, wrong).await),
@@ -179,29 +179,29 @@ impl Draw {
         Self { random, length, kinds, weights, is_forsaken, wish: seed }
     }
 
-    fn next(&mut self, play: &Play, happened: &[Kind]) -> Operation {
-        let kind = self.kind(play, happened);
+    fn next(&mut self, runner: &Runner, happened: &[Kind]) -> Operation {
+        let kind = self.kind(runner, happened);
         let mut pick = || u32::try_from(self.random.below(1 << 16)).unwrap_or_default();
         Operation { kind, picks: [pick(), pick(), pick()] }
     }
 
-    fn kind(&mut self, play: &Play, happened: &[Kind]) -> Kind {
+    fn kind(&mut self, runner: &Runner, happened: &[Kind]) -> Kind {
         let (first, second) = self.wish();
-        if happened.len() > OPENING && happened.last() == Some(&first) && play.is_possible(second) {
+        if happened.len() > OPENING && happened.last() == Some(&first) && runner.is_possible(second) {
             self.wish += 1;
             return second;
         }
         if self.length == LONG && self.random.chance(80) {
             let cycle = if self.is_forsaken { FORSAKEN } else { DEATHS };
-            return self.known(play.towards(cycle[happened.len() % cycle.len()]), play);
+            return self.known(runner.towards(cycle[happened.len() % cycle.len()]), runner);
         }
         if happened.len() >= OPENING && self.random.chance(AIMED) {
-            let wanted = if play.is_plenty(second) { first } else { second };
-            return self.known(play.towards(wanted), play);
+            let wanted = if runner.is_plenty(second) { first } else { second };
+            return self.known(runner.towards(wanted), runner);
         }
         loop {
             let kind = self.any();
-            if play.is_possible(kind) {
+            if runner.is_possible(kind) {
                 return kind;
             }
         }
@@ -215,8 +215,8 @@ impl Draw {
     }
 
     /// What this store knows, and can be.
-    fn known(&self, kind: Kind, play: &Play) -> Kind {
-        if self.kinds.contains(&kind) && play.is_possible(kind) { kind } else { Kind::Tick }
+    fn known(&self, kind: Kind, runner: &Runner) -> Kind {
+        if self.kinds.contains(&kind) && runner.is_possible(kind) { kind } else { Kind::Tick }
     }
 
     /// Any kind, by its weight.
@@ -269,17 +269,17 @@ async fn shorten(stage: &impl Stage, seed: u64, mut operations: Vec<Operation>, 
 async fn replay(stage: &impl Stage, operations: &[Operation]) -> Option<(Wrong, String)> {
     let clock = Clock::manual(START);
     let scene = stage.open(clock.clone()).await;
-    let mut play = Play::new(scene, clock, stage, true);
+    let mut runner = Runner::new(scene, clock, stage, true);
     let mut wrong = None;
     for operation in operations {
-        wrong = play.step(*operation).await.err();
+        wrong = runner.step(*operation).await.err();
         if wrong.is_some() {
             break;
         }
     }
     if wrong.is_none() {
-        wrong = play.look().await.err();
+        wrong = runner.look().await.err();
     }
-    play.close().await;
-    Some((wrong?, play.story()))
+    runner.close().await;
+    Some((wrong?, runner.story()))
 }

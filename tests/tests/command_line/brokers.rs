@@ -36,7 +36,8 @@ fn a_url_of_no_broker_is_refused_by_the_part_that_is_wrong() {
             let experiment = with_broker(args, url);
             assert_eq!(experiment.wait().code(), Some(2), "{experiment}");
             experiment.wait_for_line(part);
-            experiment.wait_for_line("right are `redis://HOST:PORT/DB`, `sqlite:PATH` and `memory:` (from --broker)");
+            experiment
+                .wait_for_line("valid forms: `redis://HOST:PORT/DB`, `sqlite:PATH` and `memory:` (from --broker)");
             assert!(experiment.stdout().is_empty(), "{experiment}");
         }
     }
@@ -92,12 +93,13 @@ fn where_no_broker_is_named_programs_meet_by_themselves() {
     assert_eq!(sender.stderr().len(), 2, "a worker is alive\n{sender}");
     worker.wait_for_line("attempt 1 starts");
     worker.kill();
-    let heir = bare.start(&["worker"]);
-    heir.wait_for_line("ready: ");
-    let again =
-        eventually(FIVE_SECONDS, || heir.lines().iter().any(|line| line.contains("attempt 1 starts")).then_some(()));
-    assert!(again.is_some(), "{heir}");
-    heir.wait_for_line("done in");
+    let survivor = bare.start(&["worker"]);
+    survivor.wait_for_line("ready: ");
+    let again = eventually(FIVE_SECONDS, || {
+        survivor.lines().iter().any(|line| line.contains("attempt 1 starts")).then_some(())
+    });
+    assert!(again.is_some(), "{survivor}");
+    survivor.wait_for_line("done in");
 }
 
 /// A machine on which nothing is prepared: a program in a target folder of its own, without a broker.

@@ -20,7 +20,7 @@ fn a_closed_terminal_lets_what_runs_end_however_often_it_is_told() {
     worker.wait_for("the second number", |line| line.contains(&id) && line.ends_with("  2"));
     // The system tells it, and the shell does.
     worker.hang_up();
-    worker.wait_for_line("told to stop");
+    worker.wait_for_line("shutting down");
     worker.hang_up();
     worker.wait_for("its end", |line| line.contains(&id) && line.contains("done in"));
     assert_eq!(worker.wait().code(), Some(0), "{worker}");
@@ -34,7 +34,7 @@ fn ctrl_c_after_a_closed_terminal_is_more_urgent() {
     let id = experiment.send(&["count_to", "100"]);
     worker.wait_for("the first number", |line| line.contains(&id) && line.ends_with("  1"));
     worker.hang_up();
-    worker.wait_for_line("told to stop");
+    worker.wait_for_line("shutting down");
     worker.interrupt();
     assert_eq!(worker.wait().code(), Some(1), "{worker}");
     assert_eq!(experiment.stored(), 1, "{worker}");

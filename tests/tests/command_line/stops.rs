@@ -37,7 +37,7 @@ fn a_first_signal_lets_what_runs_end(tell: fn(&Process)) {
     worker.wait_for("the third number", |line| line.contains(&counting) && line.ends_with("  3"));
     let waiting = experiment.send(&["count_to", "1"]);
     tell(&worker);
-    worker.wait_for_line("a second Ctrl-C gives back what still runs");
+    worker.wait_for_line("Ctrl-C again requeues running messages");
     assert_eq!(worker.wait().code(), Some(0), "{worker}");
     worker.wait_for("the last number", |line| line.contains(&counting) && line.ends_with("  10"));
     assert_eq!(runs(&worker, &counting), (1, 1), "{worker}");
@@ -47,25 +47,25 @@ fn a_first_signal_lets_what_runs_end(tell: fn(&Process)) {
 }
 
 #[test]
-fn a_second_ctrl_c_gives_back_what_runs() {
-    a_second_signal_gives_back_what_runs(Process::interrupt);
+fn a_second_ctrl_c_requeues_what_runs() {
+    a_second_signal_requeues_what_runs(Process::interrupt);
 }
 
 #[test]
-fn a_second_sigterm_gives_back_what_runs() {
-    a_second_signal_gives_back_what_runs(Process::terminate);
+fn a_second_sigterm_requeues_what_runs() {
+    a_second_signal_requeues_what_runs(Process::terminate);
 }
 
-fn a_second_signal_gives_back_what_runs(tell: fn(&Process)) {
+fn a_second_signal_requeues_what_runs(tell: fn(&Process)) {
     let experiment = Experiment::of_the_lab(HELLO);
     let worker = experiment.worker(&[]);
     let id = experiment.send(&["count_to", "6"]);
     worker.wait_for("the second number", |line| line.contains(&id) && line.ends_with("  2"));
     tell(&worker);
-    worker.wait_for_line("a second Ctrl-C gives back what still runs");
+    worker.wait_for_line("Ctrl-C again requeues running messages");
     tell(&worker);
     assert_eq!(worker.wait().code(), Some(1), "{worker}");
-    worker.wait_for_line("what still ran was given back; it runs again, unless it was cancelled");
+    worker.wait_for_line("running messages were requeued; they run again, unless they were cancelled");
     assert_eq!(runs(&worker, &id), (1, 0), "{worker}");
     assert_eq!((ready(&experiment), experiment.stored()), (1, 1), "{worker}");
 
@@ -111,9 +111,9 @@ fn ends_without_redis(worker: &Process, patience: Duration) {
     worker.interrupt();
     let ended = eventually(patience, || worker.ended());
     assert_eq!(ended.and_then(|status| status.code()), Some(0), "it waits for a Redis that isn't there\n{worker}");
-    worker.wait_for("why it could not sign off", |line| {
-        line.contains("could not sign off: the broker does not answer")
-            || line.contains("could not sign off: the store cannot be reached")
+    worker.wait_for("why it could not deregister", |line| {
+        line.contains("could not deregister: the broker does not answer")
+            || line.contains("could not deregister: the store cannot be reached")
     });
 }
 

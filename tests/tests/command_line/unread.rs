@@ -105,8 +105,8 @@ fn what_nobody_read_is_counted_where_it_is_missing() {
     assert!(of_the_run.next().unwrap().contains("3 is fine"));
     assert!(of_the_run.next().unwrap().contains("done in"));
     worker.terminate();
-    assert!(lines.any(|line| line.contains("told to stop")));
-    assert!(lines.any(|line| line.contains("stopped: all that ran has ended")));
+    assert!(lines.any(|line| line.contains("shutting down")));
+    assert!(lines.any(|line| line.contains("stopped: running messages finished")));
     assert_eq!(worker.wait().code(), Some(0), "{worker}");
 }
 
@@ -118,7 +118,7 @@ fn in_a_log_that_is_read_nothing_is_missing() {
     worker.terminate();
     assert_eq!(worker.wait().code(), Some(0), "{worker}");
     let lines = worker.stderr();
-    assert!(lines.last().unwrap().contains("stopped: all that ran has ended"), "{:?}", lines.last());
+    assert!(lines.last().unwrap().contains("stopped: running messages finished"), "{:?}", lines.last());
     assert_eq!(lines.len(), 2 + LINES * MANY + 2);
     // What a slot says is in order.
     let mut last = vec![String::new(); 9];

@@ -9,7 +9,7 @@ use tests::{
 
 /// Everything that a Rust worker may hold when it dies; a Python worker's own patience is a minute, shortened here, and it does
 /// its upkeep by lottery, of which every ticket wins here. (A line is one write, or two threads mix theirs.)
-const HEIR: &str = "
+const SURVIVOR: &str = "
 import os, time
 import dramatiq
 from kit_broker import broker
@@ -41,20 +41,20 @@ fn a_python_worker_alone_takes_over_everything_of_a_killed_rust_worker() {
     scene.settle("the others are held", |counts| (counts.ready, counts.delayed) == (1, 2));
     victim.kill();
     let died = instant();
-    let heir = python::dramatiq(HEIR, &scene.url, &scene.namespace);
-    heir.wait_for_line("Worker process is ready for action.");
+    let survivor = python::dramatiq(SURVIVOR, &scene.url, &scene.namespace);
+    survivor.wait_for_line("Worker process is ready for action.");
     report("killed, python is ready", died);
     for said in ["python holds", "python noted 1", "python noted 2", "python noted 3"] {
-        heir.wait_for_line(said);
+        survivor.wait_for_line(said);
         report(&format!("killed, {said}"), died);
     }
-    let last = heir.wait_for_line("python noted 4");
+    let last = survivor.wait_for_line("python noted 4");
     let ran: i64 = last.rsplit(' ').next().and_then(|time| time.parse().ok()).unwrap();
     assert!(ran >= due, "{} ms early: {last}", due - ran);
     scene.settle_empty();
     for said in ["python holds", "noted 1 ", "noted 2 ", "noted 3 ", "noted 4 "] {
-        let runs = heir.lines().iter().filter(|line| line.contains(said)).count();
-        assert_eq!(runs, 1, "{said}\n{heir}");
+        let runs = survivor.lines().iter().filter(|line| line.contains(said)).count();
+        assert_eq!(runs, 1, "{said}\n{survivor}");
     }
 }
 
@@ -94,10 +94,11 @@ fn a_rust_worker_takes_over_from_a_killed_python_worker_after_its_minute() {
     let died = instant();
     scene.open("a");
     scene.open("b");
-    let heir = scene.worker(2);
-    let is_over = || times(&heir, "let go") == 2 && times(&heir, "noted 1") == 1 && times(&heir, "noted 2") == 1;
+    let survivor = scene.worker(2);
+    let is_over =
+        || times(&survivor, "let go") == 2 && times(&survivor, "noted 1") == 1 && times(&survivor, "noted 2") == 1;
     let over = eventually(PYTHONS_MINUTE + Duration::from_secs(15), || is_over().then_some(()));
-    assert!(over.is_some(), "{heir}");
+    assert!(over.is_some(), "{survivor}");
     report("python killed, all ran", died);
     assert!(died.elapsed() > PYTHONS_MINUTE.saturating_sub(Duration::from_secs(5)), "it may have lived");
     scene.settle_empty();

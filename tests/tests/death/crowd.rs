@@ -29,7 +29,7 @@ end";
 #[test]
 fn all_messages_of_a_thousand_workers_that_died_together_run_within_ten_seconds() {
     let scene = Scene::new();
-    let heir = scene.worker(8);
+    let survivor = scene.worker(8);
     let (seconds, micros): (i64, i64) = scene.redis(&["TIME"]);
     let mut words = vec![DEAD.to_string(), (seconds * 1_000 + micros / 1_000).to_string()];
     for number in 0..DEAD {
@@ -42,12 +42,12 @@ fn all_messages_of_a_thousand_workers_that_died_together_run_within_ten_seconds(
     all.extend(words.iter().map(String::as_str));
     let died = instant();
     let _: () = scene.redis(&all);
-    let ran = || (0..DEAD).all(|number| times(&heir, &format!("  noted {number}")) == 1).then_some(());
-    let is_over = || heir.lines().iter().filter(|line| line.contains("noted ")).count() >= DEAD;
+    let ran = || (0..DEAD).all(|number| times(&survivor, &format!("  noted {number}")) == 1).then_some(());
+    let is_over = || survivor.lines().iter().filter(|line| line.contains("noted ")).count() >= DEAD;
     let over = eventually(Duration::from_secs(60), || is_over().then_some(()));
     let took = died.elapsed();
     report("a thousand died, all has run", died);
-    assert!(over.is_some() && ran().is_some(), "{heir}");
+    assert!(over.is_some() && ran().is_some(), "{survivor}");
     assert!(took < TEN_SECONDS, "{took:?}");
     scene.settle_empty();
     let taken_off =

@@ -18,25 +18,25 @@ fn takes_over(latency: Duration) -> Duration {
     let scene = Scene::on(&server.url());
     let proxy = Proxy::to(&format!("127.0.0.1:{}", server.port()));
     proxy.delay(latency);
-    let mut heirs: Vec<Process> = (0..3).map(|_| scene.start_worker(&proxy.url(), 1, 2)).collect();
-    for worker in &heirs {
+    let mut survivors: Vec<Process> = (0..3).map(|_| scene.start_worker(&proxy.url(), 1, 2)).collect();
+    for worker in &survivors {
         worker.wait_for_line("ready: ");
     }
     scene.send([scene.hold("gate")]);
     scene.settle("it runs", |counts| counts.claimed == 1);
     let runs = |worker: &Process| worker.lines().iter().any(|line| line.contains("attempt 1 starts"));
-    let victim = eventually(PATIENCE, || heirs.iter().position(runs)).expect("one of them runs it");
-    let victim = heirs.swap_remove(victim);
+    let victim = eventually(PATIENCE, || survivors.iter().position(runs)).expect("one of them runs it");
+    let victim = survivors.swap_remove(victim);
     victim.kill();
     let died = instant();
     scene.open("gate");
-    let taken = eventually(PATIENCE, || heirs.iter().find(|heir| times(heir, "let go") > 0));
+    let taken = eventually(PATIENCE, || survivors.iter().find(|survivor| times(survivor, "let go") > 0));
     let took = died.elapsed();
     report(&format!("killed at {latency:?} each way, let go"), died);
-    let heir = taken.unwrap_or_else(|| panic!("never taken over\n{}{}", heirs[0], heirs[1]));
-    wait_for_end_of_line(heir, "let go");
+    let survivor = taken.unwrap_or_else(|| panic!("never taken over\n{}{}", survivors[0], survivors[1]));
+    wait_for_end_of_line(survivor, "let go");
     scene.settle_empty();
-    assert!(!heirs.iter().any(|heir| heir.lines().iter().any(|line| line.contains("taken for dead"))));
+    assert!(!survivors.iter().any(|survivor| survivor.lines().iter().any(|line| line.contains("missed heartbeats"))));
     took
 }
 

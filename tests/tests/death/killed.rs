@@ -24,41 +24,41 @@ fn kill_amid_work(scene: &Scene) {
     scene.open("a");
 }
 
-/// Waits until `heir` has run everything, each in time and once.
-fn takes_over(scene: &Scene, heir: &Process, held: usize) {
+/// Waits until `survivor` has run everything, each in time and once.
+fn takes_over(scene: &Scene, survivor: &Process, held: usize) {
     let died = instant();
     for said in ["noted 2", "noted 3", "noted 1"] {
-        wait_for_end_of_line(heir, said);
+        wait_for_end_of_line(survivor, said);
         report(&format!("killed, {said}"), died);
     }
-    wait_for_times(heir, "let go", held);
+    wait_for_times(survivor, "let go", held);
     report("killed, let go", died);
-    assert!(died.elapsed() < FIVE_SECONDS, "after {:?}\n{heir}", died.elapsed());
+    assert!(died.elapsed() < FIVE_SECONDS, "after {:?}\n{survivor}", died.elapsed());
     scene.settle_empty();
     for said in ["noted 1", "noted 2", "noted 3"] {
-        assert_eq!(times(heir, said), 1, "{said}\n{heir}");
+        assert_eq!(times(survivor, said), 1, "{said}\n{survivor}");
     }
-    assert_eq!(times(heir, "let go"), held, "{heir}");
+    assert_eq!(times(survivor, "let go"), held, "{survivor}");
 }
 
 #[test]
 fn a_worker_that_is_there_takes_over_within_five_seconds() {
     let scene = Scene::new();
-    let heir = scene.worker(1);
-    scene.send([scene.hold("heir")]);
-    heir.wait_for_line("attempt 1 starts");
+    let survivor = scene.worker(1);
+    scene.send([scene.hold("survivor")]);
+    survivor.wait_for_line("attempt 1 starts");
     // With one slot and one message that waits, it fetches nothing.
     scene.send([note(9)]);
-    scene.settle("the heir is busy", |counts| counts.claimed == 2);
+    scene.settle("the survivor is busy", |counts| counts.claimed == 2);
     kill_amid_work(&scene);
-    scene.open("heir");
-    takes_over(&scene, &heir, 2);
+    scene.open("survivor");
+    takes_over(&scene, &survivor, 2);
 }
 
 #[test]
 fn the_first_worker_after_it_takes_over_within_five_seconds() {
     let scene = Scene::new();
     kill_amid_work(&scene);
-    let heir = scene.worker(1);
-    takes_over(&scene, &heir, 1);
+    let survivor = scene.worker(1);
+    takes_over(&scene, &survivor, 1);
 }

@@ -7,7 +7,7 @@ use common::{
     clock::{Clock, Timestamp},
     message::Raw,
     queue_name::QueueName,
-    store::{Answer, BEAT_INTERVAL, Claim, Ending, Lease, Place, Store, Want},
+    store::{BEAT_INTERVAL, Claim, Completion, Disposition, FetchRequest, Finished, Registration, Store},
     stores::redis::RedisStore,
 };
 use std::{thread, time::Duration};
@@ -19,29 +19,29 @@ fn a_worker_paused_for_too_long_drops_what_it_ran_and_goes_on() {
     let sleeper = scene.worker(1);
     scene.send([scene.hold("gate")]);
     sleeper.wait_for_line("attempt 1 starts");
-    let heir = scene.worker(1);
+    let survivor = scene.worker(1);
     sleeper.suspend();
     let paused = instant();
-    heir.wait_for_line("attempt 1 starts");
+    survivor.wait_for_line("attempt 1 starts");
     report("paused, taken over", paused);
-    assert!(paused.elapsed() < FIVE_SECONDS, "{heir}");
+    assert!(paused.elapsed() < FIVE_SECONDS, "{survivor}");
 
     sleeper.resume();
     wait_for_end_of_line(&sleeper, "told to stop");
-    sleeper.wait_for_line("1 ended without effect");
-    assert_eq!(scene.counts().claimed, 1, "the heir still holds it\n{heir}");
+    sleeper.wait_for_line("1 acknowledgement");
+    assert_eq!(scene.counts().claimed, 1, "the survivor still holds it\n{survivor}");
     scene.open("gate");
-    wait_for_end_of_line(&heir, "let go");
+    wait_for_end_of_line(&survivor, "let go");
     scene.settle_empty();
-    heir.terminate();
-    ends_well(&heir);
+    survivor.terminate();
+    ends_well(&survivor);
     scene.send([note(1)]);
     wait_for_end_of_line(&sleeper, "noted 1");
     sleeper.terminate();
     ends_well(&sleeper);
 }
 
-/// A worker whose slot and whose prefetch are taken, so that it fetches nothing more.
+/// A worker whose slot and whose prefetch are taken, so that it no longer fetches.
 fn too_busy_to_fetch(scene: &Scene) -> Process {
     let busy = scene.worker(1);
     scene.send([scene.hold("peer")]);
@@ -61,7 +61,7 @@ fn runs_it_twice(scene: &Scene) -> Process {
     scene.settle("it is back in its queue", |counts| (counts.ready, counts.claimed) == (1, 2));
     sleeper.resume();
     wait_for_end_of_line(&sleeper, "told to stop");
-    sleeper.wait_for_line("1 ended without effect");
+    sleeper.wait_for_line("1 acknowledgement");
     let starts = || sleeper.lines().iter().filter(|line| line.contains("attempt 1 starts")).count();
     assert!(eventually(PATIENCE, || (starts() == 2).then_some(())).is_some(), "{sleeper}");
     sleeper
@@ -76,7 +76,7 @@ fn the_end_of_a_run_that_was_lost_leaves_alone_the_second_one_of_the_same_worker
     scene.send([note(1)]);
     wait_for_end_of_line(&sleeper, "noted 1");
     scene.settle("the second run holds it", |counts| (counts.ready, counts.claimed) == (0, 3));
-    let of_losses = sleeper.lines().iter().filter(|line| line.contains("took this one for dead")).count();
+    let of_losses = sleeper.lines().iter().filter(|line| line.contains("after missed heartbeats")).count();
     assert_eq!(of_losses, 1, "said once\n{sleeper}");
     scene.open("gate");
     wait_for_end_of_line(&sleeper, "let go");
@@ -106,12 +106,12 @@ fn an_idle_worker_paused_for_too_long_wakes_to_what_came_meanwhile() {
     let scene = Scene::new();
     let sleeper = scene.worker(1);
     let known = scene.workers();
-    let heir = scene.worker(1);
+    let survivor = scene.worker(1);
     sleeper.suspend();
-    let buried = eventually(PATIENCE, || (!scene.workers().contains(&known[0])).then_some(()));
-    assert!(buried.is_some(), "{heir}");
-    heir.terminate();
-    ends_well(&heir);
+    let is_gone = eventually(PATIENCE, || (!scene.workers().contains(&known[0])).then_some(()));
+    assert!(is_gone.is_some(), "{survivor}");
+    survivor.terminate();
+    ends_well(&survivor);
     // Its beat is overdue, and there is something to fetch: it does either first.
     scene.send([note(1), note(2)]);
     let woke = instant();
@@ -137,7 +137,7 @@ fn a_worker_paused_for_less_is_not_robbed() {
     scene.send([scene.hold("gate")]);
     sleeper.wait_for_line("attempt 1 starts");
     let worker = scene.workers().remove(0);
-    let heir = scene.worker(1);
+    let survivor = scene.worker(1);
     let score = || scene.redis::<String>(&["ZSCORE", ":__heartbeats__", &worker]);
     for _ in 0..3 {
         let before = score();
@@ -149,12 +149,12 @@ fn a_worker_paused_for_less_is_not_robbed() {
     scene.open("gate");
     sleeper.wait_for_line("done in");
     scene.settle_empty();
-    let lines = [sleeper.lines(), heir.lines()].concat();
-    assert_eq!(lines.iter().filter(|line| line.contains("attempt 1 starts")).count(), 1, "{sleeper}{heir}");
+    let lines = [sleeper.lines(), survivor.lines()].concat();
+    assert_eq!(lines.iter().filter(|line| line.contains("attempt 1 starts")).count(), 1, "{sleeper}{survivor}");
     assert!(!lines.iter().any(|line| line.contains("without effect")), "{sleeper}");
 }
 
-/// Longer than it takes to bury a worker.
+/// Longer than it takes to find a worker dead.
 const BEYOND_DEATH: u32 = 6;
 
 #[test]
@@ -167,10 +167,10 @@ fn a_worker_whose_slots_all_spin_is_not_robbed() {
     // Prefetched by the busy one; the other may have what is left.
     scene.send([note(1), note(2)]);
     scene.settle("all are prefetched", |counts| counts.claimed == 4);
-    let heir = scene.worker(2);
+    let survivor = scene.worker(2);
     wait_for_times(&busy, "spun", 2);
     scene.settle_empty();
-    assert_eq!(times(&busy, "noted 1") + times(&busy, "noted 2"), 2, "{busy}{heir}");
+    assert_eq!(times(&busy, "noted 1") + times(&busy, "noted 2"), 2, "{busy}{survivor}");
     assert!(!busy.lines().iter().any(|line| line.contains("without effect")), "{busy}");
 }
 
@@ -178,26 +178,26 @@ fn a_worker_whose_slots_all_spin_is_not_robbed() {
 struct Peer {
     store: RedisStore,
     clock: Clock,
-    lease: Lease,
+    registration: Registration,
 }
 
 impl Peer {
     async fn join(scene: &Scene, time: Timestamp) -> Self {
         let clock = Clock::manual(time);
         let store = tests::redis::store(&scene.url, &scene.namespace, &clock).await;
-        let lease = store.join(&[QueueName::default()]).await.unwrap();
-        Self { store, clock, lease }
+        let registration = store.join(&[QueueName::default()]).await.unwrap();
+        Self { store, clock, registration }
     }
 
     async fn fetch_one(&self) -> Claim {
-        let wants = [Want { queue: QueueName::default(), count: 1 }];
-        self.store.fetch(&self.lease, &wants, usize::MAX).await.unwrap().deliveries.remove(0).claim
+        let requests = [FetchRequest { queue: QueueName::default(), count: 1 }];
+        self.store.fetch(&self.registration, &requests, usize::MAX).await.unwrap().deliveries.remove(0).claim
     }
 
     /// Lets one interval pass, and beats; answers what moved.
     async fn beat(&self, held: &Claim) -> usize {
         self.clock.advance(BEAT_INTERVAL);
-        let beat = self.store.beat(&self.lease, std::slice::from_ref(held), &[]).await.unwrap();
+        let beat = self.store.beat(&self.registration, std::slice::from_ref(held), &[]).await.unwrap();
         assert_eq!(beat.lost, []);
         beat.moved
     }
@@ -224,8 +224,8 @@ async fn workers_with_wrong_clocks_rob_nobody_and_are_not_robbed() {
         }
     }
     for (peer, claim) in peers.iter().zip(&held) {
-        let ending = Ending { claim: claim.clone(), place: Place::Gone, also: Vec::new() };
-        assert_eq!(peer.store.finish(&peer.lease, &[ending]).await.unwrap(), [Answer::Finished]);
+        let completion = Completion { claim: claim.clone(), disposition: Disposition::Ack, effects: Vec::new() };
+        assert_eq!(peer.store.finish(&peer.registration, &[completion]).await.unwrap(), [Finished::Done]);
     }
     tokio::task::spawn_blocking(move || drop(scene)).await.unwrap();
 }

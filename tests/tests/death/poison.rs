@@ -80,12 +80,12 @@ fn what_was_prefetched_is_never_blamed() {
     for _ in 0..4 {
         kill_amid(&scene, 1, 2, 1);
     }
-    let heir = scene.worker(1);
-    heir.wait_for_line("attempt 1 starts");
+    let survivor = scene.worker(1);
+    survivor.wait_for_line("attempt 1 starts");
     let counted = deaths(&scene);
     assert!((1..=3).contains(&counted), "of four deaths {counted} count");
     scene.open("gate");
-    wait_for_times(&heir, "let go", 2);
+    wait_for_times(&survivor, "let go", 2);
     scene.settle_empty();
     assert_eq!(deaths(&scene), 0);
 }
@@ -98,17 +98,18 @@ fn what_several_workers_died_with_costs_a_slot_and_starves_nobody() {
     for _ in 0..3 {
         kill_amid(&scene, 4, 2, 2);
     }
-    let heir = scene.worker(4);
-    heir.wait_for_line("no other such message runs beside it");
-    heir.wait_for_line("attempt 1 starts");
+    let survivor = scene.worker(4);
+    survivor.wait_for_line("no other such message runs beside it");
+    survivor.wait_for_line("attempt 1 starts");
     scene.send((1..=6).map(note));
     for number in 1..=6 {
-        wait_for_end_of_line(&heir, &format!("noted {number}"));
+        wait_for_end_of_line(&survivor, &format!("noted {number}"));
     }
-    assert_eq!(times(&heir, "let go"), 0, "both wait for the gate");
-    let starts = heir.lines().iter().filter(|line| line.contains("hold(") && line.contains("attempt 1 starts")).count();
-    assert_eq!(starts, 1, "only one of the two runs\n{heir}");
+    assert_eq!(times(&survivor, "let go"), 0, "both wait for the gate");
+    let starts =
+        survivor.lines().iter().filter(|line| line.contains("hold(") && line.contains("attempt 1 starts")).count();
+    assert_eq!(starts, 1, "only one of the two runs\n{survivor}");
     scene.open("gate");
-    wait_for_times(&heir, "let go", 2);
+    wait_for_times(&survivor, "let go", 2);
     scene.settle_empty();
 }

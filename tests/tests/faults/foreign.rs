@@ -67,7 +67,9 @@ async fn meets(key: &'static str) {
     for call in [say::message("refused"), say::message("refused").priority(1)] {
         match call.send(&rig.broker).await {
             Ok(_) => {}
-            Err(EnqueueError::NotStored { stored: 0, cause: StoreError::Foreign { key, .. } }) => assert_eq!(key, name),
+            Err(EnqueueError::NotStored { stored: 0, cause: StoreError::WrongKeyType { key, .. } }) => {
+                assert_eq!(key, name);
+            }
             Err(error) => panic!("{name}: {error}"),
         }
     }

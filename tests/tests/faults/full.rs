@@ -7,7 +7,7 @@ use crate::rig::*;
 use crate::work::{die, flaky, gate, say};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_full_redis_refuses_whole_batches_and_is_drained_by_every_ending() {
+async fn a_full_redis_refuses_whole_batches_and_is_drained_by_every_completion() {
     const BATCH: usize = 50;
     let rig = Rig::new().await;
     let worker = rig.worker(2).await;

@@ -34,7 +34,7 @@ async fn of_an_id_in_two_workers_only_the_first_end_has_effects() {
     let both = eventually(async || (rig.board.times("twice") == 2).then_some(())).await;
     both.expect("the second worker takes it as well");
     rig.board.open_gate();
-    crate::listener::wait_for_line(&["1 ended without effect"]);
+    crate::listener::wait_for_line(&["1 acknowledgement"]);
     rig.settle(1).await;
     one.stop().await;
     two.stop().await;

@@ -1,4 +1,4 @@
-//! Messages that cannot be run: each dies alone, with its reason and its bytes, and the queue goes on.
+//! Messages that cannot be run: each is dead-lettered on its own, with its reason and its bytes, and the queue goes on.
 
 use tokio::sync::Mutex;
 

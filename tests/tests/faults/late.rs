@@ -4,8 +4,10 @@ use common::clock::{Clock, Timestamp};
 use common::error::EnqueueError;
 use common::message::{Entries, Message, MessageId, Raw};
 use common::queue_name::QueueName;
-use common::store::{Answer, BEAT_INTERVAL, Body, Counts, DEAD_AFTER, Ending, Inspect as _, Lease, Place, Store as _};
-use common::store::{Delivery, Want};
+use common::store::{
+    BEAT_INTERVAL, Body, Completion, Counts, DEAD_AFTER, Disposition, Finished, Inspect as _, Registration, Store as _,
+};
+use common::store::{Delivery, FetchRequest};
 use common::stores::redis::RedisStore;
 use tests::proxy::Proxy;
 use tests::redis::Server;
@@ -19,8 +21,8 @@ struct Pair {
     clock: Clock,
     far: RedisStore,
     near: RedisStore,
-    far_lease: Lease,
-    near_lease: Lease,
+    far_lease: Registration,
+    near_lease: Registration,
 }
 
 fn queue() -> QueueName {
@@ -39,12 +41,12 @@ fn message(argument: i64) -> Message {
     }
 }
 
-async fn fetch(store: &RedisStore, lease: &Lease) -> Vec<Delivery> {
-    store.fetch(lease, &[Want { queue: queue(), count: 9 }], usize::MAX).await.unwrap().deliveries
+async fn fetch(store: &RedisStore, registration: &Registration) -> Vec<Delivery> {
+    store.fetch(registration, &[FetchRequest { queue: queue(), count: 9 }], usize::MAX).await.unwrap().deliveries
 }
 
-fn ending(delivery: &Delivery, place: Place) -> Ending {
-    Ending { claim: delivery.claim.clone(), place, also: Vec::new() }
+fn completion(delivery: &Delivery, disposition: Disposition) -> Completion {
+    Completion { claim: delivery.claim.clone(), disposition, effects: Vec::new() }
 }
 
 impl Pair {
@@ -60,7 +62,7 @@ impl Pair {
     }
 
     /// The near one sees the far one silent until it is dead, and takes over what it held.
-    async fn bury(&self) {
+    async fn take_over(&self) {
         for _ in 0..DEAD_AFTER + 2 {
             self.clock.advance(BEAT_INTERVAL);
             self.near.beat(&self.near_lease, &[], &[]).await.unwrap();
@@ -87,13 +89,13 @@ impl Pair {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_end_that_arrives_after_a_take_over_changes_nothing() {
-    type Make = fn(&Delivery) -> Place;
+    type Make = fn(&Delivery) -> Disposition;
     let places: [Make; 5] = [
-        |_| Place::Gone,
-        |_| Place::Head,
-        |delivery| Place::Ready(delivery.body.clone().unwrap()),
-        |delivery| Place::Until(Timestamp::from_millis(1_900_000_000_000), delivery.body.clone().unwrap()),
-        |delivery| Place::Dead(Body::Message(delivery.body.clone().unwrap()), "late".to_owned()),
+        |_| Disposition::Ack,
+        |_| Disposition::Release,
+        |delivery| Disposition::Requeue(delivery.body.clone().unwrap()),
+        |delivery| Disposition::Retry(Timestamp::from_millis(1_900_000_000_000), delivery.body.clone().unwrap()),
+        |delivery| Disposition::DeadLetter(Body::Message(delivery.body.clone().unwrap()), "late".to_owned()),
     ];
     let each = places.map(|place| async move {
         let pair = Pair::new().await;
@@ -101,21 +103,21 @@ async fn an_end_that_arrives_after_a_take_over_changes_nothing() {
         let held = fetch(&pair.far, &pair.far_lease).await.remove(0);
         let place = place(&held);
         // The script is known by then, so that its name alone is on its way.
-        let learnt = ending(&Delivery { claim: unknown(&held), ..held.clone() }, Place::Gone);
+        let learnt = completion(&Delivery { claim: unknown(&held), ..held.clone() }, Disposition::Ack);
         pair.far.finish(&pair.far_lease, &[learnt]).await.unwrap();
         pair.proxy.stall();
         let before = pair.scripts_run();
-        pair.far.finish(&pair.far_lease, &[ending(&held, place)]).await.unwrap_err();
+        pair.far.finish(&pair.far_lease, &[completion(&held, place)]).await.unwrap_err();
         assert_eq!(pair.scripts_run(), before, "it is on its way");
-        pair.bury().await;
+        pair.take_over().await;
         let taken = fetch(&pair.near, &pair.near_lease).await.remove(0);
         assert_eq!(taken.claim.id, held.claim.id);
         let before = pair.scripts_run();
         pair.proxy.resume();
         pair.arrives(before).await;
         assert_eq!(pair.counts().await, Counts { claimed: 1, ..Counts::default() });
-        let answers = pair.near.finish(&pair.near_lease, &[ending(&taken, Place::Gone)]).await.unwrap();
-        assert_eq!(answers, [Answer::Finished]);
+        let answers = pair.near.finish(&pair.near_lease, &[completion(&taken, Disposition::Ack)]).await.unwrap();
+        assert_eq!(answers, [Finished::Done]);
         assert_eq!(pair.counts().await, Counts::default());
     });
     for each in each {
@@ -135,9 +137,9 @@ async fn a_fetch_that_arrives_after_its_worker_was_buried_takes_nothing() {
     let pair = Pair::new().await;
     assert!(fetch(&pair.far, &pair.far_lease).await.is_empty());
     pair.proxy.stall();
-    let wants = [Want { queue: queue(), count: 9 }];
-    pair.far.fetch(&pair.far_lease, &wants, usize::MAX).await.unwrap_err();
-    pair.bury().await;
+    let requests = [FetchRequest { queue: queue(), count: 9 }];
+    pair.far.fetch(&pair.far_lease, &requests, usize::MAX).await.unwrap_err();
+    pair.take_over().await;
     pair.near.enqueue(&[message(1)]).await.unwrap();
     let before = pair.scripts_run();
     pair.proxy.resume();
@@ -147,12 +149,12 @@ async fn a_fetch_that_arrives_after_its_worker_was_buried_takes_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_fetch_that_arrives_while_its_worker_lives_is_given_back_by_a_beat() {
+async fn a_fetch_that_arrives_while_its_worker_lives_is_requeued_by_a_beat() {
     let pair = Pair::new().await;
     assert!(fetch(&pair.far, &pair.far_lease).await.is_empty());
     pair.proxy.stall();
-    let wants = [Want { queue: queue(), count: 9 }];
-    pair.far.fetch(&pair.far_lease, &wants, usize::MAX).await.unwrap_err();
+    let requests = [FetchRequest { queue: queue(), count: 9 }];
+    pair.far.fetch(&pair.far_lease, &requests, usize::MAX).await.unwrap_err();
     pair.near.enqueue(&[message(1)]).await.unwrap();
     let before = pair.scripts_run();
     pair.proxy.resume();
@@ -187,13 +189,13 @@ async fn a_beat_that_arrives_after_its_worker_was_buried_brings_back_no_ghost() 
     assert_eq!(fetch(&pair.far, &pair.far_lease).await.len(), 1);
     pair.proxy.stall();
     pair.far.beat(&pair.far_lease, &[], &[]).await.unwrap_err();
-    pair.bury().await;
+    pair.take_over().await;
     assert_eq!(pair.counts().await, Counts { ready: 1, ..Counts::default() });
     let before = pair.scripts_run();
     pair.proxy.resume();
     pair.arrives(before).await;
     // It is registered again, holds nothing, and is found dead once more.
-    pair.bury().await;
+    pair.take_over().await;
     let registered: i64 = redis::cmd("HLEN").arg("late:@rust").query(&mut pair.server.connection()).unwrap();
     assert_eq!(registered, 2, "the near one, and the queue's fleet");
     assert_eq!(pair.counts().await, Counts { ready: 1, ..Counts::default() });

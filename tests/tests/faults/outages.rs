@@ -264,15 +264,15 @@ async fn a_server_that_is_held_up_by_somebodys_script_is_waited_for() {
 async fn a_worker_that_leaves_while_its_beat_is_not_answered_waits_for_no_other_call() {
     let server = Server::start();
     let store = RedisStore::connect(&server.url(), "dramatiq", Clock::system()).await.unwrap();
-    let lease = store.join(&[QueueName::default()]).await.unwrap();
+    let registration = store.join(&[QueueName::default()]).await.unwrap();
     server.pause();
     let (beaten, left) = tokio::join!(
         async {
-            store.beat(&lease, &[], &[]).await.unwrap_err();
+            store.beat(&registration, &[], &[]).await.unwrap_err();
             Stopwatch::start()
         },
         async {
-            store.leave(&lease).await.unwrap_err();
+            store.leave(&registration).await.unwrap_err();
             Stopwatch::start()
         }
     );

@@ -15,7 +15,7 @@ use common::message::{Entries, Message, MessageId, Raw, option};
 use common::middlewares::retries::Retries;
 use common::queue_name::QueueName;
 use common::store::{Counts, DeadLetter};
-use common::worker::{Stopped, Stopper, Worker};
+use common::worker::{Shutdown, Stopper, Worker};
 use redis::FromRedisValue;
 use tests::redis::Server;
 use tokio::runtime::Builder;
@@ -68,7 +68,7 @@ impl Rig {
         Worker::new(broker.clone())
             .threads(threads)
             .actors(WORK)
-            .lend(self.board.clone())
+            .state(self.board.clone())
             .unknown_actor_timeout(Duration::ZERO)
     }
 
@@ -177,7 +177,7 @@ pub(crate) async fn open(url: &str, namespace: &str) -> Broker {
 
 pub(crate) struct Running {
     stopper: Stopper,
-    run: JoinHandle<Stopped>,
+    run: JoinHandle<Shutdown>,
 }
 
 impl Running {
@@ -195,7 +195,7 @@ impl Running {
     pub(crate) async fn stop(self) {
         assert!(!self.run.is_finished(), "the worker has ended by itself");
         self.stopper.stop();
-        assert_eq!(self.run.await.expect("no panic"), Stopped::Clean);
+        assert_eq!(self.run.await.expect("no panic"), Shutdown::Clean);
     }
 }
 

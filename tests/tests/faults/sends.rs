@@ -89,7 +89,7 @@ async fn a_send_that_is_refused_spoils_no_other() {
     for (call, sent) in calls.iter().zip(sent) {
         match sent {
             Ok(message) => assert_eq!((message.actor_name.as_ref(), &message.message_id), ("say", call.id())),
-            Err(EnqueueError::NotStored { stored: 0, cause: StoreError::Foreign { key, .. } }) => {
+            Err(EnqueueError::NotStored { stored: 0, cause: StoreError::WrongKeyType { key, .. } }) => {
                 assert_eq!(key, format!("{}:other", rig.namespace));
             }
             Err(error) => panic!("{error}"),

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use common::clock::Clock;
 use common::queue_name::QueueName;
-use common::store::{Inspect as _, Store as _, Want};
+use common::store::{FetchRequest, Inspect as _, Store as _};
 use common::stores::redis::RedisStore;
 use tests::proxy::Proxy;
 
@@ -110,7 +110,7 @@ async fn many_messages_take_as_long_as_their_link_needs() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_takes_long_to_arrive_is_not_given_back_meanwhile() {
+async fn what_takes_long_to_arrive_is_not_requeued_meanwhile() {
     const SIZE: usize = 8_000_000;
     let (rig, proxy, address) = behind_proxy().await;
     let receiver = open(&proxy.url(), &rig.namespace).await;
@@ -131,16 +131,16 @@ async fn a_beat_passes_while_a_large_answer_is_on_its_way() {
     rig.send(weigh::message("4".repeat(SIZE))).await;
     let store = RedisStore::connect(&proxy.url(), &rig.namespace, Clock::system()).await.unwrap();
     let queue = QueueName::default();
-    let lease = store.join(std::slice::from_ref(&queue)).await.unwrap();
+    let registration = store.join(std::slice::from_ref(&queue)).await.unwrap();
     proxy.throttle(RATE);
-    let wants = [Want { queue: queue.clone(), count: 1 }];
-    let mut fetching = std::pin::pin!(store.fetch(&lease, &wants, 1));
+    let requests = [FetchRequest { queue: queue.clone(), count: 1 }];
+    let mut fetching = std::pin::pin!(store.fetch(&registration, &requests, 1));
     let mut beats = 0;
     let fetched = loop {
         tokio::select! {
             biased;
             fetched = &mut fetching => break fetched,
-            beat = store.beat(&lease, &[], &[]) => beat.unwrap(),
+            beat = store.beat(&registration, &[], &[]) => beat.unwrap(),
         };
         beats += 1;
         pause().await;

@@ -11,7 +11,7 @@ use common::{
     middlewares::results::Results,
     queue_name::QueueName,
     results::Stored,
-    store::{Cancelled, Claim, Location},
+    store::{Cancelled, Claim, State},
     testing::TestBroker,
     worker::Worker,
 };
@@ -46,11 +46,11 @@ fn every_call_of_a_broker_works_without_a_runtime() {
         assert!(block_on(broker.workers(None, 9)).unwrap().is_empty());
         let found = block_on(broker.find(sent[0].message_id.as_str(), 100)).unwrap();
         let claim = Claim { queue: queue.clone(), id: found[0].name.as_str().into() };
-        let sight = block_on(broker.sight(&claim)).unwrap().unwrap();
-        assert_eq!(sight.location, Location::Ready { ahead: Some(0) });
+        let info = block_on(broker.get(&claim)).unwrap().unwrap();
+        assert_eq!(info.state, State::Ready { ahead: Some(0) });
         assert_eq!(block_on(broker.pause(&queue)), Ok(true));
         assert_eq!(block_on(broker.resume(&queue)), Ok(true));
-        assert_eq!(block_on(broker.cancel(&sight, "by hand")), Ok(Some(Cancelled::Ready)));
+        assert_eq!(block_on(broker.cancel(&info, "by hand")), Ok(Some(Cancelled::Ready)));
         let letters = block_on(broker.dead_letters(&queue, 0, 9)).unwrap();
         assert_eq!(block_on(broker.requeue(&queue, &letters)), Ok(vec![true]));
         assert_eq!(block_on(broker.purge(&queue)), Ok(3));
@@ -72,7 +72,7 @@ fn every_way_to_connect_works_without_a_runtime() {
 fn a_test_broker_works_without_a_runtime() {
     let (broker, gate) = (TestBroker::new(), Arc::<Gate>::default());
     block_on(note::message(1).delay(Duration::from_secs(86_400)).send(&broker)).unwrap();
-    block_on(broker.worker().actors(actors![note]).lend(gate.clone()).run_until_done()).unwrap();
+    block_on(broker.worker().actors(actors![note]).state(gate.clone()).run_until_done()).unwrap();
     assert_eq!(gate.ended(), [1]);
     assert_eq!(block_on(broker.dead_letters("default")), []);
 }

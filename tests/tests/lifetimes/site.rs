@@ -73,7 +73,7 @@ impl Site {
     pub(crate) fn broker(&self) -> Broker {
         match &self.url {
             Some(url) => block_on(Broker::open(url, &self.namespace, Clock::system())).unwrap(),
-            None => Broker::on(self.memory.clone(), &self.namespace, Clock::system()).unwrap(),
+            None => Broker::from_store(self.memory.clone(), &self.namespace, Clock::system()).unwrap(),
         }
     }
 }

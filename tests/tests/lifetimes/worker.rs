@@ -6,7 +6,7 @@ use common::{
     actor::{Declaration, actors},
     broker::Broker,
     error::WorkerError,
-    worker::{Stopped, Worker},
+    worker::{Shutdown, Worker},
 };
 use tokio::runtime::{Builder, Runtime};
 
@@ -20,7 +20,7 @@ fn runtime() -> Runtime {
 }
 
 fn worker(broker: &Broker, gate: &Arc<Gate>, threads: usize) -> Worker {
-    Worker::new(broker.clone()).threads(threads).prefetch(2 * threads).actors(ACTORS).lend(gate.clone())
+    Worker::new(broker.clone()).threads(threads).prefetch(2 * threads).actors(ACTORS).state(gate.clone())
 }
 
 /// Runs all that is left, with another worker, and tells in which order.
@@ -55,7 +55,7 @@ fn dropped(drop_it: impl Fn(Worker, &(dyn Fn() + Sync))) {
 }
 
 #[test]
-fn a_worker_whose_task_is_aborted_gives_back_what_has_not_started_and_ends() {
+fn a_worker_whose_task_is_aborted_requeues_what_has_not_started_and_ends() {
     let runtime = runtime();
     dropped(|worker, is_busy| {
         let run = runtime.spawn(worker.run());
@@ -65,7 +65,7 @@ fn a_worker_whose_task_is_aborted_gives_back_what_has_not_started_and_ends() {
 }
 
 #[test]
-fn a_worker_that_loses_a_select_gives_back_what_has_not_started_and_ends() {
+fn a_worker_that_loses_a_select_requeues_what_has_not_started_and_ends() {
     let runtime = runtime();
     dropped(|worker, is_busy| {
         thread::scope(|scope| {
@@ -182,7 +182,7 @@ fn a_worker_ends_with_the_runtime_of_its_async_actors_though_its_future_lives() 
         });
         eventually("it runs", || gate.began() == [1]);
         drop(runtime);
-        assert_eq!(running.join().unwrap().unwrap(), Stopped::Forced, "one was dropped in the middle");
+        assert_eq!(running.join().unwrap().unwrap(), Shutdown::Forced, "one was dropped in the middle");
         settle(&looker, "it is back", 1, 0);
         all_have_left(&looker);
     }
@@ -217,8 +217,8 @@ fn sync_actors_run_without_any_runtime_and_async_ones_are_refused() {
         for number in 1..=3 {
             hold::message(number).send_blocking(&broker).unwrap();
         }
-        let worker = Worker::new(broker.clone()).threads(1).actors(SYNC_ACTORS).lend(gate.clone());
-        assert_eq!(block_on(worker.run_until_idle()), Ok(Stopped::Clean));
+        let worker = Worker::new(broker.clone()).threads(1).actors(SYNC_ACTORS).state(gate.clone());
+        assert_eq!(block_on(worker.run_until_idle()), Ok(Shutdown::Clean));
         assert_eq!(gate.ended(), [1, 2, 3]);
     }
 }
@@ -252,10 +252,10 @@ fn what_is_done_when_a_worker_is_ready_may_block_and_send() {
     for site in Site::all() {
         let (broker, gate) = (site.broker(), Arc::<Gate>::default());
         let sender = broker.clone();
-        let worker = Worker::new(broker).threads(1).actors(SYNC_ACTORS).lend(gate.clone());
+        let worker = Worker::new(broker).threads(1).actors(SYNC_ACTORS).state(gate.clone());
         let worker = worker.on_ready(move || drop(note::message(7).send_blocking(&sender).unwrap()));
         let run = pin!(worker.run_until_idle());
-        assert_eq!(block_on(run), Ok(Stopped::Clean));
+        assert_eq!(block_on(run), Ok(Shutdown::Clean));
         assert_eq!(gate.ended(), [7]);
     }
 }

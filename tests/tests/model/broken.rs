@@ -12,9 +12,9 @@ use std::sync::Arc;
 use tests::{
     model::{
         coverage::Coverage,
-        freedom::Freedom,
         operation::Kind,
         sequence::{self, Failure, Scene, Stage},
+        tolerances::Tolerances,
     },
     workspace,
 };
@@ -36,8 +36,8 @@ impl Stage for Variant {
         "broken"
     }
 
-    fn freedom(&self) -> Freedom {
-        if self.is_on_redis() { Freedom::REDIS } else { Freedom::MEMORY }
+    fn tolerances(&self) -> Tolerances {
+        if self.is_on_redis() { Tolerances::REDIS } else { Tolerances::MEMORY }
     }
 
     fn kinds(&self) -> Vec<Kind> {
@@ -119,7 +119,7 @@ async fn a_run_whose_claim_was_lost_and_that_ends_the_next_one_is_caught() {
 }
 
 #[tokio::test]
-async fn what_is_given_back_in_several_calls_is_caught() {
+async fn what_is_requeued_in_several_calls_is_caught() {
     // By a fetch or by a look, whichever comes first: both show the message.
     is_caught(Weakness::HeadsInChunks, &["crashes: 0"]).await;
 }

@@ -4,8 +4,8 @@ use crate::run;
 use common::{clock::Clock, stores::memory::MemoryStore};
 use std::sync::Arc;
 use tests::model::{
-    freedom::Freedom,
     sequence::{Scene, Stage},
+    tolerances::Tolerances,
 };
 
 /// How many sequences a normal run plays.
@@ -18,8 +18,8 @@ impl Stage for Memory {
         "memory"
     }
 
-    fn freedom(&self) -> Freedom {
-        Freedom::MEMORY
+    fn tolerances(&self) -> Tolerances {
+        Tolerances::MEMORY
     }
 
     async fn open(&self, clock: Clock) -> Scene {

@@ -4,11 +4,11 @@ use crate::run;
 use common::clock::Clock;
 use std::sync::Arc;
 use tests::model::{
-    freedom::Freedom,
     operation::Kind,
     places::Move,
     python::Script,
     sequence::{Scene, Stage},
+    tolerances::Tolerances,
 };
 
 /// How many sequences a normal run plays.
@@ -26,8 +26,8 @@ impl Stage for Redis {
         "redis"
     }
 
-    fn freedom(&self) -> Freedom {
-        Freedom::REDIS
+    fn tolerances(&self) -> Tolerances {
+        Tolerances::REDIS
     }
 
     fn kinds(&self) -> Vec<Kind> {

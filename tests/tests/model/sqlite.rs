@@ -7,8 +7,8 @@ use common::{
 };
 use std::sync::Arc;
 use tests::model::{
-    freedom::Freedom,
     sequence::{Scene, Stage},
+    tolerances::Tolerances,
 };
 
 /// How many sequences a normal run plays.
@@ -22,8 +22,8 @@ impl Stage for Sqlite {
         "sqlite"
     }
 
-    fn freedom(&self) -> Freedom {
-        Freedom::SQLITE
+    fn tolerances(&self) -> Tolerances {
+        Tolerances::SQLITE
     }
 
     async fn open(&self, clock: Clock) -> Scene {

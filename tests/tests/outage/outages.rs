@@ -34,7 +34,7 @@ const LONG: Duration = Duration::from_secs(8);
 
 /// Waits until the worker has noticed.
 fn notices(worker: &Process) {
-    worker.wait_for_line("trying again");
+    worker.wait_for_line("retrying");
 }
 
 #[test]

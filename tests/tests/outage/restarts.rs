@@ -10,7 +10,7 @@ use common::{
     message::{Message, Raw},
     queue_name::QueueName,
     store::Counts,
-    worker::{Stopped, Worker},
+    worker::{Shutdown, Worker},
 };
 use std::{
     collections::HashMap,
@@ -83,7 +83,7 @@ async fn a_hundred_kills_lose_nothing_that_was_acknowledged() {
     let open = || async { Broker::open(&url, "restarts", Clock::system()).await.unwrap() };
     let (sender, receiver, looker) = (open().await, open().await, open().await);
     let runs = Arc::<Runs>::default();
-    let worker = Worker::new(receiver).threads(2).actors(actors![tick]).lend(runs.clone());
+    let worker = Worker::new(receiver).threads(2).actors(actors![tick]).state(runs.clone());
     let stopper = worker.stopper();
     let worker = tokio::spawn(async move { worker.run().await.unwrap() });
 
@@ -129,7 +129,7 @@ async fn a_hundred_kills_lose_nothing_that_was_acknowledged() {
     }
     report("drained", drained);
     stopper.stop();
-    assert_eq!(worker.await.unwrap(), Stopped::Clean);
+    assert_eq!(worker.await.unwrap(), Shutdown::Clean);
     let runs = runs.0.lock().unwrap().clone();
     let lost: Vec<_> = sure.iter().filter(|number| !runs.contains_key(number)).collect();
     assert!(lost.is_empty(), "{} of {} were acknowledged and never ran: {lost:?}", lost.len(), sure.len());

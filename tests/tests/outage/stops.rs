@@ -30,13 +30,13 @@ fn list(scene: &Scene) -> Vec<String> {
 }
 
 #[test]
-fn a_signal_gives_back_what_waits_in_order_before_what_runs_has_ended() {
+fn a_signal_requeues_what_waits_in_order_before_what_runs_has_ended() {
     let scene = Scene::new();
     let (worker, ids) = busy(&scene);
     let told = instant();
     worker.terminate();
     scene.settle("the three are back", |counts| (counts.ready, counts.claimed) == (3, 2));
-    report("told to stop, given back", told);
+    report("told to stop, requeued", told);
     assert_eq!(list(&scene), ids, "at the head, in order");
     // At the head: what comes later lies behind them.
     scene.send([note(4)]);
@@ -71,7 +71,7 @@ fn more_than_a_thousand_that_wait_go_back_in_their_order() {
 }
 
 #[test]
-fn a_second_signal_gives_back_everything() {
+fn a_second_signal_requeues_everything() {
     let scene = Scene::new();
     let (worker, ids) = busy(&scene);
     worker.terminate();
@@ -90,13 +90,13 @@ fn a_third_signal_waits_for_nobody() {
     let server = Server::start();
     let scene = Scene::on(&server.url());
     let (worker, _) = busy(&scene);
-    // Nothing can be given back, which the second signal would wait for.
+    // Nothing can be requeued, which the second signal would wait for.
     server.pause();
     let told = instant();
     worker.terminate();
-    worker.wait_for_line("a second Ctrl-C gives back what still runs");
+    worker.wait_for_line("Ctrl-C again requeues running messages");
     worker.terminate();
-    worker.wait_for_line("told to stop at once");
+    worker.wait_for_line("shutting down at once");
     worker.terminate();
     assert_eq!(worker.wait().code(), Some(1), "{worker}");
     report("the first of three signals, ended", told);
@@ -105,19 +105,19 @@ fn a_third_signal_waits_for_nobody() {
     // Nothing is lost: another worker finds it dead.
     server.resume();
     scene.open("gate");
-    let heir = scene.worker(2);
-    wait_for_times(&heir, "let go", 2);
+    let survivor = scene.worker(2);
+    wait_for_times(&survivor, "let go", 2);
     for number in 1..=3 {
-        wait_for_times(&heir, &format!("noted {number}"), 1);
+        wait_for_times(&survivor, &format!("noted {number}"), 1);
     }
     scene.settle_empty();
 }
 
-/// How long everything takes, each way: so signing off takes seconds.
+/// How long everything takes, each way: so deregistering takes seconds.
 const SLOW: Duration = Duration::from_millis(600);
 
 #[test]
-fn a_second_signal_while_a_worker_signs_off_ends_it_and_says_nothing_of_what_it_holds() {
+fn a_second_signal_while_a_worker_deregisters_ends_it_and_says_nothing_of_what_it_holds() {
     let server = Server::start();
     let scene = Scene::on(&server.url());
     let proxy = Proxy::to(&format!("127.0.0.1:{}", server.port()));
@@ -133,8 +133,8 @@ fn a_second_signal_while_a_worker_signs_off_ends_it_and_says_nothing_of_what_it_
     worker.terminate();
     ends_well(&worker);
     assert!(told.elapsed() < AT_ONCE, "{worker}");
-    worker.wait_for_line("nothing is held any more");
-    worker.wait_for_line("stopped: all that ran has ended");
+    worker.wait_for_line("no claims are left");
+    worker.wait_for_line("stopped: running messages finished");
     assert!(!worker.lines().iter().any(|line| line.contains("find this worker dead")), "{worker}");
 }
 
@@ -187,8 +187,8 @@ fn a_second_signal_waits_no_longer_for_a_redis_that_is_away() {
     assert!(told.elapsed() < AT_ONCE, "{worker}");
     // It runs again, as was said.
     server.start_again();
-    let heir = scene.worker(1);
-    wait_for_times(&heir, "let go", 1);
+    let survivor = scene.worker(1);
+    wait_for_times(&survivor, "let go", 1);
     scene.settle_empty();
 }
 
@@ -240,8 +240,8 @@ fn a_signal_during_the_start_leaves_nothing_behind() {
         assert_eq!(scene.counts().claimed, 0, "{worker}");
         assert!(scene.workers().is_empty(), "{worker}");
     }
-    let heir = scene.worker(2);
+    let survivor = scene.worker(2);
     scene.settle_empty();
-    heir.terminate();
-    ends_well(&heir);
+    survivor.terminate();
+    ends_well(&survivor);
 }

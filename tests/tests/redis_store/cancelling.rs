@@ -1,7 +1,9 @@
 //! Cancelling: wherever a message is, it ends once, and nothing of it is left behind.
 
 use common::message::option;
-use common::store::{Answer, Cancelled, Effect, Ending, Inspect as _, Location, MAX_CRASHES, Place, Store as _};
+use common::store::{
+    Cancelled, Completion, Disposition, Effect, Finished, Inspect as _, MAX_CRASHES, State, Store as _,
+};
 
 use crate::rig::*;
 use crate::walk::python::{Python, Script};
@@ -47,10 +49,10 @@ async fn a_cancellation_is_forgotten_with_the_end_of_its_message() {
     let sent = message("default", 1);
     let again = with_option(sent.clone(), option::RETRIES, 1);
     let places = [
-        (Place::Gone, false),
-        (Place::Head, true),
-        (Place::Ready(again.clone()), true),
-        (Place::Until(rig.later(9), again.clone()), true),
+        (Disposition::Ack, false),
+        (Disposition::Release, true),
+        (Disposition::Requeue(again.clone()), true),
+        (Disposition::Retry(rig.later(9), again.clone()), true),
     ];
     for (place, dies) in places {
         rig.enqueue(std::slice::from_ref(&sent)).await;
@@ -61,13 +63,14 @@ async fn a_cancellation_is_forgotten_with_the_end_of_its_message() {
         assert!(kept > 0, "Python's end of a message takes no mark away: {kept}");
         // What else was to happen with the end happens.
         let next = message("default", 2);
-        let ending = Ending { also: vec![Effect::Enqueue(next.clone())], ..ending(&found.claim, place.clone()) };
-        assert_eq!(rig.store.finish(&worker, std::slice::from_ref(&ending)).await.unwrap(), [Answer::Finished]);
-        assert_eq!(rig.store.finish(&worker, &[ending]).await.unwrap(), [Answer::Unknown]);
+        let completion =
+            Completion { effects: vec![Effect::Enqueue(next.clone())], ..completion(&found.claim, place.clone()) };
+        assert_eq!(rig.store.finish(&worker, std::slice::from_ref(&completion)).await.unwrap(), [Finished::Done]);
+        assert_eq!(rig.store.finish(&worker, &[completion]).await.unwrap(), [Finished::ClaimLost]);
         let second = rig.fetch(&worker, 9).await;
         assert_eq!(arguments(&second), [2], "{place:?}");
         assert_eq!(*second[0].claim.id, *next.message_id.as_str());
-        assert_eq!(rig.finish(&worker, &second[0].claim, Place::Gone).await, Answer::Finished);
+        assert_eq!(rig.finish(&worker, &second[0].claim, Disposition::Ack).await, Finished::Done);
 
         let letters = rig.store.dead_letters(&worker.queues[0], 0, 9).await.unwrap();
         assert_eq!(letters.len(), usize::from(dies), "{place:?}");
@@ -75,7 +78,7 @@ async fn a_cancellation_is_forgotten_with_the_end_of_its_message() {
             assert_eq!((letter.id.as_str(), letter.reason.as_deref()), (sent.message_id.as_str(), Some(WHY)));
             // As it would have gone on, without the time at which it would have.
             let body = common::message::Message::decode(&letter.bytes, rig.clock.now()).unwrap();
-            assert_eq!(body.retries(), u32::from(place != Place::Head));
+            assert_eq!(body.retries(), u32::from(place != Disposition::Release));
             assert!(body.options.get(option::ETA).is_none());
             assert_eq!(rig.store.delete(&worker.queues[0], &[letter.id]).await, Ok(vec![true]));
         }
@@ -84,7 +87,7 @@ async fn a_cancellation_is_forgotten_with_the_end_of_its_message() {
 }
 
 #[tokio::test]
-async fn of_many_endings_only_the_cancelled_ones_die() {
+async fn of_many_completions_only_the_cancelled_ones_die() {
     let rig = Rig::new().await;
     let worker = rig.join(&["default"]).await;
     let messages: Vec<_> = (0..6).map(|n| message("default", n)).collect();
@@ -95,22 +98,22 @@ async fn of_many_endings_only_the_cancelled_ones_die() {
     }
     let heard = rig.beat(&worker, &claims(&found)).await.cancelled;
     assert_eq!(heard.len(), 3);
-    let endings: Vec<_> = found
+    let completions: Vec<_> = found
         .iter()
         .enumerate()
         .map(|(at, delivery)| {
             let again = delivered(delivery);
             let place = if at < 2 {
-                Place::Head
+                Disposition::Release
             } else if at < 4 {
-                Place::Ready(again)
+                Disposition::Requeue(again)
             } else {
-                Place::Until(rig.later(1), again)
+                Disposition::Retry(rig.later(1), again)
             };
-            ending(&delivery.claim, place)
+            completion(&delivery.claim, place)
         })
         .collect();
-    assert_eq!(rig.store.finish(&worker, &endings).await.unwrap(), vec![Answer::Finished; 6]);
+    assert_eq!(rig.store.finish(&worker, &completions).await.unwrap(), vec![Finished::Done; 6]);
     assert_eq!(rig.counts("default").await, (2, 1, 0, 3));
     rig.beats(&worker, &[], 1).await;
     assert_eq!(arguments(&rig.fetch(&worker, 9).await), [0, 2, 4]);
@@ -120,15 +123,15 @@ async fn of_many_endings_only_the_cancelled_ones_die() {
 #[tokio::test]
 async fn what_a_dead_worker_held_dies_of_its_cancellation_and_not_of_the_death() {
     let rig = Rig::new().await;
-    let (dying, heir) = (rig.join(&["default"]).await, rig.join(&["default"]).await);
+    let (dying, survivor) = (rig.join(&["default"]).await, rig.join(&["default"]).await);
     rig.enqueue(&[message("default", 1), message("default", 2)]).await;
     let found = rig.fetch(&dying, 9).await;
     rig.cancel(&found[0].claim.id).await;
-    assert_eq!(rig.beats(&heir, &[], 4).await, 1, "only what can run again is back");
-    let second = rig.fetch(&heir, 9).await;
+    assert_eq!(rig.beats(&survivor, &[], 4).await, 1, "only what can run again is back");
+    let second = rig.fetch(&survivor, 9).await;
     assert_eq!(arguments(&second), [2]);
     assert_eq!(rig.letters().await, [(found[0].claim.id.to_string(), WHY.to_owned())]);
-    rig.finish(&heir, &second[0].claim, Place::Gone).await;
+    rig.finish(&survivor, &second[0].claim, Disposition::Ack).await;
     assert_eq!(rig.keys().await, LETTERS);
 }
 
@@ -148,16 +151,16 @@ async fn what_a_python_worker_holds_is_not_run_again_by_rust() {
     let told = Cancelled::Claimed { worker: python.id.clone() };
     for taken in &held {
         assert_eq!(rig.cancel(&taken.id).await, Some(told.clone()));
-        let location = match &*taken.queue {
-            "default.DQ" => Location::Delayed { due: rig.later(1) },
-            _ => Location::Claimed { worker: python.id.clone(), cancelled: true },
+        let state = match &*taken.queue {
+            "default.DQ" => State::Delayed { due: rig.later(1) },
+            _ => State::Claimed { worker: python.id.clone(), cancelled: true },
         };
-        assert_eq!(rig.find(&taken.id).await.location, location);
+        assert_eq!(rig.find(&taken.id).await.state, state);
     }
-    // One ends, one is given back, and with the other two the worker dies.
+    // One ends, one is requeued, and with the other two the worker dies.
     script.end(&rig, "ack", &python, &held[0]).await;
     script.end(&rig, "requeue", &python, &held[1]).await;
-    assert_eq!(rig.find(&held[1].id).await.location, Location::Ready { ahead: Some(0) });
+    assert_eq!(rig.find(&held[1].id).await.state, State::Ready { ahead: Some(0) });
     assert_eq!(rig.fetch(&worker, 9).await, [], "it dies where it is to run again");
     rig.beats(&worker, &[], 60).await;
     assert_eq!(rig.fetch(&worker, 9).await, []);
@@ -209,11 +212,11 @@ async fn a_cancelled_message_counts_no_deaths() {
     let sent = message("default", 1);
     rig.enqueue(std::slice::from_ref(&sent)).await;
     for _ in 1..MAX_CRASHES {
-        let (dying, heir) = (rig.join(&["default"]).await, rig.join(&["default"]).await);
+        let (dying, survivor) = (rig.join(&["default"]).await, rig.join(&["default"]).await);
         let held = rig.fetch(&dying, 1).await.remove(0);
         rig.start(&dying, &held.claim).await;
-        rig.beats(&heir, &[], 4).await;
-        rig.store.leave(&heir).await.unwrap();
+        rig.beats(&survivor, &[], 4).await;
+        rig.store.leave(&survivor).await.unwrap();
     }
     assert_eq!(rig.find(sent.message_id.as_str()).await.crashes, MAX_CRASHES - 1);
     assert_eq!(rig.cancel(sent.message_id.as_str()).await, Some(Cancelled::Ready));

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use common::clock::{Clock, Timestamp};
 use common::message::option;
-use common::store::{Inspect as _, Location, Store as _};
+use common::store::{Inspect as _, State, Store as _};
 
 use crate::rig::*;
 
@@ -45,8 +45,7 @@ async fn a_sender_whose_host_sets_its_clock_keeps_its_delays() {
         let message = with_option(message("default", number), option::ETA, eta);
         store.enqueue(std::slice::from_ref(&message)).await.unwrap();
         let found = store.find(message.message_id.as_str(), 1).await.unwrap();
-        let [Location::Delayed { due }] = found.iter().map(|sighting| &sighting.location).collect::<Vec<_>>()[..]
-        else {
+        let [State::Delayed { due }] = found.iter().map(|info| &info.state).collect::<Vec<_>>()[..] else {
             panic!("{found:?}")
         };
         assert!(*due >= before + DELAY, "early, with a clock set by {by} s");

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use common::queue_name::QueueName;
-use common::store::{BEAT_INTERVAL, Claim, Lease, Place, Store as _, Wake};
+use common::store::{BEAT_INTERVAL, Claim, Disposition, Registration, Store as _, Wake};
 use common::stores::redis::RedisStore;
 use tokio::sync::{Mutex, MutexGuard, mpsc};
 use tokio::task::JoinHandle;
@@ -22,7 +22,7 @@ const DEADLINE: Duration = Duration::from_secs(60);
 /// An idle worker with connections of its own, which waits, fetches and acknowledges, and beats when it is told.
 struct Idle {
     store: Arc<RedisStore>,
-    lease: Arc<Lease>,
+    registration: Arc<Registration>,
     work: JoinHandle<()>,
 }
 
@@ -47,9 +47,9 @@ impl Fleet {
         for _ in 0..count {
             let store =
                 Arc::new(tests::redis::store(&tests::redis::url(), &fleet.rig.namespace, &fleet.rig.clock).await);
-            let lease = Arc::new(store.join(&[QueueName::default()]).await.unwrap());
-            let work = tokio::spawn(work(store.clone(), lease.clone(), fleet.wakes.clone(), fleet.tell.clone()));
-            fleet.workers.push(Idle { store, lease, work });
+            let registration = Arc::new(store.join(&[QueueName::default()]).await.unwrap());
+            let work = tokio::spawn(work(store.clone(), registration.clone(), fleet.wakes.clone(), fleet.tell.clone()));
+            fleet.workers.push(Idle { store, registration, work });
         }
         fleet
     }
@@ -57,9 +57,9 @@ impl Fleet {
     /// Everybody beats once; whoever is told that something is ready fetches it, as a worker does.
     async fn beat(&self) {
         self.rig.clock.advance(BEAT_INTERVAL);
-        for Idle { store, lease, .. } in &self.workers {
-            if store.beat(lease, &[], &[]).await.unwrap().ready {
-                take(store, lease, &self.tell).await;
+        for Idle { store, registration, .. } in &self.workers {
+            if store.beat(registration, &[], &[]).await.unwrap().ready {
+                take(store, registration, &self.tell).await;
             }
         }
     }
@@ -91,20 +91,25 @@ impl Drop for Fleet {
     }
 }
 
-async fn work(store: Arc<RedisStore>, lease: Arc<Lease>, wakes: Arc<AtomicUsize>, tell: mpsc::UnboundedSender<i64>) {
+async fn work(
+    store: Arc<RedisStore>,
+    registration: Arc<Registration>,
+    wakes: Arc<AtomicUsize>,
+    tell: mpsc::UnboundedSender<i64>,
+) {
     loop {
-        if store.wait(&lease.queues, None).await == Wake::Ready {
+        if store.wait(&registration.queues, None).await == Wake::Ready {
             wakes.fetch_add(1, Ordering::Relaxed);
-            take(&store, &lease, &tell).await;
+            take(&store, &registration, &tell).await;
         }
     }
 }
 
-async fn take(store: &RedisStore, lease: &Lease, tell: &mpsc::UnboundedSender<i64>) {
-    let found = fetch(store, lease, 1).await;
+async fn take(store: &RedisStore, registration: &Registration, tell: &mpsc::UnboundedSender<i64>) {
+    let found = fetch(store, registration, 1).await;
     for (delivery, number) in found.iter().zip(arguments(&found)) {
         let claim: &Claim = &delivery.claim;
-        store.finish(lease, &[ending(claim, Place::Gone)]).await.unwrap();
+        store.finish(registration, &[completion(claim, Disposition::Ack)]).await.unwrap();
         // The test may be over.
         let _ = tell.send(number);
     }
@@ -139,7 +144,8 @@ async fn each_beat_of_a_hundred_idle_workers_is_a_sign_of_life_and_what_comes_du
         fleet.beat().await;
         let now = fleet.rig.now().to_string();
         let alive: Vec<String> = fleet.rig.redis(&["ZRANGEBYSCORE", ":__heartbeats__", &now, &now]).await;
-        let silent = fleet.workers.iter().filter(|idle| !alive.iter().any(|who| who == idle.lease.worker.as_str()));
+        let silent =
+            fleet.workers.iter().filter(|idle| !alive.iter().any(|who| who == idle.registration.worker.as_str()));
         assert_eq!(silent.count(), 0, "of {MANY}");
     }
     fleet.hears_of(1).await;
@@ -164,7 +170,7 @@ async fn a_worker_that_others_took_for_dead_is_registered_again_with_its_next_be
     for _ in 0..3 {
         fleet.beat().await;
     }
-    let robbed = fleet.workers[0].lease.worker.as_str();
+    let robbed = fleet.workers[0].registration.worker.as_str();
     for key in [":__heartbeats__", ":@beats"] {
         let _: i64 = fleet.rig.redis(&["ZREM", key, robbed]).await;
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use common::message::option;
 use common::queue_name::QueueName;
-use common::store::{Inspect as _, Place, Store as _};
+use common::store::{Disposition, Inspect as _, Store as _};
 use common::stores::redis::RedisStore;
 use tests::process::PATIENCE;
 use tests::proxy::Proxy;
@@ -220,7 +220,7 @@ async fn a_promoted_message_has_its_eta_under_another_name_where_python_takes_pa
                 delivered(&delivery).eta(rig.clock.now()).is_some_and(|eta| eta <= rig.clock.now()),
                 "to Rust it is what it was"
             );
-            rig.finish(&worker, &delivery.claim, Place::Gone).await;
+            rig.finish(&worker, &delivery.claim, Disposition::Ack).await;
         }
         rig.store.purge(&worker.queues[0]).await.unwrap();
     }

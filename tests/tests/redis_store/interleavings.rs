@@ -2,7 +2,7 @@
 
 use common::error::StoreError;
 use common::message::option;
-use common::store::{Answer, Inspect as _, Place, Store as _, Want};
+use common::store::{Disposition, FetchRequest, Finished, Inspect as _, Store as _};
 
 use crate::rig::*;
 
@@ -14,11 +14,11 @@ async fn a_worker_that_was_buried_is_a_stranger_until_it_beats() {
     let held = claims(&rig.fetch(&paused, 1).await);
     rig.beats(&worker, &[], 11).await;
     rig.enqueue(&[message("default", 2)]).await;
-    let want = Want { queue: paused.queues[0].clone(), count: 9 };
-    assert_eq!(rig.store.fetch(&paused, &[want], usize::MAX).await.unwrap_err(), StoreError::Stranger);
+    let want = FetchRequest { queue: paused.queues[0].clone(), count: 9 };
+    assert_eq!(rig.store.fetch(&paused, &[want], usize::MAX).await.unwrap_err(), StoreError::NotRegistered);
     let beat = rig.beat(&paused, &held).await;
     assert_eq!(beat.lost, held);
-    assert_eq!(rig.finish(&paused, &held[0], Place::Gone).await, Answer::Unknown);
+    assert_eq!(rig.finish(&paused, &held[0], Disposition::Ack).await, Finished::ClaimLost);
     // It goes on under the same id, and when it dies after that, nothing is lost.
     assert_eq!(arguments(&rig.fetch(&paused, 9).await), [1, 2]);
     assert_eq!(rig.beats(&worker, &[], 5).await, 2);
@@ -43,7 +43,7 @@ async fn a_due_message_waits_while_its_id_is_in_use() {
     let first = rig.fetch(&worker, 9).await;
     assert_eq!(arguments(&first), [7]);
     assert_eq!(rig.beats(&worker, &claims(&first), 1).await, 0);
-    rig.finish(&worker, &first[0].claim, Place::Gone).await;
+    rig.finish(&worker, &first[0].claim, Disposition::Ack).await;
     assert_eq!(rig.beats(&worker, &[], 1).await, 1);
     assert_eq!(arguments(&rig.fetch(&worker, 9).await), [2]);
 }
@@ -58,9 +58,9 @@ async fn of_two_holders_one_may_retry_while_the_other_acknowledges() {
     let first = rig.fetch(&one, 1).await.remove(0);
     let second = rig.fetch(&two, 1).await.remove(0);
     assert_eq!(first.claim, second.claim);
-    let retry = Place::Until(rig.later(1), with_option(delivered(&first), option::RETRIES, 1));
-    assert_eq!(rig.finish(&one, &first.claim, retry).await, Answer::Finished);
-    assert_eq!(rig.finish(&two, &second.claim, Place::Gone).await, Answer::Unknown);
+    let retry = Disposition::Retry(rig.later(1), with_option(delivered(&first), option::RETRIES, 1));
+    assert_eq!(rig.finish(&one, &first.claim, retry).await, Finished::Done);
+    assert_eq!(rig.finish(&two, &second.claim, Disposition::Ack).await, Finished::ClaimLost);
     rig.beats(&one, &[], 1).await;
     assert_eq!(delivered(&rig.fetch(&one, 9).await[0]).retries(), 1);
 }
@@ -77,28 +77,28 @@ async fn a_dead_worker_is_swept_on_queues_that_nobody_else_consumes() {
 }
 
 #[tokio::test]
-async fn a_refused_ending_leaves_the_message_where_it_was() {
+async fn a_refused_completion_leaves_the_message_where_it_was() {
     let rig = Rig::new().await;
     let worker = rig.join(&["default"]).await;
     rig.enqueue(&[message("default", 1)]).await;
     let found = rig.fetch(&worker, 1).await.remove(0);
     let before = rig.keys().await;
-    for (key, place) in [
-        (":default.DQ.msgs", Place::Until(rig.later(9), delivered(&found))),
-        (":default@due", Place::Until(rig.later(9), delivered(&found))),
-        (":default.XQ", Place::Dead(common::store::Body::Raw(b"x".to_vec()), "why".to_owned())),
-        (":default.XQ@why", Place::Dead(common::store::Body::Raw(b"x".to_vec()), "why".to_owned())),
+    for (key, disposition) in [
+        (":default.DQ.msgs", Disposition::Retry(rig.later(9), delivered(&found))),
+        (":default@due", Disposition::Retry(rig.later(9), delivered(&found))),
+        (":default.XQ", Disposition::DeadLetter(common::store::Body::Raw(b"x".to_vec()), "why".to_owned())),
+        (":default.XQ@why", Disposition::DeadLetter(common::store::Body::Raw(b"x".to_vec()), "why".to_owned())),
     ] {
         let _: () = rig.redis(&["SET", key, "foreign"]).await;
-        let answer = rig.finish(&worker, &found.claim, place).await;
-        assert!(matches!(answer, Answer::Failed(StoreError::Foreign { .. })), "{answer:?}");
+        let answer = rig.finish(&worker, &found.claim, disposition).await;
+        assert!(matches!(answer, Finished::Refused(StoreError::WrongKeyType { .. })), "{answer:?}");
         let _: i64 = rig.redis(&["DEL", key]).await;
         assert_eq!(rig.keys().await, before, "{key}");
     }
     let _: () = rig.redis(&["SET", ":default", "foreign"]).await;
-    assert!(matches!(rig.finish(&worker, &found.claim, Place::Head).await, Answer::Failed(_)));
+    assert!(matches!(rig.finish(&worker, &found.claim, Disposition::Release).await, Finished::Refused(_)));
     let _: i64 = rig.redis(&["DEL", ":default"]).await;
-    assert_eq!(rig.finish(&worker, &found.claim, Place::Head).await, Answer::Finished);
+    assert_eq!(rig.finish(&worker, &found.claim, Disposition::Release).await, Finished::Done);
     assert_eq!(arguments(&rig.fetch(&worker, 9).await), [1]);
 }
 

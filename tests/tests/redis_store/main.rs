@@ -2,15 +2,15 @@
 
 #![expect(clippy::unwrap_used, reason = "a test ends where its hands slip")]
 
+mod admin;
 mod batches;
 mod cancelling;
 mod clocks;
+mod completions;
 mod crowds;
-mod endings;
 mod fleet;
 mod handover;
-mod hands;
-mod inside;
+mod inspect;
 mod interleavings;
 mod many;
 mod places;

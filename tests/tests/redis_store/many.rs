@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use common::clock::Timestamp;
 use common::message::option;
 use common::queue_name::QueueName;
-use common::store::{BEAT_INTERVAL, Delivery, Inspect as _, Lease, Place, Store as _, Wake, Want};
+use common::store::{BEAT_INTERVAL, Delivery, Disposition, FetchRequest, Inspect as _, Registration, Store as _, Wake};
 use tests::redis::Server;
 
 use crate::rig::*;
@@ -20,16 +20,16 @@ fn names(count: usize) -> Vec<String> {
     (0..count).map(|at| format!("q{at}")).collect()
 }
 
-async fn join(rig: &Rig, count: usize) -> Lease {
+async fn join(rig: &Rig, count: usize) -> Registration {
     let queues: Vec<_> = names(count).iter().map(|name| QueueName::canonical(name)).collect();
     rig.store.join(&queues).await.unwrap()
 }
 
 /// As a worker fetches: so many of all queues together.
-async fn fetch(rig: &Rig, lease: &Lease, limit: usize) -> (Vec<Delivery>, bool) {
-    let want = |queue: &QueueName| Want { queue: queue.clone(), count: limit };
-    let wants: Vec<_> = lease.queues.iter().map(want).collect();
-    let fetched = rig.store.fetch(lease, &wants, limit).await.unwrap();
+async fn fetch(rig: &Rig, registration: &Registration, limit: usize) -> (Vec<Delivery>, bool) {
+    let want = |queue: &QueueName| FetchRequest { queue: queue.clone(), count: limit };
+    let requests: Vec<_> = registration.queues.iter().map(want).collect();
+    let fetched = rig.store.fetch(registration, &requests, limit).await.unwrap();
     (fetched.deliveries, fetched.more)
 }
 
@@ -55,9 +55,9 @@ async fn longest_script(server: &Server, work: impl Future<Output = ()>) -> usiz
     tokio::task::spawn_blocking(|| reading.join().unwrap()).await.unwrap()
 }
 
-async fn finish(rig: &Rig, lease: &Lease, deliveries: &[Delivery]) {
+async fn finish(rig: &Rig, registration: &Registration, deliveries: &[Delivery]) {
     for delivery in deliveries {
-        rig.finish(lease, &delivery.claim, Place::Gone).await;
+        rig.finish(registration, &delivery.claim, Disposition::Ack).await;
     }
 }
 

@@ -1,7 +1,7 @@
 //! Sending and fetching, and what lies in Redis afterwards.
 
 use common::message::option;
-use common::store::{Answer, Claim, Ending, Inspect as _, Place, Store as _};
+use common::store::{Claim, Completion, Disposition, Finished, Inspect as _, Store as _};
 
 use crate::rig::*;
 
@@ -66,8 +66,8 @@ async fn messages_come_by_priority_and_then_by_age() {
     let second = rig.fetch(&worker, 100).await;
     assert_eq!(arguments(&second), [8, 7, 1, 4]);
     let all: Vec<Claim> = [claims(&first), claims(&second)].concat();
-    let endings: Vec<Ending> = all.iter().map(|claim| ending(claim, Place::Gone)).collect();
-    assert_eq!(rig.store.finish(&worker, &endings).await.unwrap(), vec![Answer::Finished; 8]);
+    let completions: Vec<Completion> = all.iter().map(|claim| completion(claim, Disposition::Ack)).collect();
+    assert_eq!(rig.store.finish(&worker, &completions).await.unwrap(), vec![Finished::Done; 8]);
     assert!(rig.keys().await.is_empty(), "{:?}", rig.keys().await);
 }
 
@@ -141,7 +141,7 @@ async fn fetch_drops_ghosts_and_duplicates() {
     assert_eq!(arguments(&found), [1]);
     let _: i64 = rig.redis(&["RPUSH", ":default", id]).await;
     assert!(rig.fetch(&worker, 10).await.is_empty());
-    assert_eq!(rig.finish(&worker, &found[0].claim, Place::Gone).await, Answer::Finished);
+    assert_eq!(rig.finish(&worker, &found[0].claim, Disposition::Ack).await, Finished::Done);
     assert!(rig.keys().await.is_empty());
 }
 

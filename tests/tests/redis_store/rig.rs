@@ -7,8 +7,8 @@ use common::clock::{Clock, Timestamp};
 use common::message::{Entries, Message, MessageId, Raw};
 use common::queue_name::QueueName;
 use common::store::{
-    Answer, BEAT_INTERVAL, Beat, Cancelled, Claim, Delivery, Effect, Ending, Inspect as _, Lease, Place, Sighting,
-    Store, Want,
+    BEAT_INTERVAL, Beat, Cancelled, Claim, Completion, Delivery, Disposition, Effect, FetchRequest, Finished,
+    Inspect as _, MessageInfo, Registration, Store,
 };
 use common::stores::redis::RedisStore;
 use redis::FromRedisValue;
@@ -129,35 +129,40 @@ impl Rig {
         let _: i64 = self.redis(&["ZREM", ":__heartbeats__", worker]).await;
     }
 
-    pub(crate) async fn join(&self, queues: &[&str]) -> Lease {
+    pub(crate) async fn join(&self, queues: &[&str]) -> Registration {
         let queues: Vec<QueueName> = queues.iter().copied().map(QueueName::canonical).collect();
         self.store.join(&queues).await.unwrap()
     }
 
-    pub(crate) async fn fetch(&self, lease: &Lease, count: usize) -> Vec<Delivery> {
-        fetch(&self.store, lease, count).await
+    pub(crate) async fn fetch(&self, registration: &Registration, count: usize) -> Vec<Delivery> {
+        fetch(&self.store, registration, count).await
     }
 
-    pub(crate) async fn finish(&self, lease: &Lease, claim: &Claim, place: Place) -> Answer {
-        let ending = ending(claim, place);
-        self.store.finish(lease, &[ending]).await.unwrap().remove(0)
+    pub(crate) async fn finish(
+        &self,
+        registration: &Registration,
+        claim: &Claim,
+        disposition: Disposition,
+    ) -> Finished {
+        let completion = completion(claim, disposition);
+        self.store.finish(registration, &[completion]).await.unwrap().remove(0)
     }
 
     /// Records that a worker is about to run something; it has to hold it.
-    pub(crate) async fn start(&self, lease: &Lease, claim: &Claim) {
-        assert_eq!(self.store.start(lease, std::slice::from_ref(claim)).await.unwrap(), [true]);
+    pub(crate) async fn start(&self, registration: &Registration, claim: &Claim) {
+        assert_eq!(self.store.start(registration, std::slice::from_ref(claim)).await.unwrap(), [true]);
     }
 
-    pub(crate) async fn beat(&self, lease: &Lease, held: &[Claim]) -> Beat {
-        self.store.beat(lease, held, &[]).await.unwrap()
+    pub(crate) async fn beat(&self, registration: &Registration, held: &[Claim]) -> Beat {
+        self.store.beat(registration, held, &[]).await.unwrap()
     }
 
     /// Lets beats pass, all on time.
-    pub(crate) async fn beats(&self, lease: &Lease, held: &[Claim], count: usize) -> usize {
+    pub(crate) async fn beats(&self, registration: &Registration, held: &[Claim], count: usize) -> usize {
         let mut moved = 0;
         for _ in 0..count {
             self.clock.advance(BEAT_INTERVAL);
-            moved += self.beat(lease, held).await.moved;
+            moved += self.beat(registration, held).await.moved;
         }
         moved
     }
@@ -167,7 +172,7 @@ impl Rig {
     }
 
     /// The one message that is found under an id.
-    pub(crate) async fn find(&self, id: &str) -> Sighting {
+    pub(crate) async fn find(&self, id: &str) -> MessageInfo {
         let mut found = self.store.find(id, 0).await.unwrap();
         assert_eq!(found.len(), 1, "{id}: {found:?}");
         found.remove(0)
@@ -192,13 +197,13 @@ impl Rig {
     }
 
     /// Puts a message back into its worker's hands, whatever became of it.
-    pub(crate) async fn restore(&self, delivery: &Delivery, lease: &Lease) {
+    pub(crate) async fn restore(&self, delivery: &Delivery, registration: &Registration) {
         for key in self.keys().await {
             let _: i64 = self.redis(&["DEL", &key]).await;
         }
         let body = String::from_utf8(delivered(delivery).encode()).unwrap();
         let _: i64 = self.redis(&["HSET", ":default.msgs", &delivery.claim.id, &body]).await;
-        let acks = format!(":__acks__.{}.default", lease.worker.as_str());
+        let acks = format!(":__acks__.{}.default", registration.worker.as_str());
         let _: i64 = self.redis(&["SADD", &acks, &delivery.claim.id]).await;
     }
 
@@ -213,13 +218,14 @@ impl Rig {
     }
 }
 
-pub(crate) async fn fetch(store: &RedisStore, lease: &Lease, count: usize) -> Vec<Delivery> {
-    let wants: Vec<Want> = lease.queues.iter().map(|queue| Want { queue: queue.clone(), count }).collect();
-    store.fetch(lease, &wants, usize::MAX).await.unwrap().deliveries
+pub(crate) async fn fetch(store: &RedisStore, registration: &Registration, count: usize) -> Vec<Delivery> {
+    let requests: Vec<FetchRequest> =
+        registration.queues.iter().map(|queue| FetchRequest { queue: queue.clone(), count }).collect();
+    store.fetch(registration, &requests, usize::MAX).await.unwrap().deliveries
 }
 
-pub(crate) fn ending(claim: &Claim, place: Place) -> Ending {
-    Ending { claim: claim.clone(), place, also: Vec::<Effect>::new() }
+pub(crate) fn completion(claim: &Claim, disposition: Disposition) -> Completion {
+    Completion { claim: claim.clone(), disposition, effects: Vec::<Effect>::new() }
 }
 
 /// A message with one argument.

@@ -5,7 +5,9 @@ use std::time::Duration;
 use common::error::{ConnectError, EnqueueError, StoreError};
 use common::message::option;
 use common::queue_name::QueueName;
-use common::store::{Answer, BEAT_INTERVAL, Body, DEAD_AFTER, Effect, Ending, Place, Store as _, Want};
+use common::store::{
+    BEAT_INTERVAL, Body, Completion, DEAD_AFTER, Disposition, Effect, FetchRequest, Finished, Store as _,
+};
 use common::stores::redis::RedisStore;
 
 use tokio::time::timeout;
@@ -47,12 +49,12 @@ async fn claims_that_may_not_be_read_are_not_lost() {
         let beat = store.beat(&worker, &claims(&found), &[]).await.unwrap();
         assert_eq!(beat.lost, [], "{command}");
         let _: i64 = rig.redis(&["ACL", "DELUSER", &user]).await;
-        assert_eq!(rig.finish(&worker, &found[0].claim, Place::Gone).await, Answer::Finished);
+        assert_eq!(rig.finish(&worker, &found[0].claim, Disposition::Ack).await, Finished::Done);
     }
 }
 
 #[tokio::test]
-async fn a_forbidden_ending_leaves_the_message_with_its_worker() {
+async fn a_forbidden_completion_leaves_the_message_with_its_worker() {
     let rig = Rig::new().await;
     let worker = rig.join(&["default"]).await;
     rig.enqueue(&[message("default", 1)]).await;
@@ -61,34 +63,35 @@ async fn a_forbidden_ending_leaves_the_message_with_its_worker() {
     for command in ["hset", "zadd", "srem", "hdel", "lpush", "rpush", "hmget"] {
         let (store, user) = without(&rig, command).await;
         let places = [
-            Place::Gone,
-            Place::Head,
-            Place::Ready(delivered(&found)),
-            Place::Until(rig.later(9), delivered(&found)),
-            Place::Dead(Body::Message(delivered(&found)), "why".to_owned()),
+            Disposition::Ack,
+            Disposition::Release,
+            Disposition::Requeue(delivered(&found)),
+            Disposition::Retry(rig.later(9), delivered(&found)),
+            Disposition::DeadLetter(Body::Message(delivered(&found)), "why".to_owned()),
         ];
         let mut refused = 0;
         for place in places {
-            let ending = Ending { also: vec![Effect::Enqueue(message("other", 1))], ..ending(&found.claim, place) };
-            let answer = store.finish(&worker, std::slice::from_ref(&ending)).await.unwrap().remove(0);
+            let completion =
+                Completion { effects: vec![Effect::Enqueue(message("other", 1))], ..completion(&found.claim, place) };
+            let answer = store.finish(&worker, std::slice::from_ref(&completion)).await.unwrap().remove(0);
             match answer {
                 // What needs no more than the user may do happens; here it is put back.
-                Answer::Finished => {
+                Finished::Done => {
                     rig.restore(&found, &worker).await;
                 }
-                Answer::Failed(StoreError::Denied { command: named, .. }) => {
+                Finished::Refused(StoreError::Denied { command: named, .. }) => {
                     refused += 1;
                     assert_eq!(named, command.to_uppercase());
                 }
                 other => panic!("{other:?}"),
             }
-            assert_eq!(rig.keys().await, before, "{command}: {:?}", ending.place);
+            assert_eq!(rig.keys().await, before, "{command}: {:?}", completion.disposition);
             assert!(rig.list(":default").await.is_empty());
         }
         assert!(refused > 0, "{command}");
         let _: i64 = rig.redis(&["ACL", "DELUSER", &user]).await;
     }
-    assert_eq!(rig.finish(&worker, &found.claim, Place::Gone).await, Answer::Finished);
+    assert_eq!(rig.finish(&worker, &found.claim, Disposition::Ack).await, Finished::Done);
 }
 
 #[tokio::test]
@@ -101,19 +104,19 @@ async fn a_result_that_is_refused_leaves_the_one_before_it() {
     };
     rig.enqueue(&[message("default", 1), message("default", 2)]).await;
     let found = rig.fetch(&worker, 2).await;
-    let first = Ending { also: keep("first"), ..ending(&found[0].claim, Place::Gone) };
-    assert_eq!(rig.store.finish(&worker, &[first]).await.unwrap(), [Answer::Finished]);
-    let second = Ending { also: keep("second"), ..ending(&found[1].claim, Place::Gone) };
+    let first = Completion { effects: keep("first"), ..completion(&found[0].claim, Disposition::Ack) };
+    assert_eq!(rig.store.finish(&worker, &[first]).await.unwrap(), [Finished::Done]);
+    let second = Completion { effects: keep("second"), ..completion(&found[1].claim, Disposition::Ack) };
     for command in ["pexpire", "lpush", "del"] {
         let (store, user) = without(&rig, command).await;
         let answers = store.finish(&worker, std::slice::from_ref(&second)).await.unwrap();
-        assert!(matches!(&answers[..], [Answer::Failed(StoreError::Denied { .. })]), "{command}: {answers:?}");
+        assert!(matches!(&answers[..], [Finished::Refused(StoreError::Denied { .. })]), "{command}: {answers:?}");
         assert_eq!(rig.list(&key).await, ["first"], "{command}");
         let left: i64 = rig.redis(&["PTTL", &key]).await;
         assert!(left > 0, "{command}: {left}");
         let _: i64 = rig.redis(&["ACL", "DELUSER", &user]).await;
     }
-    assert_eq!(rig.store.finish(&worker, &[second]).await.unwrap(), [Answer::Finished]);
+    assert_eq!(rig.store.finish(&worker, &[second]).await.unwrap(), [Finished::Done]);
     assert_eq!(rig.list(&key).await, ["second"]);
     let _: i64 = rig.redis(&["DEL", &key]).await;
 }
@@ -126,8 +129,8 @@ async fn a_forbidden_fetch_leaves_everything_where_it_was() {
     for command in ["sadd", "srem", "zrem", "zadd", "lpop", "lpush", "hmget", "smismember", "hstrlen", "hset"] {
         rig.enqueue(&[message("default", 2), with(1, -1), with(3, 1)]).await;
         let (store, user) = without(&rig, command).await;
-        let wants = [Want { queue: QueueName::default(), count: 9 }];
-        let mut found = match store.fetch(&worker, &wants, usize::MAX).await {
+        let requests = [FetchRequest { queue: QueueName::default(), count: 9 }];
+        let mut found = match store.fetch(&worker, &requests, usize::MAX).await {
             Ok(fetched) => fetched.deliveries,
             Err(StoreError::Denied { command: named, .. }) => {
                 assert_eq!(named, command.to_uppercase());
@@ -138,7 +141,7 @@ async fn a_forbidden_fetch_leaves_everything_where_it_was() {
         found.extend(rig.fetch(&worker, 9).await);
         assert_eq!(arguments(&found), [1, 2, 3], "{command}");
         for delivery in &found {
-            rig.finish(&worker, &delivery.claim, Place::Gone).await;
+            rig.finish(&worker, &delivery.claim, Disposition::Ack).await;
         }
         assert!(rig.keys().await.is_empty(), "{command}");
         let _: i64 = rig.redis(&["ACL", "DELUSER", &user]).await;
@@ -154,16 +157,16 @@ async fn a_recovery_that_is_refused_again_and_again_counts_no_crash_and_loses_no
         let held = rig.fetch(&dead, 1).await.remove(0);
         rig.start(&dead, &held.claim).await;
         let (store, user) = without(&rig, "debug").await;
-        let heir = store.join(&[QueueName::default()]).await.unwrap();
+        let survivor = store.join(&[QueueName::default()]).await.unwrap();
         let _: () = rig.redis(&["ACL", "SETUSER", &user, &format!("-{command}")]).await;
         for _ in 0..DEAD_AFTER + 8 {
             rig.clock.advance(BEAT_INTERVAL);
             // Where a beat needs the command as well, it is refused as a whole.
-            let _ = store.beat(&heir, &[], &[]).await;
+            let _ = store.beat(&survivor, &[], &[]).await;
         }
         assert!(rig.list(":default").await.is_empty(), "{command}");
-        let heir = rig.join(&["default"]).await;
-        rig.beats(&heir, &[], 5).await;
+        let survivor = rig.join(&["default"]).await;
+        rig.beats(&survivor, &[], 5).await;
         assert_eq!(rig.list(":default").await, [&*held.claim.id], "{command}");
         let note: String = rig.redis(&["HGET", ":default@crashes", &held.claim.id]).await;
         assert_eq!(note, "1", "{command}");
@@ -185,7 +188,7 @@ async fn where_the_server_does_not_tell_the_lengths_are_looked_at() {
         timeout(Duration::from_millis(600), wait).await.unwrap();
         let found = fetch(&store, &worker, 9).await;
         assert_eq!(arguments(&found), [1]);
-        store.finish(&worker, &[ending(&found[0].claim, Place::Gone)]).await.unwrap();
+        store.finish(&worker, &[completion(&found[0].claim, Disposition::Ack)]).await.unwrap();
         assert!(store.beat(&worker, &[], &[]).await.unwrap().lost.is_empty());
         let _: i64 = rig.redis(&["ACL", "DELUSER", &user]).await;
     }

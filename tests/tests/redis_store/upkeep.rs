@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use common::error::StoreError;
 use common::message::option;
-use common::store::{Answer, BEAT_INTERVAL, Claim, Inspect as _, Place, Store as _, Want};
+use common::store::{BEAT_INTERVAL, Claim, Disposition, FetchRequest, Finished, Inspect as _, Store as _};
 
 use crate::rig::*;
 
@@ -67,7 +67,7 @@ async fn what_python_delays_is_taken_over_as_it_is() {
         let expected = &bodies.iter().find(|(id, _)| **id == *delivery.claim.id).unwrap().1;
         let stored: String = rig.redis(&["HGET", ":default.msgs", &delivery.claim.id]).await;
         assert_eq!(stored, *expected);
-        assert_eq!(rig.finish(&worker, &delivery.claim, Place::Gone).await, Answer::Finished);
+        assert_eq!(rig.finish(&worker, &delivery.claim, Disposition::Ack).await, Finished::Done);
     }
     assert!(rig.keys().await.is_empty(), "{:?}", rig.keys().await);
 }
@@ -207,7 +207,7 @@ async fn what_python_has_acknowledged_leaves_no_mark() {
 #[tokio::test]
 async fn a_report_of_what_waits_is_worth_nothing_after_the_next_beat() {
     let rig = Rig::new().await;
-    let heir = rig.join(&["default"]).await;
+    let survivor = rig.join(&["default"]).await;
     let dying = rig.join(&["default"]).await;
     rig.enqueue(&[message("default", 1)]).await;
     let held = claims(&rig.fetch(&dying, 1).await);
@@ -220,8 +220,8 @@ async fn a_report_of_what_waits_is_worth_nothing_after_the_next_beat() {
     rig.clock.advance(BEAT_INTERVAL);
     rig.store.beat(&dying, &held, &[]).await.unwrap();
     assert_eq!(rig.redis::<String>(&["GET", &key]).await, report);
-    rig.beats(&heir, &[], 5).await;
-    assert!(rig.fetch(&heir, 1).await[0].marked);
+    rig.beats(&survivor, &[], 5).await;
+    assert!(rig.fetch(&survivor, 1).await[0].marked);
 }
 
 #[tokio::test]
@@ -234,7 +234,7 @@ async fn a_message_that_ends_well_has_its_crashes_forgotten() {
     rig.beats(&worker, &[], 5).await;
     let found = rig.fetch(&worker, 1).await;
     assert!(rig.keys().await.contains(&":default@crashes".to_owned()));
-    rig.finish(&worker, &found[0].claim, Place::Gone).await;
+    rig.finish(&worker, &found[0].claim, Disposition::Ack).await;
     assert!(rig.keys().await.is_empty());
 }
 
@@ -258,18 +258,18 @@ async fn a_claim_that_somebody_tries_to_finish_is_no_surplus() {
     let worker = rig.join(&["default"]).await;
     rig.enqueue(&[message("default", 1)]).await;
     let found = rig.fetch(&worker, 1).await.remove(0);
-    // Another type where the retry should go: the ending is refused, and tried again and again.
+    // Another type where the retry should go: the completion is refused, and tried again and again.
     let _: () = rig.redis(&["SET", ":default.DQ.msgs", "foreign"]).await;
     for _ in 0..9 {
-        let place = Place::Until(rig.later(60), delivered(&found));
-        let answer = rig.finish(&worker, &found.claim, place).await;
+        let disposition = Disposition::Retry(rig.later(60), delivered(&found));
+        let answer = rig.finish(&worker, &found.claim, disposition).await;
         assert!(
-            matches!(&answer, Answer::Failed(StoreError::Foreign { key, .. }) if key.ends_with(":default.DQ.msgs"))
+            matches!(&answer, Finished::Refused(StoreError::WrongKeyType { key, .. }) if key.ends_with(":default.DQ.msgs"))
         );
         rig.beats(&worker, &[], 1).await;
     }
     assert!(rig.fetch(&worker, 9).await.is_empty());
-    assert_eq!(rig.finish(&worker, &found.claim, Place::Gone).await, Answer::Finished);
+    assert_eq!(rig.finish(&worker, &found.claim, Disposition::Ack).await, Finished::Done);
 }
 
 #[tokio::test]
@@ -284,9 +284,9 @@ async fn foreign_types_are_named_and_nothing_is_half_done() {
     // The neighbour's messages come through.
     rig.enqueue(&[message("other", 3)]).await;
     assert_eq!(arguments(&rig.fetch(&worker, 9).await), [3]);
-    let want = Want { queue: worker.queues[0].clone(), count: 1 };
+    let want = FetchRequest { queue: worker.queues[0].clone(), count: 1 };
     let refused = rig.store.fetch(&worker, &[want], usize::MAX).await.unwrap_err();
-    assert!(matches!(refused, StoreError::Foreign { key, .. } if key.ends_with(":default")));
+    assert!(matches!(refused, StoreError::WrongKeyType { key, .. } if key.ends_with(":default")));
     // And the upkeep goes on.
     rig.enqueue(&[delayed("other", 4, rig.later(1))]).await;
     assert_eq!(rig.beats(&worker, &[], 1).await, 1);
@@ -301,11 +301,11 @@ async fn a_worker_leaves_only_when_it_holds_nothing() {
     rig.store.leave(&worker).await.unwrap();
     let score: Option<f64> = rig.redis(&["ZSCORE", ":__heartbeats__", worker.worker.as_str()]).await;
     assert!(score.is_some());
-    assert_eq!(rig.finish(&worker, &found[0].claim, Place::Gone).await, Answer::Finished);
+    assert_eq!(rig.finish(&worker, &found[0].claim, Disposition::Ack).await, Finished::Done);
     rig.store.leave(&worker).await.unwrap();
     let score: Option<f64> = rig.redis(&["ZSCORE", ":__heartbeats__", worker.worker.as_str()]).await;
     assert_eq!(score, None);
-    assert!(matches!(rig.store.fetch(&worker, &[], usize::MAX).await.unwrap_err(), StoreError::Stranger));
+    assert!(matches!(rig.store.fetch(&worker, &[], usize::MAX).await.unwrap_err(), StoreError::NotRegistered));
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use common::message::option;
 use common::queue_name::QueueName;
-use common::store::{Answer, Place, Store as _};
+use common::store::{Disposition, Finished, Store as _};
 use tokio::time::timeout;
 
 use crate::rig::*;
@@ -47,7 +47,7 @@ async fn own_and_foreign_messages_wake_again_and_again() {
         timeout(SOON, wait).await.unwrap();
         let found = rig.fetch(&worker, 10).await;
         assert_eq!(found.len(), 1);
-        rig.finish(&worker, &found[0].claim, Place::Gone).await;
+        rig.finish(&worker, &found[0].claim, Disposition::Ack).await;
     }
 }
 
@@ -107,18 +107,18 @@ async fn what_waits_for_its_actor_lies_where_python_looks_and_wakes_nobody() {
     let rig = Rig::new().await;
     let worker = rig.join(&["default"]).await;
     let unknown = |argument| with_option(message("default", argument), option::UNKNOWN_SINCE, NOON);
-    let give_back = async |argument| {
+    let release = async |argument| {
         rig.enqueue(&[unknown(argument)]).await;
         let found = rig.fetch(&worker, 9).await.remove(0);
-        let place = Place::Later(rig.later(30), delivered(&found));
-        assert_eq!(rig.finish(&worker, &found.claim, place).await, Answer::Finished);
+        let disposition = Disposition::Defer(rig.later(30), delivered(&found));
+        assert_eq!(rig.finish(&worker, &found.claim, disposition).await, Finished::Done);
     };
     // Among Rust's workers, it is delayed like everything else.
-    give_back(1).await;
+    release(1).await;
     assert!(rig.list(":default.DQ").await.is_empty());
     // A worker of Python runs what it finds in this list, if that has no eta; and acknowledges it where it says that it is.
     let _: i64 = rig.redis(&["ZADD", ":__heartbeats__", &rig.now().to_string(), "python"]).await;
-    give_back(2).await;
+    release(2).await;
     let listed = rig.list(":default.DQ").await;
     let body: String = rig.redis(&["HGET", ":default.DQ.msgs", &listed[0]]).await;
     assert!(body.starts_with(r#"{"queue_name":"default.DQ","actor_name":"count_to","args":[2]"#), "{body}");
@@ -136,7 +136,7 @@ async fn what_waits_for_its_actor_lies_where_python_looks_and_wakes_nobody() {
     assert_eq!(rig.list(":default.DQ").await, listed);
     let found = rig.fetch(&worker, 9).await;
     assert_eq!(arguments(&found), [7]);
-    rig.finish(&worker, &found[0].claim, Place::Gone).await;
+    rig.finish(&worker, &found[0].claim, Disposition::Ack).await;
     // Nobody took it: it is tried here again, and can be acknowledged by either.
     assert_eq!(rig.beats(&worker, &[], 30).await, 2);
     let body: String = rig.redis(&["HGET", ":default.msgs", &listed[0]]).await;

@@ -14,7 +14,7 @@ use std::time::Duration;
 use common::clock::Timestamp;
 use common::message::Message;
 use common::queue_name::QueueName;
-use common::store::{Answer, BEAT_INTERVAL, Delivery, Lease, Place, Store as _};
+use common::store::{BEAT_INTERVAL, Delivery, Disposition, Finished, Registration, Store as _};
 
 use self::python::{Python, Script};
 use self::random::Random;
@@ -26,7 +26,7 @@ const QUEUES: [&str; 2] = ["a", "b"];
 const WALKS: u64 = 30;
 
 struct Worker {
-    lease: Lease,
+    registration: Registration,
     held: Vec<Delivery>,
     /// How many beats it will miss.
     asleep: u64,
@@ -102,7 +102,7 @@ impl Walk {
 
     async fn beat(&mut self, at: usize) {
         let worker = &mut self.workers[at];
-        let beat = self.rig.beat(&worker.lease, &claims(&worker.held)).await;
+        let beat = self.rig.beat(&worker.registration, &claims(&worker.held)).await;
         worker.held.retain(|delivery| !beat.lost.contains(&delivery.claim));
         if beat.moved > 0 || !beat.lost.is_empty() {
             self.story.push(format!("  rust {at} beats: {} moved, {} lost", beat.moved, beat.lost.len()));
@@ -141,8 +141,8 @@ impl Walk {
     async fn drain_by_rust(&mut self) {
         self.tell("rust drains".to_owned());
         self.workers.clear();
-        let lease = self.rig.join(&QUEUES).await;
-        self.workers.push(Worker { lease: lease.clone(), held: Vec::new(), asleep: 0 });
+        let registration = self.rig.join(&QUEUES).await;
+        self.workers.push(Worker { registration: registration.clone(), held: Vec::new(), asleep: 0 });
         // Until the last Python worker is dead for sure.
         for _ in 0..90 {
             self.rig.clock.advance(BEAT_INTERVAL);
@@ -150,15 +150,15 @@ impl Walk {
         }
         self.check().await;
         while !self.live.is_empty() {
-            let found = self.rig.fetch(&lease, 50).await;
+            let found = self.rig.fetch(&registration, 50).await;
             assert!(!found.is_empty(), "{:?} do not come\n{}", self.live, self.story());
             for delivery in found {
-                assert_eq!(self.rig.finish(&lease, &delivery.claim, Place::Gone).await, Answer::Finished);
+                assert_eq!(self.rig.finish(&registration, &delivery.claim, Disposition::Ack).await, Finished::Done);
                 self.end(arguments(&[delivery])[0]);
             }
             self.check().await;
         }
-        self.rig.store.leave(&lease).await.unwrap();
+        self.rig.store.leave(&registration).await.unwrap();
         for queue in QUEUES.map(QueueName::canonical) {
             let left: i64 =
                 self.rig.redis(&["EXISTS", &format!(":{queue}.msgs"), &format!(":{}", queue.delay())]).await;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use common::clock::Clock;
 use common::message::{Message, Raw};
 use common::queue_name::QueueName;
-use common::store::{Ending, Place, Store as _, Want};
+use common::store::{Completion, Disposition, FetchRequest, Store as _};
 use common::stores::sqlite::{SqliteStore, Synchronous};
 
 use crate::rig::{Rig, begin, message};
@@ -36,7 +36,7 @@ fn one_fetch_brings_four_megabytes_of_all_queues_together_or_one_message() {
     let rig = Rig::new();
     let store = SqliteStore::open(&rig.path(), Synchronous::Normal, "dramatiq", Clock::system()).unwrap();
     let queues = ["a", "b", "c", "d"].map(QueueName::canonical);
-    let wants: Vec<_> = queues.iter().map(|queue| Want { queue: queue.clone(), count: 24 }).collect();
+    let requests: Vec<_> = queues.iter().map(|queue| FetchRequest { queue: queue.clone(), count: 24 }).collect();
     let mut sent = BTreeMap::<QueueName, Vec<Message>>::new();
     for (at, queue) in queues.iter().enumerate() {
         let size = if at % 2 == 0 { FETCHED + 1 } else { FETCHED / 3 };
@@ -49,7 +49,7 @@ fn one_fetch_brings_four_megabytes_of_all_queues_together_or_one_message() {
         let worker = store.join(&queues).await.unwrap();
         let mut found = BTreeMap::<QueueName, Vec<Message>>::new();
         for left in (0..queues.len() * EACH).rev() {
-            let fetched = store.fetch(&worker, &wants, 24).await.unwrap();
+            let fetched = store.fetch(&worker, &requests, 24).await.unwrap();
             let bodies: Vec<_> = fetched.deliveries.iter().map(|one| one.body.clone().unwrap()).collect();
             let bytes: usize = bodies.iter().map(|body| body.encode().len()).sum();
             assert!(bodies.len() == 1 || bytes <= FETCHED, "{bytes} bytes at once");
@@ -58,9 +58,9 @@ fn one_fetch_brings_four_megabytes_of_all_queues_together_or_one_message() {
                 found.entry(body.queue_name.clone()).or_default().push(body);
             }
             assert!(fetched.more || found == sent, "it stops before all have come");
-            let gone = |claim| Ending { claim, place: Place::Gone, also: Vec::new() };
-            let endings: Vec<_> = fetched.deliveries.into_iter().map(|one| gone(one.claim)).collect();
-            store.finish(&worker, &endings).await.unwrap();
+            let gone = |claim| Completion { claim, disposition: Disposition::Ack, effects: Vec::new() };
+            let completions: Vec<_> = fetched.deliveries.into_iter().map(|one| gone(one.claim)).collect();
+            store.finish(&worker, &completions).await.unwrap();
         }
         assert!(found == sent, "all came, and in their order");
     });

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use common::clock::Clock;
 use common::queue_name::QueueName;
-use common::store::{Store as _, Want};
+use common::store::{FetchRequest, Store as _};
 use common::stores::sqlite::{SqliteStore, Synchronous};
 use tests::process::{PATIENCE, Process, eventually};
 
@@ -54,7 +54,7 @@ async fn claim_and_die(store: SqliteStore) {
     store.enqueue(&messages).await.unwrap();
     for _ in 0..DEAD {
         let worker = store.join(&queue).await.unwrap();
-        let want = Want { queue: QueueName::default(), count: 1 };
+        let want = FetchRequest { queue: QueueName::default(), count: 1 };
         let fetched = store.fetch(&worker, &[want], 1).await.unwrap();
         assert_eq!(fetched.deliveries.len(), 1);
     }
@@ -70,13 +70,13 @@ fn all_messages_of_a_thousand_workers_that_died_together_run_within_ten_seconds(
     let died = instant();
     let beaten = rig.sqlite().execute("UPDATE workers SET beat = ?", [now]).unwrap();
     assert_eq!(beaten, usize::try_from(DEAD).unwrap());
-    let heir = rig.quiet_worker();
-    let over = eventually(PATIENCE, || (said(&heir, "ran").len() >= DEAD as usize).then_some(()));
+    let survivor = rig.quiet_worker();
+    let over = eventually(PATIENCE, || (said(&survivor, "ran").len() >= DEAD as usize).then_some(()));
     let took = died.elapsed();
-    assert!(over.is_some(), "{} of {DEAD} ran", said(&heir, "ran").len());
+    assert!(over.is_some(), "{} of {DEAD} ran", said(&survivor, "ran").len());
     assert!(took < TEN_SECONDS, "{took:?}");
     rig.settle(&rig.open());
-    let mut ran = said(&heir, "ran");
+    let mut ran = said(&survivor, "ran");
     ran.sort_unstable();
     assert!(ran.into_iter().eq(0..DEAD), "each once");
     let left: i64 = rig.sqlite().query_row("SELECT count(*) FROM workers", [], |row| row.get(0)).unwrap();

@@ -76,12 +76,12 @@ fn the_message_of_a_killed_worker_runs_on_another_within_five_seconds() {
     let victim = rig.worker();
     send(&broker, message("nap", [Raw::from(1_u32)])).unwrap();
     victim.wait_for_line("attempt 1 starts");
-    let heir = rig.worker();
+    let survivor = rig.worker();
     victim.kill();
     let died = instant();
-    heir.wait_for_line("attempt 1 starts");
+    survivor.wait_for_line("attempt 1 starts");
     let took: Duration = died.elapsed();
-    assert!(took < FIVE_SECONDS, "after {took:?}\n{heir}");
+    assert!(took < FIVE_SECONDS, "after {took:?}\n{survivor}");
     rig.settle(&broker);
     assert!(!victim.lines().iter().any(|line| line.contains("done in")), "{victim}");
 }

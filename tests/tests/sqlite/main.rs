@@ -4,13 +4,13 @@
 //! for the test, and what a user may not do is tried as another user.
 #![expect(clippy::unwrap_used, reason = "the helpers of tests are tests too")]
 
+mod admin;
 mod batches;
 mod bell;
 mod crowd;
 mod damaged;
 mod disk;
 mod full;
-mod hands;
 mod killed;
 mod leaving;
 mod links;

@@ -31,8 +31,8 @@ fn opens_as_prefix(copy: &Rig) -> u32 {
 
 fn copy_of(rig: &Rig) -> Rig {
     let copy = Rig::new();
-    for ending in ["", "-wal"] {
-        fs::copy(rig.beside(ending), copy.beside(ending)).unwrap();
+    for suffix in ["", "-wal"] {
+        fs::copy(rig.beside(suffix), copy.beside(suffix)).unwrap();
     }
     copy
 }

@@ -41,9 +41,9 @@ impl Rig {
         self.folder.path().join("tasks.db")
     }
 
-    /// The database's file that has this ending.
-    pub(crate) fn beside(&self, ending: &str) -> PathBuf {
-        self.folder.path().join(format!("tasks.db{ending}"))
+    /// The database's file that has this suffix.
+    pub(crate) fn beside(&self, suffix: &str) -> PathBuf {
+        self.folder.path().join(format!("tasks.db{suffix}"))
     }
 
     pub(crate) fn url(&self) -> String {

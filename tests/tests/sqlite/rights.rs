@@ -76,9 +76,9 @@ fn the_log_of_another_user_is_told_of() {
     send(&broker, begin(1)).unwrap();
     set_mode(rig.folder(), 0o777);
     set_mode(&rig.path(), 0o666);
-    for ending in ["-wal", "-shm"] {
+    for suffix in ["-wal", "-shm"] {
         // For root, whose file it is, that makes no difference; and for anybody else, as if it were root's.
-        set_mode(&rig.beside(ending), 0o000);
+        set_mode(&rig.beside(suffix), 0o000);
     }
     assert_is_told(&send_as_somebody(&rig.path()), &rig.path(), "cannot be opened to read and write it");
 }

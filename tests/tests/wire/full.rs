@@ -8,7 +8,7 @@ use common::actor;
 use common::actor::{Declaration, actors};
 use common::clock::Clock;
 use common::error::{EnqueueError, StoreError};
-use common::worker::{Stopped, Worker};
+use common::worker::{Shutdown, Worker};
 use tests::process::PATIENCE;
 use tests::redis::Server;
 
@@ -62,7 +62,7 @@ except Exception as error:
     let world = World::on(server.url()).await;
     let (told, heard) = channel();
     let run = |told: Sender<&'static str>| {
-        let worker = Worker::new(world.broker.clone()).threads(1).actors(ACTORS).lend(Mutex::new(told));
+        let worker = Worker::new(world.broker.clone()).threads(1).actors(ACTORS).state(Mutex::new(told));
         (worker.stopper(), tokio::spawn(worker.run()))
     };
     let next = || heard.recv_timeout(PATIENCE).expect("an actor tells something");
@@ -96,7 +96,7 @@ except Exception as error:
     world.settle();
     for (stopper, run) in [busy, other] {
         stopper.stop();
-        assert_eq!(run.await.expect("no panic").expect("a worker without mistakes"), Stopped::Clean);
+        assert_eq!(run.await.expect("no panic").expect("a worker without mistakes"), Shutdown::Clean);
     }
     assert!(heard.try_recv().is_err(), "something ran once more");
 }

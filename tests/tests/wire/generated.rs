@@ -13,7 +13,7 @@ use crate::random::Random;
 const MESSAGES: u64 = 400;
 
 #[test]
-fn what_rust_writes_python_reads_and_gives_back() {
+fn what_rust_writes_python_reads_and_requeues() {
     let mut python = Python::start();
     for seed in 1..=MESSAGES {
         let message = any_message(&mut Random::new(seed));
@@ -27,7 +27,7 @@ fn what_rust_writes_python_reads_and_gives_back() {
 }
 
 #[test]
-fn what_python_writes_rust_reads_and_gives_back() {
+fn what_python_writes_rust_reads_and_requeues() {
     let mut python = Python::start();
     for seed in 1..=MESSAGES {
         let bytes = python.make(seed);

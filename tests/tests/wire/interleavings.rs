@@ -20,7 +20,7 @@ use crate::rig::Rig;
 const BEYOND_DEATH: Duration = Duration::from_secs(70);
 
 /// So many beats until a Rust worker is sure that a Python worker is dead.
-const BEATS_TO_BURY_PYTHON: usize = 60;
+const BEATS_UNTIL_PYTHON_IS_DEAD: usize = 60;
 
 /// One Python worker beside the rig's store.
 struct Beside {

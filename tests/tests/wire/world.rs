@@ -10,7 +10,7 @@ use common::clock::{Clock, Stopwatch, Timestamp};
 use common::message::Message;
 use common::middlewares::retries::Retries;
 use common::queue_name::QueueName;
-use common::worker::{Stopped, Stopper, Worker};
+use common::worker::{Shutdown, Stopper, Worker};
 use redis::FromRedisValue;
 use serde_json::{Value, json};
 use tests::process::{PATIENCE, Process, eventually};
@@ -89,13 +89,13 @@ impl Notebook {
 /// A Rust worker, in this process.
 pub(crate) struct Rust {
     stopper: Stopper,
-    run: JoinHandle<Stopped>,
+    run: JoinHandle<Shutdown>,
 }
 
 impl Rust {
     pub(crate) async fn stop(self) {
         self.stopper.stop();
-        assert_eq!(self.run.await.expect("no panic"), Stopped::Clean);
+        assert_eq!(self.run.await.expect("no panic"), Shutdown::Clean);
     }
 }
 
@@ -120,7 +120,7 @@ impl World {
     pub(crate) async fn rust(&self, actors: &[&'static Declaration]) -> Rust {
         let notebook = Notebook { url: self.url.clone(), key: format!("{}@notes", self.namespace) };
         let (ready, started) = tokio::sync::oneshot::channel();
-        let worker = Worker::new(self.broker.clone()).threads(2).actors(actors).lend(notebook).on_ready(move || {
+        let worker = Worker::new(self.broker.clone()).threads(2).actors(actors).state(notebook).on_ready(move || {
             let _ = ready.send(());
         });
         let stopper = worker.stopper();

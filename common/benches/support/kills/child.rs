@@ -54,7 +54,7 @@ pub(crate) async fn work(url: &str) -> Result<(), Failed> {
 }
 
 /// What a child says, with its number; nothing where it has ended.
-pub(super) type Said = (usize, Option<(String, String)>);
+pub(super) type Reported = (usize, Option<(String, String)>);
 
 pub(super) struct Child {
     pub(super) process: std::process::Child,
@@ -63,7 +63,7 @@ pub(super) struct Child {
 }
 
 impl Child {
-    pub(super) fn start(url: &str, number: usize, told: UnboundedSender<Said>) -> Result<Self, Failed> {
+    pub(super) fn start(url: &str, number: usize, told: UnboundedSender<Reported>) -> Result<Self, Failed> {
         let mut command = Command::new(std::env::current_exe()?);
         command.args([WORK, url]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut process = command.spawn()?;

@@ -1,5 +1,5 @@
 use super::*;
-use crate::actor::{Callbacks, ResultOptions, RetryOptions, Run};
+use crate::actor::{Callbacks, Entry, ResultOptions, RetryOptions};
 use crate::lab::Step;
 use crate::message::Message;
 use crate::outcome::Outcome;
@@ -14,8 +14,8 @@ const fn actor(name: &'static str, parameters: &'static [Parameter]) -> Declarat
         results: ResultOptions { store_results: None, result_ttl: None },
         max_crashes: None,
         parameters,
-        lent: &[],
-        run: Run::Sync(|_| Outcome::Value(Raw::NULL)),
+        states: &[],
+        entry: Entry::Sync(|_| Outcome::Value(Raw::NULL)),
         about: "",
         place: "src/main.rs:1",
     }

@@ -197,7 +197,7 @@ impl Plan {
         let draining = self.draining.as_ref().filter(|_| self.signals > 1);
         let workers = [self.current.as_ref(), self.starting.as_ref(), draining];
         if self.signals == 1 {
-            actions.push(Say("told to stop: waiting for what runs; a second Ctrl-C gives it back".to_owned()));
+            actions.push(Say("shutting down: waiting for running messages; Ctrl-C again requeues them".to_owned()));
         }
         actions.push(Action::Abort);
         actions.extend(workers.into_iter().flatten().map(|worker| Action::Stop(worker.number)));

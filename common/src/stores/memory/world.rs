@@ -1,23 +1,23 @@
 //! The places of one memory store, as plain data.
 
+mod dead_letters;
+mod info;
 mod kept;
-mod letters;
-mod sights;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
+use self::dead_letters::DeadLetters;
 use self::kept::Kept;
-use self::letters::Letters;
 use crate::clock::Timestamp;
 use crate::message::Message;
 use crate::queue_name::QueueName;
 use crate::store::{
-    Answer, BEAT_INTERVAL, Body, Claim, Delivery, Effect, Ending, Lease, PRIORITIES, Place, Undecodable, Want,
-    WorkerId, fresh_name,
+    BEAT_INTERVAL, Body, Claim, Completion, Delivery, Disposition, Effect, FetchRequest, Finished, PRIORITIES,
+    Registration, Undecodable, WorkerId, fresh_name,
 };
 use crate::stores::blame::{Note, Run};
-use crate::stores::looks::Peer;
+use crate::stores::liveness::Peer;
 use crate::stores::shares::Room;
 
 /// Everything that a store holds.
@@ -61,7 +61,7 @@ struct Queue {
     claimed: HashMap<Arc<str>, WorkerId>,
     /// Of what is claimed, what has started, as far as that was recorded.
     started: HashMap<Arc<str>, Timestamp>,
-    dead: Letters,
+    dead: DeadLetters,
     /// What is known of the deaths of workers.
     notes: HashMap<Arc<str>, Note>,
     /// What is claimed and was cancelled, with the reason.
@@ -123,11 +123,11 @@ fn priority(message: &Message) -> i32 {
 }
 
 impl World {
-    pub(super) fn register(&mut self, lease: &Lease, waiting: &[Claim], now: Timestamp) {
+    pub(super) fn register(&mut self, registration: &Registration, waiting: &[Claim], now: Timestamp) {
         let waiting = waiting.iter().cloned().collect();
-        let last_start = self.workers.get(&lease.worker).and_then(|worker| worker.last_start);
-        let worker = Worker { queues: lease.queues.clone(), beat: now, waiting, last_start };
-        self.workers.insert(lease.worker.clone(), worker);
+        let last_start = self.workers.get(&registration.worker).and_then(|worker| worker.last_start);
+        let worker = Worker { queues: registration.queues.clone(), beat: now, waiting, last_start };
+        self.workers.insert(registration.worker.clone(), worker);
     }
 
     pub(super) fn is_registered(&self, worker: &WorkerId) -> bool {
@@ -159,12 +159,18 @@ impl World {
         self.recorded.as_deref().unwrap_or_default()
     }
 
-    pub(super) fn fetch(&mut self, worker: &WorkerId, want: &Want, room: &mut Room, now: Timestamp) -> Vec<Delivery> {
-        let Some(queue) = self.queues.get_mut(&want.queue) else {
+    pub(super) fn fetch(
+        &mut self,
+        worker: &WorkerId,
+        request: &FetchRequest,
+        room: &mut Room,
+        now: Timestamp,
+    ) -> Vec<Delivery> {
+        let Some(queue) = self.queues.get_mut(&request.queue) else {
             return Vec::new();
         };
         let mut deliveries = Vec::new();
-        while deliveries.len() < want.count && !queue.paused {
+        while deliveries.len() < request.count && !queue.paused {
             let Some(first) = queue.ready.values().next() else { break };
             if !room.take(queue.bodies.get(first).map_or(0, Vec::len)) {
                 break;
@@ -174,7 +180,7 @@ impl World {
             let body = Message::decode(bytes, now).map_err(|error| Undecodable { bytes: bytes.clone(), error });
             queue.claimed.insert(id.clone(), worker.clone());
             let note = queue.notes.get(&id).copied().unwrap_or_default();
-            let claim = Claim::of(&want.queue, id, &body);
+            let claim = Claim::of(&request.queue, id, &body);
             deliveries.push(Delivery { claim, body, crashes: note.crashes(), marked: note.is_marked() });
         }
         deliveries
@@ -197,33 +203,36 @@ impl World {
         is_held
     }
 
-    pub(super) fn finish(&mut self, worker: &WorkerId, ending: &Ending, now: Timestamp) -> Answer {
-        let Claim { queue: name, id } = &ending.claim;
+    pub(super) fn finish(&mut self, worker: &WorkerId, completion: &Completion, now: Timestamp) -> Finished {
+        let Claim { queue: name, id } = &completion.claim;
         let Some(queue) = self.queues.get_mut(name) else {
-            return Answer::Unknown;
+            return Finished::ClaimLost;
         };
         if queue.claimed.get(id) != Some(worker) {
-            return Answer::Unknown;
+            return Finished::ClaimLost;
         }
         queue.claimed.remove(id);
         queue.started.remove(id);
         let cancelled = queue.cancelled.remove(id);
-        if ending.place == Place::Head && cancelled.is_none() {
+        if completion.disposition == Disposition::Release && cancelled.is_none() {
             queue.push_head(id.clone());
-            return Answer::Finished;
+            return Finished::Done;
         }
         let body = queue.bodies.remove(id);
         let note = queue.notes.remove(id);
-        match (&ending.place, cancelled) {
-            (Place::Head, Some(reason)) => queue.die(id, body.unwrap_or_default(), reason, now),
-            (Place::Ready(message) | Place::Until(_, message) | Place::Later(_, message), Some(reason)) => {
+        match (&completion.disposition, cancelled) {
+            (Disposition::Release, Some(reason)) => queue.die(id, body.unwrap_or_default(), reason, now),
+            (
+                Disposition::Requeue(message) | Disposition::Retry(_, message) | Disposition::Defer(_, message),
+                Some(reason),
+            ) => {
                 queue.die(id, message.encode(), reason, now);
             }
-            (Place::Gone, _) | (Place::Head, None) => {}
-            (Place::Ready(message), None) => self.put(message, None, None, now),
-            (Place::Until(due, message), None) => self.put(message, Some(*due), None, now),
-            (Place::Later(due, message), None) => self.put(message, Some(*due), note, now),
-            (Place::Dead(body, reason), _) => {
+            (Disposition::Ack, _) | (Disposition::Release, None) => {}
+            (Disposition::Requeue(message), None) => self.put(message, None, None, now),
+            (Disposition::Retry(due, message), None) => self.put(message, Some(*due), None, now),
+            (Disposition::Defer(due, message), None) => self.put(message, Some(*due), note, now),
+            (Disposition::DeadLetter(body, reason), _) => {
                 let bytes = match body {
                     Body::Message(message) => message.encode(),
                     Body::Raw(bytes) => bytes.clone(),
@@ -231,7 +240,7 @@ impl World {
                 queue.die(id, bytes, reason.clone(), now);
             }
         }
-        for effect in &ending.also {
+        for effect in &completion.effects {
             match effect {
                 Effect::Enqueue(message) => self.enqueue(message, now),
                 Effect::Store { key, value, ttl } => {
@@ -239,7 +248,7 @@ impl World {
                 }
             }
         }
-        Answer::Finished
+        Finished::Done
     }
 
     /// Stores a new body under a fresh id, with what is known of deaths.
@@ -281,7 +290,7 @@ impl World {
         silent.map(peer).collect()
     }
 
-    /// Gives back what a dead worker held, on all of its queues, and takes it off.
+    /// Requeues what a dead worker held, on all of its queues, and takes it off.
     pub(super) fn recover(&mut self, dead: &str, now: Timestamp) -> usize {
         let Some(dead) = self.workers.keys().find(|worker| worker.as_str() == dead).cloned() else {
             return 0;
@@ -325,7 +334,7 @@ impl World {
     }
 
     /// What the worker has claimed beyond this.
-    pub(super) fn surplus(&self, worker: &WorkerId, held: &[Claim]) -> Vec<Claim> {
+    pub(super) fn orphaned(&self, worker: &WorkerId, held: &[Claim]) -> Vec<Claim> {
         let of_queue = |(name, queue): (&QueueName, &Queue)| -> Vec<_> {
             let mine = queue.claimed.iter().filter(|(_, holder)| *holder == worker);
             mine.map(|(id, _)| Claim { queue: name.clone(), id: id.clone() }).collect()

@@ -4,15 +4,15 @@ use redis::Value;
 
 use super::RedisStore;
 use super::duty::Wish;
+use super::error::from_script;
 use super::inspect::millis;
 use super::peers::Look;
-use super::refusal::from_script;
 use super::scripts::read;
 use super::slices::is_many;
 use crate::clock::Timestamp;
 use crate::error::StoreError;
 use crate::queue_name::QueueName;
-use crate::store::{BEAT_INTERVAL, Claim, DEAD_LETTER_TTL, Lease};
+use crate::store::{BEAT_INTERVAL, Claim, DEAD_LETTER_TTL, Registration};
 
 /// What one call of the script answers.
 #[derive(Debug)]
@@ -62,9 +62,9 @@ fn quiet() -> OfQueue {
 /// What one call of the script does besides showing that the worker and its fleets live.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Part<'a> {
-    /// Looks at the others.
+    /// Liveness at the others.
     pub(super) is_looking: bool,
-    /// Looks at dead letters.
+    /// Liveness at dead letters.
     pub(super) is_expiring: bool,
     pub(super) wish: Option<&'a Wish>,
 }
@@ -73,15 +73,16 @@ impl RedisStore {
     /// One call of the script, for some of the worker's queues.
     pub(super) async fn send_beat(
         &self,
-        lease: &Lease,
+        registration: &Registration,
         slice: &[QueueName],
         Part { is_looking, is_expiring, wish }: Part<'_>,
     ) -> Result<Seen, StoreError> {
         let mut call = self.script(&self.scripts.beat);
-        let is_many = is_many(lease);
-        self.with_upkeep(&lease.worker, |upkeep| {
-            let registration = if is_many && upkeep.turns.is_registered { String::new() } else { registration(lease) };
-            call.text(lease.worker.as_str()).text(&registration);
+        let is_many = is_many(registration);
+        self.with_upkeep(&registration.worker, |upkeep| {
+            let registered =
+                if is_many && upkeep.turns.is_registered { String::new() } else { registered_as(registration) };
+            call.text(registration.worker.as_str()).text(&registered);
             if is_looking {
                 call.duration(BEAT_INTERVAL)
             } else {
@@ -95,7 +96,7 @@ impl RedisStore {
             };
             match wish {
                 Some(Wish { group, listeners }) => {
-                    call.text(group).text(self.ear.duty().member());
+                    call.text(group).text(self.notifier.duty().member());
                     match listeners {
                         Some(listeners) => call.count(*listeners),
                         None => call.text(""),
@@ -124,7 +125,7 @@ impl RedisStore {
         let (mut claims, mut unread, mut cancelled) = (Vec::new(), Vec::new(), Vec::new());
         let mut next_due: Option<Timestamp> = None;
         let mut is_ready = false;
-        self.with_upkeep(&lease.worker, |upkeep| upkeep.turns.is_registered = is_registered);
+        self.with_upkeep(&registration.worker, |upkeep| upkeep.turns.is_registered = is_registered);
         for queue in slice {
             let (mine, due, due_cursor, held_cursor, ready, stopped) =
                 answer.next().map_or_else(|| Ok(quiet()), read)?;
@@ -141,7 +142,7 @@ impl RedisStore {
             cancelled.extend(stopped.into_iter().map(claim));
             let due = due.parse().ok().map(millis);
             next_due = [next_due, due].into_iter().flatten().min();
-            self.with_upkeep(&lease.worker, |upkeep| {
+            self.with_upkeep(&registration.worker, |upkeep| {
                 if (due_cursor.as_str(), held_cursor.as_str()) == ("0", "0") {
                     upkeep.cursors.remove(queue);
                 } else {
@@ -169,15 +170,15 @@ impl RedisStore {
 }
 
 /// All queues of a worker, as others read them when it is dead.
-fn registration(lease: &Lease) -> String {
-    let queues: Vec<&str> = lease.queues.iter().map(QueueName::as_str).collect();
+fn registered_as(registration: &Registration) -> String {
+    let queues: Vec<&str> = registration.queues.iter().map(QueueName::as_str).collect();
     queues.join(" ")
 }
 
 /// What an error is about.
 fn place(error: &StoreError) -> String {
     match error {
-        StoreError::Denied { key, .. } | StoreError::Foreign { key, .. } => key.clone(),
+        StoreError::Denied { key, .. } | StoreError::WrongKeyType { key, .. } => key.clone(),
         _ => String::new(),
     }
 }

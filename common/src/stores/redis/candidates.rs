@@ -8,7 +8,7 @@ use std::collections::HashSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::queue_name::QueueName;
-use crate::store::Want;
+use crate::store::FetchRequest;
 
 /// How many queues one fetch asks, at most.
 pub(super) const ASKED: usize = 64;
@@ -35,7 +35,7 @@ struct State {
 /// The queues that one fetch asks.
 #[derive(Debug)]
 pub(super) struct Asked<'a> {
-    pub(super) wants: Vec<&'a Want>,
+    pub(super) requests: Vec<&'a FetchRequest>,
     /// Where each of them stands among all.
     places: Vec<usize>,
     /// Whether others may have something, too.
@@ -71,33 +71,38 @@ impl Candidates {
         std::mem::take(&mut self.lock().stirred)
     }
 
-    pub(super) fn choose<'a>(&self, wants: &'a [Want]) -> Asked<'a> {
+    pub(super) fn choose<'a>(&self, requests: &'a [FetchRequest]) -> Asked<'a> {
         let mut state = self.lock();
-        let all = wants.len();
+        let all = requests.len();
         let in_turn = |start: usize| {
             let start = if all == 0 { 0 } else { start % all };
             (start..all).chain(0..start)
         };
         if all <= ASKED {
             let places: Vec<_> = in_turn(state.start).collect();
-            return Asked { wants: places.iter().map(|at| &wants[*at]).collect(), places, is_partial: false, of: all };
+            return Asked {
+                requests: places.iter().map(|at| &requests[*at]).collect(),
+                places,
+                is_partial: false,
+                of: all,
+            };
         }
         let mut is_partial = false;
         let mut places = Vec::with_capacity(ASKED);
-        for at in in_turn(state.start).filter(|at| state.ready.contains(&wants[*at].queue)) {
+        for at in in_turn(state.start).filter(|at| state.ready.contains(&requests[*at].queue)) {
             if places.len() == ASKED - UNKNOWN {
                 is_partial = true;
                 break;
             }
             places.push(at);
         }
-        let unknown = in_turn(state.start_of_unknown).filter(|at| !state.ready.contains(&wants[*at].queue));
+        let unknown = in_turn(state.start_of_unknown).filter(|at| !state.ready.contains(&requests[*at].queue));
         let unknown: Vec<_> = unknown.take(UNKNOWN).collect();
         if let Some(last) = unknown.last() {
             state.start_of_unknown = last + 1;
         }
         places.extend(unknown);
-        Asked { wants: places.iter().map(|at| &wants[*at]).collect(), places, is_partial, of: all }
+        Asked { requests: places.iter().map(|at| &requests[*at]).collect(), places, is_partial, of: all }
     }
 
     /// Takes in what a fetch found out; answers whether another one may bring more.
@@ -105,17 +110,17 @@ impl Candidates {
         let mut state = self.lock();
         let is_many = asked.of > ASKED;
         let mut next = None;
-        for ((want, at), told) in asked.wants.iter().zip(&asked.places).zip(told) {
+        for ((request, at), told) in asked.requests.iter().zip(&asked.places).zip(told) {
             match told {
                 Told::Empty if is_many => {
-                    state.ready.remove(&want.queue);
+                    state.ready.remove(&request.queue);
                 }
                 Told::MayHaveMore if is_many => {
-                    state.ready.insert(want.queue.clone());
+                    state.ready.insert(request.queue.clone());
                 }
                 Told::NothingYet => {
                     if is_many {
-                        state.ready.insert(want.queue.clone());
+                        state.ready.insert(request.queue.clone());
                     }
                     next = next.or(Some(*at));
                 }
@@ -141,36 +146,36 @@ impl Candidates {
 mod tests {
     use super::*;
 
-    fn wants(count: usize) -> Vec<Want> {
-        (0..count).map(|at| Want { queue: QueueName::canonical(&format!("q{at}")), count: 1 }).collect()
+    fn requests(count: usize) -> Vec<FetchRequest> {
+        (0..count).map(|at| FetchRequest { queue: QueueName::canonical(&format!("q{at}")), count: 1 }).collect()
     }
 
     fn names(asked: &Asked<'_>) -> Vec<String> {
-        asked.wants.iter().map(|want| want.queue.to_string()).collect()
+        asked.requests.iter().map(|request| request.queue.to_string()).collect()
     }
 
     #[test]
     fn few_queues_are_all_asked_from_the_one_that_is_next() {
-        let (candidates, wants) = (Candidates::default(), wants(3));
-        let asked = candidates.choose(&wants);
+        let (candidates, requests) = (Candidates::default(), requests(3));
+        let asked = candidates.choose(&requests);
         assert_eq!(names(&asked), ["q0", "q1", "q2"]);
         assert!(candidates.learn(&asked, &[Told::MayHaveMore, Told::NothingYet, Told::NothingYet]));
-        let asked = candidates.choose(&wants);
+        let asked = candidates.choose(&requests);
         assert_eq!(names(&asked), ["q1", "q2", "q0"]);
         assert!(!candidates.learn(&asked, &[Told::Empty; 3]));
     }
 
     #[test]
     fn of_many_those_are_asked_that_may_have_something_and_all_others_in_turn() {
-        let (candidates, wants) = (Candidates::default(), wants(1_000));
-        candidates.notice([&wants[700].queue]);
+        let (candidates, requests) = (Candidates::default(), requests(1_000));
+        candidates.notice([&requests[700].queue]);
         let mut seen = HashSet::new();
         for _ in 0..1_000_usize.div_ceil(UNKNOWN) {
-            let asked = candidates.choose(&wants);
-            assert!(asked.wants.len() <= ASKED);
+            let asked = candidates.choose(&requests);
+            assert!(asked.requests.len() <= ASKED);
             assert_eq!(names(&asked)[0], "q700");
             seen.extend(names(&asked));
-            let mut told = vec![Told::Empty; asked.wants.len()];
+            let mut told = vec![Told::Empty; asked.requests.len()];
             told[0] = Told::MayHaveMore;
             assert!(candidates.learn(&asked, &told));
         }
@@ -179,23 +184,23 @@ mod tests {
 
     #[test]
     fn of_many_those_whose_turn_did_not_come_are_asked_the_next_time() {
-        let (candidates, wants) = (Candidates::default(), wants(1_000));
-        let asked = candidates.choose(&wants);
-        let mut told = vec![Told::Empty; asked.wants.len()];
+        let (candidates, requests) = (Candidates::default(), requests(1_000));
+        let asked = candidates.choose(&requests);
+        let mut told = vec![Told::Empty; asked.requests.len()];
         told[UNKNOWN - 1] = Told::NothingYet;
         assert!(candidates.learn(&asked, &told));
-        assert_eq!(names(&candidates.choose(&wants))[0], "q15");
+        assert_eq!(names(&candidates.choose(&requests))[0], "q15");
     }
 
     #[test]
     fn of_many_that_have_something_none_starves() {
-        let (candidates, wants) = (Candidates::default(), wants(1_000));
-        candidates.notice(wants.iter().map(|want| &want.queue));
+        let (candidates, requests) = (Candidates::default(), requests(1_000));
+        candidates.notice(requests.iter().map(|request| &request.queue));
         let mut seen = HashSet::new();
         for _ in 0..30 {
-            let asked = candidates.choose(&wants);
+            let asked = candidates.choose(&requests);
             seen.extend(names(&asked));
-            assert!(candidates.learn(&asked, &vec![Told::MayHaveMore; asked.wants.len()]));
+            assert!(candidates.learn(&asked, &vec![Told::MayHaveMore; asked.requests.len()]));
         }
         assert_eq!(seen.len(), 1_000);
     }

@@ -23,7 +23,7 @@ use tokio::sync::Mutex;
 use tokio::task::AbortHandle;
 use tokio::time::timeout;
 
-use super::refusal::{READONLY, refusal};
+use super::error::{READONLY, refusal};
 use super::stream::{Stream, Traffic, drive};
 use crate::clock::Stopwatch;
 use crate::error::{ConnectError, StoreError};

@@ -29,7 +29,7 @@ use tokio::sync::watch;
 use super::RedisStore;
 use super::keys::Keys;
 use crate::message::MessageId;
-use crate::store::Lease;
+use crate::store::Registration;
 use crate::stores::seats::Seats;
 
 /// How many of a large group listen.
@@ -169,12 +169,12 @@ pub(super) struct Wish {
 
 impl RedisStore {
     /// Before a beat: what it says of this store's worker, if it belongs to a large fleet.
-    pub(super) fn wish(&self, lease: &Lease) -> Option<Wish> {
-        let duty = self.ear.duty();
+    pub(super) fn wish(&self, registration: &Registration) -> Option<Wish> {
+        let duty = self.notifier.duty();
         let group = duty.group();
-        if self.is_idle_in_large_fleet(lease) {
+        if self.is_idle_in_large_fleet(registration) {
             let is_callable = duty.is_callable.load(Ordering::Relaxed);
-            let group = group.or_else(|| is_callable.then(|| Keys::group(&lease.queues).into()))?;
+            let group = group.or_else(|| is_callable.then(|| Keys::group(&registration.queues).into()))?;
             Some(Wish { group, listeners: Some(LISTENERS) })
         } else {
             // Who works listens as soon as it has nothing to do, until its next beat.
@@ -183,19 +183,19 @@ impl RedisStore {
         }
     }
 
-    fn is_idle_in_large_fleet(&self, lease: &Lease) -> bool {
-        let duty = self.ear.duty();
+    fn is_idle_in_large_fleet(&self, registration: &Registration) -> bool {
+        let duty = self.notifier.duty();
         // Workers that share a connection are told once anyway.
         let is_alone = || self.joined.count() <= 1;
         let is_waiting = duty.waiting.load(Ordering::Relaxed) > 0;
-        is_waiting && duty.heartbeats() > lease.queues.len() + SMALL && is_alone()
+        is_waiting && duty.heartbeats() > registration.queues.len() + SMALL && is_alone()
     }
 
     /// Lets others call this store's worker, if it is to be one of a large fleet with the next beat.
-    pub(super) async fn ready_for_calls(&self, lease: &Lease) {
-        let duty = self.ear.duty();
-        if self.is_idle_in_large_fleet(lease) && !duty.is_callable.load(Ordering::Relaxed) {
-            let is_callable = self.ear.can_be_called(&self.keys.call(duty.member())).await;
+    pub(super) async fn ready_for_calls(&self, registration: &Registration) {
+        let duty = self.notifier.duty();
+        if self.is_idle_in_large_fleet(registration) && !duty.is_callable.load(Ordering::Relaxed) {
+            let is_callable = self.notifier.can_be_called(&self.keys.call(duty.member())).await;
             duty.is_callable.store(is_callable, Ordering::Relaxed);
         }
     }
@@ -203,7 +203,7 @@ impl RedisStore {
     /// After a beat: whether this store's worker listens, and how many heartbeats there are. Where the beat has failed, it listens with
     /// all others.
     pub(super) fn heard(&self, wish: Option<&Wish>, answer: Option<(bool, usize)>) {
-        let duty = self.ear.duty();
+        let duty = self.notifier.duty();
         let Some((listens, heartbeats)) = answer else { return duty.set(Role::All) };
         duty.heartbeats.store(heartbeats, Ordering::Relaxed);
         if let Some(Wish { group, listeners: Some(_) }) = wish {
@@ -213,7 +213,7 @@ impl RedisStore {
 
     /// Does not listen any more, and is not to be called.
     pub(super) async fn end_duty(&self) {
-        let duty = self.ear.duty();
+        let duty = self.notifier.duty();
         let Some(group) = duty.group() else { return };
         duty.set(Role::All);
         let mut call = self.script(&self.scripts.duty);

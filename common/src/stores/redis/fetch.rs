@@ -6,8 +6,8 @@ use redis::Value;
 
 use super::candidates::Told;
 use super::connection::CallError;
+use super::error::from_script;
 use super::inspect::millis;
-use super::refusal::from_script;
 use super::scripts::read;
 use super::slices::is_many;
 use super::{CHUNK, RedisStore};
@@ -16,7 +16,7 @@ use crate::clock::Timestamp;
 use crate::error::StoreError;
 use crate::message::Message;
 use crate::queue_name::QueueName;
-use crate::store::{Claim, Delivery, Fetched, Lease, Undecodable, Want};
+use crate::store::{Claim, Delivery, FetchRequest, Fetched, Registration, Undecodable};
 use crate::stores::shares::FETCH_BYTES;
 
 /// The largest body that is brought; what others have put there beyond that dies unread. Twice of what may be sent, because a
@@ -54,21 +54,21 @@ impl RedisStore {
     /// Brings at most about [`FETCH_BYTES`], less after an answer that was lost, or one message where that is larger.
     pub(super) async fn fetch_wanted(
         &self,
-        lease: &Lease,
-        wants: &[Want],
+        registration: &Registration,
+        requests: &[FetchRequest],
         limit: usize,
     ) -> Result<Fetched, StoreError> {
-        let asked = self.candidates.choose(wants);
-        let most = asked.wants.iter().fold(0, |sum: usize, want| sum.saturating_add(want.count.min(CHUNK)));
+        let asked = self.candidates.choose(requests);
+        let most = asked.requests.iter().fold(0, |sum: usize, request| sum.saturating_add(request.count.min(CHUNK)));
         let mut call = self.script(&self.scripts.fetch);
-        call.text(lease.worker.as_str()).count(self.appetite.bytes()).count(limit.min(most));
-        let group = self.ear.duty().group();
-        call.text(group.as_deref().unwrap_or_default()).text(self.ear.duty().member());
-        for want in &asked.wants {
-            call.text(want.queue.as_str()).text(&self.keys.fleet(&want.queue)).count(want.count.min(CHUNK));
+        call.text(registration.worker.as_str()).count(self.appetite.bytes()).count(limit.min(most));
+        let group = self.notifier.duty().group();
+        call.text(group.as_deref().unwrap_or_default()).text(self.notifier.duty().member());
+        for request in &asked.requests {
+            call.text(request.queue.as_str()).text(&self.keys.fleet(&request.queue)).count(request.count.min(CHUNK));
         }
         let asked_at = self.clock.uptime();
-        let _call = self.under_way(&lease.worker);
+        let _call = self.under_way(&registration.worker);
         let answer = call.run::<Vec<Value>>(&self.link).await;
         match &answer {
             Ok(_) => self.appetite.came(),
@@ -83,31 +83,31 @@ impl RedisStore {
         let may_have_more: Vec<i8> = read(answer.pop().unwrap_or_default())?;
         let refusals: Vec<(String, String)> = read(answer.pop().unwrap_or_default())?;
         let dropped: Vec<Vec<u8>> = read(answer.pop().unwrap_or_default())?;
-        let buried: Vec<(String, Vec<u8>, String)> = read(answer.pop().unwrap_or_default())?;
+        let dead_lettered: Vec<(String, Vec<u8>, String)> = read(answer.pop().unwrap_or_default())?;
         let crashed: Vec<(usize, u32)> = read(answer.pop().unwrap_or_default())?;
         if !dropped.is_empty() {
             let ids: Vec<_> = dropped.iter().map(|id| String::from_utf8_lossy(id)).collect();
             tracing::debug!(target: "common::broker", ?ids, "dropped from the list: without a body, or held by this worker already");
         }
-        for (queue, id, reason) in buried {
+        for (queue, id, reason) in dead_lettered {
             let (id, queue) = (String::from_utf8_lossy(&id), QueueName::canonical(&queue));
             tracing::warn!(target: "common::broker", "{id} in {queue} is not run, kept in {}: {reason}", queue.dead_letter());
         }
         let mut deliveries = Vec::new();
-        let mut told = Vec::with_capacity(asked.wants.len());
-        for ((want, found), more) in asked.wants.iter().zip(answer).zip(may_have_more) {
+        let mut told = Vec::with_capacity(asked.requests.len());
+        for ((request, found), more) in asked.requests.iter().zip(answer).zip(may_have_more) {
             let found: Vec<(Vec<u8>, Vec<u8>)> = read(found)?;
             told.push(match more {
                 0 => Told::Empty,
                 1 if !found.is_empty() => Told::MayHaveMore,
                 _ => Told::NothingYet,
             });
-            deliveries.extend(found.into_iter().map(|(id, bytes)| delivery(want, &id, bytes, now)));
+            deliveries.extend(found.into_iter().map(|(id, bytes)| delivery(request, &id, bytes, now)));
         }
         let more = self.candidates.learn(&asked, &told);
-        self.ear.fetched(!deliveries.is_empty());
+        self.notifier.fetched(!deliveries.is_empty());
         if is_handed_on {
-            self.ear.duty().handed_on();
+            self.notifier.duty().handed_on();
         }
         for (place, crashes) in crashed {
             // Places count from 1 in the script.
@@ -116,22 +116,22 @@ impl RedisStore {
             }
         }
         let refused = refusals.into_iter().map(|(queue, text)| (queue, from_script(&text))).collect();
-        let is_asked = |queue: &str| asked.wants.iter().any(|want| want.queue.as_str() == queue);
+        let is_asked = |queue: &str| asked.requests.iter().any(|request| request.queue.as_str() == queue);
         match self.fetching.see(refused, is_asked) {
             // With nothing but trouble the caller pauses; what the other queues have must not be held up by it.
-            Some(error) if wants.iter().all(|want| self.fetching.is_refused(&want.queue)) => Err(error),
+            Some(error) if requests.iter().all(|request| self.fetching.is_refused(&request.queue)) => Err(error),
             _ => Ok(Fetched {
                 now,
                 deliveries,
-                next_due: due.parse().ok().map(millis).filter(|_| !is_many(lease)),
+                next_due: due.parse().ok().map(millis).filter(|_| !is_many(registration)),
                 more,
             }),
         }
     }
 }
 
-fn delivery(want: &Want, id: &[u8], bytes: Vec<u8>, now: Timestamp) -> Delivery {
+fn delivery(request: &FetchRequest, id: &[u8], bytes: Vec<u8>, now: Timestamp) -> Delivery {
     let body = Message::decode(&bytes, now).map_err(|error| Undecodable { bytes, error });
-    let claim = Claim::of(&want.queue, String::from_utf8_lossy(id).into(), &body);
+    let claim = Claim::of(&request.queue, String::from_utf8_lossy(id).into(), &body);
     Delivery { claim, body, crashes: 0, marked: false }
 }

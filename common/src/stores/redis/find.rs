@@ -17,15 +17,15 @@ use crate::clock::Timestamp;
 use crate::error::StoreError;
 use crate::message::Message;
 use crate::queue_name::QueueName;
-use crate::store::{AHEAD_LIMIT, Claim, Location, PAGE, Sighting};
+use crate::store::{AHEAD_LIMIT, Claim, MessageInfo, PAGE, State};
 
-/// The hashes of bodies of each queue, by their endings. In the order in which most messages go through them.
+/// The hashes of bodies of each queue, by their suffixes. In the order in which most messages go through them.
 const HASHES: [&str; 3] = [HELD, "", DEAD];
 
-/// The ending of the hash of delayed messages.
+/// The suffix of the hash of delayed messages.
 const HELD: &str = ".DQ";
 
-/// The ending of the hash of dead letters.
+/// The suffix of the hash of dead letters.
 const DEAD: &str = ".XQ";
 
 /// How often a message is looked for that is seen and gone again.
@@ -38,7 +38,7 @@ type Name = (QueueName, &'static str, String);
 struct Search<'a> {
     id: &'a str,
     seen: HashSet<Name>,
-    found: Vec<Sighting>,
+    found: Vec<MessageInfo>,
     /// Whether a name was gone when it was looked at.
     has_missed: bool,
 }
@@ -46,16 +46,16 @@ struct Search<'a> {
 /// What the script says of one name.
 enum Seen {
     Nothing,
-    At(Sighting),
+    At(MessageInfo),
     /// A worker holds it, or else it is here.
     Elsewhere {
-        sighting: Sighting,
+        info: MessageInfo,
         is_far_back: bool,
     },
 }
 
 impl RedisStore {
-    pub(super) async fn find_messages(&self, id: &str, depth: usize) -> Result<Vec<Sighting>, StoreError> {
+    pub(super) async fn find_messages(&self, id: &str, depth: usize) -> Result<Vec<MessageInfo>, StoreError> {
         for round in 0..MAX_ROUNDS {
             let mut search = Search { id, seen: HashSet::new(), found: Vec::new(), has_missed: false };
             self.search(&mut search, depth).await?;
@@ -67,10 +67,10 @@ impl RedisStore {
     }
 
     /// What lies under the name of a claim, without a search.
-    pub(super) async fn see_claim(&self, claim: &Claim) -> Result<Option<Sighting>, StoreError> {
+    pub(super) async fn see_claim(&self, claim: &Claim) -> Result<Option<MessageInfo>, StoreError> {
         for which in HASHES.iter().filter(|which| **which != DEAD) {
-            if let Some(sighting) = self.see(&(claim.queue.clone(), which, claim.id.to_string())).await? {
-                return Ok(Some(sighting));
+            if let Some(info) = self.see(&(claim.queue.clone(), which, claim.id.to_string())).await? {
+                return Ok(Some(info));
             }
         }
         Ok(None)
@@ -85,7 +85,7 @@ impl RedisStore {
             self.look_closer(search, (queue.clone(), which, id.to_owned()), false).await?;
         }
         // No other id begins with a whole one, and this one has not ended.
-        if Uuid::try_parse(id).is_ok() && search.found.iter().any(Sighting::is_live) {
+        if Uuid::try_parse(id).is_ok() && search.found.iter().any(MessageInfo::is_live) {
             return Ok(());
         }
         let pattern = format!("{}*", escape(id));
@@ -110,7 +110,7 @@ impl RedisStore {
         Ok(())
     }
 
-    /// Looks at up to `depth` bodies. The server picks out those with the id's text in them, wherever it stands.
+    /// Liveness at up to `depth` bodies. The server picks out those with the id's text in them, wherever it stands.
     async fn search_bodies(
         &self,
         search: &mut Search<'_>,
@@ -144,34 +144,34 @@ impl RedisStore {
         if search.is_full() || search.seen.contains(&name) {
             return Ok(());
         }
-        let Some(sighting) = self.see(&name).await? else {
+        let Some(info) = self.see(&name).await? else {
             search.has_missed |= !is_exact;
             return Ok(());
         };
-        if !by_body || has_id(&sighting.bytes, search.id) {
+        if !by_body || has_id(&info.bytes, search.id) {
             search.seen.insert(name);
-            search.found.push(sighting);
+            search.found.push(info);
         }
         Ok(())
     }
 
     /// What lies under a name, and where.
-    async fn see(&self, (queue, which, name): &Name) -> Result<Option<Sighting>, StoreError> {
+    async fn see(&self, (queue, which, name): &Name) -> Result<Option<MessageInfo>, StoreError> {
         for _ in 0..MAX_ROUNDS {
-            let (mut sighting, is_far_back) = match self.look_once(queue, which, name).await? {
+            let (mut info, is_far_back) = match self.look_once(queue, which, name).await? {
                 Seen::Nothing => return Ok(None),
-                Seen::At(sighting) => return Ok(Some(sighting)),
-                Seen::Elsewhere { sighting, is_far_back } => (sighting, is_far_back),
+                Seen::At(info) => return Ok(Some(info)),
+                Seen::Elsewhere { info, is_far_back } => (info, is_far_back),
             };
             if let Some((worker, cancelled)) = self.holder(queue, which, name).await? {
                 // What Python claims from a delay queue it keeps in its memory until its time.
                 if which != &HELD {
-                    sighting.location = Location::Claimed { worker, cancelled };
+                    info.state = State::Claimed { worker, cancelled };
                 }
-                return Ok(Some(sighting));
+                return Ok(Some(info));
             }
             if is_far_back {
-                return Ok(Some(sighting));
+                return Ok(Some(info));
             }
             // It moved between the looks.
         }
@@ -179,7 +179,7 @@ impl RedisStore {
     }
 
     async fn look_once(&self, queue: &QueueName, which: &str, name: &str) -> Result<Seen, StoreError> {
-        let mut call = self.script(&self.scripts.sight);
+        let mut call = self.script(&self.scripts.message_info);
         call.text(queue.as_str()).text(&self.keys.fleet(queue)).text(which).text(name).count(AHEAD_LIMIT);
         let mut answer = call.run::<Vec<Value>>(&self.link).await?.into_iter();
         let Some(bytes) = answer.next() else { return Ok(Seen::Nothing) };
@@ -187,19 +187,19 @@ impl RedisStore {
         let (bytes, crashes, place, first): (Vec<u8>, u32, String, String) =
             (read(bytes)?, read(next())?, read(next())?, read(next())?);
         let time = || millis(first.parse().unwrap_or_default());
-        let location = match place.as_str() {
+        let state = match place.as_str() {
             "dead" => {
                 let reason: String = read(next())?;
-                Location::Dead { died: time(), reason: (!reason.is_empty()).then_some(reason) }
+                State::Dead { died: time(), reason: (!reason.is_empty()).then_some(reason) }
             }
-            _ if which == HELD => Location::Delayed { due: time() },
-            _ => Location::Ready { ahead: first.parse().ok() },
+            _ if which == HELD => State::Delayed { due: time() },
+            _ => State::Ready { ahead: first.parse().ok() },
         };
-        let sighting = Sighting { queue: queue.clone(), name: name.to_owned(), bytes, crashes, location };
+        let info = MessageInfo { queue: queue.clone(), name: name.to_owned(), bytes, crashes, state };
         if place == "elsewhere" {
-            return Ok(Seen::Elsewhere { sighting, is_far_back: read(next())? });
+            return Ok(Seen::Elsewhere { info, is_far_back: read(next())? });
         }
-        Ok(Seen::At(sighting))
+        Ok(Seen::At(info))
     }
 
     /// Which worker has claimed what lies under a name, and whether that is cancelled.

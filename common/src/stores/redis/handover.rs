@@ -16,11 +16,11 @@ use std::collections::HashSet;
 
 use super::RedisStore;
 use super::connection::CallError;
-use super::refusal::from_script;
+use super::error::from_script;
 use crate::clock::Timestamp;
 use crate::error::StoreError;
 use crate::queue_name::QueueName;
-use crate::store::{BEAT_INTERVAL, DEAD_AFTER, Lease};
+use crate::store::{BEAT_INTERVAL, DEAD_AFTER, Registration};
 
 /// As many messages take a moment, so somebody may wonder what a worker that ends is waiting for.
 const MANY: usize = 1_000;
@@ -31,13 +31,13 @@ const QUEUES: usize = 200;
 impl RedisStore {
     /// Hands over what only Rust can order, of all queues of a worker that nobody else consumes. It `left` at this time, by the
     /// server's clock: what shows signs of life since is somebody else's.
-    pub(super) async fn hand_over(&self, lease: &Lease, left: Timestamp) {
-        match self.hand_over_forsaken(lease, left).await {
+    pub(super) async fn hand_over(&self, registration: &Registration, left: Timestamp) {
+        match self.hand_over_forsaken(registration, left).await {
             Ok(moved) if moved >= MANY => {
-                tracing::info!(target: "common::broker", "the last Rust worker leaves: {moved} messages with a delay or a priority went back to the lists");
+                tracing::info!(target: "common::broker", "the last Rust worker leaves: {moved} messages with a delay or a priority moved to the lists that Python knows");
             }
             Ok(moved) => {
-                tracing::debug!(target: "common::broker", moved, "what had a delay or a priority went back to the lists");
+                tracing::debug!(target: "common::broker", moved, "what had a delay or a priority moved to the lists that Python knows");
             }
             Err(error) => {
                 let error = StoreError::from(error);
@@ -47,9 +47,9 @@ impl RedisStore {
     }
 
     /// Answers how many messages it was.
-    async fn hand_over_forsaken(&self, lease: &Lease, left: Timestamp) -> Result<usize, CallError> {
+    async fn hand_over_forsaken(&self, registration: &Registration, left: Timestamp) -> Result<usize, CallError> {
         let mut moved = 0;
-        let queues = self.forsaken(lease).await?;
+        let queues = self.forsaken(registration).await?;
         let mut rest = queues.as_slice();
         while !rest.is_empty() {
             let mut call = self.script(&self.scripts.handover);
@@ -69,8 +69,8 @@ impl RedisStore {
     }
 
     /// The queues of a worker that no other living Rust worker consumes.
-    async fn forsaken<'a>(&self, lease: &'a Lease) -> Result<Vec<&'a QueueName>, CallError> {
-        let mut left: HashSet<&str> = lease.queues.iter().map(QueueName::as_str).collect();
+    async fn forsaken<'a>(&self, registration: &'a Registration) -> Result<Vec<&'a QueueName>, CallError> {
+        let mut left: HashSet<&str> = registration.queues.iter().map(QueueName::as_str).collect();
         let mut offset = 0;
         while !left.is_empty() {
             let mut call = self.script(&self.scripts.consumers);
@@ -84,6 +84,6 @@ impl RedisStore {
                 left.remove(queue);
             }
         }
-        Ok(lease.queues.iter().filter(|queue| left.contains(queue.as_str())).collect())
+        Ok(registration.queues.iter().filter(|queue| left.contains(queue.as_str())).collect())
     }
 }

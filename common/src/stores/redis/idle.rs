@@ -12,7 +12,7 @@ use super::duty::{SMALL, Wish};
 use super::slices::is_many;
 use crate::clock::{Stopwatch, Timestamp};
 use crate::error::StoreError;
-use crate::store::{Beat, Lease};
+use crate::store::{Beat, Registration};
 
 /// How many of a large fleet's beats look at everything, in each interval.
 const LOOKS: usize = SMALL;
@@ -42,18 +42,22 @@ impl Idle {
 
 impl RedisStore {
     /// A short beat, where one is enough.
-    pub(super) async fn beat_shortly(&self, lease: &Lease, wish: Option<&Wish>) -> Result<Option<Beat>, StoreError> {
+    pub(super) async fn beat_shortly(
+        &self,
+        registration: &Registration,
+        wish: Option<&Wish>,
+    ) -> Result<Option<Beat>, StoreError> {
         let Some(wish @ Wish { group, listeners: Some(listeners) }) = wish else { return Ok(None) };
-        let duty = self.ear.duty();
+        let duty = self.notifier.duty();
         // By chance, so that those who began together do not look together.
-        let is_short = duty.is_off() && !is_many(lease) && fastrand::usize(..=duty.heartbeats()) > LOOKS;
-        if !is_short || self.with_upkeep(&lease.worker, |upkeep| upkeep.idle.pause > 0) {
+        let is_short = duty.is_off() && !is_many(registration) && fastrand::usize(..=duty.heartbeats()) > LOOKS;
+        if !is_short || self.with_upkeep(&registration.worker, |upkeep| upkeep.idle.pause > 0) {
             return Ok(None);
         }
         let (watch, asked_at) = (Stopwatch::start(), self.clock.uptime());
         let mut call = self.script(&self.scripts.idle);
-        call.text(lease.worker.as_str()).duration(SILENCE).text(group).text(duty.member()).count(*listeners);
-        for queue in &lease.queues {
+        call.text(registration.worker.as_str()).duration(SILENCE).text(group).text(duty.member()).count(*listeners);
+        for queue in &registration.queues {
             call.text(queue.as_str());
         }
         let (now, is_quiet, listens, heartbeats): (String, bool, bool, usize) = match call.run(&self.pulse).await {
@@ -67,13 +71,13 @@ impl RedisStore {
         };
         let took = watch.elapsed();
         let Some(now) = now.parse().ok().map(Timestamp::from_millis).filter(|_| is_quiet) else {
-            self.with_upkeep(&lease.worker, |upkeep| upkeep.idle.pause = PAUSE);
+            self.with_upkeep(&registration.worker, |upkeep| upkeep.idle.pause = PAUSE);
             return Ok(None);
         };
         self.clock.follow(now, asked_at);
         self.heard(Some(wish), Some((listens, heartbeats)));
         let at = now.since(Timestamp::EPOCH);
-        let next_due = self.with_upkeep(&lease.worker, |upkeep| {
+        let next_due = self.with_upkeep(&registration.worker, |upkeep| {
             upkeep.peers.saw_nobody(at, took);
             // What is past has been moved by another one.
             upkeep.idle.next_due.filter(|due| *due > now)

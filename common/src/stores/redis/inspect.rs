@@ -12,7 +12,7 @@ use crate::clock::Timestamp;
 use crate::error::StoreError;
 use crate::queue_name::QueueName;
 use crate::store::{
-    BEAT_INTERVAL, Claim, Counts, DEAD_AFTER, DeadLetter, PAGE, PYTHON_DEAD_AFTER, QueueSight, WorkerSight,
+    BEAT_INTERVAL, Claim, Counts, DEAD_AFTER, DeadLetter, PAGE, PYTHON_DEAD_AFTER, QueueInfo, WorkerInfo,
 };
 
 /// As the script answers: id, time, bytes, reason.
@@ -30,11 +30,11 @@ impl RedisStore {
         Ok(self.look_at(queue).await?.counts)
     }
 
-    async fn look_at(&self, queue: &QueueName) -> Result<QueueSight, StoreError> {
+    async fn look_at(&self, queue: &QueueName) -> Result<QueueInfo, StoreError> {
         let mut call = self.script(&self.scripts.counts);
         call.text(queue.as_str()).text(&self.keys.fleet(queue));
         let (ready, delayed, claimed, dead, paused) = call.run(&self.link).await?;
-        Ok(QueueSight { name: queue.clone(), counts: Counts { ready, delayed, claimed, dead }, paused })
+        Ok(QueueInfo { name: queue.clone(), counts: Counts { ready, delayed, claimed, dead }, paused })
     }
 
     /// Nothing lists the queues that Python or a sender made, so this walks through all keys.
@@ -42,13 +42,13 @@ impl RedisStore {
         &self,
         after: Option<&QueueName>,
         limit: usize,
-    ) -> Result<Vec<QueueSight>, StoreError> {
+    ) -> Result<Vec<QueueInfo>, StoreError> {
         let names = self.queue_names().await?;
-        let mut sights = Vec::new();
+        let mut infos = Vec::new();
         for name in names.iter().filter(|name| after.is_none_or(|after| *name > after)).take(limit) {
-            sights.push(self.look_at(name).await?);
+            infos.push(self.look_at(name).await?);
         }
-        Ok(sights)
+        Ok(infos)
     }
 
     /// The queues that have bodies, that are paused, or that a Rust worker fetches from.
@@ -89,7 +89,7 @@ impl RedisStore {
 
     /// Python's senders show signs of life as its workers do, and cannot be told from them. What Python's workers hold is found
     /// by walking through all keys, once for all of them.
-    pub(super) async fn list_workers(&self, after: Option<&str>, limit: usize) -> Result<Vec<WorkerSight>, StoreError> {
+    pub(super) async fn list_workers(&self, after: Option<&str>, limit: usize) -> Result<Vec<WorkerInfo>, StoreError> {
         let known = self.known_workers().await?;
         let rest = known.into_iter().filter(|(id, _)| after.is_none_or(|after| id.as_str() > after));
         let shown: Vec<(String, Known)> = rest.take(limit).collect();
@@ -107,14 +107,14 @@ impl RedisStore {
             };
             self.walk(&self.link, &self.keys.all_claims_pattern(), see).await?;
         }
-        let mut sights = Vec::new();
+        let mut infos = Vec::new();
         for (id, known) in &shown {
             let names: Vec<String> = match &known.queues {
                 Some(queues) => queues.iter().map(ToString::to_string).collect(),
                 None => of_python.remove(id.as_str()).into_iter().flatten().collect(),
             };
             let limit = if known.queues.is_some() { BEAT_INTERVAL * DEAD_AFTER } else { PYTHON_DEAD_AFTER };
-            sights.push(WorkerSight {
+            infos.push(WorkerInfo {
                 id: id.clone(),
                 queues: known.queues.clone(),
                 silent_for: known.silent_for,
@@ -122,7 +122,7 @@ impl RedisStore {
                 holds: self.claims_of(id, &names).await?,
             });
         }
-        Ok(sights)
+        Ok(infos)
     }
 
     /// At most [`PAGE`] of a worker's claims, by what it has fetched from.
@@ -156,7 +156,7 @@ impl RedisStore {
         // A call brings as many as there is room for, and at least one.
         let mut letters: Vec<Letter> = Vec::new();
         while letters.len() < limit {
-            let mut call = self.script(&self.scripts.letters);
+            let mut call = self.script(&self.scripts.dead_letters);
             call.text(queue.as_str()).count(skip + letters.len()).count((limit - letters.len()).min(CHUNK));
             let found: Vec<Letter> = call.run(&self.link).await?;
             if found.is_empty() {

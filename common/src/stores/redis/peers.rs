@@ -18,8 +18,8 @@ use super::RedisStore;
 use super::scripts::read;
 use crate::clock::Timestamp;
 use crate::error::StoreError;
-use crate::store::{BEAT_INTERVAL, Lease, PYTHON_DEAD_AFTER};
-use crate::stores::looks::{Fate, Looks, Peer};
+use crate::store::{BEAT_INTERVAL, PYTHON_DEAD_AFTER, Registration};
+use crate::stores::liveness::{Liveness, Peer, Recovery};
 
 /// How many silent ones a beat shows; the script knows it too.
 const PAGE: usize = 100;
@@ -39,8 +39,8 @@ const WRONG_CLOCK: Duration = Duration::from_secs(30);
 /// What one worker's beats have seen of the others.
 #[derive(Debug, Default)]
 pub(super) struct Peers {
-    pub(super) workers: Looks,
-    pub(super) pythons: Looks,
+    pub(super) workers: Liveness,
+    pub(super) pythons: Liveness,
     /// Where the next page of Python's begins.
     offset: usize,
     /// How many silent fleets the pages before it have shown.
@@ -128,16 +128,17 @@ fn share(worker: &str, silent: usize, alive: usize) -> (usize, usize) {
 
 impl RedisStore {
     /// Takes in a look that happened `at`, and recovers what those held who are dead by now; answers how many messages moved.
-    pub(super) async fn bury(
+    pub(super) async fn recover_dead(
         &self,
-        lease: &Lease,
+        registration: &Registration,
         at: Duration,
         took: Duration,
         look: Look,
     ) -> Result<usize, StoreError> {
         let is_all = look.silent < PAGE;
-        let workers = if is_all { look.workers } else { self.look_further(lease, look.silent, look.alive).await? };
-        let (dead, pythons) = self.with_upkeep(&lease.worker, |upkeep| {
+        let workers =
+            if is_all { look.workers } else { self.look_further(registration, look.silent, look.alive).await? };
+        let (dead, pythons) = self.with_upkeep(&registration.worker, |upkeep| {
             let peers = &mut upkeep.peers;
             let is_whole = peers.offset == 0 && look.next == 0;
             peers.offset = look.next;
@@ -147,12 +148,17 @@ impl RedisStore {
             (peers.workers.see(at, took, &workers, is_all), peers.pythons.see(at, took, &look.pythons, is_whole))
         });
         let moved = self.recover_workers(&dead).await?;
-        Ok(moved + self.recover_pythons(lease, &pythons).await?)
+        Ok(moved + self.recover_pythons(registration, &pythons).await?)
     }
 
     /// The share of this worker in the silent ones, where there are many.
-    async fn look_further(&self, lease: &Lease, silent: usize, alive: usize) -> Result<Vec<Peer>, StoreError> {
-        let (start, count) = share(lease.worker.as_str(), silent, alive);
+    async fn look_further(
+        &self,
+        registration: &Registration,
+        silent: usize,
+        alive: usize,
+    ) -> Result<Vec<Peer>, StoreError> {
+        let (start, count) = share(registration.worker.as_str(), silent, alive);
         let (mut found, mut seen) = (Vec::with_capacity(count), HashSet::new());
         let mut looked = 0;
         while looked < count {
@@ -193,8 +199,8 @@ impl RedisStore {
     }
 
     /// Whether one was dealt with already.
-    pub(super) fn fate_of_python(&self, lease: &Lease, peer: &Peer) -> Fate {
-        self.with_upkeep(&lease.worker, |upkeep| upkeep.peers.pythons.fate(peer))
+    pub(super) fn fate_of_python(&self, registration: &Registration, peer: &Peer) -> Recovery {
+        self.with_upkeep(&registration.worker, |upkeep| upkeep.peers.pythons.recovery(peer))
     }
 }
 

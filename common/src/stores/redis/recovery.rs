@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use super::RedisStore;
 use super::connection::CallError;
-use super::refusal::from_script;
+use super::error::from_script;
 use super::upkeep::MAX_ROUNDS;
 use crate::error::StoreError;
-use crate::store::{BEAT_INTERVAL, Lease};
+use crate::store::{BEAT_INTERVAL, Registration};
 use crate::stores::blame;
-use crate::stores::looks::{Fate, Peer};
+use crate::stores::liveness::{Peer, Recovery};
 
 /// How long it is remembered that workers died with a message: seven days.
 pub(super) const REMEMBER_CRASHES_SECONDS: usize = 7 * 24 * 60 * 60;
@@ -29,7 +29,7 @@ const SCAN_EVERY: Duration = Duration::from_secs(60);
 const FEW: usize = 10;
 
 impl RedisStore {
-    /// Gives back what dead Rust workers held, of all of their queues, and takes them off; answers how many messages moved.
+    /// Requeues what dead Rust workers held, of all of their queues, and takes them off; answers how many messages moved.
     pub(super) async fn recover_workers(&self, dead: &[Peer]) -> Result<usize, StoreError> {
         if dead.is_empty() {
             return Ok(0);
@@ -47,27 +47,32 @@ impl RedisStore {
                 && back > 0
             {
                 let short = one.id.get(..8).unwrap_or(&one.id);
-                tracing::warn!(target: "common::broker", "worker {short} died; {back} that it held are back");
+                tracing::warn!(target: "common::broker", "worker {short} died; requeued its claims ({back})");
             }
         }
         if dead.len() > FEW && moved > 0 {
-            tracing::warn!(target: "common::broker", "{settled} workers died; {moved} that they held are back");
+            tracing::warn!(target: "common::broker", "{settled} workers died; requeued their claims ({moved})");
         }
         self.recovering.see(refused, |_| true);
         Ok(moved)
     }
 
-    /// Gives back what dead workers of Python held, as far as it lies in queues that are ours to look after; answers how many
+    /// Requeues what dead workers of Python held, as far as it lies in queues that are ours to look after; answers how many
     /// messages moved.
-    pub(super) async fn recover_pythons(&self, lease: &Lease, dead: &[Peer]) -> Result<usize, StoreError> {
+    pub(super) async fn recover_pythons(
+        &self,
+        registration: &Registration,
+        dead: &[Peer],
+    ) -> Result<usize, StoreError> {
         let open: Vec<Peer> =
-            dead.iter().filter(|peer| self.fate_of_python(lease, peer) == Fate::Open).cloned().collect();
-        let names: Vec<String> = lease.queues.iter().flat_map(|queue| [queue.to_string(), queue.delay()]).collect();
+            dead.iter().filter(|peer| self.fate_of_python(registration, peer) == Recovery::Pending).cloned().collect();
+        let names: Vec<String> =
+            registration.queues.iter().flat_map(|queue| [queue.to_string(), queue.delay()]).collect();
         let mut moved = 0;
         for some in open.chunks(TOGETHER) {
             let mut refused = BTreeMap::new();
             // So many of them, from the front, are dealt with in all queues.
-            let mut swept = some.len();
+            let mut released = some.len();
             for names in names.chunks(NAMES) {
                 let mut settled = 0;
                 for _ in 0..MAX_ROUNDS {
@@ -78,29 +83,33 @@ impl RedisStore {
                         break;
                     }
                 }
-                swept = swept.min(settled);
+                released = released.min(settled);
             }
             // What takes longer goes on with the next beat.
-            for peer in some[..swept].iter().filter(|peer| !refused.contains_key(&peer.id)) {
-                self.with_upkeep(&lease.worker, |upkeep| upkeep.peers.pythons.set_fate(peer, Fate::Swept));
+            for peer in some[..released].iter().filter(|peer| !refused.contains_key(&peer.id)) {
+                self.with_upkeep(&registration.worker, |upkeep| {
+                    upkeep.peers.pythons.set_recovery(peer, Recovery::Released);
+                });
             }
         }
         if moved > 0 {
-            tracing::warn!(target: "common::broker", "{} of Python's workers died; {moved} that they held are back", open.len());
+            tracing::warn!(target: "common::broker", "{} of Python's workers died; requeued their claims ({moved})", open.len());
         }
-        self.forget(lease).await?;
+        self.forget(registration).await?;
         Ok(moved)
     }
 
     /// Forgets those of Python's dead of whom nothing is left. They may hold messages of queues that others look after: their
     /// heartbeats stay until then. As that means to go through all keys, it is done for all of them at once, and not often.
-    async fn forget(&self, lease: &Lease) -> Result<(), StoreError> {
-        let swept = self.with_upkeep(&lease.worker, |upkeep| upkeep.peers.pythons.swept());
+    async fn forget(&self, registration: &Registration) -> Result<(), StoreError> {
+        let released = self.with_upkeep(&registration.worker, |upkeep| upkeep.peers.pythons.released());
         let uptime = self.clock.uptime();
-        if swept.is_empty() || !self.with_upkeep(&lease.worker, |upkeep| upkeep.is_time_to_scan(uptime, SCAN_EVERY)) {
+        if released.is_empty()
+            || !self.with_upkeep(&registration.worker, |upkeep| upkeep.is_time_to_scan(uptime, SCAN_EVERY))
+        {
             return Ok(());
         }
-        let ids: HashSet<&str> = swept.iter().map(|peer| &*peer.id).collect();
+        let ids: HashSet<&str> = released.iter().map(|peer| &*peer.id).collect();
         let mut holding = HashSet::new();
         let see = |key: &str| {
             // An id may have dots.
@@ -110,14 +119,16 @@ impl RedisStore {
             ControlFlow::Continue(())
         };
         self.walk(&self.pulse, &self.keys.all_claims_pattern(), see).await?;
-        for some in swept.chunks(TOGETHER) {
+        for some in released.chunks(TOGETHER) {
             let mut call = self.script(&self.scripts.forget);
             for peer in some.iter().filter(|peer| !holding.contains(&*peer.id)) {
                 call.text(&peer.id).text(&peer.score);
             }
             call.run::<usize>(&self.pulse).await?;
             for peer in some {
-                self.with_upkeep(&lease.worker, |upkeep| upkeep.peers.pythons.set_fate(peer, Fate::Settled));
+                self.with_upkeep(&registration.worker, |upkeep| {
+                    upkeep.peers.pythons.set_recovery(peer, Recovery::Done);
+                });
             }
         }
         Ok(())

@@ -46,8 +46,8 @@ pub(super) struct Scripts {
     pub(super) forget: Script,
     pub(super) tidy: Script,
     pub(super) counts: Script,
-    pub(super) letters: Script,
-    pub(super) sight: Script,
+    pub(super) dead_letters: Script,
+    pub(super) message_info: Script,
     pub(super) holder: Script,
     pub(super) names: Script,
     pub(super) workers: Script,
@@ -56,7 +56,7 @@ pub(super) struct Scripts {
     pub(super) paused: Script,
     pub(super) cancel: Script,
     pub(super) purge: Script,
-    pub(super) revive: Script,
+    pub(super) requeue_dead: Script,
     pub(super) delete: Script,
 }
 
@@ -87,8 +87,8 @@ impl Scripts {
             forget: Script::new(&[&limits, PRELUDE, include_str!("lua/forget.lua")]),
             tidy: Script::new(&[&limits, PRELUDE, include_str!("lua/tidy.lua")]),
             counts: Script::new(&[&limits, PRELUDE, include_str!("lua/counts.lua")]),
-            letters: Script::new(&[&limits, PRELUDE, include_str!("lua/letters.lua")]),
-            sight: Script::new(&[&limits, PRELUDE, PLACES, include_str!("lua/sight.lua")]),
+            dead_letters: Script::new(&[&limits, PRELUDE, include_str!("lua/dead_letters.lua")]),
+            message_info: Script::new(&[&limits, PRELUDE, PLACES, include_str!("lua/message_info.lua")]),
             holder: Script::new(&[&limits, PRELUDE, include_str!("lua/holder.lua")]),
             names: Script::new(&[&limits, PRELUDE, include_str!("lua/names.lua")]),
             workers: Script::new(&[&limits, PRELUDE, include_str!("lua/workers.lua")]),
@@ -97,7 +97,7 @@ impl Scripts {
             paused: Script::new(&[&limits, PRELUDE, include_str!("lua/paused.lua")]),
             cancel: Script::new(&[&limits, PRELUDE, PLACES, include_str!("lua/cancel.lua")]),
             purge: Script::new(&[&limits, PRELUDE, PLACES, include_str!("lua/purge.lua")]),
-            revive: Script::new(&[&limits, PRELUDE, PLACES, include_str!("lua/revive.lua")]),
+            requeue_dead: Script::new(&[&limits, PRELUDE, PLACES, include_str!("lua/requeue_dead.lua")]),
             delete: Script::new(&[&limits, PRELUDE, include_str!("lua/delete.lua")]),
         }
     }

@@ -17,7 +17,7 @@ use super::upkeep::MAX_ROUNDS;
 use crate::clock::Timestamp;
 use crate::error::StoreError;
 use crate::queue_name::QueueName;
-use crate::store::{Claim, Lease};
+use crate::store::{Claim, Registration};
 
 /// Queues that one call looks after, at most.
 const SLICE: usize = 64;
@@ -35,8 +35,8 @@ const AT_ONCE: usize = 16;
 const SOON: Duration = Duration::from_millis(100);
 
 /// Whether a worker has more queues than one call looks after.
-pub(super) fn is_many(lease: &Lease) -> bool {
-    lease.queues.len() > SLICE
+pub(super) fn is_many(registration: &Registration) -> bool {
+    registration.queues.len() > SLICE
 }
 
 /// What a worker of many queues knows of them.
@@ -86,51 +86,61 @@ impl RedisStore {
     /// What a beat's calls saw, all together.
     pub(super) async fn look_after(
         &self,
-        lease: &Lease,
+        registration: &Registration,
         held: &[Claim],
         is_expiring: bool,
         wish: Option<&Wish>,
     ) -> Result<Seen, StoreError> {
         let part = Part { is_expiring, ..Part::default() };
-        if !is_many(lease) {
-            return self.look_after_slice(lease, &lease.queues, Part { is_looking: true, wish, ..part }).await;
+        if !is_many(registration) {
+            return self
+                .look_after_slice(registration, &registration.queues, Part { is_looking: true, wish, ..part })
+                .await;
         }
         let mut known = self.candidates.take_stirred();
         known.extend(held.iter().map(|claim| claim.queue.clone()));
         let now = self.clock.now();
-        let chosen = self.with_upkeep(&lease.worker, |upkeep| upkeep.turns.choose(&lease.queues, known, now));
+        let chosen =
+            self.with_upkeep(&registration.worker, |upkeep| upkeep.turns.choose(&registration.queues, known, now));
         let mut slices = chosen.chunks(SLICE);
         let first = slices.next().unwrap_or_default();
-        let mut seen = self.look_after_slice(lease, first, Part { wish, ..part }).await?;
-        if !self.with_upkeep(&lease.worker, |upkeep| upkeep.turns.is_registered) {
+        let mut seen = self.look_after_slice(registration, first, Part { wish, ..part }).await?;
+        if !self.with_upkeep(&registration.worker, |upkeep| upkeep.turns.is_registered) {
             // Others took it for dead, and removed it.
-            seen.add(self.send_beat(lease, &[], Part::default()).await?);
+            seen.add(self.send_beat(registration, &[], Part::default()).await?);
         }
-        for renewed in together(lease.queues.chunks(FLEETS).map(|queues| self.renew_fleets(lease, queues))).await {
+        for renewed in
+            together(registration.queues.chunks(FLEETS).map(|queues| self.renew_fleets(registration, queues))).await
+        {
             renewed?;
         }
         let count = slices.len();
         // Peers are looked at once, when all own fleets live.
-        let calls = slices
-            .enumerate()
-            .map(|(at, slice)| self.look_after_slice(lease, slice, Part { is_looking: at + 1 == count, ..part }));
+        let calls = slices.enumerate().map(|(at, slice)| {
+            self.look_after_slice(registration, slice, Part { is_looking: at + 1 == count, ..part })
+        });
         for other in together(calls).await {
             seen.add(other?);
         }
-        seen.next_due = self.with_upkeep(&lease.worker, |upkeep| upkeep.turns.due.values().min().copied());
+        seen.next_due = self.with_upkeep(&registration.worker, |upkeep| upkeep.turns.due.values().min().copied());
         Ok(seen)
     }
 
     /// The calls for one slice: more than one only where there is more to do.
-    async fn look_after_slice(&self, lease: &Lease, slice: &[QueueName], part: Part<'_>) -> Result<Seen, StoreError> {
+    async fn look_after_slice(
+        &self,
+        registration: &Registration,
+        slice: &[QueueName],
+        part: Part<'_>,
+    ) -> Result<Seen, StoreError> {
         let asked_at = self.clock.uptime();
-        let mut first = self.send_beat(lease, slice, part).await?;
+        let mut first = self.send_beat(registration, slice, part).await?;
         self.clock.follow(first.now, asked_at);
         for _ in 0..MAX_ROUNDS {
             if !first.has_more {
                 break;
             }
-            let again = self.send_beat(lease, slice, Part { wish: None, ..part }).await?;
+            let again = self.send_beat(registration, slice, Part { wish: None, ..part }).await?;
             first.moved += again.moved;
             first.next_due = again.next_due;
             first.has_more = again.has_more;
@@ -138,9 +148,9 @@ impl RedisStore {
         Ok(first)
     }
 
-    async fn renew_fleets(&self, lease: &Lease, queues: &[QueueName]) -> Result<(), StoreError> {
+    async fn renew_fleets(&self, registration: &Registration, queues: &[QueueName]) -> Result<(), StoreError> {
         let mut call = self.script(&self.scripts.fleets);
-        call.text(lease.worker.as_str());
+        call.text(registration.worker.as_str());
         for queue in queues {
             call.text(queue.as_str()).text(&self.keys.fleet(queue));
         }

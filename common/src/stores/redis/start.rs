@@ -4,14 +4,18 @@ use super::recovery::REMEMBER_CRASHES_SECONDS;
 use super::{CHUNK, RedisStore};
 use crate::error::StoreError;
 use crate::queue_name::QueueName;
-use crate::store::{Claim, Lease};
+use crate::store::{Claim, Registration};
 
 impl RedisStore {
-    pub(super) async fn record_starts(&self, lease: &Lease, claims: &[Claim]) -> Result<Vec<bool>, StoreError> {
+    pub(super) async fn record_starts(
+        &self,
+        registration: &Registration,
+        claims: &[Claim],
+    ) -> Result<Vec<bool>, StoreError> {
         let mut held = Vec::with_capacity(claims.len());
         for chunk in claims.chunks(CHUNK) {
             let mut call = self.script(&self.scripts.start);
-            call.text(lease.worker.as_str()).count(REMEMBER_CRASHES_SECONDS);
+            call.text(registration.worker.as_str()).count(REMEMBER_CRASHES_SECONDS);
             for of_queue in chunk.chunk_by(|one, other| one.queue == other.queue) {
                 let queue = of_queue.first().map_or("", |claim| QueueName::as_str(&claim.queue));
                 call.text(queue).count(of_queue.len());

@@ -11,10 +11,10 @@ use super::{CHUNK, RedisStore};
 use crate::clock::Timestamp;
 use crate::error::StoreError;
 use crate::queue_name::QueueName;
-use crate::store::{Beat, Claim, Lease, WorkerId};
-use crate::stores::back::give_back;
+use crate::store::{Beat, Claim, Registration, WorkerId};
+use crate::stores::back::release;
+use crate::stores::orphaned_claims::{OrphanedClaims, compare};
 use crate::stores::seldom::is_time;
-use crate::stores::surplus::{Surplus, compare};
 
 /// Calls of one kind in one beat, at most, while there is more to do than fits one.
 pub(super) const MAX_ROUNDS: usize = 100;
@@ -37,7 +37,7 @@ pub(super) struct Upkeep {
     /// Which of many queues come next, and what is known of them.
     pub(super) turns: Turns,
     /// Claims that the worker does not know of.
-    pub(super) surplus: Surplus,
+    pub(super) orphaned: OrphanedClaims,
     expired: Option<Duration>,
     /// When registrations were looked through; `None` where this beat is to do that.
     pub(super) tidied: Option<Duration>,
@@ -63,7 +63,7 @@ pub(super) struct UnderWay<'a> {
 impl Drop for UnderWay<'_> {
     fn drop(&mut self) {
         let uptime = self.store.clock.uptime();
-        self.store.with_upkeep(self.worker, |upkeep| upkeep.surplus.end_call(self.since, uptime));
+        self.store.with_upkeep(self.worker, |upkeep| upkeep.orphaned.end_call(self.since, uptime));
     }
 }
 
@@ -71,64 +71,75 @@ impl RedisStore {
     /// Notes that a call has begun which may bring or end claims of a worker.
     pub(super) fn under_way<'a>(&'a self, worker: &'a WorkerId) -> UnderWay<'a> {
         let since = self.clock.uptime();
-        self.with_upkeep(worker, |upkeep| upkeep.surplus.begin_call(since));
+        self.with_upkeep(worker, |upkeep| upkeep.orphaned.begin_call(since));
         UnderWay { store: self, worker, since }
     }
 
-    pub(super) async fn join_queues(&self, queues: &[QueueName]) -> Result<Lease, StoreError> {
-        let lease = Lease { worker: WorkerId::random(), queues: queues.to_vec() };
-        self.joined.join(&lease.worker);
-        match self.beat_once(&lease, &[], &[]).await {
-            Ok(_) => Ok(lease),
+    pub(super) async fn join_queues(&self, queues: &[QueueName]) -> Result<Registration, StoreError> {
+        let registration = Registration { worker: WorkerId::random(), queues: queues.to_vec() };
+        self.joined.join(&registration.worker);
+        match self.beat_once(&registration, &[], &[]).await {
+            Ok(_) => Ok(registration),
             Err(error) => {
-                self.joined.forget(&lease.worker);
+                self.joined.forget(&registration.worker);
                 Err(error)
             }
         }
     }
 
-    pub(super) async fn leave_queues(&self, lease: &Lease) -> Result<(), StoreError> {
-        self.joined.leave(&lease.worker).await?;
+    pub(super) async fn leave_queues(&self, registration: &Registration) -> Result<(), StoreError> {
+        self.joined.leave(&registration.worker).await?;
         self.end_duty().await;
-        let slices: Vec<_> = lease.queues.chunks(CHUNK).collect();
+        let slices: Vec<_> = registration.queues.chunks(CHUNK).collect();
         let mut left = None;
         for (at, slice) in slices.iter().enumerate() {
             let is_last = at + 1 == slices.len();
             let mut call = self.script(&self.scripts.leave);
-            call.text(lease.worker.as_str()).text(if is_last { "off" } else { "" });
+            call.text(registration.worker.as_str()).text(if is_last { "off" } else { "" });
             for queue in *slice {
                 call.text(queue.as_str());
             }
             let time: String = call.run(&self.pulse).await?;
             left = time.parse().ok().map(Timestamp::from_millis);
             if left.is_none() {
-                tracing::warn!(target: "common::broker", worker = ?lease.worker, "left with claims; others will find it dead and recover them");
+                tracing::warn!(target: "common::broker", worker = ?registration.worker, "left with claims; others will find it dead and recover them");
                 return Ok(());
             }
         }
         if let Some(left) = left {
             // Once it is off: of two that leave at the same time, the later one finds nobody.
-            self.hand_over(lease, left).await;
+            self.hand_over(registration, left).await;
         }
         Ok(())
     }
 
-    pub(super) async fn beat_once(&self, lease: &Lease, held: &[Claim], waiting: &[Claim]) -> Result<Beat, StoreError> {
-        self.joined.beat(&lease.worker, self.beat_alone(lease, held, waiting)).await
+    pub(super) async fn beat_once(
+        &self,
+        registration: &Registration,
+        held: &[Claim],
+        waiting: &[Claim],
+    ) -> Result<Beat, StoreError> {
+        self.joined.beat(&registration.worker, self.beat_alone(registration, held, waiting)).await
     }
 
-    async fn beat_alone(&self, lease: &Lease, held: &[Claim], waiting: &[Claim]) -> Result<Beat, StoreError> {
+    async fn beat_alone(
+        &self,
+        registration: &Registration,
+        held: &[Claim],
+        waiting: &[Claim],
+    ) -> Result<Beat, StoreError> {
         let started = self.clock.uptime();
-        let is_expiring = self.with_upkeep(&lease.worker, |upkeep| is_time(&mut upkeep.expired, started, EXPIRE_EVERY));
-        let wish = self.wish(lease);
+        let is_expiring =
+            self.with_upkeep(&registration.worker, |upkeep| is_time(&mut upkeep.expired, started, EXPIRE_EVERY));
+        let wish = self.wish(registration);
         if held.is_empty()
             && waiting.is_empty()
             && !is_expiring
-            && let Some(beat) = self.beat_shortly(lease, wish.as_ref()).await?
+            && let Some(beat) = self.beat_shortly(registration, wish.as_ref()).await?
         {
             return Ok(beat);
         }
-        let first = self.look_after(lease, held, is_expiring, wish.as_ref()).await;
+        let first = self.look_after(registration, held, is_expiring, wish.as_ref()).await;
         self.heard(wish.as_ref(), first.as_ref().ok().map(|seen| (seen.listens, seen.heartbeats)));
         let first = first?;
         let took = self.clock.uptime().saturating_sub(started);
@@ -141,35 +152,40 @@ impl RedisStore {
             ready: first.is_ready,
         };
 
-        self.report_waiting(lease, waiting, first.now).await?;
+        self.report_waiting(registration, waiting, first.now).await?;
 
         // The first answer counts: what was claimed later, `held` cannot know.
-        beat.lost = self.settle_claims(lease, held, &first.claims, &first.unread).await?;
+        beat.lost = self.settle_claims(registration, held, &first.claims, &first.unread).await?;
         let uptime = self.clock.uptime();
         // The looks happened at the server: an answer that was held up on its way is none that came late.
         if let Some(look) = first.look {
             let at = first.now.since(Timestamp::EPOCH);
             self.name_clocks(first.now, &look.pythons, beat.lost.len());
-            beat.moved += self.bury(lease, at, took, look).await?;
+            beat.moved += self.recover_dead(registration, at, took, look).await?;
         }
-        if self.with_upkeep(&lease.worker, |upkeep| is_time(&mut upkeep.tidied, uptime, TIDY_EVERY)) {
-            self.with_upkeep(&lease.worker, |upkeep| upkeep.peers.reopen());
+        if self.with_upkeep(&registration.worker, |upkeep| is_time(&mut upkeep.tidied, uptime, TIDY_EVERY)) {
+            self.with_upkeep(&registration.worker, |upkeep| upkeep.peers.reopen());
             if let Err(error) = self.tidy().await {
                 tracing::warn!(target: "common::broker", "registrations were not looked at: {error}");
             }
         }
-        self.with_upkeep(&lease.worker, |upkeep| upkeep.idle.looked(&beat));
+        self.with_upkeep(&registration.worker, |upkeep| upkeep.idle.looked(&beat));
         // After the beat, lest it be late for that.
-        self.ready_for_calls(lease).await;
+        self.ready_for_calls(registration).await;
         Ok(beat)
     }
 
     /// What this worker has claimed and not started, by the beat of this time. Nothing is sent where nothing waits: an older report
     /// tells its time, and is worth nothing after the next beat.
-    async fn report_waiting(&self, lease: &Lease, waiting: &[Claim], now: Timestamp) -> Result<(), StoreError> {
+    async fn report_waiting(
+        &self,
+        registration: &Registration,
+        waiting: &[Claim],
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
         let Some(report) = report(waiting)? else { return Ok(()) };
         let mut set = redis::cmd("SET");
-        set.arg(self.keys.waiting(&lease.worker)).arg(format!("{now} {report}"));
+        set.arg(self.keys.waiting(&registration.worker)).arg(format!("{now} {report}"));
         set.arg("PX").arg(u64::try_from(REMEMBER_WAITING.as_millis()).unwrap_or(u64::MAX));
         match self.pulse.call(&set).await {
             Err(error @ (CallError::NotSent(_) | CallError::Lost(_))) => Err(error.into()),
@@ -178,22 +194,22 @@ impl RedisStore {
         }
     }
 
-    /// Compares what the worker believes to hold with what it holds: answers what it lost, and gives back what it cannot
+    /// Compares what the worker believes to hold with what it holds: answers what it lost, and requeues what it cannot
     /// know of because an answer was lost.
     async fn settle_claims(
         &self,
-        lease: &Lease,
+        registration: &Registration,
         held: &[Claim],
         claims: &[Claim],
         unread: &[QueueName],
     ) -> Result<Vec<Claim>, StoreError> {
-        let (mut lost, surplus) = compare(held, claims);
+        let (mut lost, orphaned) = compare(held, claims);
         lost.retain(|claim| !unread.contains(&claim.queue));
         let uptime = self.clock.uptime();
-        let forgotten = self.with_upkeep(&lease.worker, |upkeep| upkeep.surplus.forgotten(uptime, surplus));
+        let forgotten = self.with_upkeep(&registration.worker, |upkeep| upkeep.orphaned.forgotten(uptime, orphaned));
         if !forgotten.is_empty() {
-            tracing::warn!(target: "common::broker", count = forgotten.len(), "messages go back: the answer that brought them was lost");
-            self.finish_all(&self.pulse, lease, &give_back(forgotten)).await?;
+            tracing::warn!(target: "common::broker", "requeued {} claims of a lost fetch reply", forgotten.len());
+            self.finish_all(&self.pulse, registration, &release(forgotten)).await?;
         }
         Ok(lost)
     }

@@ -44,9 +44,9 @@ const PAGE: usize = 256;
 
 /// The listening connection, shared by all who wait.
 #[derive(Debug)]
-pub(super) struct Ear {
+pub(super) struct Notifier {
     server: Arc<Server>,
-    hearing: Mutex<Option<Hearing>>,
+    subscription: Mutex<Option<Subscription>>,
     /// It was said that the server does not tell.
     is_said: AtomicBool,
     /// Who listens, where many wait.
@@ -56,7 +56,7 @@ pub(super) struct Ear {
 }
 
 #[derive(Clone, Debug)]
-struct Hearing {
+struct Subscription {
     line: Line,
     changes: broadcast::Sender<Change>,
     is_broken: Arc<AtomicBool>,
@@ -77,11 +77,11 @@ enum Change {
     Lost,
 }
 
-impl Ear {
+impl Notifier {
     pub(super) fn new(server: Arc<Server>) -> Self {
         Self {
             server,
-            hearing: Mutex::default(),
+            subscription: Mutex::default(),
             is_said: AtomicBool::new(false),
             duty: Arc::default(),
             is_shared: AtomicBool::new(true),
@@ -94,12 +94,12 @@ impl Ear {
     }
 
     /// The connection; a new one where there is none that works.
-    async fn hearing(&self) -> Result<Hearing, StoreError> {
-        let mut slot = self.hearing.lock().await;
-        if let Some(hearing) = &*slot
-            && !hearing.is_broken.load(Ordering::Relaxed)
+    async fn subscription(&self) -> Result<Subscription, StoreError> {
+        let mut slot = self.subscription.lock().await;
+        if let Some(subscription) = &*slot
+            && !subscription.is_broken.load(Ordering::Relaxed)
         {
-            return Ok(hearing.clone());
+            return Ok(subscription.clone());
         }
         let changes = broadcast::Sender::new(BACKLOG);
         let is_broken = Arc::new(AtomicBool::new(false));
@@ -142,9 +142,9 @@ impl Ear {
             Some(answer) => self.is_told(answer.and_then(Value::extract_error)),
             None => return Err(silence()),
         };
-        let hearing = Hearing { line, changes, is_broken, is_tracking, known };
-        *slot = Some(hearing.clone());
-        Ok(hearing)
+        let subscription = Subscription { line, changes, is_broken, is_tracking, known };
+        *slot = Some(subscription.clone());
+        Ok(subscription)
     }
 
     pub(super) fn duty(&self) -> &Duty {
@@ -153,8 +153,8 @@ impl Ear {
 
     /// Whether others can call this one by a channel.
     pub(super) async fn can_be_called(&self, channel: &str) -> bool {
-        let Ok(mut hearing) = self.hearing().await else { return false };
-        hearing.is_tracking && matches!(hearing.line.subscribe(channel).await, Some(Ok(())))
+        let Ok(mut subscription) = self.subscription().await else { return false };
+        subscription.is_tracking && matches!(subscription.line.subscribe(channel).await, Some(Ok(())))
     }
 
     /// Whether the server tells; says once if it does not.
@@ -173,13 +173,13 @@ impl Ear {
     }
 }
 
-impl Hearing {
+impl Subscription {
     fn known(&self) -> MutexGuard<'_, Known> {
         // Nothing under this lock panics.
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What there is in these queues; the next change of each of their keys will be told. Looks only at what may have changed since
+    /// What there is in these queues; the next change of each of their keys will be told. Liveness only at what may have changed since
     /// the last look, and at no more once something is ready.
     async fn look(&mut self, keys: &Keys, watch: &[QueueName], due: Option<Timestamp>) -> Result<Look, StoreError> {
         let mut look = self.known().look(watch, due, self.is_tracking);
@@ -207,7 +207,7 @@ impl Hearing {
                     }
                     continue;
                 }
-                Some(Err(error)) => super::refusal::refusal(&error),
+                Some(Err(error)) => super::error::refusal(&error),
                 None => silence(),
             };
             self.is_broken.store(true, Ordering::Relaxed);
@@ -242,12 +242,12 @@ impl RedisStore {
         due: Option<Timestamp>,
         is_all: bool,
     ) -> Result<Option<Wake>, StoreError> {
-        let duty = self.ear.duty();
+        let duty = self.notifier.duty();
         let _waiting = duty.wait();
         let _seat = duty.seats.take(watch).await;
-        let mut hearing = self.ear.hearing().await?;
+        let mut subscription = self.notifier.subscription().await?;
         // Before the look: a change right after it must find us here.
-        let (mut news, mut role) = (hearing.changes.subscribe(), duty.role());
+        let (mut news, mut role) = (subscription.changes.subscribe(), duty.role());
         loop {
             let is_off = matches!(*role.borrow_and_update(), Role::Off(_));
             if is_off && is_all {
@@ -259,7 +259,7 @@ impl RedisStore {
                     }
                 }
             }
-            let Look { wake, ready, stirred, is_refused, .. } = hearing.look(&self.keys, watch, due).await?;
+            let Look { wake, ready, stirred, is_refused, .. } = subscription.look(&self.keys, watch, due).await?;
             if watch.len() > ASKED {
                 self.candidates.notice(&ready);
                 self.candidates.stir(&stirred);
@@ -268,7 +268,7 @@ impl RedisStore {
             if wake == Some(Wake::Ready) || (wake.is_some() && !self.upkeeping.is_any()) {
                 return Ok(wake);
             }
-            if !hearing.is_tracking {
+            if !subscription.is_tracking {
                 pause(POLL).await;
                 if !is_all || is_refused {
                     return Ok(Some(Wake::Ready));
@@ -281,7 +281,7 @@ impl RedisStore {
                 _ = role.changed() => continue,
                 () = pause(LONGEST_PAUSE), if !is_all || is_refused => Changed::Unknown,
             };
-            let is_alone = *role.borrow() == Role::All && !self.ear.is_shared.load(Ordering::Relaxed);
+            let is_alone = *role.borrow() == Role::All && !self.notifier.is_shared.load(Ordering::Relaxed);
             match changed {
                 Changed::Unknown => {
                     duty.reset();

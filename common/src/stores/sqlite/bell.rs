@@ -34,12 +34,12 @@ struct Inner {
     is_asked: AtomicBool,
     /// It was told that there is no watch.
     is_deaf: AtomicBool,
-    rope: Mutex<Option<Rope>>,
+    opened: Mutex<Option<Opened>>,
 }
 
 /// The open file, and who watches it.
 #[derive(Debug)]
-struct Rope {
+struct Opened {
     file: File,
     inode: u64,
     /// None while nobody waits, or where the system has no watch left; one can ring all the same.
@@ -54,7 +54,7 @@ impl Bell {
             news: watch::Sender::new(()),
             is_asked: AtomicBool::new(false),
             is_deaf: AtomicBool::new(false),
-            rope: Mutex::default(),
+            opened: Mutex::default(),
         }))
     }
 
@@ -69,15 +69,15 @@ impl Bell {
             return;
         }
         self.0.news.send_replace(());
-        let mut rope = self.0.rope.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut opened = self.0.opened.lock().unwrap_or_else(PoisonError::into_inner);
         // A sender that never waits would ring a bell that was deleted for ever.
-        self.hang_anew(&mut rope);
-        let Some(Rope { file, .. }) = rope.as_mut() else { return };
+        self.reopen(&mut opened);
+        let Some(Opened { file, .. }) = opened.as_mut() else { return };
         // Whoever does not hear it looks before long.
         let rung =
             file.write_all(b"!").and_then(|()| if file.metadata()?.len() > LONG { file.set_len(0) } else { Ok(()) });
         if rung.is_err() {
-            *rope = None;
+            *opened = None;
         }
     }
 
@@ -87,36 +87,36 @@ impl Bell {
     }
 
     /// Looks whether the file is still the one that was opened and, where somebody listens, that it is watched.
-    pub(super) fn mend(&self) {
-        let mut rope = self.0.rope.lock().unwrap_or_else(PoisonError::into_inner);
-        self.hang_anew(&mut rope);
-        if let Some(rope) = rope.as_mut().filter(|rope| rope.watcher.is_none())
+    pub(super) fn repair(&self) {
+        let mut opened = self.0.opened.lock().unwrap_or_else(PoisonError::into_inner);
+        self.reopen(&mut opened);
+        if let Some(opened) = opened.as_mut().filter(|opened| opened.watcher.is_none())
             && self.0.news.receiver_count() > 0
         {
-            rope.watcher = self.hear(self.watch());
+            opened.watcher = self.hear(self.watch());
         }
     }
 
     /// Opens the file that is there, unless it is the one that was opened.
-    fn hang_anew(&self, rope: &mut Option<Rope>) {
+    fn reopen(&self, opened: &mut Option<Opened>) {
         let there = std::fs::metadata(&self.0.path).ok().map(|found| found.ino());
-        if rope.as_ref().is_none_or(|rope| Some(rope.inode) != there) {
-            let hung = self.hang();
-            if let Err(error) = &hung {
+        if opened.as_ref().is_none_or(|opened| Some(opened.inode) != there) {
+            let file = self.open();
+            if let Err(error) = &file {
                 tracing::debug!(target: "common::broker", "no bell at {}: {error}", self.0.path.display());
             }
-            *rope = hung.ok();
+            *opened = file.ok();
         }
     }
 
-    fn hang(&self) -> std::io::Result<Rope> {
+    fn open(&self) -> std::io::Result<Opened> {
         let file = OpenOptions::new().create(true).append(true).open(&self.0.path)?;
         // As SQLite does with its own files; only the owner may, and for everybody else it was done.
         if let Ok(database) = std::fs::metadata(&self.0.database) {
             let _ = file.set_permissions(database.permissions());
         }
         let inode = file.metadata()?.ino();
-        Ok(Rope { file, inode, watcher: None })
+        Ok(Opened { file, inode, watcher: None })
     }
 
     fn watch(&self) -> notify::Result<RecommendedWatcher> {
@@ -173,7 +173,7 @@ mod tests {
     }
 
     fn is_watched(bell: &Bell) -> bool {
-        bell.0.rope.lock().unwrap().as_ref().is_some_and(|rope| rope.watcher.is_some())
+        bell.0.opened.lock().unwrap().as_ref().is_some_and(|opened| opened.watcher.is_some())
     }
 
     #[tokio::test]
@@ -181,7 +181,7 @@ mod tests {
         let (_folder, path) = beside_a_database();
         let (here, there) = (Bell::new(&path), Bell::new(&path));
         let mut news = here.listen();
-        here.mend();
+        here.repair();
         news.borrow_and_update();
         ring(&there);
         tokio::time::timeout(PATIENCE, news.changed()).await.unwrap().unwrap();
@@ -194,7 +194,7 @@ mod tests {
         ring(&bell);
         assert!(!is_watched(&bell));
         let _news = bell.listen();
-        bell.mend();
+        bell.repair();
         assert!(is_watched(&bell));
     }
 
@@ -212,7 +212,7 @@ mod tests {
     fn a_sender_rings_the_bell_that_has_taken_the_place_of_its_own() {
         let (_folder, path) = beside_a_database();
         let bell = Bell::new(&path);
-        bell.mend();
+        bell.repair();
         std::fs::remove_file(beside(&path, ".bell")).unwrap();
         ring(&bell);
         assert_eq!(std::fs::read(beside(&path, ".bell")).unwrap(), b"!");

@@ -12,9 +12,9 @@ use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, MAIN_DB, OpenFlags, TransactionBehavior};
 
+use super::error::told;
 use super::files::rights;
 use super::schema;
-use super::trouble::told;
 use crate::clock::Stopwatch;
 use crate::error::StoreError;
 
@@ -68,9 +68,9 @@ pub(super) fn open_to_look(path: &Path) -> Result<Connection, StoreError> {
 }
 
 /// The name of a file that belongs to the database.
-pub(super) fn beside(path: &Path, ending: &str) -> PathBuf {
+pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
-    name.push(ending);
+    name.push(suffix);
     name.into()
 }
 

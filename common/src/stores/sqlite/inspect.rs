@@ -6,13 +6,12 @@ use std::time::Duration;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::SqliteStore;
-use super::moves::{Held, Space, name, parts, select_held};
+use super::moves::{Held, Tx, name, parts, select_held};
 use crate::clock::Timestamp;
 use crate::error::StoreError;
 use crate::queue_name::QueueName;
 use crate::store::{
-    AHEAD_LIMIT, BEAT_INTERVAL, Claim, Counts, DEAD_AFTER, DeadLetter, Location, PAGE, QueueSight, Sighting,
-    WorkerSight,
+    AHEAD_LIMIT, BEAT_INTERVAL, Claim, Counts, DEAD_AFTER, DeadLetter, MessageInfo, PAGE, QueueInfo, State, WorkerInfo,
 };
 
 impl SqliteStore {
@@ -20,7 +19,7 @@ impl SqliteStore {
         &self,
         after: Option<&QueueName>,
         limit: usize,
-    ) -> Result<Vec<QueueSight>, StoreError> {
+    ) -> Result<Vec<QueueInfo>, StoreError> {
         let namespace = self.namespace.clone();
         let after = after.map(|after| after.as_str().to_owned()).unwrap_or_default();
         self.look(move |connection| {
@@ -38,24 +37,24 @@ impl SqliteStore {
                 Ok((row.get::<_, String>(0)?, row.get(1)?, row.get(2)?))
             });
             let found: Vec<(String, i64, bool)> = found?.collect::<Result<_, _>>()?;
-            let sight = |(name, queue, paused): (String, i64, bool)| {
-                Ok(QueueSight { name: QueueName::canonical(&name), counts: counts(connection, queue)?, paused })
+            let info = |(name, queue, paused): (String, i64, bool)| {
+                Ok(QueueInfo { name: QueueName::canonical(&name), counts: counts(connection, queue)?, paused })
             };
-            Ok(found.into_iter().map(sight).collect::<rusqlite::Result<_>>()?)
+            Ok(found.into_iter().map(info).collect::<rusqlite::Result<_>>()?)
         })
         .await
     }
 
     pub(super) async fn count(&self, queue: &QueueName) -> Result<Counts, StoreError> {
         let (namespace, queue) = (self.namespace.clone(), queue.clone());
-        self.look(move |connection| match Space::new(connection, &namespace).find_queue(&queue)? {
+        self.look(move |connection| match Tx::new(connection, &namespace).find_queue(&queue)? {
             Some(queue) => Ok(counts(connection, queue)?),
             None => Ok(Counts::default()),
         })
         .await
     }
 
-    pub(super) async fn list_workers(&self, after: Option<&str>, limit: usize) -> Result<Vec<WorkerSight>, StoreError> {
+    pub(super) async fn list_workers(&self, after: Option<&str>, limit: usize) -> Result<Vec<WorkerInfo>, StoreError> {
         let (namespace, now) = (self.namespace.clone(), self.clock.now());
         let after = after.unwrap_or_default().to_owned();
         self.look(move |connection| {
@@ -66,10 +65,10 @@ impl SqliteStore {
                 Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
             });
             let found: Vec<(i64, String, i64, String)> = found?.collect::<Result<_, _>>()?;
-            let sight = |(number, id, beat, queues): (i64, String, i64, String)| {
+            let info = |(number, id, beat, queues): (i64, String, i64, String)| {
                 let silent_for = now.since(Timestamp::from_millis(beat));
                 let queues: Vec<String> = serde_json::from_str(&queues).unwrap_or_default();
-                Ok(WorkerSight {
+                Ok(WorkerInfo {
                     id,
                     queues: Some(queues.iter().map(|name| QueueName::canonical(name)).collect()),
                     silent_for,
@@ -77,12 +76,12 @@ impl SqliteStore {
                     holds: holds(connection, number)?,
                 })
             };
-            Ok(found.into_iter().map(sight).collect::<rusqlite::Result<_>>()?)
+            Ok(found.into_iter().map(info).collect::<rusqlite::Result<_>>()?)
         })
         .await
     }
 
-    pub(super) async fn find_messages(&self, id: &str) -> Result<Vec<Sighting>, StoreError> {
+    pub(super) async fn find_messages(&self, id: &str) -> Result<Vec<MessageInfo>, StoreError> {
         let (namespace, id) = (self.namespace.clone(), id.to_owned());
         self.look(move |connection| {
             let all = |meant: &Meant| {
@@ -104,13 +103,13 @@ impl SqliteStore {
     }
 
     /// What lies under the name of a claim.
-    pub(super) async fn see_claim(&self, claim: &Claim) -> Result<Option<Sighting>, StoreError> {
+    pub(super) async fn see_claim(&self, claim: &Claim) -> Result<Option<MessageInfo>, StoreError> {
         let (namespace, claim) = (self.namespace.clone(), claim.clone());
         self.look(move |connection| {
-            let space = Space::new(connection, &namespace);
-            let Some(queue) = space.find_queue(&claim.queue)? else { return Ok(None) };
-            let Some(held) = space.held(queue, &claim.id)? else { return Ok(None) };
-            Ok(Some(sighting(connection, &claim.queue, &held)?))
+            let tx = Tx::new(connection, &namespace);
+            let Some(queue) = tx.find_queue(&claim.queue)? else { return Ok(None) };
+            let Some(held) = tx.held(queue, &claim.id)? else { return Ok(None) };
+            Ok(Some(info(connection, &claim.queue, &held)?))
         })
         .await
     }
@@ -123,7 +122,7 @@ impl SqliteStore {
     ) -> Result<Vec<DeadLetter>, StoreError> {
         let (namespace, queue) = (self.namespace.clone(), queue.clone());
         self.look(move |connection| {
-            let Some(queue) = Space::new(connection, &namespace).find_queue(&queue)? else { return Ok(Vec::new()) };
+            let Some(queue) = Tx::new(connection, &namespace).find_queue(&queue)? else { return Ok(Vec::new()) };
             let mut letters = connection.prepare_cached(
                 "SELECT id, seq, body, reason, died FROM dead WHERE queue = ? ORDER BY died, seq LIMIT ? OFFSET ?",
             )?;
@@ -197,7 +196,7 @@ impl Meant {
     }
 }
 
-fn living(connection: &Connection, namespace: &str, meant: &Meant) -> rusqlite::Result<Vec<Sighting>> {
+fn living(connection: &Connection, namespace: &str, meant: &Meant) -> rusqlite::Result<Vec<MessageInfo>> {
     let read = |row: &Row<'_>| Ok((QueueName::canonical(&row.get::<_, String>("queue_name")?), Held::read(row)?));
     let found: Vec<(QueueName, Held)> = match meant {
         Meant::Name { id, seq } => connection
@@ -218,41 +217,41 @@ fn living(connection: &Connection, namespace: &str, meant: &Meant) -> rusqlite::
             .query_map(params![namespace, first, last, PAGE], read)?
             .collect::<Result<_, _>>()?,
     };
-    found.into_iter().map(|(queue, message)| sighting(connection, &queue, &message)).collect()
+    found.into_iter().map(|(queue, message)| info(connection, &queue, &message)).collect()
 }
 
-fn sighting(connection: &Connection, queue: &QueueName, message: &Held) -> rusqlite::Result<Sighting> {
-    let location = if let Some(worker) = message.worker {
+fn info(connection: &Connection, queue: &QueueName, message: &Held) -> rusqlite::Result<MessageInfo> {
+    let state = if let Some(worker) = message.worker {
         let worker = connection.query_row("SELECT name FROM workers WHERE id = ?", [worker], |row| row.get(0));
-        Location::Claimed { worker: worker.optional()?.unwrap_or_default(), cancelled: message.cancelled.is_some() }
+        State::Claimed { worker: worker.optional()?.unwrap_or_default(), cancelled: message.cancelled.is_some() }
     } else if let Some(due) = message.due {
-        Location::Delayed { due: Timestamp::from_millis(due) }
+        State::Delayed { due: Timestamp::from_millis(due) }
     } else {
         let mut ahead = connection.prepare_cached(
             "SELECT count(*) FROM (SELECT 1 FROM messages WHERE queue = ?1 AND worker IS NULL AND due IS NULL
                  AND (priority, rank) < (SELECT priority, rank FROM messages WHERE seq = ?2) LIMIT ?3)",
         )?;
         let ahead: usize = ahead.query_row(params![message.queue, message.seq, AHEAD_LIMIT + 1], |row| row.get(0))?;
-        Location::Ready { ahead: Some(ahead).filter(|ahead| *ahead <= AHEAD_LIMIT) }
+        State::Ready { ahead: Some(ahead).filter(|ahead| *ahead <= AHEAD_LIMIT) }
     };
     let mut body = connection.prepare_cached("SELECT body FROM messages WHERE seq = ?")?;
-    Ok(Sighting {
+    Ok(MessageInfo {
         queue: queue.clone(),
         name: name(&message.id, message.seq),
         bytes: body.query_row([message.seq], |row| row.get(0))?,
         crashes: message.note.crashes(),
-        location,
+        state,
     })
 }
 
-fn dead(connection: &Connection, namespace: &str, meant: &Meant) -> rusqlite::Result<Vec<Sighting>> {
+fn dead(connection: &Connection, namespace: &str, meant: &Meant) -> rusqlite::Result<Vec<MessageInfo>> {
     let read = |row: &Row<'_>| {
-        Ok(Sighting {
+        Ok(MessageInfo {
             queue: QueueName::canonical(&row.get::<_, String>(0)?),
             name: name(&row.get::<_, String>(1)?, row.get(2)?),
             bytes: row.get(3)?,
             crashes: 0,
-            location: Location::Dead { reason: Some(row.get(4)?), died: Timestamp::from_millis(row.get(5)?) },
+            state: State::Dead { reason: Some(row.get(4)?), died: Timestamp::from_millis(row.get(5)?) },
         })
     };
     match meant {

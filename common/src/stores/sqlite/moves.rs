@@ -67,7 +67,7 @@ pub(super) fn parts(name: &str) -> Option<(&str, i64)> {
 }
 
 /// One namespace's queues inside of a transaction: their numbers, and where their ends are.
-pub(super) struct Space<'a> {
+pub(super) struct Tx<'a> {
     pub(super) connection: &'a Connection,
     namespace: &'a str,
     numbers: HashMap<QueueName, i64>,
@@ -77,7 +77,7 @@ pub(super) struct Space<'a> {
     pub(super) has_news: bool,
 }
 
-impl<'a> Space<'a> {
+impl<'a> Tx<'a> {
     pub(super) fn new(connection: &'a Connection, namespace: &'a str) -> Self {
         Self { connection, namespace, numbers: HashMap::new(), tails: HashMap::new(), has_news: false }
     }
@@ -177,7 +177,7 @@ impl<'a> Space<'a> {
     }
 
     /// Gives a claimed message back, to the head of its priority.
-    pub(super) fn give_back(&self, message: &Held) -> rusqlite::Result<()> {
+    pub(super) fn release(&self, message: &Held) -> rusqlite::Result<()> {
         let rank = self.head(message.queue, message.priority)?;
         let mut back = self
             .connection
@@ -214,21 +214,27 @@ impl<'a> Space<'a> {
     }
 
     /// Moves a message to the dead letters, as these bytes.
-    pub(super) fn bury(&self, message: &Held, body: &[u8], reason: &str, now: Timestamp) -> rusqlite::Result<()> {
+    pub(super) fn dead_letter(
+        &self,
+        message: &Held,
+        body: &[u8],
+        reason: &str,
+        now: Timestamp,
+    ) -> rusqlite::Result<()> {
         self.remove(message.seq)?;
-        let mut bury = self
+        let mut dead_letter = self
             .connection
             .prepare_cached("INSERT INTO dead (queue, id, body, reason, died) VALUES (?, ?, ?, ?, ?)")?;
-        bury.execute(params![message.queue, message.id, body, reason, now.as_millis()])?;
+        dead_letter.execute(params![message.queue, message.id, body, reason, now.as_millis()])?;
         Ok(())
     }
 
     /// The same as it is stored.
-    pub(super) fn bury_unread(&self, message: &Held, reason: &str, now: Timestamp) -> rusqlite::Result<()> {
-        let mut bury = self.connection.prepare_cached(
+    pub(super) fn dead_letter_unread(&self, message: &Held, reason: &str, now: Timestamp) -> rusqlite::Result<()> {
+        let mut dead_letter = self.connection.prepare_cached(
             "INSERT INTO dead (queue, id, body, reason, died) SELECT queue, id, body, ?, ? FROM messages WHERE seq = ?",
         )?;
-        bury.execute(params![reason, now.as_millis(), message.seq])?;
+        dead_letter.execute(params![reason, now.as_millis(), message.seq])?;
         self.remove(message.seq)
     }
 }

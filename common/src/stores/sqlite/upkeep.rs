@@ -7,18 +7,18 @@ use std::time::Duration;
 use rusqlite::{Connection, params};
 
 use super::SqliteStore;
-use super::moves::{Held, Space, name, parts, select_held};
-use super::trouble::Trouble;
+use super::error::TxError;
+use super::moves::{Held, Tx, name, parts, select_held};
 use super::work::{is_ready, next_due, worker_number};
 use crate::clock::Timestamp;
 use crate::error::StoreError;
 use crate::queue_name::QueueName;
-use crate::store::{BEAT_INTERVAL, Beat, Claim, DEAD_LETTER_TTL, Lease, WorkerId};
-use crate::stores::back::give_back;
+use crate::store::{BEAT_INTERVAL, Beat, Claim, DEAD_LETTER_TTL, Registration, WorkerId};
+use crate::stores::back::release;
 use crate::stores::blame::Run;
-use crate::stores::looks::{Looks, Peer};
+use crate::stores::liveness::{Liveness, Peer};
+use crate::stores::orphaned_claims::{OrphanedClaims, compare};
 use crate::stores::seldom::is_time;
-use crate::stores::surplus::{Surplus, compare};
 
 /// Rows that one transaction moves at most, so that nobody waits long for it.
 const CHUNK: usize = 1_000;
@@ -35,8 +35,8 @@ const EXPIRE_EVERY: Duration = Duration::from_secs(60);
 /// What the beats of one worker have seen.
 #[derive(Debug, Default)]
 pub(super) struct Upkeep {
-    looks: Looks,
-    pub(super) surplus: Surplus,
+    liveness: Liveness,
+    pub(super) orphaned: OrphanedClaims,
     expired: Option<Duration>,
     /// How many workers there are with the same queues, this one included.
     pub(super) alike: u32,
@@ -60,21 +60,21 @@ struct Left {
 }
 
 impl SqliteStore {
-    pub(super) async fn join_queues(&self, queues: &[QueueName]) -> Result<Lease, StoreError> {
-        let lease = Lease { worker: WorkerId::random(), queues: queues.to_vec() };
-        self.joined.join(&lease.worker);
-        match self.beat_once(&lease, &[], &[]).await {
-            Ok(_) => Ok(lease),
+    pub(super) async fn join_queues(&self, queues: &[QueueName]) -> Result<Registration, StoreError> {
+        let registration = Registration { worker: WorkerId::random(), queues: queues.to_vec() };
+        self.joined.join(&registration.worker);
+        match self.beat_once(&registration, &[], &[]).await {
+            Ok(_) => Ok(registration),
             Err(error) => {
-                self.joined.forget(&lease.worker);
+                self.joined.forget(&registration.worker);
                 Err(error)
             }
         }
     }
 
-    pub(super) async fn leave_queues(&self, lease: &Lease) -> Result<(), StoreError> {
-        self.joined.leave(&lease.worker).await?;
-        let (namespace, worker) = (self.namespace.clone(), lease.worker.clone());
+    pub(super) async fn leave_queues(&self, registration: &Registration) -> Result<(), StoreError> {
+        self.joined.leave(&registration.worker).await?;
+        let (namespace, worker) = (self.namespace.clone(), registration.worker.clone());
         self.write(move |connection| {
             connection.execute(
                 "DELETE FROM workers WHERE namespace = ? AND name = ?
@@ -86,15 +86,26 @@ impl SqliteStore {
         .await
     }
 
-    pub(super) async fn beat_once(&self, lease: &Lease, held: &[Claim], waiting: &[Claim]) -> Result<Beat, StoreError> {
-        self.joined.beat(&lease.worker, self.beat_alone(lease, held, waiting)).await
+    pub(super) async fn beat_once(
+        &self,
+        registration: &Registration,
+        held: &[Claim],
+        waiting: &[Claim],
+    ) -> Result<Beat, StoreError> {
+        self.joined.beat(&registration.worker, self.beat_alone(registration, held, waiting)).await
     }
 
-    async fn beat_alone(&self, lease: &Lease, held: &[Claim], waiting: &[Claim]) -> Result<Beat, StoreError> {
+    async fn beat_alone(
+        &self,
+        registration: &Registration,
+        held: &[Claim],
+        waiting: &[Claim],
+    ) -> Result<Beat, StoreError> {
         let (now, started) = (self.clock.now(), self.clock.uptime());
         let waiting = rows(waiting);
-        let is_expiring = self.with_upkeep(&lease.worker, |upkeep| is_time(&mut upkeep.expired, started, EXPIRE_EVERY));
-        let seen = self.look_after(lease, waiting.clone(), is_expiring).await?;
+        let is_expiring =
+            self.with_upkeep(&registration.worker, |upkeep| is_time(&mut upkeep.expired, started, EXPIRE_EVERY));
+        let seen = self.look_after(registration, waiting.clone(), is_expiring).await?;
         let took = self.clock.uptime().saturating_sub(started);
         let mut moved = seen.moved;
         let mut has_more = seen.has_more;
@@ -102,46 +113,51 @@ impl SqliteStore {
             if !has_more {
                 break;
             }
-            let again = self.look_after(lease, waiting.clone(), is_expiring).await?;
+            let again = self.look_after(registration, waiting.clone(), is_expiring).await?;
             moved += again.moved;
             has_more = again.has_more;
         }
-        let (lost, surplus) = compare(held, &seen.claims);
+        let (lost, orphaned) = compare(held, &seen.claims);
         let uptime = self.clock.uptime();
         // While beats had to wait, silence was no sign of death.
         let watched = uptime.saturating_sub(self.writing.waited());
-        let (dead, forgotten) = self.with_upkeep(&lease.worker, |upkeep| {
+        let (dead, forgotten) = self.with_upkeep(&registration.worker, |upkeep| {
             upkeep.alike = seen.alike;
-            let dead = upkeep.looks.see(watched, took, &seen.silent, seen.silent.len() < PAGE);
-            (dead, upkeep.surplus.forgotten(uptime, surplus))
+            let dead = upkeep.liveness.see(watched, took, &seen.silent, seen.silent.len() < PAGE);
+            (dead, upkeep.orphaned.forgotten(uptime, orphaned))
         });
         if !forgotten.is_empty() {
-            self.finish_all(lease, &give_back(forgotten)).await?;
+            self.finish_all(registration, &release(forgotten)).await?;
         }
         for peer in dead {
             moved += self.recover(&peer, now).await?;
         }
-        let Left { next_due, ready } = self.what_is_left(lease).await?;
+        let Left { next_due, ready } = self.what_is_left(registration).await?;
         Ok(Beat { now, lost, cancelled: seen.cancelled, next_due, moved, ready })
     }
 
     /// Shows that the worker lives, and moves what is due.
-    async fn look_after(&self, lease: &Lease, waiting: Option<String>, is_expiring: bool) -> Result<Seen, StoreError> {
+    async fn look_after(
+        &self,
+        registration: &Registration,
+        waiting: Option<String>,
+        is_expiring: bool,
+    ) -> Result<Seen, StoreError> {
         // Each is a sign of life of its own: a beat may take longer than others wait for one.
         let now = self.clock.now();
-        let (namespace, lease, bell) = (self.namespace.clone(), lease.clone(), self.bell.clone());
+        let (namespace, registration, bell) = (self.namespace.clone(), registration.clone(), self.bell.clone());
         self.write_first(move |connection| {
-            register(connection, &namespace, &lease, waiting.as_deref(), now)?;
-            let mut space = Space::new(connection, &namespace);
+            register(connection, &namespace, &registration, waiting.as_deref(), now)?;
+            let mut tx = Tx::new(connection, &namespace);
             let (mut moved, mut has_more) = (0, false);
-            for queue in &lease.queues {
+            for queue in &registration.queues {
                 // One that has a worker is listed, whether anything was ever in it or not.
-                space.queue(queue)?;
-                let promoted = promote(&mut space, queue, now)?;
+                tx.queue(queue)?;
+                let promoted = promote(&mut tx, queue, now)?;
                 moved += promoted;
                 has_more |= promoted == CHUNK;
                 if is_expiring {
-                    has_more |= expire_letters(&space, queue, now)? == CHUNK;
+                    has_more |= expire_letters(&tx, queue, now)? == CHUNK;
                 }
             }
             if is_expiring {
@@ -150,27 +166,27 @@ impl SqliteStore {
             if moved > 0 {
                 bell.ask();
             }
-            let silent = silent(connection, &namespace, lease.worker.as_str(), now)?;
-            let claims = claims(connection, &namespace, lease.worker.as_str())?;
+            let silent = silent(connection, &namespace, registration.worker.as_str(), now)?;
+            let claims = claims(connection, &namespace, registration.worker.as_str())?;
             let cancelled = claims.iter().filter(|(_, is_cancelled)| *is_cancelled).map(|(claim, _)| claim.clone());
             let cancelled = cancelled.collect();
             let claims = claims.into_iter().map(|(claim, _)| claim).collect();
-            let alike = alike(connection, &namespace, lease.worker.as_str())?;
+            let alike = alike(connection, &namespace, registration.worker.as_str())?;
             Ok(Seen { moved, has_more, alike, silent, claims, cancelled })
         })
         .await
     }
 
-    async fn what_is_left(&self, lease: &Lease) -> Result<Left, StoreError> {
-        let (namespace, queues) = (self.namespace.clone(), lease.queues.clone());
+    async fn what_is_left(&self, registration: &Registration) -> Result<Left, StoreError> {
+        let (namespace, queues) = (self.namespace.clone(), registration.queues.clone());
         self.look(move |connection| {
-            let space = Space::new(connection, &namespace);
-            Ok(Left { next_due: next_due(&space, &queues)?, ready: is_ready(&space, &queues)? })
+            let tx = Tx::new(connection, &namespace);
+            Ok(Left { next_due: next_due(&tx, &queues)?, ready: is_ready(&tx, &queues)? })
         })
         .await
     }
 
-    /// Gives back what a dead worker held, if it has given no sign of life since it was looked at, and takes it off.
+    /// Requeues what a dead worker held, if it has given no sign of life since it was looked at, and takes it off.
     async fn recover(&self, dead: &Peer, now: Timestamp) -> Result<usize, StoreError> {
         let mut moved = 0;
         for _ in 0..MAX_ROUNDS {
@@ -200,39 +216,39 @@ fn rows(waiting: &[Claim]) -> Option<String> {
 fn register(
     connection: &Connection,
     namespace: &str,
-    lease: &Lease,
+    registration: &Registration,
     waiting: Option<&str>,
     now: Timestamp,
-) -> Result<(), Trouble> {
-    let queues: Vec<&str> = lease.queues.iter().map(QueueName::as_str).collect();
+) -> Result<(), TxError> {
+    let queues: Vec<&str> = registration.queues.iter().map(QueueName::as_str).collect();
     let queues = serde_json::to_string(&queues).map_err(|error| StoreError::Refused(error.to_string()))?;
     let mut register = connection.prepare_cached(
         "INSERT INTO workers (namespace, name, beat, queues, waiting) VALUES (?, ?, ?, ?, ?)
          ON CONFLICT (namespace, name) DO UPDATE SET beat = excluded.beat, waiting = excluded.waiting",
     )?;
-    register.execute(params![namespace, lease.worker.as_str(), now.as_millis(), queues, waiting])?;
+    register.execute(params![namespace, registration.worker.as_str(), now.as_millis(), queues, waiting])?;
     Ok(())
 }
 
-fn promote(space: &mut Space<'_>, queue: &QueueName, now: Timestamp) -> rusqlite::Result<usize> {
-    let Some(queue) = space.find_queue(queue)? else { return Ok(0) };
+fn promote(tx: &mut Tx<'_>, queue: &QueueName, now: Timestamp) -> rusqlite::Result<usize> {
+    let Some(queue) = tx.find_queue(queue)? else { return Ok(0) };
     let due: Vec<(i64, i32)> = {
-        let mut due = space.connection.prepare_cached(
+        let mut due = tx.connection.prepare_cached(
             "SELECT seq, priority FROM messages WHERE queue = ? AND due <= ? ORDER BY due, seq LIMIT ?",
         )?;
         let found = due.query_map(params![queue, now.as_millis(), CHUNK], |row| Ok((row.get(0)?, row.get(1)?)));
         found?.collect::<Result<_, _>>()?
     };
     for (seq, priority) in &due {
-        space.promote(*seq, queue, *priority)?;
+        tx.promote(*seq, queue, *priority)?;
     }
     Ok(due.len())
 }
 
-fn expire_letters(space: &Space<'_>, queue: &QueueName, now: Timestamp) -> rusqlite::Result<usize> {
-    let Some(queue) = space.find_queue(queue)? else { return Ok(0) };
+fn expire_letters(tx: &Tx<'_>, queue: &QueueName, now: Timestamp) -> rusqlite::Result<usize> {
+    let Some(queue) = tx.find_queue(queue)? else { return Ok(0) };
     let kept = i64::try_from(DEAD_LETTER_TTL.as_millis()).unwrap_or(i64::MAX);
-    space.connection.execute(
+    tx.connection.execute(
         "DELETE FROM dead WHERE seq IN (SELECT seq FROM dead WHERE queue = ? AND died <= ? LIMIT ?)",
         params![queue, now.as_millis().saturating_sub(kept), CHUNK],
     )
@@ -282,7 +298,7 @@ fn claims(connection: &Connection, namespace: &str, worker: &str) -> rusqlite::R
 }
 
 /// Some of what a dead worker held, and whether there is more; once nothing is left, the worker is taken off.
-fn recover(connection: &Connection, namespace: &str, dead: &Peer, now: Timestamp) -> Result<(usize, bool), Trouble> {
+fn recover(connection: &Connection, namespace: &str, dead: &Peer, now: Timestamp) -> Result<(usize, bool), TxError> {
     let Some(worker) = worker_number(connection, namespace, &dead.id)? else { return Ok((0, false)) };
     let (beat, waiting, last_start): (i64, Option<String>, Option<i64>) =
         connection.query_row("SELECT beat, waiting, last_start FROM workers WHERE id = ?", [worker], |row| {
@@ -299,20 +315,20 @@ fn recover(connection: &Connection, namespace: &str, dead: &Peer, now: Timestamp
         held.query_map(params![worker, CHUNK], Held::read)?.collect::<Result<_, _>>()?
     };
     let waiting: HashSet<i64> = waiting.and_then(|rows| serde_json::from_str(&rows).ok()).unwrap_or_default();
-    let space = Space::new(connection, namespace);
+    let tx = Tx::new(connection, namespace);
     let mut moved = 0;
     for message in &held {
         if let Some(reason) = &message.cancelled {
-            space.bury_unread(message, reason, now)?;
+            tx.dead_letter_unread(message, reason, now)?;
             continue;
         }
         let started = message.started_at.filter(|_| message.started == Some(worker)).map(Timestamp::from_millis);
         let run = Run::of(started, last_start.map(Timestamp::from_millis), waiting.contains(&message.seq));
         let note = message.note.after_death(run);
         if note != message.note {
-            space.note(message.seq, note)?;
+            tx.note(message.seq, note)?;
         }
-        space.give_back(message)?;
+        tx.release(message)?;
         moved += 1;
     }
     let has_more = held.len() == CHUNK;
@@ -333,12 +349,13 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("tasks.db");
         let store = SqliteStore::open(&path, Synchronous::Normal, "lab", Clock::system()).unwrap();
-        let lease = store.join_queues(&[QueueName::default()]).await.unwrap();
-        let (beat, left) = tokio::join!(biased; store.beat_once(&lease, &[], &[]), store.leave_queues(&lease));
+        let registration = store.join_queues(&[QueueName::default()]).await.unwrap();
+        let (beat, left) =
+            tokio::join!(biased; store.beat_once(&registration, &[], &[]), store.leave_queues(&registration));
         beat.unwrap();
         left.unwrap();
         // The end of a run may come late.
-        store.finish_all(&lease, &[]).await.unwrap();
+        store.finish_all(&registration, &[]).await.unwrap();
         assert_eq!(store.joined.count(), 0);
     }
 }

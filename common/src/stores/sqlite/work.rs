@@ -7,12 +7,15 @@ use std::time::Duration;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::SqliteStore;
-use super::moves::{Record, Space, name, note, parts};
+use super::moves::{Record, Tx, name, note, parts};
 use crate::clock::{Clock, Stopwatch, Timestamp};
 use crate::error::{EnqueueError, StoreError};
 use crate::message::Message;
 use crate::queue_name::QueueName;
-use crate::store::{Answer, Body, Claim, Delivery, Effect, Ending, Fetched, Lease, Place, Undecodable, Wake, Want};
+use crate::store::{
+    Body, Claim, Completion, Delivery, Disposition, Effect, FetchRequest, Fetched, Finished, Registration, Undecodable,
+    Wake,
+};
 use crate::stores::back::order;
 use crate::stores::shares::{Room, share};
 
@@ -49,12 +52,12 @@ impl SqliteStore {
             let count = records.len();
             let (namespace, bell) = (self.namespace.clone(), self.bell.clone());
             let chunk = self.write_rows(count, move |connection| {
-                let mut space = Space::new(connection, &namespace);
+                let mut tx = Tx::new(connection, &namespace);
                 for record in &records {
-                    space.put(record)?;
+                    tx.put(record)?;
                 }
                 // Where something is ready already, the bell has rung for it, and whoever comes for that finds this as well.
-                if space.has_news {
+                if tx.has_news {
                     bell.ask();
                 }
                 Ok(())
@@ -67,33 +70,33 @@ impl SqliteStore {
 
     pub(super) async fn fetch_wanted(
         &self,
-        lease: &Lease,
-        wants: &[Want],
+        registration: &Registration,
+        requests: &[FetchRequest],
         limit: usize,
     ) -> Result<Fetched, StoreError> {
         let now = self.clock.now();
-        let (namespace, lease, wants) = (self.namespace.clone(), lease.clone(), wants.to_vec());
-        let wanted = wants.iter().map(|want| want.count).sum::<usize>().min(limit);
-        let start = self.turns.start(wants.len());
+        let (namespace, registration, requests) = (self.namespace.clone(), registration.clone(), requests.to_vec());
+        let wanted = requests.iter().map(|request| request.count).sum::<usize>().min(limit);
+        let start = self.turns.start(requests.len());
         let glance = {
-            let (namespace, lease) = (namespace.clone(), lease.clone());
+            let (namespace, registration) = (namespace.clone(), registration.clone());
             // Many wake for one message, and all but one come too late.
             move |connection: &Connection| {
-                let space = Space::new(connection, &namespace);
-                let is_member = worker_number(connection, &namespace, lease.worker.as_str())?.is_some();
-                if !is_member || is_ready(&space, &lease.queues)? {
+                let tx = Tx::new(connection, &namespace);
+                let is_member = worker_number(connection, &namespace, registration.worker.as_str())?.is_some();
+                if !is_member || is_ready(&tx, &registration.queues)? {
                     return Ok(None);
                 }
-                let next_due = next_due(&space, &lease.queues)?;
+                let next_due = next_due(&tx, &registration.queues)?;
                 Ok(Some((start, Fetched { now, deliveries: Vec::new(), next_due, more: false })))
             }
         };
         let fetching = self.write_unless(wanted, glance, move |connection| {
-            let space = Space::new(connection, &namespace);
-            let worker = worker_number(connection, &namespace, lease.worker.as_str())?;
-            let worker = worker.ok_or(StoreError::Stranger)?;
-            let shared = share(&wants, limit, start, |want, room| claim(&space, worker, want, room, now))?;
-            let next_due = next_due(&space, &lease.queues)?;
+            let tx = Tx::new(connection, &namespace);
+            let worker = worker_number(connection, &namespace, registration.worker.as_str())?;
+            let worker = worker.ok_or(StoreError::NotRegistered)?;
+            let shared = share(&requests, limit, start, |request, room| claim(&tx, worker, request, room, now))?;
+            let next_due = next_due(&tx, &registration.queues)?;
             Ok((shared.next, Fetched { now, deliveries: shared.taken, next_due, more: shared.more }))
         });
         let (next, fetched) = fetching.await?;
@@ -102,12 +105,16 @@ impl SqliteStore {
     }
 
     /// What was recorded before stays so: a claim starts once.
-    pub(super) async fn record_starts(&self, lease: &Lease, claims: &[Claim]) -> Result<Vec<bool>, StoreError> {
-        let (namespace, lease, claims) = (self.namespace.clone(), lease.clone(), claims.to_vec());
+    pub(super) async fn record_starts(
+        &self,
+        registration: &Registration,
+        claims: &[Claim],
+    ) -> Result<Vec<bool>, StoreError> {
+        let (namespace, registration, claims) = (self.namespace.clone(), registration.clone(), claims.to_vec());
         let now = self.clock.now().as_millis();
         self.write_rows(claims.len(), move |connection| {
-            let space = Space::new(connection, &namespace);
-            let Some(worker) = worker_number(connection, &namespace, lease.worker.as_str())? else {
+            let tx = Tx::new(connection, &namespace);
+            let Some(worker) = worker_number(connection, &namespace, registration.worker.as_str())? else {
                 return Ok(vec![false; claims.len()]);
             };
             let mut start = connection.prepare_cached(
@@ -116,7 +123,7 @@ impl SqliteStore {
             )?;
             let mut held = Vec::with_capacity(claims.len());
             for Claim { queue, id } in &claims {
-                held.push(match (space.find_queue(queue)?, parts(id)) {
+                held.push(match (tx.find_queue(queue)?, parts(id)) {
                     (Some(queue), Some((id, seq))) => start.execute(params![worker, seq, id, queue, now])? == 1,
                     _ => false,
                 });
@@ -134,7 +141,7 @@ impl SqliteStore {
         let mut news = self.bell.listen();
         loop {
             // Before the look, so that no news fall in between; and each time, as whoever beats meanwhile never waits for long.
-            self.bell.mend();
+            self.bell.repair();
             news.borrow_and_update();
             // What cannot be looked at now is told by the next beat.
             let watch = Stopwatch::start();
@@ -167,34 +174,41 @@ impl SqliteStore {
     async fn look_for_news(&self, queues: &[QueueName], due: Option<Timestamp>) -> Result<Option<Wake>, StoreError> {
         let (namespace, queues) = (self.namespace.clone(), queues.to_vec());
         let look = move |connection: &Connection| {
-            let space = Space::new(connection, &namespace);
-            if is_ready(&space, &queues)? {
+            let tx = Tx::new(connection, &namespace);
+            if is_ready(&tx, &queues)? {
                 return Ok(Some(Wake::Ready));
             }
-            let next = next_due(&space, &queues)?;
+            let next = next_due(&tx, &queues)?;
             Ok(next.filter(|next| due.is_none_or(|due| *next < due)).map(|_| Wake::Due))
         };
         self.look(look).await
     }
 
-    pub(super) async fn finish_all(&self, lease: &Lease, endings: &[Ending]) -> Result<Vec<Answer>, StoreError> {
+    pub(super) async fn finish_all(
+        &self,
+        registration: &Registration,
+        completions: &[Completion],
+    ) -> Result<Vec<Finished>, StoreError> {
         let now = self.clock.now();
         // Whoever tries to finish a message has not forgotten it.
-        self.with_upkeep(&lease.worker, |upkeep| upkeep.surplus.remember(endings));
-        let (namespace, lease, endings, bell) =
-            (self.namespace.clone(), lease.clone(), endings.to_vec(), self.bell.clone());
-        self.write_rows(endings.len(), move |connection| {
-            let mut space = Space::new(connection, &namespace);
-            let Some(worker) = worker_number(connection, &namespace, lease.worker.as_str())? else {
-                return Ok(vec![Answer::Unknown; endings.len()]);
+        self.with_upkeep(&registration.worker, |upkeep| upkeep.orphaned.remember(completions));
+        let (namespace, registration, completions, bell) =
+            (self.namespace.clone(), registration.clone(), completions.to_vec(), self.bell.clone());
+        self.write_rows(completions.len(), move |connection| {
+            let mut tx = Tx::new(connection, &namespace);
+            let Some(worker) = worker_number(connection, &namespace, registration.worker.as_str())? else {
+                return Ok(vec![Finished::ClaimLost; completions.len()]);
             };
-            let mut answers = vec![Answer::Unknown; endings.len()];
-            for place in order(&endings) {
-                if finish(&mut space, worker, &endings[place], now)? {
-                    answers[place] = Answer::Finished;
+            let mut answers = vec![Finished::ClaimLost; completions.len()];
+            for place in order(&completions) {
+                if finish(&mut tx, worker, &completions[place], now)? {
+                    answers[place] = Finished::Done;
                 }
             }
-            if endings.iter().any(|ending| ending.place != Place::Gone || !ending.also.is_empty()) {
+            if completions
+                .iter()
+                .any(|completion| completion.disposition != Disposition::Ack || !completion.effects.is_empty())
+            {
                 bell.ask();
             }
             Ok(answers)
@@ -210,9 +224,9 @@ pub(super) fn worker_number(connection: &Connection, namespace: &str, name: &str
 }
 
 /// How many of the first messages of a queue there is room for, of so many.
-fn fitting(space: &Space<'_>, queue: i64, count: usize, room: &mut Room) -> rusqlite::Result<usize> {
+fn fitting(tx: &Tx<'_>, queue: i64, count: usize, room: &mut Room) -> rusqlite::Result<usize> {
     // The length of a body is known without reading it.
-    let mut sizes = space.connection.prepare_cached(
+    let mut sizes = tx.connection.prepare_cached(
         "SELECT length(body) FROM messages
          WHERE queue = ?1 AND worker IS NULL AND due IS NULL
              AND NOT EXISTS (SELECT 1 FROM queues WHERE id = ?1 AND paused)
@@ -229,20 +243,20 @@ fn fitting(space: &Space<'_>, queue: i64, count: usize, room: &mut Room) -> rusq
 }
 
 fn claim(
-    space: &Space<'_>,
+    tx: &Tx<'_>,
     worker: i64,
-    want: &Want,
+    request: &FetchRequest,
     room: &mut Room,
     now: Timestamp,
 ) -> rusqlite::Result<Vec<Delivery>> {
-    let Some(queue) = space.find_queue(&want.queue)? else { return Ok(Vec::new()) };
+    let Some(queue) = tx.find_queue(&request.queue)? else { return Ok(Vec::new()) };
     // The first one of all comes whatever its size.
-    let is_alone = want.count == 1 && room.is_untouched();
-    let count = if is_alone { 1 } else { fitting(space, queue, want.count, room)? };
+    let is_alone = request.count == 1 && room.is_untouched();
+    let count = if is_alone { 1 } else { fitting(tx, queue, request.count, room)? };
     if count == 0 {
         return Ok(Vec::new());
     }
-    let mut claim = space.connection.prepare_cached(
+    let mut claim = tx.connection.prepare_cached(
         "UPDATE messages SET worker = ?1 WHERE seq IN (
              SELECT seq FROM messages
              WHERE queue = ?2 AND worker IS NULL AND due IS NULL
@@ -257,7 +271,7 @@ fn claim(
             room.take(bytes.len());
         }
         let body = Message::decode(&bytes, now).map_err(|error| Undecodable { bytes, error });
-        let claim = Claim::of(&want.queue, Arc::from(name(&id, row.get(3)?)), &body);
+        let claim = Claim::of(&request.queue, Arc::from(name(&id, row.get(3)?)), &body);
         let note = note(row.get(5)?, row.get(6)?);
         Ok((order, Delivery { claim, body, crashes: note.crashes(), marked: note.is_marked() }))
     });
@@ -268,13 +282,13 @@ fn claim(
 }
 
 /// When the next held message is due.
-pub(super) fn next_due(space: &Space<'_>, queues: &[QueueName]) -> rusqlite::Result<Option<Timestamp>> {
-    let mut first = space
+pub(super) fn next_due(tx: &Tx<'_>, queues: &[QueueName]) -> rusqlite::Result<Option<Timestamp>> {
+    let mut first = tx
         .connection
         .prepare_cached("SELECT due FROM messages WHERE queue = ? AND due IS NOT NULL ORDER BY due LIMIT 1")?;
     let mut next = None;
     for queue in queues {
-        let Some(queue) = space.find_queue(queue)? else { continue };
+        let Some(queue) = tx.find_queue(queue)? else { continue };
         let due: Option<i64> = first.query_row([queue], |row| row.get(0)).optional()?;
         next = next.into_iter().chain(due.map(Timestamp::from_millis)).min();
     }
@@ -282,13 +296,13 @@ pub(super) fn next_due(space: &Space<'_>, queues: &[QueueName]) -> rusqlite::Res
 }
 
 /// Whether there is something to fetch.
-pub(super) fn is_ready(space: &Space<'_>, queues: &[QueueName]) -> rusqlite::Result<bool> {
-    let mut any = space.connection.prepare_cached(
+pub(super) fn is_ready(tx: &Tx<'_>, queues: &[QueueName]) -> rusqlite::Result<bool> {
+    let mut any = tx.connection.prepare_cached(
         "SELECT EXISTS (SELECT 1 FROM messages WHERE queue = ?1 AND worker IS NULL AND due IS NULL)
              AND NOT EXISTS (SELECT 1 FROM queues WHERE id = ?1 AND paused)",
     )?;
     for queue in queues {
-        let Some(queue) = space.find_queue(queue)? else { continue };
+        let Some(queue) = tx.find_queue(queue)? else { continue };
         if any.query_row([queue], |row| row.get(0))? {
             return Ok(true);
         }
@@ -297,43 +311,46 @@ pub(super) fn is_ready(space: &Space<'_>, queues: &[QueueName]) -> rusqlite::Res
 }
 
 /// Ends one claim, if the worker has it.
-fn finish(space: &mut Space<'_>, worker: i64, ending: &Ending, now: Timestamp) -> rusqlite::Result<bool> {
-    let Some(queue) = space.find_queue(&ending.claim.queue)? else { return Ok(false) };
-    if ending.place == Place::Gone && ending.also.is_empty() {
-        let Some((id, seq)) = parts(&ending.claim.id) else { return Ok(false) };
-        let mut gone = space
+fn finish(tx: &mut Tx<'_>, worker: i64, completion: &Completion, now: Timestamp) -> rusqlite::Result<bool> {
+    let Some(queue) = tx.find_queue(&completion.claim.queue)? else { return Ok(false) };
+    if completion.disposition == Disposition::Ack && completion.effects.is_empty() {
+        let Some((id, seq)) = parts(&completion.claim.id) else { return Ok(false) };
+        let mut gone = tx
             .connection
             .prepare_cached("DELETE FROM messages WHERE seq = ? AND id = ? AND queue = ? AND worker = ?")?;
         return Ok(gone.execute(params![seq, id, queue, worker])? == 1);
     }
-    let Some(held) = space.held(queue, &ending.claim.id)?.filter(|held| held.worker == Some(worker)) else {
+    let Some(held) = tx.held(queue, &completion.claim.id)?.filter(|held| held.worker == Some(worker)) else {
         return Ok(false);
     };
-    match (&ending.place, &held.cancelled) {
-        (Place::Gone, _) => space.remove(held.seq)?,
-        (Place::Head, None) => space.give_back(&held)?,
-        (Place::Head, Some(reason)) => space.bury_unread(&held, reason, now)?,
-        (Place::Ready(message) | Place::Until(_, message) | Place::Later(_, message), Some(reason)) => {
-            space.bury(&held, &message.encode(), reason, now)?;
+    match (&completion.disposition, &held.cancelled) {
+        (Disposition::Ack, _) => tx.remove(held.seq)?,
+        (Disposition::Release, None) => tx.release(&held)?,
+        (Disposition::Release, Some(reason)) => tx.dead_letter_unread(&held, reason, now)?,
+        (
+            Disposition::Requeue(message) | Disposition::Retry(_, message) | Disposition::Defer(_, message),
+            Some(reason),
+        )
+        | (Disposition::DeadLetter(Body::Message(message), reason), _) => {
+            tx.dead_letter(&held, &message.encode(), reason, now)?;
         }
-        (Place::Ready(message), None) => {
-            space.remove(held.seq)?;
-            space.add(&Record::moved(message, None, now))?;
+        (Disposition::Requeue(message), None) => {
+            tx.remove(held.seq)?;
+            tx.add(&Record::moved(message, None, now))?;
         }
-        (Place::Until(due, message) | Place::Later(due, message), None) => {
-            space.remove(held.seq)?;
-            let row = space.add(&Record::moved(message, Some(*due), now))?;
-            if let Place::Later(..) = ending.place {
-                space.note(row, held.note)?;
+        (Disposition::Retry(due, message) | Disposition::Defer(due, message), None) => {
+            tx.remove(held.seq)?;
+            let row = tx.add(&Record::moved(message, Some(*due), now))?;
+            if let Disposition::Defer(..) = completion.disposition {
+                tx.note(row, held.note)?;
             }
         }
-        (Place::Dead(Body::Message(message), reason), _) => space.bury(&held, &message.encode(), reason, now)?,
-        (Place::Dead(Body::Raw(bytes), reason), _) => space.bury(&held, bytes, reason, now)?,
+        (Disposition::DeadLetter(Body::Raw(bytes), reason), _) => tx.dead_letter(&held, bytes, reason, now)?,
     }
-    for effect in &ending.also {
+    for effect in &completion.effects {
         match effect {
-            Effect::Enqueue(message) => space.put(&Record::new(message, now))?,
-            Effect::Store { key, value, ttl } => space.keep(key, value, now + *ttl)?,
+            Effect::Enqueue(message) => tx.put(&Record::new(message, now))?,
+            Effect::Store { key, value, ttl } => tx.keep(key, value, now + *ttl)?,
         }
     }
     Ok(true)

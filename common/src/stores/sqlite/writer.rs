@@ -15,10 +15,10 @@ use rusqlite::Connection;
 use self::line::{Line, Patience};
 use self::log::Log;
 use super::bell::Bell;
+use super::connection_thread::{Posted, Waited, Work, refuse};
 use super::database::{BUSY_TIMEOUT, is_busy};
-use super::desk::{Posted, Waited, Work, refuse};
+use super::error::{TxError, told};
 use super::files::Files;
-use super::trouble::{Trouble, told};
 use crate::clock::Stopwatch;
 use crate::error::StoreError;
 
@@ -136,7 +136,7 @@ impl Writer {
         begun
     }
 
-    /// Does the calls, and commits. Gives back those that have not ended by it.
+    /// Does the calls, and commits. Requeues those that have not ended by it.
     fn transact(&mut self, calls: Vec<Posted>) -> Result<(), (Vec<Posted>, StoreError)> {
         let (mut ran, mut refused) = (Vec::new(), Vec::new());
         let mut calls = calls.into_iter();
@@ -182,7 +182,7 @@ impl Writer {
     }
 
     /// Runs one call as a whole or not at all.
-    fn attempt(&self, call: &mut dyn Work) -> Result<(), Trouble> {
+    fn attempt(&self, call: &mut dyn Work) -> Result<(), TxError> {
         self.connection.prepare_cached("SAVEPOINT call")?.execute([])?;
         let ran = call.run(&self.connection);
         if ran.is_err() && !self.connection.is_autocommit() {

@@ -2,28 +2,28 @@
 
 use super::late::job;
 use super::*;
-use crate::worker::pool::Job;
+use crate::worker::local_queue::Job;
 use crate::worker::quarantine::PROBATION;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_may_start_passes_a_suspect_that_may_not() {
     let stage = Stage::new();
-    let (pool, _events) = stage.pool(4);
+    let (queue, _events) = stage.queue(4);
     let [first, suspect, second, plain] =
         ["first", "suspect", "second", "plain"].map(|id| Claim { queue: QueueName::default(), id: id.into() });
     let marked = |claim: &Claim, crashes| Job { marked: true, crashes, ..job(claim, 1) };
-    pool.deliver([
+    queue.deliver([
         marked(&first, 0),
         marked(&suspect, SUSPECT_AFTER),
         marked(&second, SUSPECT_AFTER - 1),
         job(&plain, WAITING),
     ]);
-    let reserved: Vec<_> = pool.take_reserved().into_iter().map(|reserved| reserved.job.claim).collect();
+    let reserved: Vec<_> = queue.take_reserved().into_iter().map(|reserved| reserved.job.claim).collect();
     assert_eq!(reserved, [first, second]);
-    assert_eq!((pool.running(), pool.is_held_up()), (3, true), "the plain one runs, the suspect waits");
-    assert!(pool.held_up_for().is_some_and(|left| left <= PROBATION));
-    assert_eq!(pool.offer(), 1);
-    assert_eq!(pool.take_endings(true), [Ending::head(suspect)]);
+    assert_eq!((queue.running(), queue.is_held_up()), (3, true), "the plain one runs, the suspect waits");
+    assert!(queue.held_up_for().is_some_and(|left| left <= PROBATION));
+    assert_eq!(queue.offer(), 1);
+    assert_eq!(queue.take_completions(true), [Completion::release(suspect)]);
     stage.scene.open_gate();
 }
 
@@ -42,5 +42,5 @@ async fn a_suspect_that_cannot_start_here_is_offered_before_the_next_beat_where_
     stage.scene.open_gate();
     stage.settle("the other one has run", |counts| (counts.ready, counts.claimed) == (0, 1)).await;
     stopper.stop();
-    assert_eq!(worker.await.unwrap(), Stopped::Clean);
+    assert_eq!(worker.await.unwrap(), Shutdown::Clean);
 }

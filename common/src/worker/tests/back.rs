@@ -1,4 +1,4 @@
-//! In which order a worker gives back what it has not run.
+//! In which order a worker requeues what it has not run.
 
 use super::late::job;
 use super::lines::Lines;
@@ -15,7 +15,7 @@ async fn what_comes_when_the_rest_goes_back_lies_behind_it() {
     stage.enqueue([2, 3]);
     stage.settle("two are on their way", |counts| (counts.ready, counts.claimed) == (0, 5)).await;
     stopper.stop();
-    stage.settle("it stops", |_| !lines.with("stopping: waiting for what runs (2)").is_empty()).await;
+    stage.settle("it stops", |_| !lines.with("shutting down: waiting for running messages (2)").is_empty()).await;
     stage.sleepy.slow.send_replace(false);
     stage.settle("all that waits is back", |counts| (counts.ready, counts.claimed) == (3, 2)).await;
     let back = stage.fetch(&stage.peer, 9);
@@ -23,19 +23,19 @@ async fn what_comes_when_the_rest_goes_back_lies_behind_it() {
         back.iter().map(|delivery| delivery.body.as_ref().unwrap().args[0].read().unwrap()).collect();
     assert_eq!(numbers, [1, 2, 3]);
     stage.scene.open_gate();
-    assert_eq!(worker.await.unwrap(), Stopped::Clean);
+    assert_eq!(worker.await.unwrap(), Shutdown::Clean);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_went_back_before_what_arrived_earlier_lies_behind_it() {
     let stage = Stage::new();
-    let (pool, _events) = stage.pool(1);
+    let (queue, _events) = stage.queue(1);
     let claims = ["a", "b", "c", "d"].map(|id| Claim { queue: QueueName::default(), id: id.into() });
-    pool.deliver(claims.iter().map(|claim| job(claim, WAITING)));
-    pool.cancel(&claims[2..3]);
-    pool.close();
-    assert_eq!(pool.take_endings(false), [], "its ends go first, where the rest has to wait");
-    pool.abandon();
-    assert_eq!(pool.take_endings(true), claims.map(Ending::head));
+    queue.deliver(claims.iter().map(|claim| job(claim, WAITING)));
+    queue.cancel(&claims[2..3]);
+    queue.close();
+    assert_eq!(queue.take_completions(false), [], "its ends go first, where the rest has to wait");
+    queue.abandon();
+    assert_eq!(queue.take_completions(true), claims.map(Completion::release));
     stage.scene.open_gate();
 }

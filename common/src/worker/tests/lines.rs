@@ -1,4 +1,4 @@
-//! What a worker says, as its home hears it.
+//! What a worker says, as its I/O thread says it.
 
 use std::fmt::Debug;
 use std::sync::{Arc, Mutex};
@@ -9,12 +9,12 @@ use tracing::{Event, Level, Metadata, Subscriber, subscriber};
 
 use super::Stage;
 
-/// The lines of one home, but for its debugging.
+/// The lines of one I/O thread, but for its debugging.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Lines(Arc<Mutex<Vec<String>>>);
 
 impl Lines {
-    /// Listens to the home of a stage until it ends.
+    /// Listens to the I/O thread of a stage until it ends.
     pub(super) async fn of(stage: &Stage) -> Self {
         let lines = Self::default();
         let listener = lines.clone();

@@ -8,8 +8,8 @@ use crate::error::{EnqueueError, StoreError};
 use crate::message::Message;
 use crate::queue_name::QueueName;
 use crate::store::{
-    Answer, Beat, Boxed, Cancelled, Claim, Counts, DeadLetter, Ending, Fetched, Inspect, Lease, QueueSight, Sighting,
-    Store, Wake, Want, WorkerSight,
+    Beat, Boxed, Cancelled, Claim, Completion, Counts, DeadLetter, FetchRequest, Fetched, Finished, Inspect,
+    MessageInfo, QueueInfo, Registration, Store, Wake, WorkerInfo,
 };
 use crate::stores::memory::MemoryStore;
 
@@ -24,7 +24,7 @@ pub(super) struct Sleepy {
     /// What fetches bring is held up.
     pub(super) slow: watch::Sender<bool>,
     /// News are held up.
-    pub(super) deaf: watch::Sender<bool>,
+    pub(super) unwatched: watch::Sender<bool>,
     /// What becomes of the ends of runs.
     pub(super) ends: watch::Sender<Ends>,
     /// What becomes of the calls that record starts.
@@ -40,7 +40,7 @@ pub(super) struct Sleepy {
     /// How many calls were to store ends.
     pub(super) tries: watch::Sender<usize>,
     /// What the store has answered to ends.
-    pub(super) finished: watch::Sender<Vec<Answer>>,
+    pub(super) finished: watch::Sender<Vec<Finished>>,
 }
 
 /// What becomes of an answer.
@@ -82,7 +82,7 @@ impl Sleepy {
             asleep: watch::Sender::new(false),
             answers: watch::Sender::new(Answers::Come),
             slow: watch::Sender::new(false),
-            deaf: watch::Sender::new(false),
+            unwatched: watch::Sender::new(false),
             ends: watch::Sender::new(Ends::Pass),
             starts: watch::Sender::new(Starts::Pass),
             starting: watch::Sender::new(0),
@@ -113,18 +113,18 @@ impl Store for Sleepy {
         self.store.enqueue(messages)
     }
 
-    fn join<'a>(&'a self, queues: &'a [QueueName]) -> Boxed<'a, Result<Lease, StoreError>> {
+    fn join<'a>(&'a self, queues: &'a [QueueName]) -> Boxed<'a, Result<Registration, StoreError>> {
         self.store.join(queues)
     }
 
     fn fetch<'a>(
         &'a self,
-        lease: &'a Lease,
-        wants: &'a [Want],
+        registration: &'a Registration,
+        requests: &'a [FetchRequest],
         limit: usize,
     ) -> Boxed<'a, Result<Fetched, StoreError>> {
-        let fetched = at_once(self.store.fetch(lease, wants, limit));
-        if fetched == Err(StoreError::Stranger) {
+        let fetched = at_once(self.store.fetch(registration, requests, limit));
+        if fetched == Err(StoreError::NotRegistered) {
             self.strangers.send_modify(|strangers| *strangers += 1);
         }
         Box::pin(async move {
@@ -136,28 +136,36 @@ impl Store for Sleepy {
     fn wait<'a>(&'a self, queues: &'a [QueueName], due: Option<Timestamp>) -> Boxed<'a, Wake> {
         Box::pin(async move {
             let wake = self.store.wait(queues, due).await;
-            until(&self.deaf, |deaf| !deaf).await;
+            until(&self.unwatched, |unwatched| !unwatched).await;
             wake
         })
     }
 
-    fn finish<'a>(&'a self, lease: &'a Lease, endings: &'a [Ending]) -> Boxed<'a, Result<Vec<Answer>, StoreError>> {
+    fn finish<'a>(
+        &'a self,
+        registration: &'a Registration,
+        completions: &'a [Completion],
+    ) -> Boxed<'a, Result<Vec<Finished>, StoreError>> {
         Box::pin(async move {
             self.tries.send_modify(|tries| *tries += 1);
             until(&self.ends, |ends| *ends != Ends::AreHeldUp).await;
             let ends = *self.ends.borrow();
             match ends {
                 Ends::Fail => return Err(unreachable()),
-                Ends::AreRefused => return Ok(vec![Answer::Failed(refused()); endings.len()]),
+                Ends::AreRefused => return Ok(vec![Finished::Refused(refused()); completions.len()]),
                 Ends::Pass | Ends::AreHeldUp | Ends::AreUnanswered => {}
             }
-            let answers = self.store.finish(lease, endings).await?;
+            let answers = self.store.finish(registration, completions).await?;
             self.finished.send_modify(|all| all.extend(answers.iter().cloned()));
             if ends == Ends::AreUnanswered { Err(unreachable()) } else { Ok(answers) }
         })
     }
 
-    fn start<'a>(&'a self, lease: &'a Lease, claims: &'a [Claim]) -> Boxed<'a, Result<Vec<bool>, StoreError>> {
+    fn start<'a>(
+        &'a self,
+        registration: &'a Registration,
+        claims: &'a [Claim],
+    ) -> Boxed<'a, Result<Vec<bool>, StoreError>> {
         Box::pin(async move {
             let mut starts = self.starts.borrow().clone();
             // Counted once its fate is decided.
@@ -169,21 +177,21 @@ impl Store for Sleepy {
             if let Starts::Fail(error) = starts {
                 return Err(error);
             }
-            let held = self.store.start(lease, claims).await;
+            let held = self.store.start(registration, claims).await;
             if starts == Starts::AreUnanswered { Err(unreachable()) } else { held }
         })
     }
 
     fn beat<'a>(
         &'a self,
-        lease: &'a Lease,
+        registration: &'a Registration,
         held: &'a [Claim],
         waiting: &'a [Claim],
     ) -> Boxed<'a, Result<Beat, StoreError>> {
         Box::pin(async move {
             self.beating.send_modify(|beats| *beats += 1);
             until(&self.asleep, |asleep| !asleep).await;
-            let beat = self.store.beat(lease, held, waiting).await;
+            let beat = self.store.beat(registration, held, waiting).await;
             self.beats.send_modify(|beats| *beats += 1);
             until(&self.answers, |answers| *answers != Answers::AreHeldUp).await;
             match *self.answers.borrow() {
@@ -193,8 +201,8 @@ impl Store for Sleepy {
         })
     }
 
-    fn leave<'a>(&'a self, lease: &'a Lease) -> Boxed<'a, Result<(), StoreError>> {
-        self.store.leave(lease)
+    fn leave<'a>(&'a self, registration: &'a Registration) -> Boxed<'a, Result<(), StoreError>> {
+        self.store.leave(registration)
     }
 }
 
@@ -203,7 +211,7 @@ impl Inspect for Sleepy {
         &'a self,
         after: Option<&'a QueueName>,
         limit: usize,
-    ) -> Boxed<'a, Result<Vec<QueueSight>, StoreError>> {
+    ) -> Boxed<'a, Result<Vec<QueueInfo>, StoreError>> {
         self.store.queues(after, limit)
     }
 
@@ -211,11 +219,11 @@ impl Inspect for Sleepy {
         self.store.counts(queue)
     }
 
-    fn workers<'a>(&'a self, after: Option<&'a str>, limit: usize) -> Boxed<'a, Result<Vec<WorkerSight>, StoreError>> {
+    fn workers<'a>(&'a self, after: Option<&'a str>, limit: usize) -> Boxed<'a, Result<Vec<WorkerInfo>, StoreError>> {
         self.store.workers(after, limit)
     }
 
-    fn find<'a>(&'a self, id: &'a str, depth: usize) -> Boxed<'a, Result<Vec<Sighting>, StoreError>> {
+    fn find<'a>(&'a self, id: &'a str, depth: usize) -> Boxed<'a, Result<Vec<MessageInfo>, StoreError>> {
         self.store.find(id, depth)
     }
 
@@ -228,12 +236,12 @@ impl Inspect for Sleepy {
         self.store.dead_letters(queue, skip, limit)
     }
 
-    fn revive<'a>(
+    fn requeue_dead<'a>(
         &'a self,
         queue: &'a QueueName,
         letters: &'a [(String, Message)],
     ) -> Boxed<'a, Result<Vec<bool>, StoreError>> {
-        self.store.revive(queue, letters)
+        self.store.requeue_dead(queue, letters)
     }
 
     fn delete<'a>(&'a self, queue: &'a QueueName, names: &'a [String]) -> Boxed<'a, Result<Vec<bool>, StoreError>> {

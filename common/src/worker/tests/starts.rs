@@ -11,7 +11,7 @@ impl Stage {
         self.enqueue([number]);
         let victim = at_once(self.scene.store.join(&[QueueName::default()])).unwrap();
         assert_eq!(self.fetch(&victim, 1).len(), 1);
-        self.bury_the_silent();
+        self.take_over_from_the_silent();
     }
 
     /// Waits until its start was tried so often.
@@ -29,7 +29,7 @@ impl Stage {
         self.sleepy.asleep.send_replace(true);
         let watch = Stopwatch::start();
         loop {
-            self.bury_the_silent();
+            self.take_over_from_the_silent();
             // A beat may have been on its way.
             let found = self.found_by_the_peer();
             if !found.is_empty() {
@@ -58,7 +58,7 @@ async fn what_cannot_be_recorded_waits_holds_up_nothing_plain_and_runs_once_it_c
         stage.scene.open_gate();
         stage.settle("it has ended", |counts| counts == Counts::default()).await;
         stopper.stop();
-        assert_eq!(worker.await.unwrap(), Stopped::Clean);
+        assert_eq!(worker.await.unwrap(), Shutdown::Clean);
         assert_eq!(stage.started(), [1, 2, 3, WAITING], "once");
     }
 }
@@ -78,7 +78,7 @@ async fn a_start_that_is_recorded_twice_counts_as_one_when_its_worker_dies() {
     stage.sleepy.asleep.send_replace(false);
     stage.settle("it is told", |_| stage.scene.told() == [(OBEDIENT, true)]).await;
     stopper.stop();
-    assert_eq!(worker.await.unwrap(), Stopped::Clean);
+    assert_eq!(worker.await.unwrap(), Shutdown::Clean);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -90,7 +90,7 @@ async fn what_cannot_be_recorded_goes_back_with_the_stop_and_counts_for_nothing(
         let (stopper, worker) = stage.start(1);
         stage.tries_to_start(1).await;
         stopper.stop();
-        assert_eq!(worker.await.unwrap(), Stopped::Clean);
+        assert_eq!(worker.await.unwrap(), Shutdown::Clean);
         assert_eq!(stage.started(), [0; 0]);
         assert_eq!(stage.found_by_the_peer(), [(0, true)]);
     }
@@ -108,7 +108,7 @@ async fn what_is_recorded_after_the_stop_goes_back_and_does_not_run() {
     stopper.stop();
     stage.settle("that one is back", |counts| (counts.ready, counts.claimed) == (1, 1)).await;
     stage.sleepy.starts.send_replace(Starts::Pass);
-    assert_eq!(worker.await.unwrap(), Stopped::Clean);
+    assert_eq!(worker.await.unwrap(), Shutdown::Clean);
     assert_eq!(stage.started(), [0; 0]);
     assert_eq!(stage.found_by_the_peer(), [(0, true), (0, false)], "and lies before it");
 }
@@ -127,5 +127,5 @@ async fn what_was_lost_while_its_start_was_recorded_does_not_run_here() {
     stage.settle("its slot has run another one", |counts| (counts.ready, counts.claimed) == (0, 1)).await;
     assert_eq!(stage.started(), [1]);
     stopper.stop();
-    assert_eq!(worker.await.unwrap(), Stopped::Clean);
+    assert_eq!(worker.await.unwrap(), Shutdown::Clean);
 }

@@ -11,12 +11,12 @@ pub(super) async fn until<T>(value: &watch::Sender<T>, what: &str, is_so: impl F
 
 impl Stage {
     /// Starts a worker of two slots that runs this message, and sleeps from then on.
-    async fn running(&self, number: i64) -> (Stopper, JoinHandle<Stopped>) {
+    async fn running(&self, number: i64) -> (Stopper, JoinHandle<Shutdown>) {
         let worker = self.start(2);
         self.enqueue([number]);
         self.starts(1).await;
         self.sleepy.asleep.send_replace(true);
-        self.sleepy.deaf.send_replace(true);
+        self.sleepy.unwatched.send_replace(true);
         worker
     }
 
@@ -24,15 +24,15 @@ impl Stage {
     /// reaches the store.
     async fn lose_and_wake(&self) {
         let is_back = |counts: Counts| {
-            self.bury_the_silent();
+            self.take_over_from_the_silent();
             (counts.ready, counts.claimed) == (1, 0)
         };
         self.settle("the peer has put it back", is_back).await;
-        let Sleepy { asleep, beats, deaf, .. } = &self.sleepy;
+        let Sleepy { asleep, beats, unwatched, .. } = &self.sleepy;
         let before = *beats.borrow();
         asleep.send_replace(false);
         until(beats, "it beats", |beats| *beats > before).await;
-        deaf.send_replace(false);
+        unwatched.send_replace(false);
     }
 
     /// Waits until so many runs have begun.
@@ -49,13 +49,13 @@ impl Stage {
     }
 
     /// The second run ends, and is the only one that counts.
-    async fn ends_once(&self, (stopper, worker): (Stopper, JoinHandle<Stopped>), number: i64) {
+    async fn ends_once(&self, (stopper, worker): (Stopper, JoinHandle<Shutdown>), number: i64) {
         self.scene.open_gate();
         self.settle("all have ended", |counts| counts == Counts::default()).await;
         stopper.stop();
-        assert_eq!(worker.await.unwrap(), Stopped::Clean);
+        assert_eq!(worker.await.unwrap(), Shutdown::Clean);
         assert_eq!(self.scene.told(), [(number, true), (number, false), (1, false)]);
-        assert_eq!(*self.sleepy.finished.borrow(), [Answer::Finished, Answer::Finished], "one end for each message");
+        assert_eq!(*self.sleepy.finished.borrow(), [Finished::Done, Finished::Done], "one end for each message");
     }
 }
 
@@ -111,12 +111,12 @@ async fn an_end_that_could_not_be_stored_does_not_end_the_next_run() {
     let has_run = |counts: Counts| (counts.ready, counts.claimed) == (0, 1) && stage.scene.told().len() == 3;
     stage.settle("another one has run", has_run).await;
     until(&stage.sleepy.finished, "its end is stored", |finished| !finished.is_empty()).await;
-    assert_eq!(*stage.sleepy.finished.borrow(), [Answer::Finished], "the other one's");
+    assert_eq!(*stage.sleepy.finished.borrow(), [Finished::Done], "the other one's");
     stage.scene.open_gate();
     stage.settle("all have ended", |counts| counts == Counts::default()).await;
     stopper.stop();
-    assert_eq!(worker.await.unwrap(), Stopped::Clean);
-    assert_eq!(*stage.sleepy.finished.borrow(), [Answer::Finished, Answer::Finished]);
+    assert_eq!(worker.await.unwrap(), Shutdown::Clean);
+    assert_eq!(*stage.sleepy.finished.borrow(), [Finished::Done, Finished::Done]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -134,8 +134,8 @@ async fn an_end_on_its_way_that_arrives_after_all_spares_the_second_run() {
     // Nobody opens the gate: the second run is told to stop.
     stage.settle("both have ended", |_| stage.scene.told() == [(OBEDIENT, false), (OBEDIENT, true)]).await;
     stopper.stop();
-    assert_eq!(worker.await.unwrap(), Stopped::Clean);
-    assert_eq!(*stage.sleepy.finished.borrow(), [Answer::Finished], "and has no end of its own");
+    assert_eq!(worker.await.unwrap(), Shutdown::Clean);
+    assert_eq!(*stage.sleepy.finished.borrow(), [Finished::Done], "and has no end of its own");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -151,7 +151,7 @@ async fn an_end_on_its_way_that_is_refused_once_its_claim_is_lost_is_not_tried_a
 async fn an_end_that_comes_too_late_is_not_tried_again(fate: Ends) {
     let stage = Stage::with_workers_in_real_time();
     let (stopper, worker) = stage.running(WAITING).await;
-    let Sleepy { asleep, deaf, ends, beating, tries, finished, .. } = &stage.sleepy;
+    let Sleepy { asleep, unwatched, ends, beating, tries, finished, .. } = &stage.sleepy;
     let next_beat = async || {
         let before = *beating.borrow();
         until(beating, "it sends a beat", |beats| *beats > before).await;
@@ -162,24 +162,24 @@ async fn an_end_that_comes_too_late_is_not_tried_again(fate: Ends) {
     stage.scene.open_gate();
     until(tries, "its end is on its way", |tries| *tries > 0).await;
     stage.scene.close_gate();
-    stage.bury_the_silent();
+    stage.take_over_from_the_silent();
     let taken = stage.fetch(&stage.peer, 9).remove(0);
     asleep.send_replace(false);
-    deaf.send_replace(false);
+    unwatched.send_replace(false);
     // It has heard of its loss before it sends the next one.
     next_beat().await;
     stage.enqueue([1]);
     stage.starts(2).await;
     ends.send_replace(fate);
     until(tries, "the other one's end is tried", |tries| *tries > 1).await;
-    assert_eq!(stage.finish(&taken, Place::Head), Answer::Finished);
+    assert_eq!(stage.finish(&taken, Disposition::Release), Finished::Done);
     stage.starts(3).await;
     ends.send_replace(Ends::Pass);
     until(finished, "the other one's end is stored", |finished| !finished.is_empty()).await;
-    assert_eq!(*finished.borrow(), [Answer::Finished], "and no other");
+    assert_eq!(*finished.borrow(), [Finished::Done], "and no other");
     stage.scene.open_gate();
     stage.settle("all have ended", |counts| counts == Counts::default()).await;
     stopper.stop();
-    assert_eq!(worker.await.unwrap(), Stopped::Clean);
-    assert_eq!(*finished.borrow(), [Answer::Finished, Answer::Finished]);
+    assert_eq!(worker.await.unwrap(), Shutdown::Clean);
+    assert_eq!(*finished.borrow(), [Finished::Done, Finished::Done]);
 }

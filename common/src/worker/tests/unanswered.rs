@@ -19,16 +19,16 @@ async fn an_end_that_is_stored_and_not_answered_is_no_loss_though_a_beat_finds_i
     until(beating, "it sends a beat", |beats| *beats > sent).await;
     ends.send_replace(Ends::AreUnanswered);
     stage.scene.open_gate();
-    until(finished, "its end is stored", |finished| finished.contains(&Answer::Finished)).await;
+    until(finished, "its end is stored", |finished| finished.contains(&Finished::Done)).await;
     let answered = *beats.borrow();
     asleep.send_replace(false);
     until(beats, "the beat is answered, and one more", |beats| *beats > answered + 1).await;
     ends.send_replace(Ends::Pass);
     stage.enqueue([1]);
     let have_ended =
-        |finished: &Vec<Answer>| finished.iter().filter(|answer| **answer == Answer::Finished).count() == 2;
+        |finished: &Vec<Finished>| finished.iter().filter(|answer| **answer == Finished::Done).count() == 2;
     until(finished, "it goes on", have_ended).await;
     stopper.stop();
-    assert_eq!(worker.await.unwrap(), Stopped::Clean);
+    assert_eq!(worker.await.unwrap(), Shutdown::Clean);
     assert_eq!(lines.with("without effect"), [""; 0]);
 }

@@ -1,8 +1,9 @@
 //! What a beat brings about.
 
 use super::{
-    Item, Move, Note, Place, Places, Worker, Wrong, differ,
-    hands::{Looks, Peer},
+    Item, Move, Note, Place, Places, Worker, Wrong,
+    admin::{Looks, Peer},
+    differ,
 };
 use common::{
     clock::Timestamp,
@@ -40,7 +41,7 @@ impl Places {
         };
         self.workers.push(worker);
         let worker = self.workers.len() - 1;
-        if self.freedom.join_looks_after_queues {
+        if self.tolerances.join_looks_after_queues {
             self.look_after(worker, &[], &[]);
         }
         worker
@@ -116,7 +117,7 @@ impl Places {
         let (ready, next_due, cancelled) = (self.is_ready(&queues), self.next_due(&queues), self.cancelled(worker));
         // All that comes to the head in one beat may lie there in any order.
         let rank = self.next_head();
-        self.give_back_surplus(worker, held, rank);
+        self.release_surplus(worker, held, rank);
         for dead in self.dead(worker) {
             let (what, recovered) = match dead {
                 Peer::Rust(dead) => {
@@ -160,7 +161,7 @@ impl Places {
     /// Forgets what was kept long enough.
     fn expire(&mut self, worker: usize, queues: &[QueueName]) {
         let last = self.workers[worker].expired;
-        if last.is_none_or(|last| self.now.since(last) >= self.freedom.expire_every) {
+        if last.is_none_or(|last| self.now.since(last) >= self.tolerances.expire_every) {
             self.workers[worker].expired = Some(self.now);
             let (now, before) = (self.now, self.letters.len());
             self.letters.retain(|letter| !queues.contains(&letter.queue) || now.since(letter.died) < super::KEPT);
@@ -168,8 +169,8 @@ impl Places {
         }
     }
 
-    /// Gives back what the worker has not known of for too long: the answer that brought it was lost.
-    fn give_back_surplus(&mut self, worker: usize, held: &[Claim], rank: i64) {
+    /// Requeues what the worker has not known of for too long: the answer that brought it was lost.
+    fn release_surplus(&mut self, worker: usize, held: &[Claim], rank: i64) {
         let known = std::mem::take(&mut self.workers[worker].surplus);
         for at in (0..self.items.len()).rev() {
             let item = &self.items[at];
@@ -179,7 +180,7 @@ impl Places {
             }
             let key = (item.queue.clone(), name.clone());
             let since = known.get(&key).copied().unwrap_or(self.now);
-            if self.now.since(since) > self.freedom.surplus_after {
+            if self.now.since(since) > self.tolerances.surplus_after {
                 self.return_to_head(at, rank);
                 self.happened(Move::Forgotten, 1);
             } else {
@@ -202,7 +203,7 @@ impl Places {
             let is_back = self.return_to_head(at, rank);
             if is_back {
                 self.happened(what, 1);
-                if self.freedom.recovers_without_priority {
+                if self.tolerances.recovers_without_priority {
                     self.items[at].place = Place::Ready { band: 0, rank };
                 }
             }
@@ -238,7 +239,7 @@ impl Places {
         moved
     }
 
-    /// A claim is given back, unless it is cancelled: then the message dies. Answers which.
+    /// A claim is requeued, unless it is cancelled: then the message dies. Answers which.
     fn return_to_head(&mut self, at: usize, rank: i64) -> bool {
         let item = self.items[at].clone();
         if let Some(reason) = &item.cancelled {

@@ -3,7 +3,7 @@
 use super::{Item, Letter, Place, Places, Wrong, check, differ};
 use common::{
     queue_name::QueueName,
-    store::{BEAT_INTERVAL, Body, Counts, DEAD_AFTER, DeadLetter, Location, QueueSight, Sighting, WorkerSight},
+    store::{BEAT_INTERVAL, Body, Counts, DEAD_AFTER, DeadLetter, MessageInfo, QueueInfo, State, WorkerInfo},
 };
 use std::collections::BTreeSet;
 
@@ -67,7 +67,7 @@ impl Places {
     /// # Errors
     ///
     /// Where it differs.
-    pub fn found(&mut self, id: &str, told: &[Sighting]) -> Result<Vec<Found>, Wrong> {
+    pub fn found(&mut self, id: &str, told: &[MessageInfo]) -> Result<Vec<Found>, Wrong> {
         let mut found: Vec<Found> = Vec::new();
         for told in told {
             let items = (0..self.items.len()).map(Found::Item);
@@ -100,30 +100,30 @@ impl Places {
         self.items.iter().filter(|item| item.message.message_id.as_str().starts_with(id)).collect()
     }
 
-    fn is_seen(&self, found: Found, told: &Sighting) -> bool {
-        match (found, &told.location) {
-            (Found::Letter(at), Location::Dead { died, reason }) => {
+    fn is_seen(&self, found: Found, told: &MessageInfo) -> bool {
+        match (found, &told.state) {
+            (Found::Letter(at), State::Dead { died, reason }) => {
                 let letter = &self.letters[at];
                 letter.queue == told.queue
                     && letter.died == *died
                     && letter.reason == *reason
                     && check::is_body(&letter.body, &told.bytes, self.now)
             }
-            (Found::Item(at), location) => {
+            (Found::Item(at), state) => {
                 let item = &self.items[at];
                 item.queue == told.queue
                     && item.name.as_ref().is_none_or(|name| **name == *told.name)
                     && item.note.crashes() == told.crashes
-                    && self.is_there(item, location)
+                    && self.is_there(item, state)
                     && check::is_body(&item.body(), &told.bytes, self.now)
             }
             _ => false,
         }
     }
 
-    fn is_there(&self, item: &Item, location: &Location) -> bool {
-        match (&item.place, location) {
-            (Place::Ready { band, rank }, Location::Ready { ahead: Some(told) }) => {
+    fn is_there(&self, item: &Item, state: &State) -> bool {
+        match (&item.place, state) {
+            (Place::Ready { band, rank }, State::Ready { ahead: Some(told) }) => {
                 let place = |other: &Item| match other.place {
                     Place::Ready { band, rank } if other.queue == item.queue => Some((band, rank)),
                     _ => None,
@@ -133,13 +133,13 @@ impl Places {
                 (before..before + beside).contains(told)
             }
             // What Python has taken from the inbox lies in its memory until its time.
-            (Place::Held { due, .. } | Place::Taken { due: Some(due), .. }, Location::Delayed { due: told }) => {
+            (Place::Held { due, .. } | Place::Taken { due: Some(due), .. }, State::Delayed { due: told }) => {
                 due == told
             }
-            (Place::Claimed { by }, Location::Claimed { worker, cancelled }) => {
+            (Place::Claimed { by }, State::Claimed { worker, cancelled }) => {
                 self.workers[*by].id == *worker && item.cancelled.is_some() == *cancelled
             }
-            (Place::Taken { by, due: None }, Location::Claimed { worker, cancelled }) => {
+            (Place::Taken { by, due: None }, State::Claimed { worker, cancelled }) => {
                 self.pythons[*by].id == *worker && item.cancelled.is_some() == *cancelled
             }
             _ => false,
@@ -151,7 +151,7 @@ impl Places {
     /// # Errors
     ///
     /// Where it differs.
-    pub fn listed(&self, told: &[QueueSight]) -> Result<(), Wrong> {
+    pub fn listed(&self, told: &[QueueInfo]) -> Result<(), Wrong> {
         let used = self.items.iter().map(|item| &item.queue);
         let dead = self.letters.iter().filter(|letter| !self.may_be_gone(letter)).map(|letter| &letter.queue);
         let of_workers = self.workers.iter().filter(|worker| worker.is_registered).flat_map(|worker| &worker.queues);
@@ -176,7 +176,7 @@ impl Places {
     /// # Errors
     ///
     /// Where it differs.
-    pub fn met(&self, told: &[WorkerSight]) -> Result<(), Wrong> {
+    pub fn met(&self, told: &[WorkerInfo]) -> Result<(), Wrong> {
         // What shows signs of life on Redis may be one of Python's senders, of which nothing is known.
         let told: Vec<_> = told.iter().filter(|told| told.queues.is_some()).collect();
         let mut known: Vec<_> = self.workers.iter().enumerate().filter(|(_, worker)| worker.is_registered).collect();
@@ -190,7 +190,7 @@ impl Places {
             let silent_for = self.now.since(worker.beat);
             let mut holds: Vec<_> = self.claims(at).map(|(claim, _)| claim).collect();
             holds.sort_unstable();
-            let expected = WorkerSight {
+            let expected = WorkerInfo {
                 id: worker.id.clone(),
                 queues: Some(worker.queues.clone()),
                 silent_for,
@@ -215,15 +215,15 @@ impl Places {
             return differ("what is stored", &None, &told);
         };
         let is_over = *until <= self.now;
-        if is_over && (told.is_none() || self.freedom.results_by_own_clock) {
+        if is_over && (told.is_none() || self.tolerances.results_by_own_clock) {
             return Ok(());
         }
         differ("what is stored", &(!is_over).then_some(value), &told)
     }
 }
 
-/// A sighting for people.
-fn shown(told: &Sighting) -> String {
-    let Sighting { queue, name, bytes, crashes, location } = told;
-    format!("{name} in {queue}, {location:?}, crashes: {crashes}, {}", String::from_utf8_lossy(bytes))
+/// What is known, for people.
+fn shown(told: &MessageInfo) -> String {
+    let MessageInfo { queue, name, bytes, crashes, state } = told;
+    format!("{name} in {queue}, {state:?}, crashes: {crashes}, {}", String::from_utf8_lossy(bytes))
 }

@@ -7,8 +7,8 @@ use common::{
     message::Message,
     queue_name::QueueName,
     store::{
-        Answer, Beat, Boxed, Cancelled, Claim, Counts, DeadLetter, Ending, Fetched, Inspect, Lease, Location, Place,
-        QueueSight, Sighting, Store, Wake, Want, WorkerSight,
+        Beat, Boxed, Cancelled, Claim, Completion, Counts, DeadLetter, Disposition, FetchRequest, Fetched, Finished,
+        Inspect, MessageInfo, QueueInfo, Registration, State, Store, Wake, WorkerInfo,
     },
 };
 use std::{
@@ -81,12 +81,16 @@ impl Broken {
         Ok(())
     }
 
-    async fn finish_in_steps(&self, lease: &Lease, endings: &[Ending]) -> Result<Vec<Answer>, StoreError> {
-        let mut endings = endings.to_vec();
-        for ending in &mut endings {
-            let Place::Until(due, retry) = &ending.place else { continue };
+    async fn finish_in_steps(
+        &self,
+        registration: &Registration,
+        completions: &[Completion],
+    ) -> Result<Vec<Finished>, StoreError> {
+        let mut completions = completions.to_vec();
+        for completion in &mut completions {
+            let Disposition::Retry(due, retry) = &completion.disposition else { continue };
             if self.is(Weakness::LostRetry) && self.fails() {
-                ending.place = Place::Gone;
+                completion.disposition = Disposition::Ack;
             } else if self.is(Weakness::CopiedRetry) && self.fails() {
                 let mut copy = retry.clone();
                 copy.set_eta(Some(*due));
@@ -96,16 +100,21 @@ impl Broken {
         }
         if self.is(Weakness::HeadsInChunks) {
             let mut answers = Vec::new();
-            for chunk in endings.chunks(CHUNK) {
-                answers.extend(self.store.finish(lease, chunk).await?);
+            for chunk in completions.chunks(CHUNK) {
+                answers.extend(self.store.finish(registration, chunk).await?);
             }
             return Ok(answers);
         }
-        self.store.finish(lease, &endings).await
+        self.store.finish(registration, &completions).await
     }
 
-    async fn fetch_or_fail(&self, lease: &Lease, wants: &[Want], limit: usize) -> Result<Fetched, StoreError> {
-        let fetched = self.store.fetch(lease, wants, limit).await?;
+    async fn fetch_or_fail(
+        &self,
+        registration: &Registration,
+        requests: &[FetchRequest],
+        limit: usize,
+    ) -> Result<Fetched, StoreError> {
+        let fetched = self.store.fetch(registration, requests, limit).await?;
         if self.is(Weakness::ForgottenBatch) && fetched.deliveries.iter().any(|delivery| delivery.body.is_err()) {
             self.memory().forgotten.extend(fetched.deliveries.into_iter().map(|delivery| delivery.claim));
             return Err(StoreError::Refused("not a message".to_owned()));
@@ -113,13 +122,18 @@ impl Broken {
         Ok(fetched)
     }
 
-    async fn beat_in_steps(&self, lease: &Lease, held: &[Claim], waiting: &[Claim]) -> Result<Beat, StoreError> {
+    async fn beat_in_steps(
+        &self,
+        registration: &Registration,
+        held: &[Claim],
+        waiting: &[Claim],
+    ) -> Result<Beat, StoreError> {
         if self.is(Weakness::CopiedPromotion) {
             let delayed = self.memory().delayed.clone();
-            for message in delayed.into_iter().filter(|message| lease.queues.contains(&message.queue_name)) {
+            for message in delayed.into_iter().filter(|message| registration.queues.contains(&message.queue_name)) {
                 let found = self.store.find(message.message_id.as_str(), 0).await?;
                 let now = self.clock.now();
-                let is_due = |seen: &Sighting| matches!(seen.location, Location::Delayed { due } if due <= now);
+                let is_due = |seen: &MessageInfo| matches!(seen.state, State::Delayed { due } if due <= now);
                 if found.iter().any(is_due) && self.fails() {
                     self.store
                         .enqueue(&[without_eta(message)])
@@ -131,7 +145,7 @@ impl Broken {
         }
         let forgotten = self.memory().forgotten.clone();
         let held: Vec<Claim> = held.iter().cloned().chain(forgotten.clone()).collect();
-        let mut beat = self.store.beat(lease, &held, waiting).await?;
+        let mut beat = self.store.beat(registration, &held, waiting).await?;
         beat.lost.retain(|claim| !forgotten.contains(claim));
         Ok(beat)
     }
@@ -157,42 +171,50 @@ impl Store for Broken {
         Box::pin(self.enqueue_in_line(messages))
     }
 
-    fn join<'a>(&'a self, queues: &'a [QueueName]) -> Boxed<'a, Result<Lease, StoreError>> {
+    fn join<'a>(&'a self, queues: &'a [QueueName]) -> Boxed<'a, Result<Registration, StoreError>> {
         self.store.join(queues)
     }
 
     fn fetch<'a>(
         &'a self,
-        lease: &'a Lease,
-        wants: &'a [Want],
+        registration: &'a Registration,
+        requests: &'a [FetchRequest],
         limit: usize,
     ) -> Boxed<'a, Result<Fetched, StoreError>> {
-        Box::pin(self.fetch_or_fail(lease, wants, limit))
+        Box::pin(self.fetch_or_fail(registration, requests, limit))
     }
 
     fn wait<'a>(&'a self, queues: &'a [QueueName], due: Option<Timestamp>) -> Boxed<'a, Wake> {
         self.store.wait(queues, due)
     }
 
-    fn finish<'a>(&'a self, lease: &'a Lease, endings: &'a [Ending]) -> Boxed<'a, Result<Vec<Answer>, StoreError>> {
-        Box::pin(self.finish_in_steps(lease, endings))
+    fn finish<'a>(
+        &'a self,
+        registration: &'a Registration,
+        completions: &'a [Completion],
+    ) -> Boxed<'a, Result<Vec<Finished>, StoreError>> {
+        Box::pin(self.finish_in_steps(registration, completions))
     }
 
-    fn start<'a>(&'a self, lease: &'a Lease, claims: &'a [Claim]) -> Boxed<'a, Result<Vec<bool>, StoreError>> {
-        self.store.start(lease, claims)
+    fn start<'a>(
+        &'a self,
+        registration: &'a Registration,
+        claims: &'a [Claim],
+    ) -> Boxed<'a, Result<Vec<bool>, StoreError>> {
+        self.store.start(registration, claims)
     }
 
     fn beat<'a>(
         &'a self,
-        lease: &'a Lease,
+        registration: &'a Registration,
         held: &'a [Claim],
         waiting: &'a [Claim],
     ) -> Boxed<'a, Result<Beat, StoreError>> {
-        Box::pin(self.beat_in_steps(lease, held, waiting))
+        Box::pin(self.beat_in_steps(registration, held, waiting))
     }
 
-    fn leave<'a>(&'a self, lease: &'a Lease) -> Boxed<'a, Result<(), StoreError>> {
-        self.store.leave(lease)
+    fn leave<'a>(&'a self, registration: &'a Registration) -> Boxed<'a, Result<(), StoreError>> {
+        self.store.leave(registration)
     }
 }
 
@@ -201,7 +223,7 @@ impl Inspect for Broken {
         &'a self,
         after: Option<&'a QueueName>,
         limit: usize,
-    ) -> Boxed<'a, Result<Vec<QueueSight>, StoreError>> {
+    ) -> Boxed<'a, Result<Vec<QueueInfo>, StoreError>> {
         self.store.queues(after, limit)
     }
 
@@ -209,11 +231,11 @@ impl Inspect for Broken {
         self.store.counts(queue)
     }
 
-    fn workers<'a>(&'a self, after: Option<&'a str>, limit: usize) -> Boxed<'a, Result<Vec<WorkerSight>, StoreError>> {
+    fn workers<'a>(&'a self, after: Option<&'a str>, limit: usize) -> Boxed<'a, Result<Vec<WorkerInfo>, StoreError>> {
         self.store.workers(after, limit)
     }
 
-    fn find<'a>(&'a self, id: &'a str, depth: usize) -> Boxed<'a, Result<Vec<Sighting>, StoreError>> {
+    fn find<'a>(&'a self, id: &'a str, depth: usize) -> Boxed<'a, Result<Vec<MessageInfo>, StoreError>> {
         self.store.find(id, depth)
     }
 
@@ -226,12 +248,12 @@ impl Inspect for Broken {
         self.store.dead_letters(queue, skip, limit)
     }
 
-    fn revive<'a>(
+    fn requeue_dead<'a>(
         &'a self,
         queue: &'a QueueName,
         letters: &'a [(String, Message)],
     ) -> Boxed<'a, Result<Vec<bool>, StoreError>> {
-        self.store.revive(queue, letters)
+        self.store.requeue_dead(queue, letters)
     }
 
     fn delete<'a>(&'a self, queue: &'a QueueName, names: &'a [String]) -> Boxed<'a, Result<Vec<bool>, StoreError>> {

@@ -18,12 +18,12 @@ pub(crate) enum Weakness {
     /// A1, of workers and no store: a worker stood still and lost a claim, fetched the message once more, and takes the end of the
     /// first run for the end of the second.
     LateEnd,
-    /// A14: more messages than fit one call are given back in several, in their order, so that each call's go before those
+    /// A14: more messages than fit one call are requeued in several, in their order, so that each call's go before those
     /// of the one before it.
     HeadsInChunks,
 }
 
-/// How many endings fit one call of [`Weakness::HeadsInChunks`].
+/// How many completions fit one call of [`Weakness::HeadsInChunks`].
 pub(crate) const CHUNK: usize = 2;
 
 /// A command fails, or a process ends between two commands, once in so many times.

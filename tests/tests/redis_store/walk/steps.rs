@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use common::error::StoreError;
 use common::message::{Message, option};
-use common::store::{Answer, Body, Effect, Ending, Place, Store as _, Want};
+use common::store::{Body, Completion, Disposition, Effect, FetchRequest, Finished, Store as _};
 
 use super::python::{Python, due};
 use super::{QUEUES, Walk, Worker, number_in};
@@ -81,9 +81,10 @@ impl Walk {
     async fn rust_fetches(&mut self) {
         let Some(at) = self.worker() else { return };
         let count = 1 + self.random.index(4);
-        let lease = self.workers[at].lease.clone();
-        let wants: Vec<Want> = lease.queues.iter().map(|queue| Want { queue: queue.clone(), count }).collect();
-        match self.rig.store.fetch(&lease, &wants, usize::MAX).await {
+        let registration = self.workers[at].registration.clone();
+        let requests: Vec<FetchRequest> =
+            registration.queues.iter().map(|queue| FetchRequest { queue: queue.clone(), count }).collect();
+        match self.rig.store.fetch(&registration, &requests, usize::MAX).await {
             Ok(fetched) => {
                 let found = fetched.deliveries;
                 let is_lost = self.random.chance(6);
@@ -93,32 +94,32 @@ impl Walk {
                 }
             }
             Err(error) => {
-                assert_eq!(error, StoreError::Stranger);
+                assert_eq!(error, StoreError::NotRegistered);
                 self.tell(format!("rust {at} is a stranger"));
             }
         }
     }
 
-    fn ending_of(&mut self, message: &Message) -> (Place, Vec<Effect>) {
-        let place = match self.random.below(10) {
-            0..5 => Place::Gone,
-            5 => Place::Ready(message.clone()),
-            6 => Place::Until(self.rig.clock.now() + self.later(), message.clone()),
-            7 => Place::Head,
-            8 => Place::Dead(Body::Message(message.clone()), "why".to_owned()),
+    fn completion_of(&mut self, message: &Message) -> (Disposition, Vec<Effect>) {
+        let disposition = match self.random.below(10) {
+            0..5 => Disposition::Ack,
+            5 => Disposition::Requeue(message.clone()),
+            6 => Disposition::Retry(self.rig.clock.now() + self.later(), message.clone()),
+            7 => Disposition::Release,
+            8 => Disposition::DeadLetter(Body::Message(message.clone()), "why".to_owned()),
             _ => {
-                // It lives only if the ending happens.
+                // It lives only if the completion happens.
                 self.last += 1;
                 let next = super::message(self.queue(), self.last);
-                return (Place::Gone, vec![Effect::Enqueue(next)]);
+                return (Disposition::Ack, vec![Effect::Enqueue(next)]);
             }
         };
-        (place, Vec::new())
+        (disposition, Vec::new())
     }
 
     async fn rust_finishes(&mut self) {
         let Some(at) = self.worker() else { return };
-        let mut endings = Vec::new();
+        let mut completions = Vec::new();
         let mut numbers = Vec::new();
         for _ in 0..self.random.below(4) {
             if self.workers[at].held.is_empty() {
@@ -126,30 +127,30 @@ impl Walk {
             }
             let index = self.random.index(self.workers[at].held.len());
             let delivery = self.workers[at].held.remove(index);
-            let (place, also) = self.ending_of(&delivered(&delivery));
+            let (disposition, effects) = self.completion_of(&delivered(&delivery));
             numbers.push(arguments(std::slice::from_ref(&delivery))[0]);
-            endings.push(Ending { also, ..ending(&delivery.claim, place) });
+            completions.push(Completion { effects, ..completion(&delivery.claim, disposition) });
         }
-        let lease = self.workers[at].lease.clone();
-        let answers = self.rig.store.finish(&lease, &endings).await.unwrap();
-        self.tell(format!("rust {at} finishes {numbers:?}: {answers:?} of {endings:?}"));
-        for ((ending, answer), number) in endings.iter().zip(&answers).zip(numbers) {
-            if *answer == Answer::Unknown {
+        let registration = self.workers[at].registration.clone();
+        let answers = self.rig.store.finish(&registration, &completions).await.unwrap();
+        self.tell(format!("rust {at} finishes {numbers:?}: {answers:?} of {completions:?}"));
+        for ((completion, answer), number) in completions.iter().zip(&answers).zip(numbers) {
+            if *answer == Finished::ClaimLost {
                 continue;
             }
-            assert_eq!(*answer, Answer::Finished);
-            for effect in &ending.also {
+            assert_eq!(*answer, Finished::Done);
+            for effect in &completion.effects {
                 let Effect::Enqueue(next) = effect else { continue };
                 self.live.insert(next.args[0].read().unwrap());
             }
-            if matches!(ending.place, Place::Gone | Place::Dead(..)) {
+            if matches!(completion.disposition, Disposition::Ack | Disposition::DeadLetter(..)) {
                 self.end(number);
             }
         }
-        let may_repeat = !endings.iter().any(|ending| ending.place == Place::Head);
+        let may_repeat = !completions.iter().any(|completion| completion.disposition == Disposition::Release);
         if may_repeat && self.random.chance(20) {
-            let again = self.rig.store.finish(&lease, &endings).await.unwrap();
-            assert!(again.iter().all(|answer| *answer == Answer::Unknown), "{again:?}\n{}", self.story());
+            let again = self.rig.store.finish(&registration, &completions).await.unwrap();
+            assert!(again.iter().all(|answer| *answer == Finished::ClaimLost), "{again:?}\n{}", self.story());
         }
     }
 
@@ -189,9 +190,9 @@ impl Walk {
     async fn rust_joins(&mut self) {
         if self.workers.len() < 4 {
             let queues: &[&str] = [&["a"][..], &["b"], &["a", "b"]][self.random.index(3)];
-            let lease = self.rig.join(queues).await;
+            let registration = self.rig.join(queues).await;
             self.tell(format!("rust joins {queues:?}"));
-            self.workers.push(Worker { lease, held: Vec::new(), asleep: 0 });
+            self.workers.push(Worker { registration, held: Vec::new(), asleep: 0 });
         }
     }
 

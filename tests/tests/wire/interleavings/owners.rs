@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use common::error::StoreError;
 use common::message::{Message, option};
-use common::store::{Answer, Inspect as _, Place, Store as _, Want};
+use common::store::{Disposition, FetchRequest, Finished, Inspect as _, Store as _};
 
 use super::{BEYOND_DEATH, Beside};
 use crate::rig::*;
@@ -27,9 +27,9 @@ async fn buried_by_python_a_worker_wakes_as_a_stranger_goes_on_and_may_die_again
     rig.clock.advance(BEYOND_DEATH);
     assert_eq!(python.takes(&rig, "default").await, [1]);
 
-    let want = Want { queue: worker.queues[0].clone(), count: 9 };
-    assert_eq!(rig.store.fetch(&worker, &[want], usize::MAX).await.unwrap_err(), StoreError::Stranger);
-    assert_eq!(rig.finish(&worker, &held[0], Place::Gone).await, Answer::Unknown);
+    let want = FetchRequest { queue: worker.queues[0].clone(), count: 9 };
+    assert_eq!(rig.store.fetch(&worker, &[want], usize::MAX).await.unwrap_err(), StoreError::NotRegistered);
+    assert_eq!(rig.finish(&worker, &held[0], Disposition::Ack).await, Finished::ClaimLost);
     assert_eq!(rig.beat(&worker, &held).await.lost, held);
     rig.enqueue(&[message("default", 2)]).await;
     assert_eq!(arguments(&rig.fetch(&worker, 9).await), [2]);
@@ -52,7 +52,7 @@ async fn of_two_holders_in_two_languages_the_first_one_ends_the_message() {
             doubled(&rig).await;
             let found = rig.fetch(&worker, 1).await.remove(0);
             assert_eq!(python.fetches(&rig, "default", false).await, [1]);
-            let retry = Place::Until(rig.later(1), with_option(delivered(&found), option::RETRIES, 1));
+            let retry = Disposition::Retry(rig.later(1), with_option(delivered(&found), option::RETRIES, 1));
             let (retried, left) = if rust_first {
                 let retried = rig.finish(&worker, &found.claim, retry).await;
                 python.ends(&rig, command, 1).await;
@@ -60,17 +60,21 @@ async fn of_two_holders_in_two_languages_the_first_one_ends_the_message() {
             } else {
                 python.ends(&rig, command, 1).await;
                 let retried = rig.finish(&worker, &found.claim, retry).await;
-                // What Python gives back, its holder here still holds.
+                // What Python requeues, its holder here still holds.
                 (retried, usize::from(command == "requeue"))
             };
             let has_ended = !rust_first && command != "requeue";
-            assert_eq!(retried, if has_ended { Answer::Unknown } else { Answer::Finished }, "{command}, {rust_first}");
+            assert_eq!(
+                retried,
+                if has_ended { Finished::ClaimLost } else { Finished::Done },
+                "{command}, {rust_first}"
+            );
             rig.beats(&worker, &[], 1).await;
             let later = rig.fetch(&worker, 9).await;
             assert_eq!(later.len(), left, "{command}, rust first: {rust_first}");
             for delivery in later {
                 assert_eq!(delivered(&delivery).retries(), 1);
-                assert_eq!(rig.finish(&worker, &delivery.claim, Place::Gone).await, Answer::Finished);
+                assert_eq!(rig.finish(&worker, &delivery.claim, Disposition::Ack).await, Finished::Done);
             }
             let dead = rig.store.dead_letters(&worker.queues[0], 0, 9).await.unwrap().len();
             assert_eq!(dead, usize::from(!rust_first && command == "nack"));
@@ -79,7 +83,7 @@ async fn of_two_holders_in_two_languages_the_first_one_ends_the_message() {
 }
 
 #[tokio::test]
-async fn what_python_gives_back_while_rust_runs_it_does_not_run_beside_itself() {
+async fn what_python_requeues_while_rust_runs_it_does_not_run_beside_itself() {
     let rig = Rig::new().await;
     let mut python = Beside::new(&rig).await;
     let worker = rig.join(&["default"]).await;
@@ -89,7 +93,7 @@ async fn what_python_gives_back_while_rust_runs_it_does_not_run_beside_itself() 
     python.ends(&rig, "requeue", 1).await;
     assert_eq!(rig.list(":default").await.len(), 1);
     assert!(rig.fetch(&worker, 9).await.is_empty());
-    assert_eq!(rig.finish(&worker, &found.claim, Place::Gone).await, Answer::Finished);
+    assert_eq!(rig.finish(&worker, &found.claim, Disposition::Ack).await, Finished::Done);
     assert!(python.takes(&rig, "default").await.is_empty());
     assert!(rig.keys().await.is_empty(), "{:?}", rig.keys().await);
 }
@@ -149,36 +153,39 @@ async fn a_dead_worker_of_two_queues_is_swept_by_python_on_one_and_by_rust_on_th
 }
 
 #[tokio::test]
-async fn python_buries_a_worker_whose_ending_was_refused() {
+async fn python_takes_over_from_a_worker_whose_completion_was_refused() {
     let rig = Rig::new().await;
     let mut python = Beside::new(&rig).await;
     let worker = rig.join(&["default"]).await;
     rig.enqueue(&[message("default", 1)]).await;
     let found = rig.fetch(&worker, 1).await.remove(0);
     let _: () = rig.redis(&["SET", ":default.DQ.msgs", "foreign"]).await;
-    let retry = || Place::Until(rig.later(1), with_option(delivered(&found), option::RETRIES, 1));
-    assert!(matches!(rig.finish(&worker, &found.claim, retry()).await, Answer::Failed(StoreError::Foreign { .. })));
+    let retry = || Disposition::Retry(rig.later(1), with_option(delivered(&found), option::RETRIES, 1));
+    assert!(matches!(
+        rig.finish(&worker, &found.claim, retry()).await,
+        Finished::Refused(StoreError::WrongKeyType { .. })
+    ));
     rig.clock.advance(BEYOND_DEATH);
     assert_eq!(python.takes(&rig, "default").await, [1]);
     let _: i64 = rig.redis(&["DEL", ":default.DQ.msgs"]).await;
-    assert_eq!(rig.finish(&worker, &found.claim, retry()).await, Answer::Unknown);
+    assert_eq!(rig.finish(&worker, &found.claim, retry()).await, Finished::ClaimLost);
     python.ends(&rig, "ack", 1).await;
     rig.beats(&worker, &[], 2).await;
     assert!(rig.keys().await.is_empty(), "{:?}", rig.keys().await);
 }
 
 #[tokio::test]
-async fn given_back_and_taken_by_python_before_the_answer_came_it_is_not_given_back_again() {
+async fn requeued_and_taken_by_python_before_the_answer_came_it_is_not_requeued_again() {
     let rig = Rig::new().await;
     let mut python = Beside::new(&rig).await;
     let worker = rig.join(&["default"]).await;
     rig.enqueue(&[message("default", 1), message("default", 2)]).await;
     let found = claims(&rig.fetch(&worker, 1).await);
     // The answer is lost.
-    rig.finish(&worker, &found[0], Place::Head).await;
+    rig.finish(&worker, &found[0], Disposition::Release).await;
     assert_eq!(python.takes(&rig, "default").await, [1, 2]);
     assert_eq!(rig.beat(&worker, &found).await.lost, found);
-    assert_eq!(rig.finish(&worker, &found[0], Place::Head).await, Answer::Unknown);
+    assert_eq!(rig.finish(&worker, &found[0], Disposition::Release).await, Finished::ClaimLost);
     rig.beats(&worker, &[], 20).await;
     assert!(rig.fetch(&worker, 9).await.is_empty());
     python.ends(&rig, "ack", 1).await;

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use common::clock::Timestamp;
 use common::message::option;
-use common::store::{Answer, BEAT_INTERVAL, Body, Inspect as _, Place};
+use common::store::{BEAT_INTERVAL, Body, Disposition, Finished, Inspect as _};
 
 use super::script::Taken;
-use super::{BEATS_TO_BURY_PYTHON, BEYOND_DEATH, Beside, number, with_a_clock_of_its_own};
+use super::{BEATS_UNTIL_PYTHON_IS_DEAD, BEYOND_DEATH, Beside, number, with_a_clock_of_its_own};
 use crate::rig::*;
 
 #[tokio::test]
@@ -43,11 +43,11 @@ async fn a_fleet_that_comes_back_leaves_what_python_took_and_takes_the_rest() {
     rig.beats(&worker, &[], 2).await;
     let other = rig.fetch(&worker, 9).await;
     assert_eq!(arguments(&other), [3 - taken]);
-    assert_eq!(rig.finish(&worker, &other[0].claim, Place::Gone).await, Answer::Finished);
+    assert_eq!(rig.finish(&worker, &other[0].claim, Disposition::Ack).await, Finished::Done);
     // Python dies with the one that it has; nobody else has it before it is dead.
-    rig.beats(&worker, &[], BEATS_TO_BURY_PYTHON / 2).await;
+    rig.beats(&worker, &[], BEATS_UNTIL_PYTHON_IS_DEAD / 2).await;
     assert!(rig.fetch(&worker, 9).await.is_empty());
-    rig.beats(&worker, &[], BEATS_TO_BURY_PYTHON).await;
+    rig.beats(&worker, &[], BEATS_UNTIL_PYTHON_IS_DEAD).await;
     assert_eq!(arguments(&rig.fetch(&worker, 9).await), [taken]);
 }
 
@@ -62,18 +62,18 @@ async fn a_python_worker_that_is_seen_late_is_buried_and_its_late_end_changes_no
         let mut looks = 0;
         while rig.beats(&worker, &[], 1).await == 0 {
             looks += 1;
-            assert!(looks < BEATS_TO_BURY_PYTHON, "it is never buried");
+            assert!(looks < BEATS_UNTIL_PYTHON_IS_DEAD, "it is never taken over");
             // Held up ourselves: the next look tells nothing.
             rig.clock.advance(BEAT_INTERVAL);
             assert_eq!(rig.beats(&worker, &[], 1).await, 0);
         }
-        assert!(looks > BEATS_TO_BURY_PYTHON / 2, "buried after {looks} looks");
+        assert!(looks > BEATS_UNTIL_PYTHON_IS_DEAD / 2, "taken over after {looks} looks");
         let found = rig.fetch(&worker, 9).await;
         assert_eq!(arguments(&found), [1]);
         python.ends(&rig, command, 1).await;
         assert!(python.fetches(&rig, "default", false).await.is_empty(), "{command}");
-        let dead = Place::Dead(Body::Message(delivered(&found[0])), "why".to_owned());
-        assert_eq!(rig.finish(&worker, &found[0].claim, dead).await, Answer::Finished, "{command}");
+        let dead = Disposition::DeadLetter(Body::Message(delivered(&found[0])), "why".to_owned());
+        assert_eq!(rig.finish(&worker, &found[0].claim, dead).await, Finished::Done, "{command}");
         let letters = rig.store.dead_letters(&worker.queues[0], 0, 9).await.unwrap();
         assert_eq!((letters.len(), letters[0].reason.as_deref()), (1, Some("why")));
     }
@@ -108,11 +108,11 @@ async fn a_python_whose_clock_is_ahead_robs_beyond_its_time_limit_only_and_nothi
     ahead.clock.advance(Duration::from_secs(100));
     assert_eq!(python.takes(&ahead, "default").await, [1]);
     assert_eq!(python.takes(&ahead, "default.DQ").await, [2]);
-    assert_eq!(rig.finish(&worker, &found[0], Place::Gone).await, Answer::Unknown);
+    assert_eq!(rig.finish(&worker, &found[0], Disposition::Ack).await, Finished::ClaimLost);
     assert_eq!(rig.beat(&worker, &found).await.lost, found);
     python.ends(&ahead, "ack", 1).await;
     // Neither does its heartbeat out of the future keep it alive for ever.
-    rig.beats(&worker, &[], BEATS_TO_BURY_PYTHON).await;
+    rig.beats(&worker, &[], BEATS_UNTIL_PYTHON_IS_DEAD).await;
     rig.clock.advance(Duration::from_secs(3_600));
     rig.beats(&worker, &[], 2).await;
     assert_eq!(arguments(&rig.fetch(&worker, 9).await), [2]);
@@ -130,12 +130,12 @@ async fn a_python_whose_clock_is_behind_is_not_taken_for_dead_and_robs_nobody() 
     rig.enqueue(&[message("default", 2)]).await;
     let found = claims(&rig.fetch(&worker, 9).await);
     for _ in 0..6 {
-        assert_eq!(rig.beats(&worker, &found, BEATS_TO_BURY_PYTHON / 3).await, 0);
+        assert_eq!(rig.beats(&worker, &found, BEATS_UNTIL_PYTHON_IS_DEAD / 3).await, 0);
         behind.clock.advance(Duration::from_secs(20));
         assert!(python.takes(&behind, "default").await.is_empty());
     }
     python.ends(&behind, "ack", 1).await;
-    assert_eq!(rig.finish(&worker, &found[0], Place::Gone).await, Answer::Finished);
+    assert_eq!(rig.finish(&worker, &found[0], Disposition::Ack).await, Finished::Done);
     assert!(rig.keys().await.is_empty(), "{:?}", rig.keys().await);
 }
 
@@ -151,7 +151,7 @@ async fn a_queue_that_python_flushes_leaves_nothing_behind_and_goes_on() {
         let nothing = Taken { queue: queue.to_owned(), id: String::new(), bytes: Vec::new() };
         python.script.end(&rig, "purge", &python.worker, &nothing).await;
     }
-    assert_eq!(rig.finish(&worker, &found[0], Place::Gone).await, Answer::Unknown);
+    assert_eq!(rig.finish(&worker, &found[0], Disposition::Ack).await, Finished::ClaimLost);
     assert!(rig.fetch(&worker, 9).await.is_empty());
     assert_eq!(rig.beats(&worker, &[], 10).await, 0);
     assert!(rig.keys().await.is_empty(), "{:?}", rig.keys().await);
@@ -172,7 +172,7 @@ async fn everything_is_deleted_while_both_hold_something_and_both_go_on() {
         let _: i64 = rig.redis(&["DEL", &key]).await;
     }
     python.ends(&rig, "nack", 2).await;
-    assert_eq!(rig.finish(&worker, &found[0], Place::Gone).await, Answer::Unknown);
+    assert_eq!(rig.finish(&worker, &found[0], Disposition::Ack).await, Finished::ClaimLost);
     assert_eq!(rig.beat(&worker, &found).await.lost, found);
     assert_eq!(rig.beats(&worker, &[], 10).await, 0);
     assert!(rig.keys().await.is_empty(), "{:?}", rig.keys().await);

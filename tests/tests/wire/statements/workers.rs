@@ -6,7 +6,7 @@ use std::time::Duration;
 use common::actor::actors;
 use common::clock::Clock;
 use common::queue_name::QueueName;
-use common::store::{Store as _, Want};
+use common::store::{FetchRequest, Store as _};
 use serde_json::json;
 
 use super::{ACTORS, LONG, SEVEN, fail_for_good, hear, said, take_long, work};
@@ -40,13 +40,13 @@ async fn python_finds_what_a_dead_rust_worker_held() {
     let due = {
         // A worker that claims, and is never heard of again.
         let store = tests::redis::store(&world.url, &world.namespace, &Clock::system()).await;
-        let lease = store.join(&[QueueName::default()]).await.unwrap();
+        let registration = store.join(&[QueueName::default()]).await.unwrap();
         let due = world.now() + Duration::from_secs(2);
         work::message(json!("claimed")).send(&world.broker).await.unwrap();
         work::message(json!("delayed")).at(due).send(&world.broker).await.unwrap();
         work::message(json!("held")).priority(5).send(&world.broker).await.unwrap();
-        let want = Want { queue: QueueName::default(), count: 1 };
-        let fetched = store.fetch(&lease, &[want], usize::MAX).await.unwrap();
+        let want = FetchRequest { queue: QueueName::default(), count: 1 };
+        let fetched = store.fetch(&registration, &[want], usize::MAX).await.unwrap();
         assert_eq!(fetched.deliveries.len(), 1);
         let ready: usize = world.redis(&["LLEN", ":default"]);
         assert_eq!(ready, 0, "what has a priority is held, and what is delayed waits");

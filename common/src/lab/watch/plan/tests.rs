@@ -121,7 +121,7 @@ fn signals_are_passed_on_and_their_outcome_is_the_exit_code() {
         events.extend(ends);
         after(events).1
     };
-    assert_eq!(told(1, vec![]), ["told to stop: waiting for what runs; a second Ctrl-C gives it back", "Stop(2)"]);
+    assert_eq!(told(1, vec![]), ["shutting down: waiting for running messages; Ctrl-C again requeues them", "Stop(2)"]);
     assert_eq!(told(2, vec![]), ["Stop(2)", "Stop(1)"]);
     assert!(told(1, vec![ended(2)]).is_empty());
     assert_eq!(told(1, vec![ended(2), ended(1)]), ["End(0)"]);

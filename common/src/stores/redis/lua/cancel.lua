@@ -40,7 +40,7 @@ local function die(lying)
   -- which takes too long for that, and is the first.
   call('HDEL', bodies(lying), '')
   local batch = {}
-  bury(batch, queue, free_letter(queue, name), body, reason)
+  dead_letter(batch, queue, free_letter(queue, name), body, reason)
   run(batch)
   for _, removal in ipairs(out) do call(unpack(removal)) end
   call('HDEL', bodies(lying), name)

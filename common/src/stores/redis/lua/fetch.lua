@@ -1,13 +1,13 @@
 -- Claims ready messages for a worker.
 -- ARGV: now, worker, bytes of bodies that all queues may bring together, how many messages they may, group and member where only
 --   some of a large group listen (or ''), then per queue: name, fleet, how many
--- Answers per queue (id, body)*; then of those that are marked (place among all of them, deaths)*, what was buried
+-- Answers per queue (id, body)*; then of those that are marked (place among all of them, deaths)*, what was dead-lettered
 -- (queue, id, reason)*, the ids that were dropped, the refusals (queue, refusal)*, per queue whether it may have more (1, or 0,
 -- or -1 where its turn did not come), whether another one listens now in this one's place, the time of the next due message or
 -- '', and the time.
 local worker = ARGV[2]
-if not call('ZSCORE', HEARTBEATS, worker) then return { err = 'STRANGER no heartbeat' } end
-local dropped, refusals, buried = {}, {}, {}
+if not call('ZSCORE', HEARTBEATS, worker) then return { err = 'UNREGISTERED no heartbeat' } end
+local dropped, refusals, dead_lettered = {}, {}, {}
 
 -- How many of these ids fit into the answer; the first one of all always does. Sizes are looked at before any body is: a few
 -- large ones, brought together, would hold up the server and outlast the call's time limit. One that is too large to be brought,
@@ -51,7 +51,7 @@ local function has_notes(queue)
 end
 
 -- Too large to travel, or cancelled in the hands of somebody who gave it back: it dies where it is, unread.
-local function bury(queue, id, reason)
+local function dead_letter(queue, id, reason)
   local body = call('HGET', bodies(queue), id)
   if not body then
     dropped[#dropped + 1] = id
@@ -66,7 +66,7 @@ local function bury(queue, id, reason)
   undo('ZREM', key(dead), free)
   call('HDEL', bodies(queue), id)
   undo('HSET', bodies(queue), id, body)
-  for _, part in ipairs({ queue, free, reason }) do buried[#buried + 1] = part end
+  for _, part in ipairs({ queue, free, reason }) do dead_lettered[#dead_lettered + 1] = part end
 end
 
 -- What is held by priority counts only if the fleet claims it; otherwise Python has taken it over. Answers the ids, and whether there
@@ -132,11 +132,11 @@ local function claim(queue, ids, seen, delivered)
       dropped[#dropped + 1] = id
     elseif reasons[i] then
       seen[id] = true
-      bury(queue, id, reasons[i])
+      dead_letter(queue, id, reasons[i])
       settled[#settled + 1] = id
     elseif sizes[id] then
       seen[id] = true
-      bury(queue, id, string.format('it takes %.0f bytes; a worker takes %.0f at most', sizes[id], LARGEST))
+      dead_letter(queue, id, string.format('it takes %.0f bytes; a worker takes %.0f at most', sizes[id], LARGEST))
     else
       seen[id] = true
       small[#small + 1] = id
@@ -213,7 +213,7 @@ local function look_back(queue, delivered)
     if deaths then
       crashed[#crashed + 1] = before + i
       crashed[#crashed + 1] = deaths
-      -- It started once, and was given back: this claim has not.
+      -- It started once, and was requeued: this claim has not.
       if starter == worker then call('HSET', crashes, ids[i], noted) end
     end
   end
@@ -224,12 +224,12 @@ local left = tonumber(ARGV[4])
 local function take(one, wanted)
   wanted = math.min(wanted, one.wanted, left)
   if wanted <= 0 or is_full then return end
-  local drops, burials = #dropped, #buried
+  local drops, dead_letters_before = #dropped, #dead_lettered
   local ok, delivered = attempt(fetch, one, wanted)
   if not ok then
     refusals[#refusals + 1], refusals[#refusals + 2] = one.queue, delivered
     for i = #dropped, drops + 1, -1 do dropped[i] = nil end
-    for i = #buried, burials + 1, -1 do buried[i] = nil end
+    for i = #dead_lettered, dead_letters_before + 1, -1 do dead_lettered[i] = nil end
     one.more, one.wanted, one.gave_all = 0, 0, false
     return
   end
@@ -293,7 +293,7 @@ for i, one in ipairs(queues) do
   attempt(look_back, one.queue, one.delivered)
   before = before + #one.delivered / 2
 end
-for _, part in ipairs({ crashed, buried, dropped, refusals, more, handed_on }) do answer[#answer + 1] = part end
+for _, part in ipairs({ crashed, dead_lettered, dropped, refusals, more, handed_on }) do answer[#answer + 1] = part end
 answer[#answer + 1] = next_due and score(next_due) or ''
 answer[#answer + 1] = score(now)
 return answer

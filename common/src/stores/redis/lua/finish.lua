@@ -1,10 +1,10 @@
 -- Ends claims, each as a whole or not at all, and only while the worker holds the message: its claim is there, and the body.
 -- ARGV: now, worker, how many queues with plain acknowledgements, per queue: name, count, id*
---   then the other endings: queue, fleet, id, kind, for a dead one also (id, body, reason), then how many puts,
+--   then the other completions: queue, fleet, id, kind, for a dead one also (id, body, reason), then how many puts,
 --   per put: queue, fleet, id, due, priority, body
--- Kinds: 'gone', 'again' (gone, and its first put is the message as it goes on), 'later' (the same, but it was not run, so what is
---   noted of it goes with it), 'head', 'dead'.
--- Answers per queue one number an id, then one answer an ending: 1 it happened, 0 unknown, -1 an id is in use by other bytes
+-- Kinds: 'ack', 'retry' (gone, and its first put is the message as it goes on), 'defer' (the same, but it was not run, so what is
+--   noted of it goes with it), 'release', 'dead_letter'.
+-- Answers per queue one number an id, then one answer a completion: 1 it happened, 0 unknown, -1 an id is in use by other bytes
 -- (nothing happened), -2 its turn did not come (nothing happened), a list with the reason why it must not run again (nothing
 -- happened), or a refusal as text.
 local worker = ARGV[2]
@@ -36,7 +36,7 @@ local function acknowledge(queue, from, to)
   return answers
 end
 
--- What is asked of each key, so that many endings need few commands.
+-- What is asked of each key, so that many completions need few commands.
 local function ask(asked, name, id)
   if not asked[name] then
     asked[name] = {}
@@ -62,7 +62,7 @@ local function look(command, asked)
 end
 
 -- What room is left for bodies that only this script looks at; the first one always has some. After the first one that has none,
--- none has: what is given back keeps its order.
+-- none has: what is requeued keeps its order.
 local room, is_begun, is_full
 local function make_room() room, is_begun, is_full = ROOM, false, false end
 local function has_room(size)
@@ -72,48 +72,48 @@ local function has_room(size)
   return true
 end
 
--- Looks whether a message is there. Of what is given back the body is read, for its priority; what goes on, or is dead, comes with
+-- Looks whether a message is there. Of what is requeued the body is read, for its priority; what goes on, or is dead, comes with
 -- about as many bytes as are read here. All others may be large, and stay where they are.
-local function seek(ending, asked)
-  local hash, id, kind = bodies(ending.queue), ending.id, ending.kind
-  ending.is_there = false
-  if kind == 'gone' then
-    ending.is_there = call('HEXISTS', hash, id) == 1
+local function seek(completion, asked)
+  local hash, id, kind = bodies(completion.queue), completion.id, completion.kind
+  completion.is_there = false
+  if kind == 'ack' then
+    completion.is_there = call('HEXISTS', hash, id) == 1
     return
   end
-  if kind == 'head' then
+  if kind == 'release' then
     local size = call('HSTRLEN', hash, id)
     -- It will not be run, so it goes back unread.
-    ending.is_unread = size > LARGEST
-    ending.has_no_room = not has_room(ending.is_unread and 0 or size)
-    if ending.is_unread or ending.has_no_room then
-      ending.is_there = true
+    completion.is_unread = size > LARGEST
+    completion.has_no_room = not has_room(completion.is_unread and 0 or size)
+    if completion.is_unread or completion.has_no_room then
+      completion.is_there = true
       return
     end
   end
   ask(asked, hash, id)
 end
 
--- Gathers what an ending writes and removes: 1, or 0 where the message is not this worker's, or -1 where an id is in use, or -2
+-- Gathers what a completion writes and removes: 1, or 0 where the message is not this worker's, or -1 where an id is in use, or -2
 -- where there is no room for its body, or the reason why it must not run again.
-local function plan(ending, is_mine, found, writes, removals)
-  local queue, id = ending.queue, ending.id
+local function plan(completion, is_mine, found, writes, removals)
+  local queue, id = completion.queue, completion.id
   local mine, hash = claims(worker, queue), bodies(queue)
   if is_mine[mine][id] ~= 1 then return 0 end
-  if ending.has_no_room then return -2 end
+  if completion.has_no_room then return -2 end
   local body = found[hash] and found[hash][id]
-  if not body and not ending.is_there then
+  if not body and not completion.is_there then
     gather(removals, 'SREM', mine, id, id)
     return 0
   end
   local cancelled = key(queue .. '@cancelled')
-  local kind, dead, reason = ending.kind, ending.dead, found[cancelled][id]
+  local kind, dead, reason = completion.kind, completion.dead, found[cancelled][id]
   if reason then
     -- Only the caller has the message as it was before it was to go on.
-    if kind == 'again' or kind == 'later' then return { reason } end
-    if kind == 'head' then
-      if ending.is_unread then body = call('HGET', hash, id) end
-      kind, dead = 'dead', { id = free_letter(queue, id), body = body, reason = reason }
+    if kind == 'retry' or kind == 'defer' then return { reason } end
+    if kind == 'release' then
+      if completion.is_unread then body = call('HGET', hash, id) end
+      kind, dead = 'dead_letter', { id = free_letter(queue, id), body = body, reason = reason }
     end
   end
 
@@ -122,29 +122,29 @@ local function plan(ending, is_mine, found, writes, removals)
     return there and (is_same(there, new.body) and 'same' or 'other')
   end
   local puts = {}
-  for _, new in ipairs(ending.puts) do
+  for _, new in ipairs(completion.puts) do
     local used = use_of(bodies(new.queue), new) or use_of(bodies(new.queue .. '.DQ'), new)
     if used == 'other' then return -1 end
     if not used then puts[#puts + 1] = new end
   end
-  local is_buried = ending.dead and use_of(bodies(queue .. '.XQ'), dead)
-  if is_buried == 'other' then return -1 end
+  local is_dead_lettered = completion.dead and use_of(bodies(queue .. '.XQ'), dead)
+  if is_dead_lettered == 'other' then return -1 end
 
   if reason then gather(removals, 'HDEL', cancelled, id, id) end
   for _, new in ipairs(puts) do
     put(writes, new.queue, new.fleet, new.id, new.due, new.priority, new.body)
     found[bodies(new.queue)][new.id] = new.body
   end
-  local note = kind == 'later' and found[key(queue .. '@crashes')][id]
+  local note = kind == 'defer' and found[key(queue .. '@crashes')][id]
   if note then
     local _, noted = deaths_in(note)
-    local own = ending.puts[1]
+    local own = completion.puts[1]
     gather(writes, 'HSET', key(own.queue .. '@crashes'), own.id, own.id, noted or SPARED)
   end
-  if dead and not is_buried then bury(writes, queue, dead.id, dead.body, dead.reason) end
-  if kind == 'head' then
+  if dead and not is_dead_lettered then dead_letter(writes, queue, dead.id, dead.body, dead.reason) end
+  if kind == 'release' then
     local _, priority = read(body or '')
-    make_ready(writes, queue, ending.fleet, id, priority, -1)
+    make_ready(writes, queue, completion.fleet, id, priority, -1)
   else
     gather(removals, 'HDEL', hash, id, id)
     gather(removals, 'HDEL', key(queue .. '@crashes'), id, id)
@@ -175,31 +175,31 @@ local function keep(results)
   end
 end
 
-local function finish(endings)
+local function finish(completions)
   local asked_claims, asked_bodies = {}, {}
-  for _, ending in ipairs(endings) do
-    local queue = ending.queue
-    ask(asked_claims, claims(worker, queue), ending.id)
-    ask(asked_bodies, key(queue .. '@cancelled'), ending.id)
-    if ending.kind == 'later' then ask(asked_bodies, key(queue .. '@crashes'), ending.id) end
-    for _, new in ipairs(ending.puts) do
+  for _, completion in ipairs(completions) do
+    local queue = completion.queue
+    ask(asked_claims, claims(worker, queue), completion.id)
+    ask(asked_bodies, key(queue .. '@cancelled'), completion.id)
+    if completion.kind == 'defer' then ask(asked_bodies, key(queue .. '@crashes'), completion.id) end
+    for _, new in ipairs(completion.puts) do
       ask(asked_bodies, bodies(new.queue), new.id)
       ask(asked_bodies, bodies(new.queue .. '.DQ'), new.id)
     end
-    if ending.dead then ask(asked_bodies, bodies(queue .. '.XQ'), ending.dead.id) end
+    if completion.dead then ask(asked_bodies, bodies(queue .. '.XQ'), completion.dead.id) end
   end
   local is_mine = look('SMISMEMBER', asked_claims)
-  for _, ending in ipairs(endings) do
-    if is_mine[claims(worker, ending.queue)][ending.id] == 1 then seek(ending, asked_bodies) end
+  for _, completion in ipairs(completions) do
+    if is_mine[claims(worker, completion.queue)][completion.id] == 1 then seek(completion, asked_bodies) end
   end
   local found = look('HMGET', asked_bodies)
   local answers, writes, removals = {}, {}, {}
-  for i, ending in ipairs(endings) do answers[i] = plan(ending, is_mine, found, writes, removals) end
+  for i, completion in ipairs(completions) do answers[i] = plan(completion, is_mine, found, writes, removals) end
   -- Removals cannot be taken back, so they come last, and are shown to be allowed before anything is written.
   for _, removal in ipairs(removals) do call(removal[1], removal[2], NOBODY) end
   run(writes)
-  for i, ending in ipairs(endings) do
-    if answers[i] == 1 then keep(ending.results) end
+  for i, completion in ipairs(completions) do
+    if answers[i] == 1 then keep(completion.results) end
   end
   for _, removal in ipairs(removals) do call(unpack(removal)) end
   return answers
@@ -214,18 +214,18 @@ for _ = 1, tonumber(ARGV[3]) do
   at = at + 2 + count
 end
 
-local endings = {}
+local completions = {}
 while ARGV[at] do
-  local ending = { queue = ARGV[at], fleet = ARGV[at + 1], id = ARGV[at + 2], kind = ARGV[at + 3], puts = {}, results = {} }
+  local completion = { queue = ARGV[at], fleet = ARGV[at + 1], id = ARGV[at + 2], kind = ARGV[at + 3], puts = {}, results = {} }
   at = at + 4
-  if ending.kind == 'dead' then
-    ending.dead = { id = ARGV[at], body = ARGV[at + 1], reason = ARGV[at + 2] }
+  if completion.kind == 'dead_letter' then
+    completion.dead = { id = ARGV[at], body = ARGV[at + 1], reason = ARGV[at + 2] }
     at = at + 3
   end
   local count = tonumber(ARGV[at])
   at = at + 1
   for i = 1, count do
-    ending.puts[i] = {
+    completion.puts[i] = {
       queue = ARGV[at],
       fleet = ARGV[at + 1],
       id = ARGV[at + 2],
@@ -238,22 +238,22 @@ while ARGV[at] do
   count = tonumber(ARGV[at])
   at = at + 1
   for i = 1, count do
-    ending.results[i] = { key = ARGV[at], ttl = ARGV[at + 1], value = ARGV[at + 2] }
+    completion.results[i] = { key = ARGV[at], ttl = ARGV[at + 1], value = ARGV[at + 2] }
     at = at + 3
   end
-  endings[#endings + 1] = ending
+  completions[#completions + 1] = completion
 end
 
-if #endings == 0 then return answers end
+if #completions == 0 then return answers end
 
 -- All in one step; if that is refused, each by itself, to see which.
 make_room()
-local ok, together = attempt(finish, endings)
+local ok, together = attempt(finish, completions)
 if not ok then make_room() end
-for i, ending in ipairs(endings) do
+for i, completion in ipairs(completions) do
   local answer = together[i]
   if not ok then
-    local is_done, alone = attempt(finish, { ending })
+    local is_done, alone = attempt(finish, { completion })
     answer = is_done and alone[1] or alone
   end
   answers[#answers + 1] = answer

@@ -149,7 +149,7 @@ local function put(batch, queue, fleet, id, due, priority, body)
 end
 
 -- Dead, with the reason beside it.
-local function bury(batch, queue, id, body, reason)
+local function dead_letter(batch, queue, id, body, reason)
   local dead = queue .. '.XQ'
   gather(batch, 'HSET', bodies(dead), id, id, body)
   gather(batch, 'HSET', key(dead .. '@why'), id, id, reason)

@@ -1,4 +1,4 @@
--- Gives back what dead workers held: to the heads of their queues, or, if it was cancelled, to the dead letters. One call takes in
+-- Requeues what dead workers held: to the heads of their queues, or, if it was cancelled, to the dead letters. One call takes in
 -- as many of them as it has time for.
 -- ARGV: now, 'rust' or 'python', seconds that deaths are remembered, the time between two beats, within how long of the last start
 --   one counts, how many names of queues, the names (for Python's, which do not tell theirs), then per dead one: id, the score that
@@ -89,13 +89,13 @@ local function recover(name)
   local cancelled = key(queue .. '@cancelled')
   local is_any_cancelled = call('EXISTS', cancelled) == 1
   local reasons = is_any_cancelled and call('HMGET', cancelled, unpack(ids)) or {}
-  local batch, buried, back, ran = {}, {}, {}, {}
+  local batch, dead_lettered, back, ran = {}, {}, {}, {}
   for i, id in ipairs(ids) do
     -- The bodies may be large, and stay where they are.
     if call('HEXISTS', bodies(name), id) == 1 then
       if reasons[i] then
-        bury(batch, queue, free_letter(queue, id), call('HGET', bodies(name), id), reasons[i])
-        buried[#buried + 1] = id
+        dead_letter(batch, queue, free_letter(queue, id), call('HGET', bodies(name), id), reasons[i])
+        dead_lettered[#dead_lettered + 1] = id
       else
         gather(batch, 'LPUSH', key(name), id, id)
         back[#back + 1] = id
@@ -108,10 +108,10 @@ local function recover(name)
   if not is_delayed then moved = moved + #back end
   if #ran > 0 then write_notes(queue, crashes, ran) end
   call('SREM', held, unpack(ids))
-  if #buried > 0 then
-    call('HDEL', bodies(name), unpack(buried))
-    call('HDEL', crashes, unpack(buried))
-    if is_any_cancelled then call('HDEL', cancelled, unpack(buried)) end
+  if #dead_lettered > 0 then
+    call('HDEL', bodies(name), unpack(dead_lettered))
+    call('HDEL', crashes, unpack(dead_lettered))
+    if is_any_cancelled then call('HDEL', cancelled, unpack(dead_lettered)) end
   end
 end
 

@@ -8,8 +8,8 @@ use tempfile::TempDir;
 
 use super::log::{LONG, Log, TOO_LONG};
 use super::*;
+use crate::stores::sqlite::connection_thread::{ConnectionThread, Rank};
 use crate::stores::sqlite::database::{open, open_to_look};
-use crate::stores::sqlite::desk::{Desk, Rank};
 use crate::stores::sqlite::files::Place;
 use crate::stores::sqlite::{Bell, Synchronous};
 
@@ -38,12 +38,12 @@ impl Rig {
         open(&self.path(), Synchronous::Normal).unwrap()
     }
 
-    fn writing(&self) -> Desk {
-        Desk::writing(self.open(), &self.place(), Bell::new(&self.path())).unwrap()
+    fn writing(&self) -> ConnectionThread {
+        ConnectionThread::writing(self.open(), &self.place(), Bell::new(&self.path())).unwrap()
     }
 
-    fn looking(&self) -> Desk {
-        Desk::looking(open_to_look(&self.path()).unwrap(), &self.place()).unwrap()
+    fn looking(&self) -> ConnectionThread {
+        ConnectionThread::looking(open_to_look(&self.path()).unwrap(), &self.place()).unwrap()
     }
 }
 
@@ -96,7 +96,7 @@ fn a_log_that_grows_beyond_what_is_free_is_worked_in_at_once() {
 #[tokio::test]
 async fn another_writer_is_waited_for_and_beats_go_first() {
     let rig = Rig::new();
-    let desk = rig.writing();
+    let thread = rig.writing();
     rig.other.execute_batch("BEGIN IMMEDIATE").unwrap();
     let order = Arc::new(Mutex::new(Vec::new()));
     let ran = |name: &'static str| {
@@ -107,9 +107,9 @@ async fn another_writer_is_waited_for_and_beats_go_first() {
         }
     };
     let (one, two, beat) = (
-        desk.run(Rank::Other, 1, ran("one")),
-        desk.run(Rank::Other, 1, ran("two")),
-        desk.run(Rank::Beat, 1, ran("beat")),
+        thread.run(Rank::Other, 1, ran("one")),
+        thread.run(Rank::Other, 1, ran("two")),
+        thread.run(Rank::Beat, 1, ran("beat")),
     );
     let free = async {
         // All three are handed over by then, as each was polled once.
@@ -124,16 +124,16 @@ async fn another_writer_is_waited_for_and_beats_go_first() {
 #[tokio::test]
 async fn what_was_handed_over_is_done_when_the_store_is_dropped_amid_a_wait() {
     let rig = Rig::new();
-    let desk = rig.writing();
+    let thread = rig.writing();
     rig.other.execute_batch("BEGIN IMMEDIATE").unwrap();
     let work = |connection: &Connection| {
         store(connection, "late", 1);
         Ok(())
     };
-    let mut handed_over = Box::pin(desk.run(Rank::Other, 1, work));
+    let mut handed_over = Box::pin(thread.run(Rank::Other, 1, work));
     assert!(futures_poll(&mut handed_over).await.is_none());
     drop(handed_over);
-    drop(desk);
+    drop(thread);
     rig.other.execute_batch("COMMIT").unwrap();
     let watch = Stopwatch::start();
     while count(&rig.other).unwrap() == 0 {
@@ -153,11 +153,11 @@ async fn futures_poll<T>(future: &mut (impl Future<Output = T> + Unpin)) -> Opti
 #[tokio::test]
 async fn nothing_more_is_written_to_a_database_that_was_found_damaged() {
     let rig = Rig::new();
-    let desk = rig.writing();
-    let damage = || Trouble::Sqlite(rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_CORRUPT), None));
-    let found = desk.run(Rank::Other, 1, move |_| Err::<(), _>(damage())).await;
+    let thread = rig.writing();
+    let damage = || TxError::Sqlite(rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_CORRUPT), None));
+    let found = thread.run(Rank::Other, 1, move |_| Err::<(), _>(damage())).await;
     assert!(matches!(&found, Err(StoreError::Refused(why)) if why.contains("is damaged")), "{found:?}");
-    let later = desk.run(Rank::Other, 1, |connection| {
+    let later = thread.run(Rank::Other, 1, |connection| {
         store(connection, "later", 1);
         Ok(())
     });
@@ -168,23 +168,23 @@ async fn nothing_more_is_written_to_a_database_that_was_found_damaged() {
 #[tokio::test]
 async fn a_look_sees_one_moment() {
     let rig = Rig::new();
-    let desk = rig.looking();
+    let thread = rig.looking();
     let other = rig.open();
     let look = move |connection: &Connection| {
         let before = count(connection)?;
         store(&other, "meanwhile", 1);
         Ok((before, count(connection)?))
     };
-    assert_eq!(desk.run(Rank::Other, 0, look).await, Ok((0, 0)));
+    assert_eq!(thread.run(Rank::Other, 0, look).await, Ok((0, 0)));
     let look = |connection: &Connection| Ok(count(connection)?);
-    assert_eq!(desk.run(Rank::Other, 0, look).await, Ok(1), "the next one sees what has come");
+    assert_eq!(thread.run(Rank::Other, 0, look).await, Ok(1), "the next one sees what has come");
 }
 
 #[tokio::test]
 async fn nothing_is_read_from_a_database_that_was_moved_away() {
     let rig = Rig::new();
-    let desk = rig.looking();
+    let thread = rig.looking();
     fs::rename(rig.path(), rig.folder.path().join("elsewhere.db")).unwrap();
-    let looked = desk.run(Rank::Other, 0, |connection| Ok(count(connection)?)).await;
+    let looked = thread.run(Rank::Other, 0, |connection| Ok(count(connection)?)).await;
     assert!(matches!(&looked, Err(StoreError::Refused(why)) if why.contains("was moved")), "{looked:?}");
 }

@@ -1,0 +1,257 @@
+//! Which broker is meant, and why.
+//!
+//! The one that is named; else a Redis on this machine, when one answers; else a file in the target folder, which all
+//! experiments share. Every process says in its first line which it took and why, so that two cannot talk past each other in
+//! silence.
+
+use std::env;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::ArgMatches;
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use super::{Experiment, Failure, commands, environment};
+use crate::broker::Broker;
+use crate::error::{ConnectError, StoreError};
+use crate::stores::NAMESPACE;
+
+/// The store that lives in one process.
+pub(super) const MEMORY: &str = "memory:";
+
+/// What is tried first when nobody names a broker.
+const REDIS: &str = "redis://localhost:6379";
+
+/// Where a Redis would listen.
+const REDIS_PORT: (&str, u16) = ("localhost", 6_379);
+
+/// How long to wait for somebody to answer there; on this machine, a closed port says so at once.
+const PATIENCE: Duration = Duration::from_millis(300);
+
+/// The longest answer that is read.
+const ANSWER: u64 = 200;
+
+/// The file that is taken where no Redis answers.
+const FILE: &str = "lab.db";
+
+/// How a file's address begins.
+const SQLITE: &str = "sqlite:";
+
+/// What cargo puts into its target folders.
+const CACHE_TAG: &str = "CACHEDIR.TAG";
+
+/// The variable of the environment that may name a broker.
+const BROKER_URL: &str = "BROKER_URL";
+
+/// A broker's URL, and who named it. It may hold a password.
+pub(super) enum BrokerChoice {
+    Named {
+        url: String,
+        /// For people: who named it.
+        by: &'static str,
+    },
+    Default,
+}
+
+impl BrokerChoice {
+    /// Reads the choice from the command line, else the environment. What names nothing leaves the default; spaces and line
+    /// breaks around a URL do not count.
+    pub(super) fn of(given: &ArgMatches) -> Result<Self, Failure> {
+        let (url, by) = match given.get_one::<String>(commands::BROKER) {
+            Some(url) => (url.clone(), "from --broker"),
+            None => (environment::text(BROKER_URL)?.unwrap_or_default(), "from BROKER_URL"),
+        };
+        Ok(match url.trim() {
+            "" => Self::Default,
+            url => Self::Named { url: url.to_owned(), by },
+        })
+    }
+
+    /// The URL, if it names a store that ends with this process.
+    pub(super) fn in_memory(&self) -> Option<&str> {
+        match self {
+            Self::Named { url, .. } if url.starts_with(MEMORY) => Some(url),
+            _ => None,
+        }
+    }
+
+    /// Connects, and says where to.
+    pub(super) async fn connect(self, experiment: &Experiment) -> Result<Broker, Failure> {
+        let (broker, why) = match self {
+            Self::Named { url, by } => {
+                let broker = Broker::connect(&url).await.map_err(|error| explain(&error, by, experiment))?;
+                (broker, by.to_owned())
+            }
+            Self::Default => by_default(experiment).await?,
+        };
+        say(&broker, &why);
+        Ok(broker)
+    }
+}
+
+async fn by_default(experiment: &Experiment) -> Result<(Broker, String), Failure> {
+    let (url, why) = match Probe::at(REDIS_PORT).await {
+        Probe::Redis => (REDIS.to_owned(), "a Redis answers there".to_owned()),
+        Probe::Nobody => (file_url(experiment)?, format!("no Redis answers on {}", place())),
+        Probe::Refuses(words) => (file_url(experiment)?, format!("the Redis on {} refuses: {words}", place())),
+    };
+    let broker = Broker::connect(&url).await.map_err(|error| explain(&error, "the default", experiment))?;
+    Ok((broker, format!("default: {why}")))
+}
+
+fn place() -> String {
+    let (host, port) = REDIS_PORT;
+    format!("{host}:{port}")
+}
+
+/// Who answers where a Redis would.
+#[derive(Debug, PartialEq, Eq)]
+enum Probe {
+    Nobody,
+    /// A Redis that anybody may use.
+    Redis,
+    /// A Redis that wants a password, or says something else that is no welcome.
+    Refuses(String),
+}
+
+impl Probe {
+    /// Asks at an address. What is no Redis, or keeps silent, is nobody.
+    async fn at(address: (&str, u16)) -> Self {
+        let asked = timeout(PATIENCE, ask(address)).await;
+        match asked.ok().and_then(Result::ok).as_deref() {
+            Some("+PONG") => Self::Redis,
+            // It is there, and will be ready soon.
+            Some(words) if words.starts_with("-LOADING") => Self::Redis,
+            Some(words) if words.starts_with('-') => Self::Refuses(words[1..].to_owned()),
+            _ => Self::Nobody,
+        }
+    }
+}
+
+/// The first line that is answered to a greeting.
+async fn ask(address: (&str, u16)) -> io::Result<String> {
+    let mut stream = TcpStream::connect(address).await?;
+    stream.write_all(b"PING\r\n").await?;
+    let mut answer = String::new();
+    BufReader::new(stream.take(ANSWER)).read_line(&mut answer).await?;
+    Ok(answer.trim_end().to_owned())
+}
+
+fn file_url(experiment: &Experiment) -> Result<String, Failure> {
+    Ok(format!("sqlite:{}", file(experiment)?.display()))
+}
+
+/// The file that all experiments share: in cargo's target folder, which is there, or is made.
+fn file(experiment: &Experiment) -> Result<PathBuf, Failure> {
+    let program = env::current_exe().ok();
+    let built = program
+        .as_deref()
+        .and_then(|program| program.ancestors().find(|folder| folder.join(CACHE_TAG).is_file()).map(Path::to_owned));
+    let folder = built.unwrap_or_else(|| {
+        let experiment = Path::new(experiment.folder);
+        experiment.parent().unwrap_or(experiment).join("target")
+    });
+    fs::create_dir_all(&folder).map_err(|error| {
+        Failure::Unreachable(format!("no folder for the default broker, {}: {error}", folder.display()))
+    })?;
+    Ok(folder.join(FILE))
+}
+
+fn explain(error: &ConnectError, who: &str, experiment: &Experiment) -> Failure {
+    let start = match error {
+        ConnectError::Url { .. } => return Failure::Usage(format!("{error} ({who})")),
+        // There is no server to start for a file.
+        ConnectError::Unreachable { url, .. } if url.starts_with(SQLITE) => "",
+        ConnectError::Unreachable { cause: StoreError::Unreachable(_), .. } => {
+            "To start a Redis:   redis-server, or: docker run --rm -p 6379:6379 redis\n"
+        }
+        ConnectError::Unreachable { cause, .. } if wants_password(cause) => {
+            "To say who you are: redis://USER:PASSWORD@HOST:PORT, or redis://:PASSWORD@HOST:PORT\n"
+        }
+        ConnectError::Unreachable { .. } => "",
+    };
+    Failure::Unreachable(format!(
+        "{error} ({who})\n\n{start}\
+         To name another:    --broker redis://HOST:PORT or sqlite:PATH, or BROKER_URL\n\
+         To do without:      name none, and a file serves; or: cargo run -p {} -- demo",
+        experiment.name
+    ))
+}
+
+/// Whether a Redis lets only those in whom it knows.
+fn wants_password(cause: &StoreError) -> bool {
+    let said = cause.to_string();
+    ["WRONGPASS", "NOAUTH"].iter().any(|code| said.contains(code))
+}
+
+/// The first line of every log.
+pub(super) fn say(broker: &Broker, why: &str) {
+    let address = nearer(broker.address());
+    let namespace = broker.namespace();
+    // A Redis is shared with strangers, so the namespace always matters there.
+    if namespace == NAMESPACE && !address.starts_with("redis") {
+        tracing::info!(target: "common::broker", "{address} ({why})");
+    } else {
+        tracing::info!(target: "common::broker", "{address} ({why}), namespace {namespace}");
+    }
+}
+
+/// The address of a file as seen from the working directory, if it lies below.
+fn nearer(address: String) -> String {
+    let inside = address.strip_prefix(SQLITE).and_then(|path| {
+        let path = Path::new(path).strip_prefix(env::current_dir().ok()?).ok()?;
+        Some(format!("{SQLITE}{}", path.display()))
+    });
+    inside.unwrap_or(address)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read as _, Write as _};
+    use std::net::TcpListener;
+    use std::thread;
+
+    use super::*;
+
+    /// Who is at a port where a PING is answered so; nothing is answered to it where there is no answer.
+    fn probe(answer: Option<&'static str>) -> Probe {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let server = thread::spawn(move || {
+            let mut stream = listener.accept().unwrap().0;
+            let mut greeting = [0; 6];
+            stream.read_exact(&mut greeting).unwrap();
+            assert_eq!(&greeting, b"PING\r\n");
+            match answer {
+                Some(answer) => stream.write_all(answer.as_bytes()).unwrap(),
+                // Until the other one gives up.
+                None => assert_eq!(stream.read(&mut greeting).unwrap(), 0),
+            }
+        });
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let found = runtime.block_on(Probe::at(("127.0.0.1", port)));
+        server.join().unwrap();
+        found
+    }
+
+    #[test]
+    fn a_redis_is_known_by_its_answer() {
+        assert_eq!(probe(Some("+PONG\r\n")), Probe::Redis);
+        assert_eq!(probe(Some("-LOADING Redis is loading the dataset in memory\r\n")), Probe::Redis);
+        let refused = Probe::Refuses("NOAUTH Authentication required.".to_owned());
+        assert_eq!(probe(Some("-NOAUTH Authentication required.\r\n")), refused);
+        assert_eq!(probe(Some("HTTP/1.1 400 Bad Request\r\n\r\n")), Probe::Nobody);
+        assert_eq!(probe(None), Probe::Nobody);
+    }
+
+    #[test]
+    fn a_closed_port_is_nobody() {
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        assert_eq!(runtime.block_on(Probe::at(("127.0.0.1", port))), Probe::Nobody);
+    }
+}

@@ -1,0 +1,144 @@
+//! `queues`: what is where, and who is alive.
+
+use std::process::ExitCode;
+
+use serde_json::{Value, json};
+
+use super::super::commands::inspect::Given;
+use super::super::{Experiment, Failure};
+use super::message_view::MessageView;
+use super::text::{Room, Table, millis};
+use super::{answer, more_than};
+use crate::broker::Broker;
+use crate::explain::{short, spell};
+use crate::queue_name::QueueName;
+use crate::store::{PAGE, QueueInfo, WorkerInfo};
+
+/// How many columns the name of a queue gets, and the names of a worker's.
+const NAME: usize = 30;
+const NAMES: usize = 20;
+
+/// Of how many messages that a worker holds is told what they are.
+const HELD: usize = 3;
+
+/// A worker, and what the first messages are that it holds.
+struct Busy {
+    worker: WorkerInfo,
+    held: Vec<Option<MessageView>>,
+}
+
+impl Busy {
+    async fn look(broker: &Broker, worker: WorkerInfo) -> Result<Self, Failure> {
+        let (mut held, now) = (Vec::new(), broker.clock().now());
+        for claim in worker.holds.iter().take(HELD) {
+            held.push(broker.get(claim).await?.map(|found| MessageView::new(found, now)));
+        }
+        Ok(Self { worker, held })
+    }
+
+    fn row(&self, room: Room) -> Vec<String> {
+        let Self { worker, held } = self;
+        let life =
+            if worker.is_silent { format!("silent for {}", spell(worker.silent_for)) } else { "alive".to_owned() };
+        let queues = worker.queues.as_ref().map_or_else(
+            || "(Python)".to_owned(),
+            |queues| queues.iter().map(QueueName::as_str).collect::<Vec<_>>().join(" "),
+        );
+        // What ended between two looks is left out.
+        let known = held.iter().flatten();
+        let mut calls: Vec<String> =
+            known.map(|view| format!("{} {}", view.actor().unwrap_or("(no message)"), short(view.id()))).collect();
+        if worker.holds.len() > HELD {
+            calls.push("…".to_owned());
+        }
+        let number = if worker.holds.len() < PAGE { worker.holds.len().to_string() } else { format!("{PAGE}+") };
+        vec![short(&worker.id).to_owned(), life, room.cell(&queues, NAMES), number, calls.join(", ")]
+    }
+
+    fn json(&self) -> Value {
+        let Self { worker, held } = self;
+        let holds = worker.holds.iter().enumerate().map(|(at, claim)| {
+            let view = held.get(at).and_then(Option::as_ref);
+            json!({
+                "queue": claim.queue.as_str(),
+                "name": &*claim.id,
+                "message_id": view.map(MessageView::id),
+                "actor": view.and_then(MessageView::actor),
+            })
+        });
+        let queues = worker.queues.as_ref();
+        json!({
+            "id": worker.id,
+            "python": worker.queues.is_none(),
+            "queues": queues.map(|queues| queues.iter().map(QueueName::as_str).collect::<Vec<_>>()),
+            "alive": !worker.is_silent,
+            "silent_for_millis": millis(worker.silent_for),
+            "holds": holds.collect::<Vec<_>>(),
+        })
+    }
+}
+
+pub(super) async fn show(experiment: &Experiment, broker: &Broker, typed: Given<'_>) -> Result<ExitCode, Failure> {
+    let limit = typed.limit();
+    // One more tells whether there are more.
+    let mut queues = broker.queues(None, limit + 1).await?;
+    let mut workers = broker.workers(None, limit + 1).await?;
+    let (more_queues, more_workers) = (more_than(&mut queues, limit), more_than(&mut workers, limit));
+    let mut busy = Vec::new();
+    for worker in workers {
+        busy.push(Busy::look(broker, worker).await?);
+    }
+    let mut text = tell_queues(&queues);
+    text.push('\n');
+    text += &tell_workers(experiment, &busy);
+    if more_queues || more_workers {
+        text += "\nThere are more: --limit N shows so many.\n";
+    }
+    let queue = |queue: &QueueInfo| {
+        json!({
+            "name": queue.name.as_str(),
+            "ready": queue.counts.ready,
+            "delayed": queue.counts.delayed,
+            "running": queue.counts.claimed,
+            "dead": queue.counts.dead,
+            "paused": queue.paused,
+        })
+    };
+    let json = json!({
+        "queues": queues.iter().map(queue).collect::<Vec<_>>(),
+        "more_queues": more_queues,
+        "workers": busy.iter().map(Busy::json).collect::<Vec<_>>(),
+        "more_workers": more_workers,
+    });
+    answer(typed, &text, &json);
+    Ok(ExitCode::SUCCESS)
+}
+
+fn tell_queues(queues: &[QueueInfo]) -> String {
+    if queues.is_empty() {
+        return "No queue holds anything.\n".to_owned();
+    }
+    let room = Room::of_stdout();
+    let mut table = Table::new(room, &["QUEUE", "#READY", "#DELAYED", "#RUNNING", "#DEAD", ""]);
+    for queue in queues {
+        let counts = queue.counts;
+        let numbers = [counts.ready, counts.delayed, counts.claimed, counts.dead];
+        let mut row = vec![room.cell(queue.name.as_str(), NAME)];
+        row.extend(numbers.iter().map(ToString::to_string));
+        row.push(if queue.paused { "paused" } else { "" }.to_owned());
+        table.row(row);
+    }
+    table.to_string()
+}
+
+fn tell_workers(experiment: &Experiment, workers: &[Busy]) -> String {
+    if workers.is_empty() {
+        return format!("No worker is alive; to start one: cargo run -p {} -- worker\n", experiment.name);
+    }
+    let room = Room::of_stdout();
+    let mut table = Table::new(room, &["WORKER", "STATUS", "QUEUES", "#CLAIMED", ""]);
+    for busy in workers {
+        table.row(busy.row(room));
+    }
+    table.to_string()
+}

@@ -1,0 +1,269 @@
+//! The loop on the I/O thread: one event after the other, and never a wait inside of one.
+//!
+//! Calls to the store are started and come back as events. At most one of each kind is under way: while a batch of
+//! completions is being stored the next one gathers, so batches grow by themselves with the load.
+
+mod beat;
+mod fetch;
+mod finish;
+mod holds;
+mod idle;
+mod outage;
+mod shutdown;
+mod start;
+mod unknown_actor;
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::task::{AbortHandle, JoinSet};
+use tracing::warn;
+
+use self::holds::Holds;
+use self::idle::Question;
+pub(super) use self::idle::Until;
+pub(super) use self::outage::Call;
+use self::outage::Outage;
+use self::shutdown::listen;
+use super::Shutdown;
+use super::event::Event;
+use super::local_queue::LocalQueue;
+use super::registry::Registry;
+use super::stop::{Stage, Stopper};
+use crate::broker::Broker;
+use crate::clock::{Stopwatch, Timestamp};
+use crate::error::StoreError;
+use crate::store::{Completion, Registration, Wake};
+
+/// What a worker was told to bear.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    /// How long it waits for what runs once it is to stop.
+    pub(super) shutdown_timeout: Duration,
+    /// How long messages wait whose actors it does not know.
+    pub(super) unknown_actor_timeout: Duration,
+    /// How many deaths of its workers a message may cause, where its actor does not say.
+    pub(super) max_crashes: u32,
+}
+
+/// The loop's state. Each flag stands for one call that is under way.
+#[expect(clippy::struct_excessive_bools, reason = "facts that come and go by themselves")]
+pub(super) struct Consumer {
+    broker: Broker,
+    registry: Arc<Registry>,
+    local_queue: Arc<LocalQueue>,
+    limits: Limits,
+    /// The actors of messages that this worker has requeued, each once.
+    unknown_actors: HashSet<Arc<str>>,
+    registration: Arc<Registration>,
+    stage: Stage,
+    fetching: bool,
+    finishing: bool,
+    beating: bool,
+    /// When the last beat was started, in the clock's uptime.
+    beat_started: Duration,
+    /// A beat is wanted as soon as the one under way is over.
+    beat_again: bool,
+    /// What this worker has claimed.
+    holds: Holds,
+    /// The last delivery that the beat under way can know of.
+    beaten_at: u64,
+    /// The last fetch brought less than was wanted: the queues are empty as far as we know.
+    drained: bool,
+    waiting: Option<AbortHandle>,
+    /// When the next held message is due, by the store's clock.
+    next_due: Option<Timestamp>,
+    /// When the next beat is planned, by our clock.
+    next_beat: Timestamp,
+    /// Numbers the beat timers, so that an old one is known by its number.
+    timer: u64,
+    /// The completions that are being stored, and the last delivery that the call can know of.
+    sent: Arc<Vec<Completion>>,
+    sent_at: u64,
+    /// Endings that the store could not take yet.
+    unfinished: Vec<Completion>,
+    /// Whether some of them may have been stored already.
+    repeated: bool,
+    /// Endings that the store refuses by themselves, until they are tried again.
+    refused: Vec<Completion>,
+    outage: Outage,
+    /// The starts of marked messages are being recorded.
+    is_recording: bool,
+    /// Something marked may start once another one has run for a while.
+    is_on_probation: bool,
+    /// It is looked in a moment whether slots that do not work are needed.
+    is_watching: bool,
+    /// Nothing is fetched for a moment, so that others may have what was requeued.
+    abstains: bool,
+    last_offer: Option<Stopwatch>,
+    /// What cannot start here yet is offered to others in a moment.
+    is_offering: bool,
+    until: Until,
+    question: Question,
+    /// Since when the worker is to stop, or to stop at once.
+    stopping: Option<Stopwatch>,
+    /// The time of the last calls is limited.
+    is_hurrying: bool,
+    /// And did not answer.
+    gave_up: bool,
+    /// Async actors have nowhere to run any more.
+    is_without_runtime: bool,
+    end: Shutdown,
+    /// What tells it something some day, and ends with it: timers, and who waits for its stop. None of them holds the queue, which
+    /// holds the broker.
+    tellers: JoinSet<()>,
+}
+
+impl Consumer {
+    /// Registers the worker.
+    pub(super) async fn join(
+        broker: Broker,
+        registry: Arc<Registry>,
+        local_queue: Arc<LocalQueue>,
+        limits: Limits,
+        until: Until,
+    ) -> Result<Self, StoreError> {
+        let registration = broker.store().join(registry.queues()).await?;
+        Ok(Self {
+            broker,
+            registry,
+            local_queue,
+            limits,
+            unknown_actors: HashSet::new(),
+            registration: Arc::new(registration),
+            stage: Stage::Running,
+            fetching: false,
+            finishing: false,
+            beating: false,
+            beat_started: Duration::ZERO,
+            beat_again: false,
+            holds: Holds::default(),
+            beaten_at: 0,
+            drained: false,
+            waiting: None,
+            next_due: None,
+            next_beat: Timestamp::EPOCH,
+            timer: 0,
+            sent: Arc::default(),
+            sent_at: 0,
+            unfinished: Vec::new(),
+            repeated: false,
+            refused: Vec::new(),
+            outage: Outage::default(),
+            is_recording: false,
+            is_on_probation: false,
+            is_watching: false,
+            abstains: false,
+            last_offer: None,
+            is_offering: false,
+            until,
+            question: Question::Open,
+            stopping: None,
+            is_hurrying: false,
+            gave_up: false,
+            is_without_runtime: false,
+            end: Shutdown::Clean,
+            tellers: JoinSet::new(),
+        })
+    }
+
+    /// Reacts to events until the worker has ended.
+    pub(super) async fn run(mut self, mut events: UnboundedReceiver<Event>, stopper: Stopper) -> Shutdown {
+        self.tellers.spawn(listen(stopper.clone(), self.local_queue.events()));
+        self.start_beat();
+        // Told so while it joined, it need not fetch anything.
+        self.stop(stopper.stage());
+        while !self.is_over() {
+            self.step();
+            let Some(event) = events.recv().await else { break };
+            self.react(event);
+        }
+        self.stop_waiting();
+        self.leave(&stopper).await;
+        self.end
+    }
+
+    /// Starts every call that has something to do and is not under way.
+    fn step(&mut self) {
+        self.limit_last_calls();
+        if !self.finishing && !self.outage.is_pausing(Call::Finish) {
+            self.unfinished.extend(self.local_queue.take_completions(!self.is_last_fetch_under_way()));
+            self.start_finish();
+        }
+        self.start_marked();
+        if self.stage == Stage::Running && !self.outage.is_pausing(Call::Fetch) && !self.abstains {
+            self.fetch_or_wait();
+            self.ask_for_more();
+        }
+    }
+
+    fn react(&mut self, event: Event) {
+        match event {
+            Event::Fetched(fetched) => self.fetched(fetched),
+            Event::Finished(answers) => self.finished(answers),
+            Event::Started(reserved, answer) => self.started(reserved, answer),
+            Event::ProbationOver => self.is_on_probation = false,
+            Event::OfferDue => self.offer_due(),
+            Event::HelpOut => {
+                self.is_watching = false;
+                self.local_queue.help_out();
+            }
+            Event::FetchAgain => self.abstains = false,
+            Event::BeatDue(timer) if timer == self.timer => self.start_beat(),
+            // An old timer, or nothing but a reason to go on.
+            Event::BeatDue(_) | Event::Ended => {}
+            Event::Beaten(beat) => self.beaten(beat),
+            Event::Woken(wake) => {
+                self.waiting = None;
+                match wake {
+                    Wake::Ready => self.drained = false,
+                    Wake::Due => self.start_beat(),
+                }
+            }
+            Event::Again(call) => self.pause_over(call),
+            Event::StillCalling => self.say_what_is_left(),
+            Event::Dropped => {
+                self.end = Shutdown::Forced;
+                self.lose_runtime();
+            }
+            Event::GiveUp => self.gave_up = true,
+            Event::RuntimeGone => self.lose_runtime(),
+            Event::Stop(stage) => self.stop(stage),
+            Event::TimedOut => {
+                let running = self.local_queue.running();
+                warn!(target: "common::worker", "the shutdown timeout is over: requeueing what still runs ({running})");
+                self.stop(Stage::Forced);
+            }
+        }
+    }
+
+    /// A call failed: pauses, and says so once.
+    fn failed(&mut self, call: Call, error: &StoreError) {
+        if let Some(pause) = self.outage.failed(call, error, &self.broker.address()) {
+            let clock = self.broker.clock().clone();
+            self.tell_once(async move { clock.sleep(pause).await }, Event::Again(call));
+        }
+    }
+
+    /// Tells the loop something once `time` has come, unless the worker has ended by then.
+    fn tell_once(&mut self, time: impl Future<Output = ()> + Send + 'static, event: Event) {
+        while self.tellers.try_join_next().is_some() {}
+        let events = self.local_queue.events();
+        self.tellers.spawn(async move {
+            time.await;
+            let _ = events.send(event);
+        });
+    }
+
+    fn pause_over(&mut self, call: Call) {
+        self.outage.pause_over(call);
+        if call == Call::Start {
+            self.local_queue.resume();
+        }
+        if call == Call::Completion {
+            self.unfinished.append(&mut self.refused);
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! Getting messages, and waiting for them.
+
+use std::sync::Arc;
+
+use tracing::{debug, error, warn};
+
+use super::{Call, Consumer};
+use crate::actor::Cancellation;
+use crate::clock::Timestamp;
+use crate::error::StoreError;
+use crate::message::option;
+use crate::outcome::bounded;
+use crate::store::{Body, Claim, Completion, Delivery, Disposition, FetchRequest, Fetched};
+use crate::worker::event::Event;
+use crate::worker::local_queue::Job;
+use crate::worker::stop::Stage;
+
+impl Consumer {
+    /// Asks for as many messages as there is room for; where there was none the last time, waits for some. With no room it does
+    /// not listen either: whoever is told of a message should have it.
+    pub(super) fn fetch_or_wait(&mut self) {
+        if self.fetching {
+            return;
+        }
+        let wanted = self.local_queue.wanted();
+        if wanted == 0 {
+            return;
+        }
+        if !self.drained {
+            self.start_fetch(wanted);
+        } else if !self.beat_again {
+            // What is due already waits for the beat after this one.
+            self.start_waiting();
+        }
+    }
+
+    fn start_fetch(&mut self, wanted: usize) {
+        self.fetching = true;
+        self.stop_waiting();
+        let (store, registration, queue) =
+            (self.broker.store().clone(), self.registration.clone(), self.local_queue.clone());
+        tokio::spawn(async move {
+            // What is wanted is wanted of all queues together, and any of them may have it all.
+            let requests: Vec<_> =
+                registration.queues.iter().map(|queue| FetchRequest { queue: queue.clone(), count: wanted }).collect();
+            queue.tell(Event::Fetched(store.fetch(&registration, &requests, wanted).await));
+        });
+    }
+
+    pub(super) fn fetched(&mut self, fetched: Result<Fetched, StoreError>) {
+        self.fetching = false;
+        match fetched {
+            Ok(Fetched { now, deliveries, next_due, more }) => {
+                self.outage.answered(Call::Fetch);
+                self.drained = !more;
+                self.plan_due(next_due, now);
+                self.accept(deliveries, now);
+            }
+            Err(StoreError::NotRegistered) => {
+                debug!(target: "common::worker", "not registered any more; registering again");
+                self.start_beat();
+                self.drained = true;
+            }
+            Err(error) => self.failed(Call::Fetch, &error),
+        }
+    }
+
+    /// Hands messages to the slots; what cannot be run ends here.
+    fn accept(&mut self, deliveries: Vec<Delivery>, now: Timestamp) {
+        self.hold(deliveries.iter().map(|delivery| &delivery.claim));
+        if self.stage != Stage::Running {
+            self.local_queue.release(deliveries.into_iter().map(|delivery| delivery.claim));
+            return;
+        }
+        let mut jobs = Vec::with_capacity(deliveries.len());
+        for delivery in deliveries {
+            jobs.extend(self.job(delivery, now));
+        }
+        self.local_queue.deliver(jobs);
+        self.limit_held_up();
+    }
+
+    /// What a slot needs of a delivery; `None` where it cannot be run, and was given its end.
+    fn job(&mut self, delivery: Delivery, now: Timestamp) -> Option<Job> {
+        let Delivery { claim, body, crashes, marked } = delivery;
+        let mut message = match body {
+            Ok(message) => message,
+            Err(undecodable) => {
+                let reason = bounded(&undecodable.error);
+                let Claim { queue, id } = &claim;
+                warn!(target: "common::worker", "{id} in {queue} is no message, kept in {}: {reason}", queue.dead_letter());
+                return self.end(claim, Disposition::DeadLetter(Body::Raw(undecodable.bytes), reason));
+            }
+        };
+        if let Some(due) = message.eta(now).filter(|due| *due > now) {
+            // A sender may put a delayed message into the plain queue; dramatiq holds it as well.
+            return self.end(claim, Disposition::Defer(due, message));
+        }
+        if message.options.get(option::ETA).is_some_and(|eta| !eta.is_null() && eta.millis().is_none()) {
+            warn!(target: "common::worker", "{}: its eta is no time, so it runs now", message.message_id);
+        }
+        let Some(actor) = self.registry.get(&message.actor_name) else {
+            let disposition = self.disposition_of_unknown(&claim, message, now);
+            return self.end(claim, disposition);
+        };
+        message.options.remove(option::UNKNOWN_SINCE);
+        let limit = actor.max_crashes.unwrap_or(self.limits.max_crashes);
+        if crashes >= limit {
+            let (id, name, queue) = (&message.message_id, actor.name, &claim.queue);
+            error!(
+                target: "common::worker",
+                "{id} {name} in {queue}: {crashes} workers died while they ran it (max_crashes {limit}), so it is not run again, \
+                 but kept 7 days in {}; once its cause is mended, `dead requeue {id}` sends it again",
+                queue.dead_letter()
+            );
+            let reason = format!("its worker died {crashes} times");
+            return self.end(claim, Disposition::DeadLetter(Body::Message(message), reason));
+        }
+        let priority = message.own_priority().unwrap_or(actor.priority);
+        let cancellation = Cancellation::new();
+        Some(Job { claim, message: Arc::new(message), actor, cancellation, priority, crashes, marked })
+    }
+
+    fn end(&self, claim: Claim, disposition: Disposition) -> Option<Job> {
+        self.local_queue.end([Completion { claim, disposition, effects: Vec::new() }]);
+        None
+    }
+
+    pub(super) fn start_waiting(&mut self) {
+        if self.waiting.is_some() {
+            return;
+        }
+        let (store, registration, queue, due) =
+            (self.broker.store().clone(), self.registration.clone(), self.local_queue.clone(), self.next_due);
+        let wait = tokio::spawn(async move {
+            queue.tell(Event::Woken(store.wait(&registration.queues, due).await));
+        });
+        self.waiting = Some(wait.abort_handle());
+    }
+
+    /// Only a wait may be dropped.
+    pub(super) fn stop_waiting(&mut self) {
+        if let Some(waiting) = self.waiting.take() {
+            waiting.abort();
+        }
+    }
+}
