@@ -54,7 +54,7 @@ struct Excused {
     under_way: u64,
 }
 
-/// The time of one call; requeued when this is dropped.
+/// The time of one call; given back when this is dropped.
 struct Excuse<'a> {
     traffic: &'a Traffic,
     takes: u64,

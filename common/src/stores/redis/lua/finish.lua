@@ -22,7 +22,8 @@ local function acknowledge(queue, from, to)
   for i = from, to do
     local n, id = i - from + 1, ARGV[i]
     local is_there = is_mine[n] == 1 and remove('HDEL', hash, id) or 0
-    if type(is_there) == 'table' then call('HDEL', hash, id) end
+    -- Once more with the wrapper, which names the refusal.
+    if type(is_there) == 'table' then is_there = call('HDEL', hash, id) end
     answers[n] = is_there
     if is_there == 1 then done[#done + 1] = id end
   end
