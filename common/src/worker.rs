@@ -13,8 +13,8 @@
 //! * `worker.rs` (here): what people hold; checks everything that can be checked before the first message.
 //! * `consumer`: the loop on the I/O thread. It reacts to one event after the other and never waits inside of one.
 //! * `local_queue`: what slots pull from, under one lock; `quarantine`: which messages that workers died with may run side by side.
-//! * `slot`: how one message is run, step by step.
-//! * `unsupported`: what a message asks for that is not done here.
+//! * `executor`: how one message is run, step by step.
+//! * `unsupported_options`: what a message asks for that is not done here.
 //! * `threads`: where a slot's runs happen.
 //! * `stop`: how a worker is told to end.
 
@@ -43,7 +43,7 @@ use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 use self::consumer::{Consumer, Limits, Until};
 use self::executor::Executor;
@@ -338,6 +338,14 @@ impl Worker {
         let ended = telling(is_joined, self.on_ready, self.broker.at_home(work)).await;
         dropped.disarm();
         ended.map_err(StoreError::from)?
+    }
+}
+
+/// Says that so many runs ended for nothing.
+fn warn_of_rejected(acknowledgements: usize) {
+    match acknowledgements {
+        1 => warn!("1 acknowledgement rejected: its claim was taken over after missed heartbeats"),
+        many => warn!("{many} acknowledgements rejected: their claims were taken over after missed heartbeats"),
     }
 }
 

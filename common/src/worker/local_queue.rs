@@ -13,7 +13,6 @@ use std::time::Duration;
 use foldhash::HashSet;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
-use tracing::warn;
 
 pub(super) use self::state::Reserved;
 use self::state::{Running, Slot, State, Taken};
@@ -21,6 +20,7 @@ use super::event::Event;
 use super::executor::Executor;
 use super::prefetch::{Prefetch, SOON};
 use super::threads::{Threads, start};
+use super::warn_of_rejected;
 use crate::actor::{Cancellation, Cause, Declaration};
 use crate::clock::Stopwatch;
 use crate::message::Message;
@@ -225,7 +225,7 @@ impl LocalQueue {
         let is_open = state.open;
         drop(state);
         if is_late && is_open {
-            warn!(target: "common::worker", "1 acknowledgement rejected: its claim was taken over after missed heartbeats");
+            warn_of_rejected(1);
         }
         if news || is_late {
             self.tell(Event::Ended);

@@ -76,7 +76,7 @@ fn the_end_of_a_run_that_was_lost_leaves_alone_the_second_one_of_the_same_worker
     scene.send([note(1)]);
     wait_for_end_of_line(&sleeper, "noted 1");
     scene.settle("the second run holds it", |counts| (counts.ready, counts.claimed) == (0, 3));
-    let of_losses = sleeper.lines().iter().filter(|line| line.contains("after missed heartbeats")).count();
+    let of_losses = sleeper.lines().iter().filter(|line| line.contains("running: its claim was taken over")).count();
     assert_eq!(of_losses, 1, "said once\n{sleeper}");
     scene.open("gate");
     wait_for_end_of_line(&sleeper, "let go");
@@ -151,7 +151,7 @@ fn a_worker_paused_for_less_is_not_robbed() {
     scene.settle_empty();
     let lines = [sleeper.lines(), survivor.lines()].concat();
     assert_eq!(lines.iter().filter(|line| line.contains("attempt 1 starts")).count(), 1, "{sleeper}{survivor}");
-    assert!(!lines.iter().any(|line| line.contains("without effect")), "{sleeper}");
+    assert!(!lines.iter().any(|line| line.contains("rejected")), "{sleeper}");
 }
 
 /// Longer than it takes to find a worker dead.
@@ -171,7 +171,7 @@ fn a_worker_whose_slots_all_spin_is_not_robbed() {
     wait_for_times(&busy, "spun", 2);
     scene.settle_empty();
     assert_eq!(times(&busy, "noted 1") + times(&busy, "noted 2"), 2, "{busy}{survivor}");
-    assert!(!busy.lines().iter().any(|line| line.contains("without effect")), "{busy}");
+    assert!(!busy.lines().iter().any(|line| line.contains("rejected")), "{busy}");
 }
 
 /// A worker as the store sees it, with a clock of its own.

@@ -2,13 +2,12 @@
 
 use std::sync::Arc;
 
-use tracing::warn;
-
 use super::idle::Question;
 use super::{Call, Consumer};
 use crate::error::StoreError;
 use crate::store::{Completion, Disposition, Finished};
 use crate::worker::event::Event;
+use crate::worker::warn_of_rejected;
 
 impl Consumer {
     pub(super) fn start_finish(&mut self) {
@@ -72,7 +71,7 @@ impl Consumer {
         }
         self.lose(&overtaken);
         if unknown > 0 && !self.repeated {
-            warn!(target: "common::worker", "{unknown} acknowledgements rejected: their claims were taken over after missed heartbeats");
+            warn_of_rejected(unknown);
         }
         self.repeated = lost.is_some();
         match lost {

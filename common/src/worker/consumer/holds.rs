@@ -13,6 +13,7 @@ use tracing::warn;
 
 use super::Consumer;
 use crate::store::{Claim, Completion};
+use crate::worker::warn_of_rejected;
 
 /// The claims of a worker, each with the number of its delivery.
 #[derive(Debug, Default)]
@@ -96,10 +97,11 @@ impl Consumer {
             ended += unfinished - self.unfinished.len();
         }
         if running > 0 {
-            warn!(target: "common::worker", "{running} running: their claims were taken over after missed heartbeats; they are told to stop");
+            let claims = if running == 1 { "its claim was" } else { "their claims were" };
+            warn!(target: "common::worker", "{running} running: {claims} taken over after missed heartbeats; told to stop");
         }
         if ended > 0 {
-            warn!(target: "common::worker", "{ended} acknowledgements rejected: their claims were taken over after missed heartbeats");
+            warn_of_rejected(ended);
         }
     }
 }

@@ -30,5 +30,5 @@ async fn an_end_that_is_stored_and_not_answered_is_no_loss_though_a_beat_finds_i
     until(finished, "it goes on", have_ended).await;
     stopper.stop();
     assert_eq!(worker.await.unwrap(), Shutdown::Clean);
-    assert_eq!(lines.with("without effect"), [""; 0]);
+    assert_eq!(lines.with("rejected"), [""; 0]);
 }
