@@ -142,8 +142,12 @@ impl Rig {
         assert!(is_settled, "{}: not settled but {last:?}, board {:?}", self.server.url(), self.board.all());
     }
 
+    /// The size of one dead letter, and its reason. For large ones: they need not come here.
+    pub(crate) fn letter(&self, id: &str) -> (usize, String) {
+        (self.redis(&["HSTRLEN", ":default.XQ.msgs", id]), self.redis(&["HGET", ":default.XQ@why", id]))
+    }
+
     pub(crate) async fn letters(&self) -> HashMap<String, DeadLetter> {
-        // A busy machine may take longer than a call waits to bring hundreds of megabytes.
         let letters = eventually(async || self.broker.dead_letters(&QueueName::default(), 0, 100).await.ok()).await;
         let letters = letters.expect("the dead letters");
         letters.into_iter().map(|letter| (letter.id.clone(), letter)).collect()
