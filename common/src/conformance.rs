@@ -117,12 +117,12 @@ impl Fixture {
 
     /// A worker of the fixture's own store.
     async fn worker(&self) -> Peer {
-        Peer::join(self.store.clone(), self.queue.clone()).await
+        Peer::register(self.store.clone(), self.queue.clone()).await
     }
 
     /// A worker of another process.
     async fn other_worker(&self) -> Peer {
-        Peer::join((self.open)().await, self.queue.clone()).await
+        Peer::register((self.open)().await, self.queue.clone()).await
     }
 
     async fn counts(&self) -> (usize, usize, usize, usize) {
@@ -154,8 +154,8 @@ struct Peer {
 }
 
 impl Peer {
-    async fn join(store: Arc<dyn Inspect>, queue: QueueName) -> Self {
-        let registration = store.join(std::slice::from_ref(&queue)).await.expect("join");
+    async fn register(store: Arc<dyn Inspect>, queue: QueueName) -> Self {
+        let registration = store.register(std::slice::from_ref(&queue)).await.expect("registered");
         Self { store, registration, queue }
     }
 

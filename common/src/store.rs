@@ -110,7 +110,7 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// # Errors
     ///
     /// What the store says; nobody is registered then, or will be taken for dead.
-    fn join<'a>(&'a self, queues: &'a [QueueName]) -> Boxed<'a, Result<Registration, StoreError>>;
+    fn register<'a>(&'a self, queues: &'a [QueueName]) -> Boxed<'a, Result<Registration, StoreError>>;
 
     /// Claims ready messages, at most as many as wanted of each queue, and at most `limit` of all of them: of each queue, lower
     /// priorities first, then the older ones. Never waits for any.
@@ -189,8 +189,8 @@ pub trait Store: Send + Sync + fmt::Debug {
     ///
     /// # Errors
     ///
-    /// What the store says; the worker goes on beating. Of one that has left through this store, or never joined through it, no
-    /// beat is run: it would register it again.
+    /// What the store says; the worker goes on beating. Of one that was deregistered through this store, or never registered through
+    /// it, no beat is run: it would register it again.
     fn beat<'a>(
         &'a self,
         registration: &'a Registration,
@@ -207,5 +207,5 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// # Errors
     ///
     /// What the store says, or what it said to the beat that was under way; the worker is found dead then, and holds nothing.
-    fn leave<'a>(&'a self, registration: &'a Registration) -> Boxed<'a, Result<(), StoreError>>;
+    fn deregister<'a>(&'a self, registration: &'a Registration) -> Boxed<'a, Result<(), StoreError>>;
 }

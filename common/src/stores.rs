@@ -2,7 +2,7 @@
 
 mod back;
 mod blame;
-mod joined;
+mod registered;
 mod liveness;
 pub mod memory;
 mod orphaned_claims;

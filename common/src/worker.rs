@@ -312,16 +312,16 @@ impl Worker {
         let dropped = self.stopper.when_dropped();
         let (broker, stopper, is_dropped) = (self.broker.clone(), self.stopper, dropped.flag());
         // What people do when it is ready is none of the consumer's business, which waits for it.
-        let (joined, is_joined) = oneshot::channel::<oneshot::Sender<()>>();
+        let (registered, is_registered) = oneshot::channel::<oneshot::Sender<()>>();
         let work = async move {
             let limits = Limits {
                 shutdown_timeout: self.shutdown_timeout,
                 unknown_actor_timeout: self.unknown_actor_timeout,
                 max_crashes: self.max_crashes,
             };
-            let consumer = Consumer::join(broker, registry, queue.clone(), limits, until).await?;
+            let consumer = Consumer::register(broker, registry, queue.clone(), limits, until).await?;
             let (go_on, may_go_on) = oneshot::channel();
-            let is_awaited = joined.send(go_on).is_ok() && may_go_on.await.is_ok();
+            let is_awaited = registered.send(go_on).is_ok() && may_go_on.await.is_ok();
             if !is_awaited {
                 stopper.stop();
             }
@@ -335,7 +335,7 @@ impl Worker {
             }
             Ok(outcome)
         };
-        let ended = telling(is_joined, self.on_ready, self.broker.at_home(work)).await;
+        let ended = telling(is_registered, self.on_ready, self.broker.at_home(work)).await;
         dropped.disarm();
         ended.map_err(StoreError::from)?
     }
@@ -354,19 +354,19 @@ fn within(what: &'static str, given: usize, low: usize, high: usize) -> Result<(
     if (low..=high).contains(&given) { Ok(()) } else { Err(WorkerError::OutOfBounds { what, given, low, high }) }
 }
 
-/// Calls `on_ready` as soon as a worker has joined, while it runs.
+/// Calls `on_ready` as soon as a worker has registered, while it runs.
 async fn telling<T>(
-    joined: oneshot::Receiver<oneshot::Sender<()>>,
+    registered: oneshot::Receiver<oneshot::Sender<()>>,
     mut on_ready: Option<Box<dyn FnOnce() + Send>>,
     work: impl Future<Output = T>,
 ) -> T {
-    let (mut joined, mut work) = (Some(joined), pin!(work));
+    let (mut registered, mut work) = (Some(registered), pin!(work));
     poll_fn(|task| {
-        if let Some(joining) = &mut joined
-            && let Poll::Ready(go_on) = pin!(joining).poll(task)
+        if let Some(registering) = &mut registered
+            && let Poll::Ready(go_on) = pin!(registering).poll(task)
         {
-            joined = None;
-            // One that could not join says so by its end.
+            registered = None;
+            // One that could not register says so by its end.
             if let Ok(go_on) = go_on {
                 if let Some(Err(panic)) = on_ready.take().map(catch) {
                     error!(target: "common::worker", "`on_ready` {}; the worker goes on", panic.text);

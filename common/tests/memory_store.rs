@@ -45,7 +45,7 @@ async fn results_dead_letters_and_cancelled_messages_take_no_longer_when_there_a
         let was_there = store.cancel(&queue, &number.to_string(), "by hand").await.expect("it is asked");
         assert!(was_there.is_some());
     }
-    let registration = store.join(std::slice::from_ref(&queue)).await.expect("room");
+    let registration = store.register(std::slice::from_ref(&queue)).await.expect("room");
     let requests = [FetchRequest { queue: queue.clone(), count: MANY }];
     let mut more = true;
     while more {

@@ -42,11 +42,11 @@ async fn what_a_dead_worker_has_claimed_one_by_one_comes_back_in_order() {
     };
     let sent = ["one", "two", "three", "four"];
     store.enqueue(&sent.map(message)).await.unwrap();
-    let dead = store.join(std::slice::from_ref(&queue)).await.unwrap();
+    let dead = store.register(std::slice::from_ref(&queue)).await.unwrap();
     for _ in sent {
         store.fetch(&dead, &[FetchRequest { queue: queue.clone(), count: 1 }], usize::MAX).await.unwrap();
     }
-    let survivor = store.join(std::slice::from_ref(&queue)).await.unwrap();
+    let survivor = store.register(std::slice::from_ref(&queue)).await.unwrap();
     for _ in 0..=DEAD_AFTER {
         clock.advance(BEAT_INTERVAL);
         store.beat(&survivor, &[], &[]).await.unwrap();

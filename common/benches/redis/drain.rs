@@ -53,7 +53,7 @@ async fn bare(url: &str, count: usize) -> Result<f64, Failed> {
         let store = RedisStore::connect(&address, &name, Clock::system()).await?;
         let queue = QueueName::default();
         let watch = Stopwatch::start();
-        let registration = store.join(std::slice::from_ref(&queue)).await?;
+        let registration = store.register(std::slice::from_ref(&queue)).await?;
         let requests = [FetchRequest { queue, count: BATCH }];
         let mut done = 0;
         while done < count {
@@ -62,7 +62,7 @@ async fn bare(url: &str, count: usize) -> Result<f64, Failed> {
             done += answers.iter().filter(|answer| **answer == Finished::Done).count();
         }
         let took = watch.elapsed();
-        store.leave(&registration).await?;
+        store.deregister(&registration).await?;
         Ok(took)
     })
     .await?;

@@ -190,7 +190,7 @@ async fn worker(
     let (beats, work) = tokio::join!(beats, work);
     beats?;
     work?;
-    store.leave(&registration).await?;
+    store.deregister(&registration).await?;
     Ok(())
 }
 
@@ -204,7 +204,7 @@ async fn many_queues(url: &str, count: usize) -> Result<(), Failed> {
     let mut runs = JoinSet::new();
     for _ in 0..BESIDE {
         let store = RedisStore::connect(url, &name, clock.clone()).await?;
-        let registration = store.join(&queues).await?;
+        let registration = store.register(&queues).await?;
         runs.spawn(worker(store, registration, board.clone(), is_over.clone()));
     }
     sleep(SETTLING).await;

@@ -130,7 +130,7 @@ where
 pub(crate) async fn full(url: &str, namespace: &str, count: usize) -> Result<(), Failed> {
     let store = RedisStore::connect(url, namespace, Clock::system()).await?;
     let queue = QueueName::default();
-    let registration = store.join(std::slice::from_ref(&queue)).await?;
+    let registration = store.register(std::slice::from_ref(&queue)).await?;
     let requests = [FetchRequest { queue, count: 1_000 }];
     let mut found = 0;
     loop {
@@ -141,7 +141,7 @@ pub(crate) async fn full(url: &str, namespace: &str, count: usize) -> Result<(),
         found += deliveries.len();
         store.finish(&registration, &gone(deliveries)).await?;
     }
-    store.leave(&registration).await?;
+    store.deregister(&registration).await?;
     if found == count { Ok(()) } else { Err(format!("{found} of {count} messages were stored").into()) }
 }
 

@@ -110,7 +110,7 @@ pub async fn a_worker_that_left_is_gone(fixture: &Fixture) {
     let worker = fixture.worker().await;
     let delivery = worker.fetch_one().await;
     worker.finish(&delivery.claim, Disposition::Ack).await;
-    worker.store.leave(&worker.registration).await.expect("leave");
+    worker.store.deregister(&worker.registration).await.expect("deregistered");
     assert_eq!(worker.try_fetch(1).await, Err(StoreError::NotRegistered));
 }
 
@@ -118,9 +118,9 @@ pub async fn a_worker_that_left_is_gone(fixture: &Fixture) {
 pub async fn a_beat_that_comes_after_its_worker_left_does_not_register_it(fixture: &Fixture) {
     let worker = fixture.worker().await;
     let beat = || worker.store.beat(&worker.registration, &[], &[]);
-    let (last, left, late) = tokio::join!(biased; beat(), worker.store.leave(&worker.registration), beat());
+    let (last, left, late) = tokio::join!(biased; beat(), worker.store.deregister(&worker.registration), beat());
     last.expect("beat");
-    left.expect("leave");
+    left.expect("deregistered");
     late.expect_err("it has left");
     assert_eq!(worker.try_fetch(1).await, Err(StoreError::NotRegistered));
 }
@@ -130,7 +130,7 @@ pub async fn a_worker_that_leaves_with_claims_is_found_dead(fixture: &Fixture) {
     fixture.enqueue(&[fixture.message(1)]).await;
     let (worker, survivor) = (fixture.worker().await, fixture.other_worker().await);
     worker.fetch_one().await;
-    worker.store.leave(&worker.registration).await.expect("leave");
+    worker.store.deregister(&worker.registration).await.expect("deregistered");
     survivor.beat(&[]).await;
     fixture.look_until_dead(&survivor).await;
     assert_eq!(numbers(&survivor.fetch(9).await), [1]);

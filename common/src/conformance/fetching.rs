@@ -18,7 +18,7 @@ pub async fn fetch_takes_no_more_than_was_wanted(fixture: &Fixture) {
 /// However many queues have something; each gets a share, and none has to wait until the others are empty.
 pub async fn fetch_takes_no_more_than_was_wanted_of_all_queues_together(fixture: &Fixture) {
     let names: Vec<_> = (0..5).map(|at| QueueName::new(&format!("share_{at}")).expect("a queue name")).collect();
-    let registration = fixture.store.join(&names).await.expect("join");
+    let registration = fixture.store.register(&names).await.expect("registered");
     let mut messages = Vec::new();
     for (number, queue) in (0..30).zip(names.iter().cycle()) {
         let mut message = fixture.message(number);
@@ -50,7 +50,7 @@ pub async fn fetch_takes_no_more_than_was_wanted_of_all_queues_together(fixture:
 pub async fn fetch_takes_all_that_was_wanted_from_the_one_queue_that_has_it(fixture: &Fixture) {
     let mut names: Vec<_> = (0..4).map(|at| QueueName::new(&format!("rest_{at}")).expect("a queue name")).collect();
     names.push(fixture.queue.clone());
-    let registration = fixture.store.join(&names).await.expect("join");
+    let registration = fixture.store.register(&names).await.expect("registered");
     let messages: Vec<_> = (0..9).map(|number| fixture.message(number)).collect();
     fixture.enqueue(&messages).await;
     let requests: Vec<_> = names.iter().map(|queue| FetchRequest { queue: queue.clone(), count: 8 }).collect();
@@ -75,6 +75,6 @@ pub async fn a_worker_fetches_nothing_from_other_queues(fixture: &Fixture) {
     urgent.queue_name = QueueName::new("default_urgent").expect("a queue name");
     fixture.store.enqueue(&[urgent]).await.expect("enqueue");
     assert_eq!(fixture.worker().await.fetch(9).await, []);
-    let other = Peer::join(fixture.store.clone(), QueueName::new("default_urgent").expect("a queue name")).await;
+    let other = Peer::register(fixture.store.clone(), QueueName::new("default_urgent").expect("a queue name")).await;
     assert_eq!(numbers(&other.fetch(9).await), [1]);
 }

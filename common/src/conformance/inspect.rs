@@ -56,7 +56,7 @@ pub async fn workers_are_listed_with_what_they_hold(fixture: &Fixture) {
         let expected = if worker.id == busy.registration.worker.as_str() { vec![held.clone()] } else { Vec::new() };
         assert_eq!(worker.holds, expected);
     }
-    idle.store.leave(&idle.registration).await.expect("leave");
+    idle.store.deregister(&idle.registration).await.expect("deregistered");
     fixture.clock.advance(Duration::from_secs(10));
     let left = fixture.store.workers(None, 9).await.expect("workers");
     assert_eq!(left.len(), 1);

@@ -11,7 +11,7 @@ use tokio::sync::watch;
 
 use self::world::World;
 use super::back::{order, release};
-use super::joined::Joined;
+use super::registered::Registered;
 use super::liveness::Liveness;
 use super::orphaned_claims::OrphanedClaims;
 use super::seats::Seats;
@@ -32,7 +32,7 @@ pub struct MemoryStore {
     world: Arc<Mutex<World>>,
     /// Changes with every message that becomes ready or is held.
     news: watch::Sender<()>,
-    joined: Arc<Joined<Upkeep>>,
+    registered: Arc<Registered<Upkeep>>,
     turns: Arc<Turns>,
     /// Who of those who wait listens.
     seats: Seats,
@@ -55,7 +55,7 @@ impl MemoryStore {
             clock,
             world: Arc::default(),
             news: watch::Sender::new(()),
-            joined: Arc::default(),
+            registered: Arc::default(),
             turns: Arc::default(),
             seats: Seats::default(),
         }
@@ -88,7 +88,7 @@ impl MemoryStore {
         let silent = world.silent(&registration.worker, now);
         let orphaned = world.orphaned(&registration.worker, held);
         let uptime = self.clock.uptime();
-        let (dead, forgotten) = self.joined.with(&registration.worker, |upkeep| {
+        let (dead, forgotten) = self.registered.with(&registration.worker, |upkeep| {
             (upkeep.liveness.see(uptime, Duration::ZERO, &silent, true), upkeep.orphaned.forgotten(uptime, orphaned))
         });
         let is_back = !forgotten.is_empty();
@@ -147,9 +147,9 @@ impl Store for MemoryStore {
         ready(Ok(()))
     }
 
-    fn join<'a>(&'a self, queues: &'a [QueueName]) -> Boxed<'a, Result<Registration, StoreError>> {
+    fn register<'a>(&'a self, queues: &'a [QueueName]) -> Boxed<'a, Result<Registration, StoreError>> {
         let registration = Registration { worker: WorkerId::random(), queues: queues.to_vec() };
-        self.joined.join(&registration.worker);
+        self.registered.add(&registration.worker);
         self.world().register(&registration, &[], self.clock.now());
         ready(Ok(registration))
     }
@@ -194,7 +194,7 @@ impl Store for MemoryStore {
     ) -> Boxed<'a, Result<Vec<Finished>, StoreError>> {
         let now = self.clock.now();
         // Whoever tries to finish a message has not forgotten it.
-        self.joined.with(&registration.worker, |upkeep| upkeep.orphaned.remember(completions));
+        self.registered.with(&registration.worker, |upkeep| upkeep.orphaned.remember(completions));
         let mut world = self.world();
         let answers = finish_all(&mut world, registration, completions, now);
         drop(world);
@@ -217,13 +217,13 @@ impl Store for MemoryStore {
         held: &'a [Claim],
         waiting: &'a [Claim],
     ) -> Boxed<'a, Result<Beat, StoreError>> {
-        Box::pin(self.joined.beat(&registration.worker, async { Ok(self.beat_alone(registration, held, waiting)) }))
+        Box::pin(self.registered.beat(&registration.worker, async { Ok(self.beat_alone(registration, held, waiting)) }))
     }
 
-    fn leave<'a>(&'a self, registration: &'a Registration) -> Boxed<'a, Result<(), StoreError>> {
+    fn deregister<'a>(&'a self, registration: &'a Registration) -> Boxed<'a, Result<(), StoreError>> {
         Box::pin(async {
-            self.joined.leave(&registration.worker).await?;
-            self.world().leave(&registration.worker);
+            self.registered.remove(&registration.worker).await?;
+            self.world().deregister(&registration.worker);
             Ok(())
         })
     }

@@ -88,7 +88,7 @@ use crate::store::{
     Beat, Boxed, Cancelled, Claim, Completion, Counts, DeadLetter, FetchRequest, Fetched, Finished, Inspect,
     MessageInfo, QueueInfo, Registration, Store, Wake, WorkerId, WorkerInfo,
 };
-use crate::stores::joined::Joined;
+use crate::stores::registered::Registered;
 
 /// Messages that one call of a script moves at most.
 const CHUNK: usize = 1_000;
@@ -106,7 +106,7 @@ pub struct RedisStore {
     appetite: Appetite,
     /// Hears what becomes ready, on a connection of its own.
     notifier: Notifier,
-    joined: Joined<Upkeep>,
+    registered: Registered<Upkeep>,
     /// Which of many queues are asked.
     candidates: Candidates,
     /// The queues that nothing can be fetched from.
@@ -135,7 +135,7 @@ impl RedisStore {
             pulse: Link::new(Arc::clone(&server)),
             appetite: Appetite::default(),
             notifier: Notifier::new(server),
-            joined: Joined::default(),
+            registered: Registered::default(),
             candidates: Candidates::default(),
             fetching: LogOnce::new("fetch from"),
             upkeeping: LogOnce::new("upkeep:"),
@@ -168,7 +168,7 @@ impl RedisStore {
 
     /// Runs `look` on what a worker's beats have seen.
     fn with_upkeep<T>(&self, worker: &WorkerId, look: impl FnOnce(&mut Upkeep) -> T) -> T {
-        self.joined.with(worker, look)
+        self.registered.with(worker, look)
     }
 }
 
@@ -177,8 +177,8 @@ impl Store for RedisStore {
         Box::pin(self.enqueue_all(messages))
     }
 
-    fn join<'a>(&'a self, queues: &'a [QueueName]) -> Boxed<'a, Result<Registration, StoreError>> {
-        Box::pin(self.join_queues(queues))
+    fn register<'a>(&'a self, queues: &'a [QueueName]) -> Boxed<'a, Result<Registration, StoreError>> {
+        Box::pin(self.register_worker(queues))
     }
 
     fn fetch<'a>(
@@ -219,8 +219,8 @@ impl Store for RedisStore {
         Box::pin(self.beat_once(registration, held, waiting))
     }
 
-    fn leave<'a>(&'a self, registration: &'a Registration) -> Boxed<'a, Result<(), StoreError>> {
-        Box::pin(self.leave_queues(registration))
+    fn deregister<'a>(&'a self, registration: &'a Registration) -> Boxed<'a, Result<(), StoreError>> {
+        Box::pin(self.deregister_worker(registration))
     }
 }
 

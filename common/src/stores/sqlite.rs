@@ -68,7 +68,7 @@ use crate::store::{
     Beat, Boxed, Cancelled, Claim, Completion, Counts, DeadLetter, FetchRequest, Fetched, Finished, Inspect,
     MessageInfo, QueueInfo, Registration, Store, Wake, WorkerId, WorkerInfo,
 };
-use crate::stores::joined::Joined;
+use crate::stores::registered::Registered;
 use crate::stores::seats::Seats;
 use crate::stores::shares::Turns;
 
@@ -83,7 +83,7 @@ pub struct SqliteStore {
     writing: ConnectionThread,
     looking: ConnectionThread,
     bell: Bell,
-    joined: Joined<Upkeep>,
+    registered: Registered<Upkeep>,
     turns: Turns,
     /// Who of those who share this store and wait listens.
     seats: Seats,
@@ -112,7 +112,7 @@ impl SqliteStore {
             writing,
             looking,
             bell,
-            joined: Joined::default(),
+            registered: Registered::default(),
             turns: Turns::default(),
             seats: Seats::default(),
             look_took: AtomicU64::default(),
@@ -164,7 +164,7 @@ impl SqliteStore {
 
     /// Looks at what a worker's beats have seen.
     fn with_upkeep<T>(&self, worker: &WorkerId, see: impl FnOnce(&mut Upkeep) -> T) -> T {
-        self.joined.with(worker, see)
+        self.registered.with(worker, see)
     }
 }
 
@@ -173,8 +173,8 @@ impl Store for SqliteStore {
         Box::pin(self.enqueue_all(messages))
     }
 
-    fn join<'a>(&'a self, queues: &'a [QueueName]) -> Boxed<'a, Result<Registration, StoreError>> {
-        Box::pin(self.join_queues(queues))
+    fn register<'a>(&'a self, queues: &'a [QueueName]) -> Boxed<'a, Result<Registration, StoreError>> {
+        Box::pin(self.register_worker(queues))
     }
 
     fn fetch<'a>(
@@ -215,8 +215,8 @@ impl Store for SqliteStore {
         Box::pin(self.beat_once(registration, held, waiting))
     }
 
-    fn leave<'a>(&'a self, registration: &'a Registration) -> Boxed<'a, Result<(), StoreError>> {
-        Box::pin(self.leave_queues(registration))
+    fn deregister<'a>(&'a self, registration: &'a Registration) -> Boxed<'a, Result<(), StoreError>> {
+        Box::pin(self.deregister_worker(registration))
     }
 }
 

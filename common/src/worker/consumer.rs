@@ -118,14 +118,14 @@ pub(super) struct Consumer {
 
 impl Consumer {
     /// Registers the worker.
-    pub(super) async fn join(
+    pub(super) async fn register(
         broker: Broker,
         registry: Arc<Registry>,
         local_queue: Arc<LocalQueue>,
         limits: Limits,
         until: Until,
     ) -> Result<Self, StoreError> {
-        let registration = broker.store().join(registry.queues()).await?;
+        let registration = broker.store().register(registry.queues()).await?;
         Ok(Self {
             broker,
             registry,
@@ -173,7 +173,7 @@ impl Consumer {
     pub(super) async fn run(mut self, mut events: UnboundedReceiver<Event>, stopper: Stopper) -> Shutdown {
         self.tellers.spawn(listen(stopper.clone(), self.local_queue.events()));
         self.start_beat();
-        // Told so while it joined, it need not fetch anything.
+        // Told so while it registered, it need not fetch anything.
         self.stop(stopper.stage());
         while !self.is_over() {
             self.step();
@@ -181,7 +181,7 @@ impl Consumer {
             self.react(event);
         }
         self.stop_waiting();
-        self.leave(&stopper).await;
+        self.deregister(&stopper).await;
         self.end
     }
 

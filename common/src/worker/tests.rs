@@ -163,7 +163,7 @@ impl Stage {
         let store = MemoryStore::new(clock.clone());
         let sleepy = Sleepy::on(store.clone());
         let broker = Broker::new(Arc::new(sleepy.clone()), "dramatiq", of_workers(&clock), IoThread::start().unwrap());
-        let peer = at_once(store.join(&[QueueName::default()])).unwrap();
+        let peer = at_once(store.register(&[QueueName::default()])).unwrap();
         let scene = Scene { store, seen: Mutex::default(), gate: (Mutex::new(false), Condvar::new()) };
         Self { scene: Arc::new(scene), sleepy, broker, clock, peer }
     }
@@ -190,7 +190,7 @@ impl Stage {
     fn suspects(&self, numbers: impl IntoIterator<Item = i64>) -> Vec<Delivery> {
         self.enqueue(numbers);
         for _ in 0..SUSPECT_AFTER {
-            let victim = at_once(self.scene.store.join(&[QueueName::default()])).unwrap();
+            let victim = at_once(self.scene.store.register(&[QueueName::default()])).unwrap();
             let claims: Vec<Claim> = self.fetch(&victim, 9).into_iter().map(|delivery| delivery.claim).collect();
             at_once(self.scene.store.start(&victim, &claims)).unwrap();
             self.take_over_from_the_silent();

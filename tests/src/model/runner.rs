@@ -158,7 +158,7 @@ impl Runner {
             | Kind::EnqueueUnanswered
             | Kind::EnqueueAgain
             | Kind::EnqueueTwin => self.send(operation).await?,
-            Kind::Join => self.join(operation).await?,
+            Kind::Register => self.register(operation).await?,
             Kind::Fetch | Kind::FetchUnanswered => self.fetch(operation).await?,
             Kind::Start => self.start(operation).await?,
             Kind::Done
@@ -175,7 +175,7 @@ impl Runner {
             | Kind::FinishTwice
             | Kind::FinishLost => self.finish(operation).await?,
             Kind::Tick | Kind::Ticks | Kind::Late | Kind::Minute | Kind::Week | Kind::Watch => self.pass(kind).await?,
-            Kind::Crash | Kind::Sleep | Kind::Wake | Kind::Leave => self.disturb(operation).await?,
+            Kind::Crash | Kind::Sleep | Kind::Wake | Kind::Deregister => self.disturb(operation).await?,
             Kind::Cancel => self.cancel(operation).await?,
             Kind::Pause | Kind::Resume => self.pause(operation).await?,
             Kind::Purge => self.purge(operation).await?,

@@ -32,11 +32,11 @@ const LONG: usize = 250;
 const AIMED: u64 = 65;
 
 /// What happens mostly in a long one.
-const DEATHS: [Kind; 6] = [Kind::Join, Kind::Join, Kind::Fetch, Kind::Start, Kind::Crash, Kind::Ticks];
+const DEATHS: [Kind; 6] = [Kind::Register, Kind::Register, Kind::Fetch, Kind::Start, Kind::Crash, Kind::Ticks];
 
 /// The same where Python takes part, in every other long one: what a silent worker holds is taken over by Python's upkeep.
 const FORSAKEN: [Kind; 6] =
-    [Kind::Join, Kind::EnqueueSeveral, Kind::Fetch, Kind::Crash, Kind::Minute, Kind::PythonMaintain];
+    [Kind::Register, Kind::EnqueueSeveral, Kind::Fetch, Kind::Crash, Kind::Minute, Kind::PythonMaintain];
 
 /// One sequence of so many ends with a look at everything; all others with numbers.
 const LOOKS: u64 = 4;

@@ -182,10 +182,10 @@ struct Peer {
 }
 
 impl Peer {
-    async fn join(scene: &Scene, time: Timestamp) -> Self {
+    async fn register(scene: &Scene, time: Timestamp) -> Self {
         let clock = Clock::manual(time);
         let store = tests::redis::store(&scene.url, &scene.namespace, &clock).await;
-        let registration = store.join(&[QueueName::default()]).await.unwrap();
+        let registration = store.register(&[QueueName::default()]).await.unwrap();
         Self { store, clock, registration }
     }
 
@@ -210,9 +210,9 @@ async fn workers_with_wrong_clocks_rob_nobody_and_are_not_robbed() {
     let day = Duration::from_secs(86_400);
     scene.send([note(1), note(2), note(3)]);
     let peers = [
-        Peer::join(&scene, noon + day).await,
-        Peer::join(&scene, noon).await,
-        Peer::join(&scene, noon + day * 2).await,
+        Peer::register(&scene, noon + day).await,
+        Peer::register(&scene, noon).await,
+        Peer::register(&scene, noon + day * 2).await,
     ];
     let mut held = Vec::new();
     for peer in &peers {

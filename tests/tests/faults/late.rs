@@ -56,8 +56,8 @@ impl Pair {
         let clock = Clock::manual(Timestamp::from_millis(1_800_000_000_000));
         let far = RedisStore::connect(&proxy.url(), "late", clock.clone()).await.unwrap();
         let near = RedisStore::connect(&server.url(), "late", clock.clone()).await.unwrap();
-        let far_lease = far.join(&[queue()]).await.unwrap();
-        let near_lease = near.join(&[queue()]).await.unwrap();
+        let far_lease = far.register(&[queue()]).await.unwrap();
+        let near_lease = near.register(&[queue()]).await.unwrap();
         Self { server, proxy, clock, far, near, far_lease, near_lease }
     }
 

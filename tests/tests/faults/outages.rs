@@ -264,7 +264,7 @@ async fn a_server_that_is_held_up_by_somebodys_script_is_waited_for() {
 async fn a_worker_that_leaves_while_its_beat_is_not_answered_waits_for_no_other_call() {
     let server = Server::start();
     let store = RedisStore::connect(&server.url(), "dramatiq", Clock::system()).await.unwrap();
-    let registration = store.join(&[QueueName::default()]).await.unwrap();
+    let registration = store.register(&[QueueName::default()]).await.unwrap();
     server.pause();
     let (beaten, left) = tokio::join!(
         async {
@@ -272,7 +272,7 @@ async fn a_worker_that_leaves_while_its_beat_is_not_answered_waits_for_no_other_
             Stopwatch::start()
         },
         async {
-            store.leave(&registration).await.unwrap_err();
+            store.deregister(&registration).await.unwrap_err();
             Stopwatch::start()
         }
     );

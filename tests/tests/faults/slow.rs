@@ -131,7 +131,7 @@ async fn a_beat_passes_while_a_large_answer_is_on_its_way() {
     rig.send(weigh::message("4".repeat(SIZE))).await;
     let store = RedisStore::connect(&proxy.url(), &rig.namespace, Clock::system()).await.unwrap();
     let queue = QueueName::default();
-    let registration = store.join(std::slice::from_ref(&queue)).await.unwrap();
+    let registration = store.register(std::slice::from_ref(&queue)).await.unwrap();
     proxy.throttle(RATE);
     let requests = [FetchRequest { queue: queue.clone(), count: 1 }];
     let mut fetching = std::pin::pin!(store.fetch(&registration, &requests, 1));

@@ -17,7 +17,7 @@ const SOON: Duration = Duration::from_secs(20);
 async fn a_resume_from_elsewhere_wakes_who_waits() {
     let rig = Rig::new().await;
     let (queue, other) = (QueueName::default(), QueueName::canonical("other"));
-    let worker = rig.join(&["default", "other"]).await;
+    let worker = rig.register(&["default", "other"]).await;
     rig.enqueue(&[message("default", 1)]).await;
     rig.store.pause(&queue, true).await.unwrap();
     let mut wait = rig.store.wait(&worker.queues, None);
@@ -33,7 +33,7 @@ async fn a_resume_from_elsewhere_wakes_who_waits() {
 #[tokio::test]
 async fn a_paused_queue_holds_up_no_other_and_python_knows_of_none() {
     let rig = Rig::new().await;
-    let worker = rig.join(&["default", "other"]).await;
+    let worker = rig.register(&["default", "other"]).await;
     rig.store.pause(&QueueName::default(), true).await.unwrap();
     rig.enqueue(&[message("default", 1), message("other", 2), delayed("default", 3, rig.later(1))]).await;
     timeout(SOON, rig.store.wait(&worker.queues, None)).await.unwrap();
@@ -50,7 +50,7 @@ async fn a_paused_queue_holds_up_no_other_and_python_knows_of_none() {
 #[tokio::test]
 async fn a_purge_takes_a_thousand_at_once_and_leaves_what_is_held() {
     let rig = Rig::new().await;
-    let worker = rig.join(&["default"]).await;
+    let worker = rig.register(&["default"]).await;
     rig.enqueue(&[message("default", 0)]).await;
     let held = rig.fetch(&worker, 1).await.remove(0);
     rig.python_sends("default.DQ", "taken", body_in("default.DQ", "taken", r#","eta":9"#).as_bytes()).await;
@@ -81,7 +81,7 @@ async fn a_purge_takes_a_thousand_at_once_and_leaves_what_is_held() {
 #[tokio::test]
 async fn a_purge_goes_by_what_the_fleet_holds_and_not_by_the_index() {
     let rig = Rig::new().await;
-    rig.join(&["default"]).await;
+    rig.register(&["default"]).await;
     let with = |n, priority| with_option(message("default", n), option::PRIORITY, priority);
     rig.enqueue(&[with(1, 3), with(2, -3), delayed("default", 3, rig.later(60))]).await;
     // Both indexes are lost, and name what Python holds instead.
@@ -103,12 +103,12 @@ async fn a_purge_goes_by_what_the_fleet_holds_and_not_by_the_index() {
 
 /// A dead letter, by name.
 async fn dead_letter(rig: &Rig, argument: i64) -> String {
-    let worker = rig.join(&["default"]).await;
+    let worker = rig.register(&["default"]).await;
     rig.enqueue(&[message("default", argument)]).await;
     let found = rig.fetch(&worker, 1).await.remove(0);
     rig.finish(&worker, &found.claim, Disposition::DeadLetter(Body::Message(delivered(&found)), "why".to_owned()))
         .await;
-    rig.store.leave(&worker).await.unwrap();
+    rig.store.deregister(&worker).await.unwrap();
     found.claim.id.to_string()
 }
 
@@ -130,7 +130,7 @@ async fn requeued_letters_take_their_order_and_leave_nothing_behind() {
     let requeued = rig.store.requeue_dead(&queue, &letters).await;
     assert_eq!(requeued, Ok(vec![true, true, false, true, false]));
     assert_eq!((rig.counts("default").await, rig.counts("other").await), ((2, 0, 0, 0), (1, 0, 0, 0)));
-    let worker = rig.join(&["default", "other"]).await;
+    let worker = rig.register(&["default", "other"]).await;
     let found = rig.fetch(&worker, 9).await;
     assert_eq!(arguments(&found), [2, 3, 1]);
     assert!(found[1].claim.id.starts_with(&names[2]) && *found[1].claim.id != *names[2]);
@@ -168,7 +168,7 @@ async fn a_forbidden_command_is_named_and_nothing_is_moved() {
     for command in commands {
         let rig = Rig::new().await;
         let letter = dead_letter(&rig, 1).await;
-        let worker = rig.join(&["default"]).await;
+        let worker = rig.register(&["default"]).await;
         let waiting = [
             message("default", 2),
             with_option(message("default", 3), option::PRIORITY, 3),

@@ -24,7 +24,7 @@ async fn what_waits_and_is_cancelled_leaves_only_a_dead_letter() {
     ] {
         let rig = Rig::new().await;
         if is_alive {
-            rig.join(&["default"]).await;
+            rig.register(&["default"]).await;
         }
         let mut sent = with(priority);
         if delay > 0 {
@@ -45,7 +45,7 @@ async fn what_waits_and_is_cancelled_leaves_only_a_dead_letter() {
 #[tokio::test]
 async fn a_cancellation_is_forgotten_with_the_end_of_its_message() {
     let rig = Rig::new().await;
-    let worker = rig.join(&["default"]).await;
+    let worker = rig.register(&["default"]).await;
     let sent = message("default", 1);
     let again = with_option(sent.clone(), option::RETRIES, 1);
     let places = [
@@ -89,7 +89,7 @@ async fn a_cancellation_is_forgotten_with_the_end_of_its_message() {
 #[tokio::test]
 async fn of_many_completions_only_the_cancelled_ones_die() {
     let rig = Rig::new().await;
-    let worker = rig.join(&["default"]).await;
+    let worker = rig.register(&["default"]).await;
     let messages: Vec<_> = (0..6).map(|n| message("default", n)).collect();
     rig.enqueue(&messages).await;
     let found = rig.fetch(&worker, 9).await;
@@ -123,7 +123,7 @@ async fn of_many_completions_only_the_cancelled_ones_die() {
 #[tokio::test]
 async fn what_a_dead_worker_held_dies_of_its_cancellation_and_not_of_the_death() {
     let rig = Rig::new().await;
-    let (dying, survivor) = (rig.join(&["default"]).await, rig.join(&["default"]).await);
+    let (dying, survivor) = (rig.register(&["default"]).await, rig.register(&["default"]).await);
     rig.enqueue(&[message("default", 1), message("default", 2)]).await;
     let found = rig.fetch(&dying, 9).await;
     rig.cancel(&found[0].claim.id).await;
@@ -139,7 +139,7 @@ async fn what_a_dead_worker_held_dies_of_its_cancellation_and_not_of_the_death()
 async fn what_a_python_worker_holds_is_not_run_again_by_rust() {
     let rig = Rig::new().await;
     let script = Script::load(&rig).await;
-    let worker = rig.join(&["default"]).await;
+    let worker = rig.register(&["default"]).await;
     let mut python = Python::new();
     for number in 1..=3 {
         script.enqueue(&rig, "sender", "default", number, None).await;
@@ -212,11 +212,11 @@ async fn a_cancelled_message_counts_no_deaths() {
     let sent = message("default", 1);
     rig.enqueue(std::slice::from_ref(&sent)).await;
     for _ in 1..MAX_CRASHES {
-        let (dying, survivor) = (rig.join(&["default"]).await, rig.join(&["default"]).await);
+        let (dying, survivor) = (rig.register(&["default"]).await, rig.register(&["default"]).await);
         let held = rig.fetch(&dying, 1).await.remove(0);
         rig.start(&dying, &held.claim).await;
         rig.beats(&survivor, &[], 4).await;
-        rig.store.leave(&survivor).await.unwrap();
+        rig.store.deregister(&survivor).await.unwrap();
     }
     assert_eq!(rig.find(sent.message_id.as_str()).await.crashes, MAX_CRASHES - 1);
     assert_eq!(rig.cancel(sent.message_id.as_str()).await, Some(Cancelled::Ready));

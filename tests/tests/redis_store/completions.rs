@@ -12,7 +12,7 @@ use crate::rig::*;
 #[tokio::test]
 async fn a_second_finish_is_unknown_in_every_form() {
     let rig = Rig::new().await;
-    let worker = rig.join(&["default"]).await;
+    let worker = rig.register(&["default"]).await;
     let places = |message: &common::message::Message| {
         [
             Disposition::Ack,
@@ -44,7 +44,7 @@ async fn a_second_finish_is_unknown_in_every_form() {
 #[tokio::test]
 async fn a_retry_goes_under_a_fresh_id_and_comes_back_when_due() {
     let rig = Rig::new().await;
-    let worker = rig.join(&["default"]).await;
+    let worker = rig.register(&["default"]).await;
     rig.enqueue(&[message("default", 1)]).await;
     let first = rig.fetch(&worker, 1).await.remove(0);
     let retry = with_option(delivered(&first), option::RETRIES, 1);
@@ -69,7 +69,7 @@ async fn a_retry_goes_under_a_fresh_id_and_comes_back_when_due() {
 #[tokio::test]
 async fn requeued_messages_keep_their_order_ids_and_bytes_before_all_others() {
     let rig = Rig::new().await;
-    let worker = rig.join(&["default"]).await;
+    let worker = rig.register(&["default"]).await;
     let with = |argument, priority| with_option(message("default", argument), option::PRIORITY, priority);
     rig.enqueue(&[
         message("default", 1),
@@ -93,7 +93,7 @@ async fn requeued_messages_keep_their_order_ids_and_bytes_before_all_others() {
 #[tokio::test]
 async fn a_dead_letter_keeps_its_id_and_its_reason() {
     let rig = Rig::new().await;
-    let worker = rig.join(&["default"]).await;
+    let worker = rig.register(&["default"]).await;
     rig.enqueue(&[message("default", 1)]).await;
     let found = rig.fetch(&worker, 1).await.remove(0);
     let last = with_option(delivered(&found), option::RETRIES, 20);
@@ -110,7 +110,7 @@ async fn a_dead_letter_keeps_its_id_and_its_reason() {
 #[tokio::test]
 async fn dead_letters_expire_with_their_reasons() {
     let rig = Rig::new().await;
-    let worker = rig.join(&["default"]).await;
+    let worker = rig.register(&["default"]).await;
     rig.enqueue(&[message("default", 1)]).await;
     let found = rig.fetch(&worker, 1).await.remove(0);
     rig.finish(&worker, &found.claim, Disposition::DeadLetter(Body::Message(delivered(&found)), "why".to_owned()))
@@ -126,7 +126,7 @@ async fn dead_letters_expire_with_their_reasons() {
 #[tokio::test]
 async fn undecodable_bytes_are_delivered_and_die_as_they_are() {
     let rig = Rig::new().await;
-    let worker = rig.join(&["default"]).await;
+    let worker = rig.register(&["default"]).await;
     rig.python_sends("default", "x", b"\x80\x04nonsense").await;
     let found = rig.fetch(&worker, 1).await.remove(0);
     let undecodable = found.body.clone().unwrap_err();
@@ -140,7 +140,7 @@ async fn undecodable_bytes_are_delivered_and_die_as_they_are() {
 #[tokio::test]
 async fn effects_happen_with_the_completion_or_not_at_all() {
     let rig = Rig::new().await;
-    let worker = rig.join(&["default"]).await;
+    let worker = rig.register(&["default"]).await;
     rig.enqueue(&[message("default", 1)]).await;
     let found = rig.fetch(&worker, 1).await.remove(0);
     let next = message("other", 2);
@@ -148,7 +148,7 @@ async fn effects_happen_with_the_completion_or_not_at_all() {
         Completion { effects: vec![Effect::Enqueue(next.clone())], ..completion(&found.claim, Disposition::Ack) };
     assert_eq!(rig.store.finish(&worker, std::slice::from_ref(&with_next)).await.unwrap(), [Finished::Done]);
     assert_eq!(rig.list(":other").await, [next.message_id.as_str()]);
-    let other = rig.join(&["other"]).await;
+    let other = rig.register(&["other"]).await;
     let step = rig.fetch(&other, 1).await.remove(0);
     rig.finish(&other, &step.claim, Disposition::Ack).await;
     assert_eq!(rig.store.finish(&worker, &[with_next]).await.unwrap(), [Finished::ClaimLost]);
@@ -158,7 +158,7 @@ async fn effects_happen_with_the_completion_or_not_at_all() {
 #[tokio::test]
 async fn an_effect_whose_id_is_in_use_takes_another() {
     let rig = Rig::new().await;
-    let worker = rig.join(&["default"]).await;
+    let worker = rig.register(&["default"]).await;
     let one = message("default", 1);
     rig.enqueue(std::slice::from_ref(&one)).await;
     let found = rig.fetch(&worker, 1).await.remove(0);
@@ -172,12 +172,12 @@ async fn an_effect_whose_id_is_in_use_takes_another() {
 #[tokio::test]
 async fn an_empty_batch_is_no_trouble() {
     let rig = Rig::new().await;
-    let worker = rig.join(&["default"]).await;
+    let worker = rig.register(&["default"]).await;
     rig.enqueue(&[]).await;
     assert!(rig.store.fetch(&worker, &[], usize::MAX).await.unwrap().deliveries.is_empty());
     assert!(rig.fetch(&worker, 0).await.is_empty());
     assert!(rig.store.finish(&worker, &[]).await.unwrap().is_empty());
-    rig.store.leave(&worker).await.unwrap();
+    rig.store.deregister(&worker).await.unwrap();
 }
 
 /// Bytes that the server's scripts keep in memory at the moment.
@@ -194,7 +194,7 @@ async fn however_large_what_is_ended_is_the_server_copies_a_few_megabytes_of_it_
     // Its own, as what scripts keep is known of a whole server.
     let server = Server::start();
     let rig = Rig::at(&server.url()).await;
-    let worker = rig.join(&["default"]).await;
+    let worker = rig.register(&["default"]).await;
     let acks = format!("{}:__acks__.{}.default", rig.namespace, worker.worker.as_str());
     let ids: Vec<_> = (0..COUNT).map(|number| format!("{number:02}")).collect();
     for (number, id) in ids.iter().enumerate() {

@@ -33,7 +33,7 @@ pub(crate) async fn plant(rig: &Rig, script: &str, count: usize, score: i64) {
 #[tokio::test]
 async fn a_thousand_workers_that_died_together_are_found_in_the_time_of_one() {
     let rig = Rig::new().await;
-    let worker = rig.join(&["default"]).await;
+    let worker = rig.register(&["default"]).await;
     plant(&rig, DEAD, 1_000, rig.now()).await;
     assert_eq!(rig.beats(&worker, &[], 4).await, 1_000);
     assert_eq!(rig.list(":default").await.len(), 1_000);
@@ -46,7 +46,7 @@ async fn workers_that_are_left_share_the_dead() {
     let rig = Rig::new().await;
     let mut workers = Vec::new();
     for _ in 0..40 {
-        workers.push(rig.join(&["default"]).await);
+        workers.push(rig.register(&["default"]).await);
     }
     plant(&rig, DEAD, 1_000, rig.now()).await;
     let mut moved = 0;
@@ -63,7 +63,7 @@ async fn workers_that_are_left_share_the_dead() {
 #[tokio::test]
 async fn whatever_else_is_silent_a_dead_worker_is_found_at_once() {
     let rig = Rig::new().await;
-    let (dying, worker) = (rig.join(&["default"]).await, rig.join(&["default"]).await);
+    let (dying, worker) = (rig.register(&["default"]).await, rig.register(&["default"]).await);
     rig.enqueue(&[message("default", 1)]).await;
     rig.fetch(&dying, 1).await;
     plant(&rig, LEFT, 2_000, rig.now() - 30_000).await;
@@ -84,7 +84,7 @@ async fn whatever_else_is_silent_a_dead_worker_is_found_at_once() {
 #[tokio::test]
 async fn a_dead_worker_of_ten_thousand_queues_is_swept_and_taken_off() {
     let rig = Rig::new().await;
-    let worker = rig.join(&["default"]).await;
+    let worker = rig.register(&["default"]).await;
     let queues: Vec<String> = (0..10_000).map(|at| format!("q{at}")).collect();
     for key in [":__heartbeats__", ":@beats"] {
         let _: i64 = rig.redis(&["ZADD", key, &rig.now().to_string(), "dead"]).await;
@@ -103,7 +103,7 @@ async fn a_dead_worker_of_ten_thousand_queues_is_swept_and_taken_off() {
 #[tokio::test]
 async fn what_cannot_be_taken_over_from_one_of_the_dead_holds_up_no_other() {
     let rig = Rig::new().await;
-    let worker = rig.join(&["default"]).await;
+    let worker = rig.register(&["default"]).await;
     plant(&rig, DEAD, 20, rig.now()).await;
     let _: () = rig.redis(&["HSET", ":@rust", "dead-1", "foreign"]).await;
     let _: i64 = rig.redis(&["SADD", ":__acks__.dead-1.foreign", "m"]).await;

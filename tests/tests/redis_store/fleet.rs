@@ -47,7 +47,7 @@ impl Fleet {
         for _ in 0..count {
             let store =
                 Arc::new(tests::redis::store(&tests::redis::url(), &fleet.rig.namespace, &fleet.rig.clock).await);
-            let registration = Arc::new(store.join(&[QueueName::default()]).await.unwrap());
+            let registration = Arc::new(store.register(&[QueueName::default()]).await.unwrap());
             let work = tokio::spawn(work(store.clone(), registration.clone(), fleet.wakes.clone(), fleet.tell.clone()));
             fleet.workers.push(Idle { store, registration, work });
         }

@@ -24,14 +24,14 @@ async fn delay(rig: &Rig, seconds: &[u64]) -> Vec<String> {
 #[tokio::test]
 async fn the_last_worker_hands_over_everything_in_its_order_and_leaves_nothing_of_its_own() {
     let rig = Rig::new().await;
-    let worker = rig.join(&["default"]).await;
+    let worker = rig.register(&["default"]).await;
     let ids = delay(&rig, &[9, 3, 60]).await;
     let ready: Vec<_> = [(1, 0), (2, 5), (3, -5), (4, 1), (5, -9), (6, -5)]
         .map(|(argument, priority)| with_option(message("default", argument), option::PRIORITY, priority))
         .to_vec();
     rig.enqueue(&ready).await;
     let before: Vec<(String, String)> = rig.redis(&["HGETALL", ":default.DQ.msgs"]).await;
-    rig.store.leave(&worker).await.unwrap();
+    rig.store.deregister(&worker).await.unwrap();
     assert_eq!(rig.list(":default.DQ").await, [&*ids[1], &*ids[0], &*ids[2]]);
     let order = [5, 3, 6, 1, 4, 2].map(|argument: usize| ready[argument - 1].message_id.to_string());
     assert_eq!(rig.list(":default").await, order);
@@ -56,15 +56,15 @@ fn sorted(mut pairs: Vec<(String, String)>) -> Vec<(String, String)> {
 #[tokio::test]
 async fn nothing_is_handed_over_while_another_worker_consumes_the_queue() {
     let rig = Rig::new().await;
-    let (leaving, other) = (rig.join(&["default", "mail"]).await, rig.join(&["default"]).await);
+    let (leaving, other) = (rig.register(&["default", "mail"]).await, rig.register(&["default"]).await);
     delay(&rig, &[1]).await;
     rig.enqueue(&[delayed("mail", 1, rig.later(1))]).await;
-    rig.store.leave(&leaving).await.unwrap();
+    rig.store.deregister(&leaving).await.unwrap();
     assert_eq!((rig.list(":default.DQ").await.len(), rig.list(":mail.DQ").await.len()), (0, 1));
     // One that is about to be taken for dead is none.
     rig.clock.advance(common::store::BEAT_INTERVAL * 4);
-    let last = rig.join(&["default"]).await;
-    rig.store.leave(&last).await.unwrap();
+    let last = rig.register(&["default"]).await;
+    rig.store.deregister(&last).await.unwrap();
     assert_eq!(rig.list(":default.DQ").await.len() + rig.list(":default").await.len(), 1);
     drop(other);
 }
@@ -72,13 +72,13 @@ async fn nothing_is_handed_over_while_another_worker_consumes_the_queue() {
 #[tokio::test]
 async fn a_worker_that_comes_back_takes_everything_in_again() {
     let rig = Rig::new().await;
-    let worker = rig.join(&["default"]).await;
+    let worker = rig.register(&["default"]).await;
     let messages: Vec<_> = (0..2_500).map(|n| delayed("default", n, rig.later(2))).collect();
     rig.enqueue(&messages).await;
-    rig.store.leave(&worker).await.unwrap();
+    rig.store.deregister(&worker).await.unwrap();
     assert_eq!(rig.list(":default.DQ").await.len(), 2_500);
     assert_eq!(rig.counts("default").await, (0, 2_500, 0, 0));
-    let again = rig.join(&["default"]).await;
+    let again = rig.register(&["default"]).await;
     assert!(rig.list(":default.DQ").await.is_empty());
     assert_eq!(rig.beats(&again, &[], 2).await, 2_500);
 }
@@ -86,11 +86,11 @@ async fn a_worker_that_comes_back_takes_everything_in_again() {
 #[tokio::test]
 async fn a_hand_over_that_is_refused_leaves_the_messages_where_they_are() {
     let rig = Rig::new().await;
-    let worker = rig.join(&["default"]).await;
+    let worker = rig.register(&["default"]).await;
     delay(&rig, &[1, 2]).await;
     // Another type where they should go.
     let _: () = rig.redis(&["SET", ":default.DQ", "foreign"]).await;
-    rig.store.leave(&worker).await.unwrap();
+    rig.store.deregister(&worker).await.unwrap();
     let fleet = rig.fleet("default").await;
     let claimed: Vec<String> = rig.redis(&["SMEMBERS", &format!(":__acks__.{fleet}.default.DQ")]).await;
     assert_eq!(claimed.len(), 2);
@@ -98,7 +98,7 @@ async fn a_hand_over_that_is_refused_leaves_the_messages_where_they_are() {
     let score: String = rig.redis(&["ZSCORE", ":__heartbeats__", &fleet]).await;
     assert_eq!(score, "1");
     let _: i64 = rig.redis(&["DEL", ":default.DQ"]).await;
-    let next = rig.join(&["default"]).await;
+    let next = rig.register(&["default"]).await;
     assert_eq!(rig.beats(&next, &[], 2).await, 2);
 }
 
@@ -113,7 +113,7 @@ const FAR: Duration = Duration::from_millis(250);
 async fn leaves_while(rig: &Rig, server: &Server, happens: &[&str]) -> Vec<String> {
     let proxy = Proxy::to(&format!("127.0.0.1:{}", server.port()));
     let store = RedisStore::connect(&proxy.url(), &rig.namespace, rig.clock.clone()).await.unwrap();
-    let worker = store.join(&[QueueName::default()]).await.unwrap();
+    let worker = store.register(&[QueueName::default()]).await.unwrap();
     let due = |n: usize| rig.clock.now() + Duration::from_millis(u64::try_from(n).unwrap() + 1);
     let messages: Vec<_> = (0..MANY).map(|n| delayed("default", i64::try_from(n).unwrap(), due(n))).collect();
     rig.enqueue(&messages).await;
@@ -124,7 +124,7 @@ async fn leaves_while(rig: &Rig, server: &Server, happens: &[&str]) -> Vec<Strin
         let listed: usize = rig.redis(&["LLEN", ":default.DQ"]).await;
         assert!(listed < MANY, "all is handed over");
     };
-    let (left, happened) = tokio::join!(store.leave(&worker), timeout(PATIENCE, happening));
+    let (left, happened) = tokio::join!(store.deregister(&worker), timeout(PATIENCE, happening));
     left.unwrap();
     happened.expect("something is handed over");
     messages.iter().map(|message| message.message_id.to_string()).collect()
@@ -143,7 +143,7 @@ async fn a_server_that_may_not_be_written_amid_a_hand_over_loses_nothing_and_dou
     assert_eq!(claimed, ids[listed.len()..].iter().cloned().collect(), "the others stay with the fleet");
     // Whoever comes next has all of them.
     let _: () = rig.redis(&["REPLICAOF", "NO", "ONE"]).await;
-    let next = rig.join(&["default"]).await;
+    let next = rig.register(&["default"]).await;
     assert_eq!(rig.beats(&next, &[], 25).await, MANY);
     let ready = rig.list(":default").await;
     assert_eq!((ready.len(), rig.counts("default").await), (MANY, (MANY, 0, 0, 0)));
@@ -162,12 +162,12 @@ async fn a_server_that_becomes_full_amid_a_hand_over_does_not_hold_it_up() {
 #[tokio::test]
 async fn what_python_has_taken_over_meanwhile_is_handed_over_once() {
     let rig = Rig::new().await;
-    let worker = rig.join(&["default"]).await;
+    let worker = rig.register(&["default"]).await;
     let ids = delay(&rig, &[100, 200]).await;
     let fleet = rig.fleet("default").await;
     rig.python_buries(&fleet, "default.DQ").await;
     let taken = rig.python_fetches("python", "default.DQ").await;
-    rig.store.leave(&worker).await.unwrap();
+    rig.store.deregister(&worker).await.unwrap();
     let left: Vec<String> = ids.into_iter().filter(|id| *id != taken).collect();
     assert_eq!(rig.list(":default.DQ").await, left);
     assert!(!rig.keys().await.contains(&":default@due".to_owned()));
@@ -176,7 +176,7 @@ async fn what_python_has_taken_over_meanwhile_is_handed_over_once() {
 #[tokio::test]
 async fn a_promoted_message_has_its_eta_under_another_name_where_python_takes_part() {
     let rig = Rig::new().await;
-    let worker = rig.join(&["default"]).await;
+    let worker = rig.register(&["default"]).await;
     let eta = NOON + 1_000;
     let body = |queue: &str, id: &str, args: &str, eta: &str| {
         format!(
@@ -229,8 +229,8 @@ async fn a_promoted_message_has_its_eta_under_another_name_where_python_takes_pa
 #[tokio::test]
 async fn a_python_worker_that_has_taken_over_another_queue_is_known_to_take_part() {
     let rig = Rig::new().await;
-    rig.join(&["mail"]).await;
-    let worker = rig.join(&["default"]).await;
+    rig.register(&["mail"]).await;
+    let worker = rig.register(&["default"]).await;
     rig.enqueue(&[delayed("mail", 1, rig.later(600))]).await;
     let fleet = rig.fleet("mail").await;
     let beat = async |count| {

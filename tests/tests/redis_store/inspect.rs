@@ -20,7 +20,7 @@ async fn a_queue_whose_name_is_taken_is_neither_listed_nor_touched() {
     // dramatiq permits these names.
     rig.python_sends("mail.msgs", "x", b"x").await;
     let _: i64 = rig.redis(&["HSET", ":__heartbeats__.msgs", "y", "y"]).await;
-    let worker = rig.join(&["work"]).await;
+    let worker = rig.register(&["work"]).await;
     let before = rig.keys().await;
     let queues = rig.store.queues(None, 99).await.unwrap();
     // Its list is taken for the bodies of another queue, which is all that a name tells.
@@ -36,7 +36,7 @@ async fn queues_that_only_python_or_a_sender_made_are_listed() {
     rig.python_sends("mail", "x", b"x").await;
     rig.python_sends("night.DQ", "y", b"y").await;
     rig.enqueue(&[delayed("later", 1, rig.later(60)), message("work", 2)]).await;
-    let worker = rig.join(&["idle", "work"]).await;
+    let worker = rig.register(&["idle", "work"]).await;
     let _: i64 = rig.redis(&["HSET", ":bad.XQ.msgs", "z", "z"]).await;
     let _: i64 = rig.redis(&["ZADD", ":bad.XQ", "1", "z"]).await;
     // Another namespace that starts as ours does.
@@ -60,7 +60,7 @@ async fn queues_that_only_python_or_a_sender_made_are_listed() {
         ("work", [1, 0, 0, 0], false),
     ];
     assert_eq!(seen, expected);
-    rig.store.leave(&worker).await.unwrap();
+    rig.store.deregister(&worker).await.unwrap();
     let left = rig.store.queues(Some(&QueueName::canonical("bad")), 1).await.unwrap();
     assert_eq!(left[0].name.as_str(), "later", "the fleet of a queue is no worker");
 }
@@ -70,7 +70,7 @@ async fn a_python_worker_is_shown_with_what_it_holds() {
     let rig = Rig::new().await;
     rig.python_sends("default", "x", b"x").await;
     rig.python_sends("mail.v2.DQ", "y", b"y").await;
-    let worker = rig.join(&["default"]).await;
+    let worker = rig.register(&["default"]).await;
     rig.python_fetches("py.thon", "default").await;
     rig.python_fetches("py.thon", "mail.v2.DQ").await;
     rig.clock.advance(Duration::from_secs(30));
@@ -113,7 +113,7 @@ async fn what_python_sends_is_found_by_its_name_and_by_its_body() {
     // What has it elsewhere in its body is another message.
     assert_eq!(rig.store.find("count_to", 10).await.unwrap(), []);
     // A Rust worker takes the inbox over.
-    rig.join(&["default"]).await;
+    rig.register(&["default"]).await;
     assert_eq!(rig.find("3333").await.state, State::Delayed { due });
 }
 
@@ -147,7 +147,7 @@ async fn the_characters_of_a_pattern_mean_themselves() {
 #[tokio::test]
 async fn a_retry_lies_under_a_name_that_starts_with_its_id() {
     let rig = Rig::new().await;
-    let worker = rig.join(&["default"]).await;
+    let worker = rig.register(&["default"]).await;
     let sent = message("default", 1);
     rig.enqueue(std::slice::from_ref(&sent)).await;
     let mut claim = rig.fetch(&worker, 1).await.remove(0).claim;
@@ -166,7 +166,7 @@ async fn a_retry_lies_under_a_name_that_starts_with_its_id() {
 #[tokio::test]
 async fn those_that_go_before_a_message_are_counted_by_priority() {
     let rig = Rig::new().await;
-    rig.join(&["default"]).await;
+    rig.register(&["default"]).await;
     let with = |argument, priority| with_option(message("default", argument), option::PRIORITY, priority);
     let messages = [with(1, 0), with(2, 5), with(3, -5), with(4, 0), with(5, -5), with(6, 1)];
     rig.enqueue(&messages).await;
@@ -179,7 +179,7 @@ async fn those_that_go_before_a_message_are_counted_by_priority() {
 #[tokio::test]
 async fn in_a_long_list_only_the_first_are_counted() {
     let rig = Rig::new().await;
-    let worker = rig.join(&["default"]).await;
+    let worker = rig.register(&["default"]).await;
     let messages: Vec<_> = (0..1_500).map(|n| message("default", n)).collect();
     rig.enqueue(&messages).await;
     rig.fetch(&worker, 1).await;
@@ -193,7 +193,7 @@ async fn in_a_long_list_only_the_first_are_counted() {
 #[tokio::test]
 async fn dead_letters_that_had_to_take_another_name_are_found() {
     let rig = Rig::new().await;
-    let worker = rig.join(&["default"]).await;
+    let worker = rig.register(&["default"]).await;
     let sent = message("default", 1);
     let id = sent.message_id.as_str();
     // Twice under the same id with different bytes, and once more by a cancellation.

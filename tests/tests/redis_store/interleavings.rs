@@ -9,7 +9,7 @@ use crate::rig::*;
 #[tokio::test]
 async fn a_worker_that_was_buried_is_a_stranger_until_it_beats() {
     let rig = Rig::new().await;
-    let (paused, worker) = (rig.join(&["default"]).await, rig.join(&["default"]).await);
+    let (paused, worker) = (rig.register(&["default"]).await, rig.register(&["default"]).await);
     rig.enqueue(&[message("default", 1)]).await;
     let held = claims(&rig.fetch(&paused, 1).await);
     rig.beats(&worker, &[], 11).await;
@@ -27,7 +27,7 @@ async fn a_worker_that_was_buried_is_a_stranger_until_it_beats() {
 #[tokio::test]
 async fn a_due_message_waits_while_its_id_is_in_use() {
     let rig = Rig::new().await;
-    let worker = rig.join(&["default"]).await;
+    let worker = rig.register(&["default"]).await;
     let plain = message("default", 1);
     let mut late = delayed("default", 2, rig.later(1));
     late.message_id = plain.message_id.clone();
@@ -51,7 +51,7 @@ async fn a_due_message_waits_while_its_id_is_in_use() {
 #[tokio::test]
 async fn of_two_holders_one_may_retry_while_the_other_acknowledges() {
     let rig = Rig::new().await;
-    let (one, two) = (rig.join(&["default"]).await, rig.join(&["default"]).await);
+    let (one, two) = (rig.register(&["default"]).await, rig.register(&["default"]).await);
     let doubled = message("default", 1);
     rig.enqueue(std::slice::from_ref(&doubled)).await;
     let _: i64 = rig.redis(&["RPUSH", ":default", doubled.message_id.as_str()]).await;
@@ -68,7 +68,7 @@ async fn of_two_holders_one_may_retry_while_the_other_acknowledges() {
 #[tokio::test]
 async fn a_dead_worker_is_swept_on_queues_that_nobody_else_consumes() {
     let rig = Rig::new().await;
-    let (dying, worker) = (rig.join(&["a", "b"]).await, rig.join(&["b"]).await);
+    let (dying, worker) = (rig.register(&["a", "b"]).await, rig.register(&["b"]).await);
     rig.enqueue(&[message("a", 1), message("b", 2)]).await;
     assert_eq!(rig.fetch(&dying, 9).await.len(), 2);
     assert_eq!(rig.beats(&worker, &[], 4).await, 2);
@@ -79,7 +79,7 @@ async fn a_dead_worker_is_swept_on_queues_that_nobody_else_consumes() {
 #[tokio::test]
 async fn a_refused_completion_leaves_the_message_where_it_was() {
     let rig = Rig::new().await;
-    let worker = rig.join(&["default"]).await;
+    let worker = rig.register(&["default"]).await;
     rig.enqueue(&[message("default", 1)]).await;
     let found = rig.fetch(&worker, 1).await.remove(0);
     let before = rig.keys().await;
@@ -105,7 +105,7 @@ async fn a_refused_completion_leaves_the_message_where_it_was() {
 #[tokio::test]
 async fn a_lost_index_is_rebuilt_from_the_claims() {
     let rig = Rig::new().await;
-    let worker = rig.join(&["default"]).await;
+    let worker = rig.register(&["default"]).await;
     let held = with_option(message("default", 3), option::PRIORITY, 2);
     rig.enqueue(&[delayed("default", 1, rig.later(1)), delayed("default", 2, rig.later(60)), held]).await;
     let _: i64 = rig.redis(&["DEL", ":default@due", ":default@held"]).await;
@@ -118,7 +118,7 @@ async fn a_lost_index_is_rebuilt_from_the_claims() {
 #[tokio::test]
 async fn what_python_took_over_from_a_stale_fleet_runs_once() {
     let rig = Rig::new().await;
-    let worker = rig.join(&["default"]).await;
+    let worker = rig.register(&["default"]).await;
     let held = with_option(message("default", 2), option::PRIORITY, 2);
     rig.enqueue(&[delayed("default", 1, rig.later(100)), held]).await;
     rig.clock.advance(std::time::Duration::from_secs(70));
@@ -138,7 +138,7 @@ async fn what_python_took_over_from_a_stale_fleet_runs_once() {
 #[tokio::test]
 async fn a_worker_that_is_seen_late_is_dead_all_the_same() {
     let rig = Rig::new().await;
-    let (dying, worker) = (rig.join(&["default"]).await, rig.join(&["default"]).await);
+    let (dying, worker) = (rig.register(&["default"]).await, rig.register(&["default"]).await);
     rig.enqueue(&[message("default", 1)]).await;
     rig.fetch(&dying, 1).await;
     let mut moved = 0;
@@ -154,7 +154,7 @@ async fn a_worker_that_is_seen_late_is_dead_all_the_same() {
 #[tokio::test]
 async fn what_is_absorbed_and_due_moves_in_the_same_beat() {
     let rig = Rig::new().await;
-    let worker = rig.join(&["default"]).await;
+    let worker = rig.register(&["default"]).await;
     rig.python_sends("default.DQ", "x", body_in("default.DQ", "x", &format!(r#","eta":{NOON}"#)).as_bytes()).await;
     let later = body_in("default.DQ", "y", &format!(r#","eta":{}"#, NOON + 500));
     rig.python_sends("default.DQ", "y", later.as_bytes()).await;
@@ -166,7 +166,7 @@ async fn what_is_absorbed_and_due_moves_in_the_same_beat() {
 #[tokio::test]
 async fn what_python_holds_of_a_stale_fleet_is_left_to_it() {
     let rig = Rig::new().await;
-    let worker = rig.join(&["default"]).await;
+    let worker = rig.register(&["default"]).await;
     let held = with_option(message("default", 2), option::PRIORITY, 2);
     rig.enqueue(&[delayed("default", 1, rig.later(75)), held]).await;
     rig.clock.advance(std::time::Duration::from_secs(70));

@@ -20,9 +20,9 @@ fn names(count: usize) -> Vec<String> {
     (0..count).map(|at| format!("q{at}")).collect()
 }
 
-async fn join(rig: &Rig, count: usize) -> Registration {
+async fn register(rig: &Rig, count: usize) -> Registration {
     let queues: Vec<_> = names(count).iter().map(|name| QueueName::canonical(name)).collect();
-    rig.store.join(&queues).await.unwrap()
+    rig.store.register(&queues).await.unwrap()
 }
 
 /// As a worker fetches: so many of all queues together.
@@ -64,7 +64,7 @@ async fn finish(rig: &Rig, registration: &Registration, deliveries: &[Delivery])
 #[tokio::test]
 async fn one_fetch_brings_four_megabytes_of_all_queues_together_or_one_message() {
     let rig = Rig::new().await;
-    let worker = join(&rig, 8).await;
+    let worker = register(&rig, 8).await;
     let filler = |bytes: usize| format!(",\"filler\":\"{}\"", "x".repeat(bytes));
     for (at, queue) in names(8).iter().enumerate() {
         let bytes = if at % 2 == 0 { CHUNK_BYTES + 1 } else { CHUNK_BYTES / 3 };
@@ -87,7 +87,7 @@ async fn one_fetch_brings_four_megabytes_of_all_queues_together_or_one_message()
 #[tokio::test]
 async fn a_worker_of_many_queues_claims_no_more_than_it_asked_for() {
     let rig = Rig::new().await;
-    let worker = join(&rig, 300).await;
+    let worker = register(&rig, 300).await;
     let messages: Vec<_> = (0..).zip(names(300)).map(|(at, queue)| message(&queue, at)).collect();
     rig.enqueue(&messages).await;
     rig.clock.advance(BEAT_INTERVAL);
@@ -108,7 +108,7 @@ async fn a_worker_of_many_queues_claims_no_more_than_it_asked_for() {
 async fn ten_thousand_queues_serve() {
     const MANY: usize = 10_000;
     let rig = Rig::new().await;
-    let worker = join(&rig, MANY).await;
+    let worker = register(&rig, MANY).await;
     let some: Vec<_> = names(MANY).into_iter().step_by(500).collect();
     let mut found = BTreeSet::new();
     for (at, queue) in (0..).zip(&some) {
@@ -134,7 +134,7 @@ async fn ten_thousand_queues_serve() {
 #[tokio::test]
 async fn what_comes_due_in_one_of_ten_thousand_queues_is_moved_on_time() {
     let rig = Rig::new().await;
-    let worker = join(&rig, 10_000).await;
+    let worker = register(&rig, 10_000).await;
     let due = rig.now() + 5_000;
     rig.enqueue(&[with_option(message("q7777", 1), option::ETA, due)]).await;
     assert_eq!(rig.store.wait(&worker.queues, None).await, Wake::Due);
@@ -156,7 +156,7 @@ async fn no_script_does_much_however_many_queues_there_are() {
     let server = Server::start();
     let rig = Rig::at(&server.url()).await;
     let work = async {
-        let worker = join(&rig, MANY).await;
+        let worker = register(&rig, MANY).await;
         let messages: Vec<_> = (0..).zip(names(MANY)).map(|(at, queue)| message(&queue, at)).collect();
         rig.enqueue(&messages).await;
         let due = rig.now() + 1_000;
@@ -180,7 +180,7 @@ async fn no_script_does_much_however_many_queues_there_are() {
             assert_eq!(rig.store.queues(None, 3).await.unwrap().len(), 3);
             finish(&rig, &worker, &deliveries).await;
         }
-        rig.store.leave(&worker).await.unwrap();
+        rig.store.deregister(&worker).await.unwrap();
     };
     let longest = longest_script(&server, work).await;
     assert!((100..COMMANDS).contains(&longest), "a script called {longest} commands");

@@ -34,7 +34,7 @@ async fn a_delayed_message_goes_to_pythons_list_while_no_rust_worker_lives() {
 #[tokio::test]
 async fn a_delayed_message_goes_to_the_index_while_the_fleet_is_fresh() {
     let rig = Rig::new().await;
-    rig.join(&["default"]).await;
+    rig.register(&["default"]).await;
     let message = delayed("default", 1, rig.later(60));
     rig.enqueue(std::slice::from_ref(&message)).await;
     let fleet = rig.fleet("default").await;
@@ -47,7 +47,7 @@ async fn a_delayed_message_goes_to_the_index_while_the_fleet_is_fresh() {
 #[tokio::test]
 async fn messages_come_by_priority_and_then_by_age() {
     let rig = Rig::new().await;
-    let worker = rig.join(&["default"]).await;
+    let worker = rig.register(&["default"]).await;
     let with = |argument, priority| with_option(message("default", argument), option::PRIORITY, priority);
     rig.enqueue(&[
         with(1, 5),
@@ -84,7 +84,7 @@ async fn priorities_become_head_and_tail_while_no_rust_worker_lives() {
 #[tokio::test]
 async fn the_same_message_is_stored_once_and_another_under_the_same_id_beside_it() {
     let rig = Rig::new().await;
-    let worker = rig.join(&["default"]).await;
+    let worker = rig.register(&["default"]).await;
     let one = message("default", 1);
     let mut two = one.clone();
     two.args = message("default", 2).args;
@@ -104,7 +104,7 @@ async fn the_same_message_is_stored_once_and_another_under_the_same_id_beside_it
 #[tokio::test]
 async fn a_delayed_message_is_stored_once_before_and_after_it_came_due() {
     let rig = Rig::new().await;
-    let worker = rig.join(&["default"]).await;
+    let worker = rig.register(&["default"]).await;
     let message = delayed("default", 1, rig.later(1));
     rig.enqueue(std::slice::from_ref(&message)).await;
     rig.enqueue(std::slice::from_ref(&message)).await;
@@ -117,7 +117,7 @@ async fn a_delayed_message_is_stored_once_before_and_after_it_came_due() {
 #[tokio::test]
 async fn a_thousand_and_some_messages_go_in_chunks() {
     let rig = Rig::new().await;
-    let worker = rig.join(&["default"]).await;
+    let worker = rig.register(&["default"]).await;
     let messages: Vec<_> = (0..2_345).map(|n| message("default", n)).collect();
     rig.enqueue(&messages).await;
     let mut found = Vec::new();
@@ -132,7 +132,7 @@ async fn a_thousand_and_some_messages_go_in_chunks() {
 #[tokio::test]
 async fn fetch_drops_ghosts_and_duplicates() {
     let rig = Rig::new().await;
-    let worker = rig.join(&["default"]).await;
+    let worker = rig.register(&["default"]).await;
     let one = message("default", 1);
     let id = one.message_id.as_str();
     rig.enqueue(std::slice::from_ref(&one)).await;
@@ -148,7 +148,7 @@ async fn fetch_drops_ghosts_and_duplicates() {
 #[tokio::test]
 async fn fetch_takes_no_more_than_wanted_of_each_queue() {
     let rig = Rig::new().await;
-    let worker = rig.join(&["a", "b"]).await;
+    let worker = rig.register(&["a", "b"]).await;
     rig.enqueue(&[message("a", 1), message("b", 2), message("a", 3), message("b", 4)]).await;
     let found = rig.fetch(&worker, 1).await;
     assert_eq!(arguments(&found), [1, 2]);

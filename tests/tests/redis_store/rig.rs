@@ -129,9 +129,9 @@ impl Rig {
         let _: i64 = self.redis(&["ZREM", ":__heartbeats__", worker]).await;
     }
 
-    pub(crate) async fn join(&self, queues: &[&str]) -> Registration {
+    pub(crate) async fn register(&self, queues: &[&str]) -> Registration {
         let queues: Vec<QueueName> = queues.iter().copied().map(QueueName::canonical).collect();
-        self.store.join(&queues).await.unwrap()
+        self.store.register(&queues).await.unwrap()
     }
 
     pub(crate) async fn fetch(&self, registration: &Registration, count: usize) -> Vec<Delivery> {

@@ -43,7 +43,7 @@ async fn claims_that_may_not_be_read_are_not_lost() {
     let rig = Rig::new().await;
     for command in ["scard", "smembers"] {
         let (store, user) = without(&rig, command).await;
-        let worker = store.join(&[QueueName::default()]).await.unwrap();
+        let worker = store.register(&[QueueName::default()]).await.unwrap();
         rig.enqueue(&[message("default", 1)]).await;
         let found = rig.fetch(&worker, 1).await;
         let beat = store.beat(&worker, &claims(&found), &[]).await.unwrap();
@@ -56,7 +56,7 @@ async fn claims_that_may_not_be_read_are_not_lost() {
 #[tokio::test]
 async fn a_forbidden_completion_leaves_the_message_with_its_worker() {
     let rig = Rig::new().await;
-    let worker = rig.join(&["default"]).await;
+    let worker = rig.register(&["default"]).await;
     rig.enqueue(&[message("default", 1)]).await;
     let found = rig.fetch(&worker, 1).await.remove(0);
     let before = rig.keys().await;
@@ -97,7 +97,7 @@ async fn a_forbidden_completion_leaves_the_message_with_its_worker() {
 #[tokio::test]
 async fn a_result_that_is_refused_leaves_the_one_before_it() {
     let rig = Rig::new().await;
-    let worker = rig.join(&["default"]).await;
+    let worker = rig.register(&["default"]).await;
     let key = format!("{}-result", rig.namespace);
     let keep = |value: &str| {
         vec![Effect::Store { key: key.clone(), value: value.as_bytes().to_vec(), ttl: Duration::from_secs(60) }]
@@ -124,7 +124,7 @@ async fn a_result_that_is_refused_leaves_the_one_before_it() {
 #[tokio::test]
 async fn a_forbidden_fetch_leaves_everything_where_it_was() {
     let rig = Rig::new().await;
-    let worker = rig.join(&["default"]).await;
+    let worker = rig.register(&["default"]).await;
     let with = |argument, priority| with_option(message("default", argument), option::PRIORITY, priority);
     for command in ["sadd", "srem", "zrem", "zadd", "lpop", "lpush", "hmget", "smismember", "hstrlen", "hset"] {
         rig.enqueue(&[message("default", 2), with(1, -1), with(3, 1)]).await;
@@ -152,12 +152,12 @@ async fn a_forbidden_fetch_leaves_everything_where_it_was() {
 async fn a_recovery_that_is_refused_again_and_again_counts_no_crash_and_loses_nothing() {
     for command in ["lpush", "srem", "hdel", "expire", "hset", "hexists"] {
         let rig = Rig::new().await;
-        let dead = rig.join(&["default"]).await;
+        let dead = rig.register(&["default"]).await;
         rig.enqueue(&[message("default", 1)]).await;
         let held = rig.fetch(&dead, 1).await.remove(0);
         rig.start(&dead, &held.claim).await;
         let (store, user) = without(&rig, "debug").await;
-        let survivor = store.join(&[QueueName::default()]).await.unwrap();
+        let survivor = store.register(&[QueueName::default()]).await.unwrap();
         let _: () = rig.redis(&["ACL", "SETUSER", &user, &format!("-{command}")]).await;
         for _ in 0..DEAD_AFTER + 8 {
             rig.clock.advance(BEAT_INTERVAL);
@@ -165,7 +165,7 @@ async fn a_recovery_that_is_refused_again_and_again_counts_no_crash_and_loses_no
             let _ = store.beat(&survivor, &[], &[]).await;
         }
         assert!(rig.list(":default").await.is_empty(), "{command}");
-        let survivor = rig.join(&["default"]).await;
+        let survivor = rig.register(&["default"]).await;
         rig.beats(&survivor, &[], 5).await;
         assert_eq!(rig.list(":default").await, [&*held.claim.id], "{command}");
         let note: String = rig.redis(&["HGET", ":default@crashes", &held.claim.id]).await;
@@ -180,7 +180,7 @@ async fn where_the_server_does_not_tell_the_lengths_are_looked_at() {
     // Once without pushes, once without the protocol that has them.
     for command in ["client|tracking", "hello"] {
         let (store, user) = without(&rig, command).await;
-        let worker = store.join(&[QueueName::default()]).await.unwrap();
+        let worker = store.register(&[QueueName::default()]).await.unwrap();
         let waiting = worker.queues.clone();
         let mut wait = store.wait(&waiting, None);
         assert!(timeout(Duration::from_millis(600), &mut wait).await.is_err(), "{command}");

@@ -11,7 +11,7 @@ use crate::rig::*;
 #[tokio::test]
 async fn due_messages_come_in_the_order_of_their_time_and_never_early() {
     let rig = Rig::new().await;
-    let worker = rig.join(&["default"]).await;
+    let worker = rig.register(&["default"]).await;
     rig.enqueue(&[
         delayed("default", 1, rig.later(3)),
         delayed("default", 2, rig.later(2)),
@@ -29,7 +29,7 @@ async fn due_messages_come_in_the_order_of_their_time_and_never_early() {
 #[tokio::test]
 async fn a_delayed_message_keeps_its_priority() {
     let rig = Rig::new().await;
-    let worker = rig.join(&["default"]).await;
+    let worker = rig.register(&["default"]).await;
     let urgent = with_option(delayed("default", 1, rig.later(1)), option::PRIORITY, -3);
     rig.enqueue(&[message("default", 2), urgent]).await;
     rig.beats(&worker, &[], 1).await;
@@ -39,7 +39,7 @@ async fn a_delayed_message_keeps_its_priority() {
 #[tokio::test]
 async fn what_python_delays_is_taken_over_as_it_is() {
     let rig = Rig::new().await;
-    let worker = rig.join(&["default"]).await;
+    let worker = rig.register(&["default"]).await;
     let bodies = [
         ("float", body_in("default.DQ", "float", &format!(r#","eta":{}.5"#, NOON + 2_000))),
         ("none", body_in("default.DQ", "none", "")),
@@ -78,7 +78,7 @@ async fn more_than_fits_one_call_is_moved_in_one_beat() {
     let messages: Vec<_> = (0..2_500).map(|n| delayed("default", n, rig.later(1))).collect();
     rig.enqueue(&messages).await;
     assert_eq!(rig.list(":default.DQ").await.len(), 2_500);
-    let worker = rig.join(&["default"]).await;
+    let worker = rig.register(&["default"]).await;
     assert!(rig.list(":default.DQ").await.is_empty());
     assert_eq!(rig.beats(&worker, &[], 1).await, 2_500);
     assert_eq!(rig.store.counts(&worker.queues[0]).await.unwrap().ready, 2_500);
@@ -87,8 +87,8 @@ async fn more_than_fits_one_call_is_moved_in_one_beat() {
 #[tokio::test]
 async fn a_dead_rust_worker_is_found_within_five_seconds_and_its_messages_come_first() {
     let rig = Rig::new().await;
-    let dying = rig.join(&["default"]).await;
-    let worker = rig.join(&["default"]).await;
+    let dying = rig.register(&["default"]).await;
+    let worker = rig.register(&["default"]).await;
     rig.enqueue(&[message("default", 1), message("default", 2)]).await;
     assert_eq!(arguments(&rig.fetch(&dying, 1).await), [1]);
     assert_eq!(rig.beats(&worker, &[], 2).await, 0);
@@ -103,7 +103,7 @@ async fn a_dead_rust_worker_is_found_within_five_seconds_and_its_messages_come_f
 #[tokio::test]
 async fn a_dead_python_worker_is_found_after_a_minute_and_forgotten() {
     let rig = Rig::new().await;
-    let worker = rig.join(&["default"]).await;
+    let worker = rig.register(&["default"]).await;
     rig.python_sends("default", "x", body_in("default", "x", "").as_bytes()).await;
     rig.python_sends("default.DQ", "y", body_in("default.DQ", "y", r#","eta":9"#).as_bytes()).await;
     rig.python_fetches("python", "default").await;
@@ -119,7 +119,7 @@ async fn a_dead_python_worker_is_found_after_a_minute_and_forgotten() {
 #[tokio::test]
 async fn what_a_dead_python_worker_ran_from_the_delay_queue_is_marked_and_what_it_had_delayed_is_not() {
     let rig = Rig::new().await;
-    let worker = rig.join(&["default"]).await;
+    let worker = rig.register(&["default"]).await;
     // What waits for a worker that knows its actor has no eta there.
     let ran = format!("x#0badcafe~{}", rig.later(600));
     for (id, options) in [(&*ran, ""), ("delayed", r#","eta":9"#)] {
@@ -140,7 +140,7 @@ async fn what_a_dead_python_worker_ran_from_the_delay_queue_is_marked_and_what_i
 async fn a_dead_python_worker_that_held_more_than_one_beat_moves_is_relieved_of_the_rest_by_the_next_one() {
     const MANY: usize = 100_500;
     let rig = Rig::new().await;
-    let worker = rig.join(&["default"]).await;
+    let worker = rig.register(&["default"]).await;
     let ids: Vec<_> = (0..MANY).map(|number| number.to_string()).collect();
     for some in ids.chunks(1_000) {
         let mut pipe = redis::pipe();
@@ -162,14 +162,14 @@ async fn a_dead_python_worker_that_held_more_than_one_beat_moves_is_relieved_of_
 #[tokio::test]
 async fn a_python_worker_with_claims_elsewhere_keeps_its_heartbeat() {
     let rig = Rig::new().await;
-    let worker = rig.join(&["default"]).await;
+    let worker = rig.register(&["default"]).await;
     rig.python_sends("far", "x", body_in("far", "x", "").as_bytes()).await;
     rig.python_fetches("python", "far").await;
     rig.beats(&worker, &[], 60).await;
     let score: Option<f64> = rig.redis(&["ZSCORE", ":__heartbeats__", "python"]).await;
     assert!(score.is_some());
     // Somebody who looks after that queue brings it back.
-    let other = rig.join(&["far"]).await;
+    let other = rig.register(&["far"]).await;
     assert_eq!(rig.beats(&other, &[], 60).await, 1);
     let score: Option<f64> = rig.redis(&["ZSCORE", ":__heartbeats__", "python"]).await;
     assert_eq!(score, None);
@@ -178,9 +178,9 @@ async fn a_python_worker_with_claims_elsewhere_keeps_its_heartbeat() {
 #[tokio::test]
 async fn what_python_has_acknowledged_leaves_no_mark() {
     let rig = Rig::new().await;
-    let worker = rig.join(&["default"]).await;
+    let worker = rig.register(&["default"]).await;
     let dies_with = async |count: usize| {
-        let dying = rig.join(&["default"]).await;
+        let dying = rig.register(&["default"]).await;
         let held = rig.fetch(&dying, count).await;
         for delivery in &held {
             rig.start(&dying, &delivery.claim).await;
@@ -207,8 +207,8 @@ async fn what_python_has_acknowledged_leaves_no_mark() {
 #[tokio::test]
 async fn a_report_of_what_waits_is_worth_nothing_after_the_next_beat() {
     let rig = Rig::new().await;
-    let survivor = rig.join(&["default"]).await;
-    let dying = rig.join(&["default"]).await;
+    let survivor = rig.register(&["default"]).await;
+    let dying = rig.register(&["default"]).await;
     rig.enqueue(&[message("default", 1)]).await;
     let held = claims(&rig.fetch(&dying, 1).await);
     rig.clock.advance(BEAT_INTERVAL);
@@ -227,9 +227,9 @@ async fn a_report_of_what_waits_is_worth_nothing_after_the_next_beat() {
 #[tokio::test]
 async fn a_message_that_ends_well_has_its_crashes_forgotten() {
     let rig = Rig::new().await;
-    let worker = rig.join(&["default"]).await;
+    let worker = rig.register(&["default"]).await;
     rig.enqueue(&[message("default", 1)]).await;
-    let dying = rig.join(&["default"]).await;
+    let dying = rig.register(&["default"]).await;
     rig.fetch(&dying, 1).await;
     rig.beats(&worker, &[], 5).await;
     let found = rig.fetch(&worker, 1).await;
@@ -241,7 +241,7 @@ async fn a_message_that_ends_well_has_its_crashes_forgotten() {
 #[tokio::test]
 async fn what_a_lost_answer_brought_comes_back_after_twice_the_time_limit() {
     let rig = Rig::new().await;
-    let worker = rig.join(&["default"]).await;
+    let worker = rig.register(&["default"]).await;
     rig.enqueue(&[message("default", 1), message("default", 2)]).await;
     let kept = claims(&rig.fetch(&worker, 1).await);
     // This answer never reached the worker.
@@ -255,7 +255,7 @@ async fn what_a_lost_answer_brought_comes_back_after_twice_the_time_limit() {
 #[tokio::test]
 async fn a_claim_that_somebody_tries_to_finish_is_no_surplus() {
     let rig = Rig::new().await;
-    let worker = rig.join(&["default"]).await;
+    let worker = rig.register(&["default"]).await;
     rig.enqueue(&[message("default", 1)]).await;
     let found = rig.fetch(&worker, 1).await.remove(0);
     // Another type where the retry should go: the completion is refused, and tried again and again.
@@ -275,7 +275,7 @@ async fn a_claim_that_somebody_tries_to_finish_is_no_surplus() {
 #[tokio::test]
 async fn foreign_types_are_named_and_nothing_is_half_done() {
     let rig = Rig::new().await;
-    let worker = rig.join(&["default", "other"]).await;
+    let worker = rig.register(&["default", "other"]).await;
     let _: () = rig.redis(&["SET", ":default", "foreign"]).await;
     let error = rig.store.enqueue(&[message("other", 1), message("default", 2)]).await.unwrap_err();
     let text = error.to_string();
@@ -295,14 +295,14 @@ async fn foreign_types_are_named_and_nothing_is_half_done() {
 #[tokio::test]
 async fn a_worker_leaves_only_when_it_holds_nothing() {
     let rig = Rig::new().await;
-    let worker = rig.join(&["default"]).await;
+    let worker = rig.register(&["default"]).await;
     rig.enqueue(&[message("default", 1)]).await;
     let found = rig.fetch(&worker, 1).await;
-    rig.store.leave(&worker).await.unwrap();
+    rig.store.deregister(&worker).await.unwrap();
     let score: Option<f64> = rig.redis(&["ZSCORE", ":__heartbeats__", worker.worker.as_str()]).await;
     assert!(score.is_some());
     assert_eq!(rig.finish(&worker, &found[0].claim, Disposition::Ack).await, Finished::Done);
-    rig.store.leave(&worker).await.unwrap();
+    rig.store.deregister(&worker).await.unwrap();
     let score: Option<f64> = rig.redis(&["ZSCORE", ":__heartbeats__", worker.worker.as_str()]).await;
     assert_eq!(score, None);
     assert!(matches!(rig.store.fetch(&worker, &[], usize::MAX).await.unwrap_err(), StoreError::NotRegistered));
@@ -311,12 +311,12 @@ async fn a_worker_leaves_only_when_it_holds_nothing() {
 #[tokio::test]
 async fn a_registration_without_a_heartbeat_is_mended_or_dropped() {
     let rig = Rig::new().await;
-    let lost = rig.join(&["default"]).await;
+    let lost = rig.register(&["default"]).await;
     rig.enqueue(&[message("default", 1)]).await;
     rig.fetch(&lost, 1).await;
     let _: i64 = rig.redis(&["ZREM", ":__heartbeats__", lost.worker.as_str()]).await;
     let _: i64 = rig.redis(&["HSET", ":@rust", "nobody", "default"]).await;
-    let worker = rig.join(&["default"]).await;
+    let worker = rig.register(&["default"]).await;
     let is_known: bool = rig.redis(&["HEXISTS", ":@rust", "nobody"]).await;
     assert!(!is_known);
     rig.beats(&worker, &[], 4).await;
@@ -326,7 +326,7 @@ async fn a_registration_without_a_heartbeat_is_mended_or_dropped() {
 #[tokio::test]
 async fn a_pause_of_the_whole_fleet_kills_nobody() {
     let rig = Rig::new().await;
-    let (one, two) = (rig.join(&["default"]).await, rig.join(&["default"]).await);
+    let (one, two) = (rig.register(&["default"]).await, rig.register(&["default"]).await);
     rig.enqueue(&[message("default", 1)]).await;
     let held: Vec<Claim> = claims(&rig.fetch(&one, 1).await);
     for pause in [3, 60, 86_400] {
@@ -343,7 +343,7 @@ async fn a_pause_of_the_whole_fleet_kills_nobody() {
 #[tokio::test]
 async fn reasons_whose_letters_python_has_deleted_go_as_well() {
     let rig = Rig::new().await;
-    let worker = rig.join(&["default"]).await;
+    let worker = rig.register(&["default"]).await;
     let _: i64 = rig.redis(&["HSET", ":default.XQ@why", "deleted", "17 is not allowed"]).await;
     rig.beats(&worker, &[], 90).await;
     assert!(rig.keys().await.is_empty(), "{:?}", rig.keys().await);

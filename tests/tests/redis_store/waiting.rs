@@ -26,7 +26,7 @@ async fn what_is_ready_already_ends_a_wait() {
 #[tokio::test]
 async fn what_is_held_by_priority_ends_a_wait() {
     let rig = Rig::new().await;
-    rig.join(&["other"]).await;
+    rig.register(&["other"]).await;
     rig.enqueue(&[with_option(message("other", 1), option::PRIORITY, 3)]).await;
     timeout(SOON * 5, rig.store.wait(&queues(), None)).await.unwrap();
 }
@@ -34,7 +34,7 @@ async fn what_is_held_by_priority_ends_a_wait() {
 #[tokio::test]
 async fn own_and_foreign_messages_wake_again_and_again() {
     let rig = Rig::new().await;
-    let worker = rig.join(&["default"]).await;
+    let worker = rig.register(&["default"]).await;
     let waiting = queues();
     for round in 0..6 {
         let mut wait = rig.store.wait(&waiting, None);
@@ -105,7 +105,7 @@ async fn a_list_of_another_type_ends_a_wait_without_haste() {
 #[tokio::test]
 async fn what_waits_for_its_actor_lies_where_python_looks_and_wakes_nobody() {
     let rig = Rig::new().await;
-    let worker = rig.join(&["default"]).await;
+    let worker = rig.register(&["default"]).await;
     let unknown = |argument| with_option(message("default", argument), option::UNKNOWN_SINCE, NOON);
     let release = async |argument| {
         rig.enqueue(&[unknown(argument)]).await;

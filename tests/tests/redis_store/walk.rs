@@ -141,7 +141,7 @@ impl Walk {
     async fn drain_by_rust(&mut self) {
         self.tell("rust drains".to_owned());
         self.workers.clear();
-        let registration = self.rig.join(&QUEUES).await;
+        let registration = self.rig.register(&QUEUES).await;
         self.workers.push(Worker { registration: registration.clone(), held: Vec::new(), asleep: 0 });
         // Until the last Python worker is dead for sure.
         for _ in 0..90 {
@@ -158,7 +158,7 @@ impl Walk {
             }
             self.check().await;
         }
-        self.rig.store.leave(&registration).await.unwrap();
+        self.rig.store.deregister(&registration).await.unwrap();
         for queue in QUEUES.map(QueueName::canonical) {
             let left: i64 =
                 self.rig.redis(&["EXISTS", &format!(":{queue}.msgs"), &format!(":{}", queue.delay())]).await;

@@ -46,7 +46,7 @@ fn one_fetch_brings_four_megabytes_of_all_queues_together_or_one_message() {
     }
     rig.wait_for(async {
         store.enqueue(&sent.values().flatten().cloned().collect::<Vec<_>>()).await.unwrap();
-        let worker = store.join(&queues).await.unwrap();
+        let worker = store.register(&queues).await.unwrap();
         let mut found = BTreeMap::<QueueName, Vec<Message>>::new();
         for left in (0..queues.len() * EACH).rev() {
             let fetched = store.fetch(&worker, &requests, 24).await.unwrap();

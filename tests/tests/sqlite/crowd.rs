@@ -53,7 +53,7 @@ async fn claim_and_die(store: SqliteStore) {
     let messages: Vec<_> = (0..DEAD).map(begin).collect();
     store.enqueue(&messages).await.unwrap();
     for _ in 0..DEAD {
-        let worker = store.join(&queue).await.unwrap();
+        let worker = store.register(&queue).await.unwrap();
         let want = FetchRequest { queue: QueueName::default(), count: 1 };
         let fetched = store.fetch(&worker, &[want], 1).await.unwrap();
         assert_eq!(fetched.deliveries.len(), 1);

@@ -12,7 +12,7 @@ mod damaged;
 mod disk;
 mod full;
 mod killed;
-mod leaving;
+mod deregistering;
 mod links;
 mod locked;
 mod moved;

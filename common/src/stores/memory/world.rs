@@ -344,7 +344,7 @@ impl World {
     }
 
     /// Takes a worker off that holds nothing.
-    pub(super) fn leave(&mut self, worker: &WorkerId) {
+    pub(super) fn deregister(&mut self, worker: &WorkerId) {
         if !self.queues.values().any(|queue| queue.claimed.values().any(|holder| holder == worker)) {
             self.workers.remove(worker);
         }

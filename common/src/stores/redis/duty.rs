@@ -186,7 +186,7 @@ impl RedisStore {
     fn is_idle_in_large_fleet(&self, registration: &Registration) -> bool {
         let duty = self.notifier.duty();
         // Workers that share a connection are told once anyway.
-        let is_alone = || self.joined.count() <= 1;
+        let is_alone = || self.registered.count() <= 1;
         let is_waiting = duty.waiting.load(Ordering::Relaxed) > 0;
         is_waiting && duty.heartbeats() > registration.queues.len() + SMALL && is_alone()
     }

@@ -75,26 +75,26 @@ impl RedisStore {
         UnderWay { store: self, worker, since }
     }
 
-    pub(super) async fn join_queues(&self, queues: &[QueueName]) -> Result<Registration, StoreError> {
+    pub(super) async fn register_worker(&self, queues: &[QueueName]) -> Result<Registration, StoreError> {
         let registration = Registration { worker: WorkerId::random(), queues: queues.to_vec() };
-        self.joined.join(&registration.worker);
+        self.registered.add(&registration.worker);
         match self.beat_once(&registration, &[], &[]).await {
             Ok(_) => Ok(registration),
             Err(error) => {
-                self.joined.forget(&registration.worker);
+                self.registered.forget(&registration.worker);
                 Err(error)
             }
         }
     }
 
-    pub(super) async fn leave_queues(&self, registration: &Registration) -> Result<(), StoreError> {
-        self.joined.leave(&registration.worker).await?;
+    pub(super) async fn deregister_worker(&self, registration: &Registration) -> Result<(), StoreError> {
+        self.registered.remove(&registration.worker).await?;
         self.end_duty().await;
         let slices: Vec<_> = registration.queues.chunks(CHUNK).collect();
         let mut left = None;
         for (at, slice) in slices.iter().enumerate() {
             let is_last = at + 1 == slices.len();
-            let mut call = self.script(&self.scripts.leave);
+            let mut call = self.script(&self.scripts.deregister);
             call.text(registration.worker.as_str()).text(if is_last { "off" } else { "" });
             for queue in *slice {
                 call.text(queue.as_str());
@@ -119,7 +119,7 @@ impl RedisStore {
         held: &[Claim],
         waiting: &[Claim],
     ) -> Result<Beat, StoreError> {
-        self.joined.beat(&registration.worker, self.beat_alone(registration, held, waiting)).await
+        self.registered.beat(&registration.worker, self.beat_alone(registration, held, waiting)).await
     }
 
     async fn beat_alone(

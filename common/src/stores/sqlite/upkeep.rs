@@ -60,20 +60,20 @@ struct Left {
 }
 
 impl SqliteStore {
-    pub(super) async fn join_queues(&self, queues: &[QueueName]) -> Result<Registration, StoreError> {
+    pub(super) async fn register_worker(&self, queues: &[QueueName]) -> Result<Registration, StoreError> {
         let registration = Registration { worker: WorkerId::random(), queues: queues.to_vec() };
-        self.joined.join(&registration.worker);
+        self.registered.add(&registration.worker);
         match self.beat_once(&registration, &[], &[]).await {
             Ok(_) => Ok(registration),
             Err(error) => {
-                self.joined.forget(&registration.worker);
+                self.registered.forget(&registration.worker);
                 Err(error)
             }
         }
     }
 
-    pub(super) async fn leave_queues(&self, registration: &Registration) -> Result<(), StoreError> {
-        self.joined.leave(&registration.worker).await?;
+    pub(super) async fn deregister_worker(&self, registration: &Registration) -> Result<(), StoreError> {
+        self.registered.remove(&registration.worker).await?;
         let (namespace, worker) = (self.namespace.clone(), registration.worker.clone());
         self.write(move |connection| {
             connection.execute(
@@ -92,7 +92,7 @@ impl SqliteStore {
         held: &[Claim],
         waiting: &[Claim],
     ) -> Result<Beat, StoreError> {
-        self.joined.beat(&registration.worker, self.beat_alone(registration, held, waiting)).await
+        self.registered.beat(&registration.worker, self.beat_alone(registration, held, waiting)).await
     }
 
     async fn beat_alone(
@@ -349,13 +349,13 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("tasks.db");
         let store = SqliteStore::open(&path, Synchronous::Normal, "lab", Clock::system()).unwrap();
-        let registration = store.join_queues(&[QueueName::default()]).await.unwrap();
+        let registration = store.register_worker(&[QueueName::default()]).await.unwrap();
         let (beat, left) =
-            tokio::join!(biased; store.beat_once(&registration, &[], &[]), store.leave_queues(&registration));
+            tokio::join!(biased; store.beat_once(&registration, &[], &[]), store.deregister_worker(&registration));
         beat.unwrap();
         left.unwrap();
         // The end of a run may come late.
         store.finish_all(&registration, &[]).await.unwrap();
-        assert_eq!(store.joined.count(), 0);
+        assert_eq!(store.registered.count(), 0);
     }
 }

@@ -163,7 +163,7 @@ impl SqliteStore {
     /// the other, at random, as many as there are: the first one as soon as ever, and all together hardly more often than one. On a
     /// machine that is busy a look takes longer, and they come further apart. `None` where that is shorter than a sleep can be.
     fn stagger(&self) -> Option<Duration> {
-        let alike = self.joined.most(|upkeep| upkeep.alike).unwrap_or_default();
+        let alike = self.registered.most(|upkeep| upkeep.alike).unwrap_or_default();
         let apart = Duration::from_micros(self.look_took.load(Ordering::Relaxed)).max(STAGGER);
         let turn = fastrand::f64() * f64::from(alike.saturating_sub(1));
         let turn = if turn > FIRST { FIRST + (turn - FIRST) * FURTHER } else { turn };

@@ -135,19 +135,19 @@ impl Consumer {
     }
 
     /// Signs off. If the store is away, others find this worker dead, and get back what it held.
-    pub(super) async fn leave(&self, stopper: &Stopper) {
+    pub(super) async fn deregister(&self, stopper: &Stopper) {
         let problem = if self.gave_up || self.outage.is_on() {
             "the broker does not answer".to_owned()
         } else {
             let (store, registration) = (self.broker.store().clone(), self.registration.clone());
-            let leaving = tokio::spawn(async move { store.leave(&registration).await });
+            let deregistering = tokio::spawn(async move { store.deregister(&registration).await });
             let patience = self.patience();
             let told_at_once = async {
                 stopper.beyond(Stage::Stopping).await;
                 Clock::system().sleep(MOMENT).await;
             };
             tokio::select! {
-                left = timeout(patience, leaving) => match left {
+                left = timeout(patience, deregistering) => match left {
                     Ok(Ok(Ok(()))) => return,
                     Ok(Ok(Err(error))) => error.to_string(),
                     Ok(Err(panic)) => panic.to_string(),

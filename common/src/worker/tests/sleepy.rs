@@ -113,8 +113,8 @@ impl Store for Sleepy {
         self.store.enqueue(messages)
     }
 
-    fn join<'a>(&'a self, queues: &'a [QueueName]) -> Boxed<'a, Result<Registration, StoreError>> {
-        self.store.join(queues)
+    fn register<'a>(&'a self, queues: &'a [QueueName]) -> Boxed<'a, Result<Registration, StoreError>> {
+        self.store.register(queues)
     }
 
     fn fetch<'a>(
@@ -201,8 +201,8 @@ impl Store for Sleepy {
         })
     }
 
-    fn leave<'a>(&'a self, registration: &'a Registration) -> Boxed<'a, Result<(), StoreError>> {
-        self.store.leave(registration)
+    fn deregister<'a>(&'a self, registration: &'a Registration) -> Boxed<'a, Result<(), StoreError>> {
+        self.store.deregister(registration)
     }
 }
 

@@ -9,7 +9,7 @@ impl Stage {
     /// Lies at the head of the queue, and is marked: a worker has died that may have been running it.
     fn marked(&self, number: i64) {
         self.enqueue([number]);
-        let victim = at_once(self.scene.store.join(&[QueueName::default()])).unwrap();
+        let victim = at_once(self.scene.store.register(&[QueueName::default()])).unwrap();
         assert_eq!(self.fetch(&victim, 1).len(), 1);
         self.take_over_from_the_silent();
     }

@@ -59,8 +59,8 @@ impl Places {
         silent.into_iter().filter(|silent| is_dead(silent)).map(|(other, _)| other).collect()
     }
 
-    /// A worker leaves; one that still holds something stays, and is found dead.
-    pub fn leave(&mut self, worker: usize) {
+    /// A worker deregisters; one that still holds something stays, and is found dead.
+    pub fn deregister(&mut self, worker: usize) {
         if self.claims(worker).next().is_some() {
             return;
         }

@@ -27,7 +27,7 @@ struct Found {
 
 impl Places {
     /// Registers a worker, which counts as its first beat; answers its number.
-    pub fn join(&mut self, id: &str, queues: &[QueueName]) -> usize {
+    pub fn register(&mut self, id: &str, queues: &[QueueName]) -> usize {
         let worker = Worker {
             id: id.to_owned(),
             queues: queues.to_vec(),

@@ -18,8 +18,8 @@ impl Runner {
             | Kind::PythonSendBytes
             | Kind::PythonSendDelayed => self.places.items.len() < MANY,
             Kind::EnqueueAgain | Kind::EnqueueTwin => !self.sent.is_empty() && self.places.items.len() < MANY,
-            Kind::Join => self.workers.iter().filter(|worker| worker.is_alive).count() < CREW,
-            Kind::Fetch | Kind::FetchUnanswered | Kind::Crash | Kind::Leave => self.any(|_| true).is_some(),
+            Kind::Register => self.workers.iter().filter(|worker| worker.is_alive).count() < CREW,
+            Kind::Fetch | Kind::FetchUnanswered | Kind::Crash | Kind::Deregister => self.any(|_| true).is_some(),
             Kind::Sleep => self.any(|worker| !worker.is_asleep).is_some(),
             Kind::Wake => self.any(|worker| worker.is_asleep).is_some(),
             Kind::Start
@@ -71,11 +71,11 @@ impl Runner {
     pub fn towards(&self, kind: Kind) -> Kind {
         match kind {
             // Somebody should be left to do something.
-            Kind::Crash | Kind::Leave | Kind::Sleep if self.crew() < 2 => Kind::Join,
+            Kind::Crash | Kind::Deregister | Kind::Sleep if self.crew() < 2 => Kind::Register,
             _ if self.is_plenty(kind) => kind,
             Kind::EnqueueAgain | Kind::EnqueueTwin | Kind::Cancel => Kind::Enqueue,
             // There are too many workers, or messages.
-            Kind::Join => Kind::Crash,
+            Kind::Register => Kind::Crash,
             Kind::Enqueue
             | Kind::EnqueueSeveral
             | Kind::EnqueuePrioritised
@@ -85,7 +85,7 @@ impl Runner {
             | Kind::PythonSend
             | Kind::PythonSendBytes
             | Kind::PythonSendDelayed => Kind::Purge,
-            Kind::Fetch | Kind::FetchUnanswered => Kind::Join,
+            Kind::Fetch | Kind::FetchUnanswered => Kind::Register,
             Kind::Wake => self.towards(Kind::Sleep),
             Kind::FinishLost => self.towards(Kind::Done),
             Kind::RequeueDead | Kind::Delete => self.towards(Kind::DeadLetter),
@@ -97,7 +97,7 @@ impl Runner {
             Kind::PythonPromote if self.python_has_any(true) && self.python_has_due() == 0 => Kind::Minute,
             Kind::PythonPromote => Kind::PythonSendDelayed,
             // What is left is to end something.
-            _ if self.crew() == 0 => Kind::Join,
+            _ if self.crew() == 0 => Kind::Register,
             _ if self.is_ready() => Kind::Fetch,
             _ if !self.places.paused.is_empty() => Kind::Resume,
             _ => Kind::EnqueueSeveral,

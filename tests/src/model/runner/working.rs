@@ -1,4 +1,4 @@
-//! Workers: joining, fetching, beating, and what else becomes of them.
+//! Workers: registering, fetching, beating, and what else becomes of them.
 
 use super::{Held, Kind, Operation, Runner, RustWorker, Wrong, refused};
 use crate::model::places::{Item, Move};
@@ -8,14 +8,14 @@ use common::{
 };
 
 impl Runner {
-    pub(super) async fn join(&mut self, operation: Operation) -> Result<(), Wrong> {
+    pub(super) async fn register(&mut self, operation: Operation) -> Result<(), Wrong> {
         let queues = match operation.pick(0, 4) {
             0 => self.queues[..1].to_vec(),
             1 => self.queues[1..].to_vec(),
             _ => self.queues.clone(),
         };
-        let registration = self.store.join(&queues).await.map_err(refused)?;
-        let worker = self.places.join(registration.worker.as_str(), &queues);
+        let registration = self.store.register(&queues).await.map_err(refused)?;
+        let worker = self.places.register(registration.worker.as_str(), &queues);
         self.workers.push(RustWorker {
             registration,
             held: Vec::new(),
@@ -24,7 +24,7 @@ impl Runner {
             is_asleep: false,
             runs: 0,
         });
-        self.tell(|| format!("worker {worker} joins {queues:?}"));
+        self.tell(|| format!("worker {worker} registers for {queues:?}"));
         Ok(())
     }
 
@@ -133,7 +133,7 @@ impl Runner {
         self.places.beaten(worker, &held, &waiting, &beat)
     }
 
-    /// A worker dies, stands still, goes on or leaves.
+    /// A worker dies, stands still, goes on or deregisters.
     pub(super) async fn disturb(&mut self, operation: Operation) -> Result<(), Wrong> {
         let kind = operation.kind;
         let worker = match kind {
@@ -150,10 +150,10 @@ impl Runner {
                 own.is_asleep = false;
                 self.beat(worker).await?;
             }
-            Kind::Leave => {
+            Kind::Deregister => {
                 own.is_alive = false;
-                self.store.leave(&own.registration).await.map_err(refused)?;
-                self.places.leave(worker);
+                self.store.deregister(&own.registration).await.map_err(refused)?;
+                self.places.deregister(worker);
             }
             _ => own.is_alive = false,
         }

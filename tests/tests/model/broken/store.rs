@@ -171,8 +171,8 @@ impl Store for Broken {
         Box::pin(self.enqueue_in_line(messages))
     }
 
-    fn join<'a>(&'a self, queues: &'a [QueueName]) -> Boxed<'a, Result<Registration, StoreError>> {
-        self.store.join(queues)
+    fn register<'a>(&'a self, queues: &'a [QueueName]) -> Boxed<'a, Result<Registration, StoreError>> {
+        self.store.register(queues)
     }
 
     fn fetch<'a>(
@@ -213,8 +213,8 @@ impl Store for Broken {
         Box::pin(self.beat_in_steps(registration, held, waiting))
     }
 
-    fn leave<'a>(&'a self, registration: &'a Registration) -> Boxed<'a, Result<(), StoreError>> {
-        self.store.leave(registration)
+    fn deregister<'a>(&'a self, registration: &'a Registration) -> Boxed<'a, Result<(), StoreError>> {
+        self.store.deregister(registration)
     }
 }
 

@@ -190,8 +190,8 @@ impl Walk {
     async fn rust_joins(&mut self) {
         if self.workers.len() < 4 {
             let queues: &[&str] = [&["a"][..], &["b"], &["a", "b"]][self.random.index(3)];
-            let registration = self.rig.join(queues).await;
-            self.tell(format!("rust joins {queues:?}"));
+            let registration = self.rig.register(queues).await;
+            self.tell(format!("rust registers for {queues:?}"));
             self.workers.push(Worker { registration, held: Vec::new(), asleep: 0 });
         }
     }

@@ -21,7 +21,7 @@ async fn doubled(rig: &Rig) -> Message {
 async fn buried_by_python_a_worker_wakes_as_a_stranger_goes_on_and_may_die_again() {
     let rig = Rig::new().await;
     let mut python = Beside::new(&rig).await;
-    let worker = rig.join(&["default"]).await;
+    let worker = rig.register(&["default"]).await;
     rig.enqueue(&[message("default", 1)]).await;
     let held = claims(&rig.fetch(&worker, 9).await);
     rig.clock.advance(BEYOND_DEATH);
@@ -48,7 +48,7 @@ async fn of_two_holders_in_two_languages_the_first_one_ends_the_message() {
         for command in ["ack", "nack", "requeue"] {
             let rig = Rig::new().await;
             let mut python = Beside::new(&rig).await;
-            let worker = rig.join(&["default"]).await;
+            let worker = rig.register(&["default"]).await;
             doubled(&rig).await;
             let found = rig.fetch(&worker, 1).await.remove(0);
             assert_eq!(python.fetches(&rig, "default", false).await, [1]);
@@ -86,7 +86,7 @@ async fn of_two_holders_in_two_languages_the_first_one_ends_the_message() {
 async fn what_python_requeues_while_rust_runs_it_does_not_run_beside_itself() {
     let rig = Rig::new().await;
     let mut python = Beside::new(&rig).await;
-    let worker = rig.join(&["default"]).await;
+    let worker = rig.register(&["default"]).await;
     doubled(&rig).await;
     let found = rig.fetch(&worker, 1).await.remove(0);
     assert_eq!(python.fetches(&rig, "default", false).await, [1]);
@@ -102,7 +102,7 @@ async fn what_python_requeues_while_rust_runs_it_does_not_run_beside_itself() {
 async fn a_call_that_is_sent_again_while_python_holds_it_is_not_stored_twice() {
     let rig = Rig::new().await;
     let mut python = Beside::new(&rig).await;
-    let worker = rig.join(&["default"]).await;
+    let worker = rig.register(&["default"]).await;
     let plain = message("default", 1);
     rig.enqueue(std::slice::from_ref(&plain)).await;
     assert_eq!(python.takes(&rig, "default").await, [1]);
@@ -116,7 +116,7 @@ async fn a_call_that_is_sent_again_while_python_holds_it_is_not_stored_twice() {
 async fn what_comes_due_under_an_id_that_python_runs_waits_for_it() {
     let rig = Rig::new().await;
     let mut python = Beside::new(&rig).await;
-    let worker = rig.join(&["default"]).await;
+    let worker = rig.register(&["default"]).await;
     let late = delayed("default", 2, rig.later(1));
     rig.enqueue(std::slice::from_ref(&late)).await;
     // Not by anybody's rules, but so it may lie there.
@@ -135,14 +135,14 @@ async fn what_comes_due_under_an_id_that_python_runs_waits_for_it() {
 async fn a_dead_worker_of_two_queues_is_swept_by_python_on_one_and_by_rust_on_the_other() {
     let rig = Rig::new().await;
     let mut python = Beside::new(&rig).await;
-    let dying = rig.join(&["a", "b"]).await;
+    let dying = rig.register(&["a", "b"]).await;
     rig.enqueue(&[message("a", 1), message("b", 2), delayed("b", 3, rig.later(100))]).await;
     assert_eq!(rig.fetch(&dying, 9).await.len(), 2);
     rig.clock.advance(BEYOND_DEATH);
     assert_eq!(python.takes(&rig, "a").await, [1]);
     let score: Option<f64> = rig.redis(&["ZSCORE", ":__heartbeats__", dying.worker.as_str()]).await;
     assert!(score.is_some(), "it still holds something of b");
-    let worker = rig.join(&["b"]).await;
+    let worker = rig.register(&["b"]).await;
     assert_eq!(rig.beats(&worker, &[], 4).await, 1);
     assert_eq!(arguments(&rig.fetch(&worker, 9).await), [2]);
     rig.clock.advance(Duration::from_secs(40));
@@ -156,7 +156,7 @@ async fn a_dead_worker_of_two_queues_is_swept_by_python_on_one_and_by_rust_on_th
 async fn python_takes_over_from_a_worker_whose_completion_was_refused() {
     let rig = Rig::new().await;
     let mut python = Beside::new(&rig).await;
-    let worker = rig.join(&["default"]).await;
+    let worker = rig.register(&["default"]).await;
     rig.enqueue(&[message("default", 1)]).await;
     let found = rig.fetch(&worker, 1).await.remove(0);
     let _: () = rig.redis(&["SET", ":default.DQ.msgs", "foreign"]).await;
@@ -178,7 +178,7 @@ async fn python_takes_over_from_a_worker_whose_completion_was_refused() {
 async fn requeued_and_taken_by_python_before_the_answer_came_it_is_not_requeued_again() {
     let rig = Rig::new().await;
     let mut python = Beside::new(&rig).await;
-    let worker = rig.join(&["default"]).await;
+    let worker = rig.register(&["default"]).await;
     rig.enqueue(&[message("default", 1), message("default", 2)]).await;
     let found = claims(&rig.fetch(&worker, 1).await);
     // The answer is lost.

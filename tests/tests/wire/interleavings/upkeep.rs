@@ -14,7 +14,7 @@ use crate::rig::*;
 async fn python_takes_over_from_the_claims_when_the_indexes_are_lost() {
     let rig = Rig::new().await;
     let mut python = Beside::new(&rig).await;
-    let worker = rig.join(&["default"]).await;
+    let worker = rig.register(&["default"]).await;
     let held = with_option(message("default", 1), option::PRIORITY, 2);
     rig.enqueue(&[held, delayed("default", 2, rig.later(1))]).await;
     let _: i64 = rig.redis(&["DEL", ":default@due", ":default@held"]).await;
@@ -33,7 +33,7 @@ async fn python_takes_over_from_the_claims_when_the_indexes_are_lost() {
 async fn a_fleet_that_comes_back_leaves_what_python_took_and_takes_the_rest() {
     let rig = Rig::new().await;
     let mut python = Beside::new(&rig).await;
-    let worker = rig.join(&["default"]).await;
+    let worker = rig.register(&["default"]).await;
     rig.enqueue(&[delayed("default", 1, rig.later(75)), delayed("default", 2, rig.later(76))]).await;
     rig.clock.advance(BEYOND_DEATH);
     python.script.fetch(&rig, &mut python.worker, "default.DQ", 1, true).await;
@@ -56,7 +56,7 @@ async fn a_python_worker_that_is_seen_late_is_buried_and_its_late_end_changes_no
     for command in ["ack", "nack", "requeue"] {
         let rig = Rig::new().await;
         let mut python = Beside::new(&rig).await;
-        let worker = rig.join(&["default"]).await;
+        let worker = rig.register(&["default"]).await;
         python.script.enqueue(&rig, "sender", "default", 1, None).await;
         assert_eq!(python.fetches(&rig, "default", false).await, [1]);
         let mut looks = 0;
@@ -83,7 +83,7 @@ async fn a_python_worker_that_is_seen_late_is_buried_and_its_late_end_changes_no
 async fn what_python_delays_until_now_moves_in_the_beat_that_finds_it() {
     let rig = Rig::new().await;
     let python = Beside::new(&rig).await;
-    let worker = rig.join(&["default"]).await;
+    let worker = rig.register(&["default"]).await;
     for (argument, eta) in [(1, NOON), (2, NOON + 500), (3, NOON - 9)] {
         python.script.enqueue(&rig, "sender", "default.DQ", argument, Some(eta)).await;
     }
@@ -97,7 +97,7 @@ async fn a_python_whose_clock_is_ahead_robs_beyond_its_time_limit_only_and_nothi
     let rig = Rig::new().await;
     let ahead = with_a_clock_of_its_own(&rig).await;
     let mut python = Beside::new(&rig).await;
-    let worker = rig.join(&["default"]).await;
+    let worker = rig.register(&["default"]).await;
     rig.enqueue(&[message("default", 1), delayed("default", 2, rig.later(3_600))]).await;
     let found = claims(&rig.fetch(&worker, 9).await);
     ahead.clock.advance(Duration::from_secs(50));
@@ -124,7 +124,7 @@ async fn a_python_whose_clock_is_behind_is_not_taken_for_dead_and_robs_nobody() 
     let behind = with_a_clock_of_its_own(&rig).await;
     rig.clock.advance(Duration::from_secs(3_600));
     let mut python = Beside::new(&rig).await;
-    let worker = rig.join(&["default"]).await;
+    let worker = rig.register(&["default"]).await;
     rig.enqueue(&[message("default", 1)]).await;
     assert_eq!(python.takes(&behind, "default").await, [1]);
     rig.enqueue(&[message("default", 2)]).await;
@@ -143,7 +143,7 @@ async fn a_python_whose_clock_is_behind_is_not_taken_for_dead_and_robs_nobody() 
 async fn a_queue_that_python_flushes_leaves_nothing_behind_and_goes_on() {
     let rig = Rig::new().await;
     let mut python = Beside::new(&rig).await;
-    let worker = rig.join(&["default"]).await;
+    let worker = rig.register(&["default"]).await;
     let held = with_option(message("default", 1), option::PRIORITY, 2);
     rig.enqueue(&[message("default", 2), message("default", 3), held, delayed("default", 4, rig.later(9))]).await;
     let found = claims(&rig.fetch(&worker, 1).await);
@@ -163,7 +163,7 @@ async fn a_queue_that_python_flushes_leaves_nothing_behind_and_goes_on() {
 async fn everything_is_deleted_while_both_hold_something_and_both_go_on() {
     let rig = Rig::new().await;
     let mut python = Beside::new(&rig).await;
-    let worker = rig.join(&["default"]).await;
+    let worker = rig.register(&["default"]).await;
     let held = with_option(message("default", 3), option::PRIORITY, 2);
     rig.enqueue(&[message("default", 1), message("default", 2), held, delayed("default", 4, rig.later(9))]).await;
     let found = claims(&rig.fetch(&worker, 1).await);

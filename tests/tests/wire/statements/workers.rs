@@ -40,7 +40,7 @@ async fn python_finds_what_a_dead_rust_worker_held() {
     let due = {
         // A worker that claims, and is never heard of again.
         let store = tests::redis::store(&world.url, &world.namespace, &Clock::system()).await;
-        let registration = store.join(&[QueueName::default()]).await.unwrap();
+        let registration = store.register(&[QueueName::default()]).await.unwrap();
         let due = world.now() + Duration::from_secs(2);
         work::message(json!("claimed")).send(&world.broker).await.unwrap();
         work::message(json!("delayed")).at(due).send(&world.broker).await.unwrap();

@@ -1,7 +1,7 @@
-//! The workers of a store, from when they join until they leave, and what the beats of each have seen.
+//! The workers of a store, from when they register until they deregister, and what the beats of each have seen.
 //!
-//! A beat of a worker that has left would register it again, and others would have to find it dead. So a worker that leaves waits
-//! for its beat that is under way, and what comes after that is refused, however long it has waited.
+//! A beat of a worker that is deregistered would register it again, and others would have to find it dead. So deregistering waits for
+//! the beat that is under way, and what comes after that is refused, however long it has waited.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,7 +13,7 @@ use crate::store::WorkerId;
 
 /// Of each worker, `U` is what its beats have seen so far. Locked for moments only, never across a call.
 #[derive(Debug)]
-pub(super) struct Joined<U>(Mutex<HashMap<WorkerId, Worker<U>>>);
+pub(super) struct Registered<U>(Mutex<HashMap<WorkerId, Worker<U>>>);
 
 #[derive(Debug, Default)]
 struct Worker<U> {
@@ -22,15 +22,15 @@ struct Worker<U> {
     beating: Arc<sync::Mutex<Option<StoreError>>>,
 }
 
-impl<U> Default for Joined<U> {
+impl<U> Default for Registered<U> {
     fn default() -> Self {
         Self(Mutex::default())
     }
 }
 
-impl<U: Default> Joined<U> {
+impl<U: Default> Registered<U> {
     /// From now on, this worker may beat.
-    pub(super) fn join(&self, worker: &WorkerId) {
+    pub(super) fn add(&self, worker: &WorkerId) {
         self.all().insert(worker.clone(), Worker::default());
     }
 
@@ -38,28 +38,28 @@ impl<U: Default> Joined<U> {
     ///
     /// # Errors
     ///
-    /// As the beat. Of a worker that has left, it is not run.
+    /// As the beat. Of one that is deregistered, it is not run.
     pub(super) async fn beat<T>(
         &self,
         worker: &WorkerId,
         beat: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
-        let has_left = || StoreError::Refused("this worker has left".to_owned());
-        let beating = self.beating(worker).ok_or_else(has_left)?;
+        let is_deregistered = || StoreError::Refused("this worker is deregistered".to_owned());
+        let beating = self.beating(worker).ok_or_else(is_deregistered)?;
         let mut failure = beating.lock().await;
         // While this one waited, perhaps.
-        self.beating(worker).ok_or_else(has_left)?;
+        self.beating(worker).ok_or_else(is_deregistered)?;
         let beaten = beat.await;
         *failure = beaten.as_ref().err().cloned();
         beaten
     }
 
-    /// Ends the beats of a worker that leaves, and forgets what they have seen.
+    /// Ends the beats of a worker that deregisters, and forgets what they have seen.
     ///
     /// # Errors
     ///
     /// As the beat that was under way: nobody answers, and another call would only take as long.
-    pub(super) async fn leave(&self, worker: &WorkerId) -> Result<(), StoreError> {
+    pub(super) async fn remove(&self, worker: &WorkerId) -> Result<(), StoreError> {
         let Some(beating) = self.beating(worker) else { return Ok(()) };
         let is_beating = beating.try_lock().is_err();
         let failure = beating.lock().await;
@@ -67,12 +67,12 @@ impl<U: Default> Joined<U> {
         failure.clone().filter(|_| is_beating).map_or(Ok(()), Err)
     }
 
-    /// One that could not join has nothing to leave.
+    /// One that could not register has nothing to take back.
     pub(super) fn forget(&self, worker: &WorkerId) {
         self.all().remove(worker);
     }
 
-    /// Looks at what a worker's beats have seen; of one that has left, nothing is kept.
+    /// Looks at what a worker's beats have seen; of one that is deregistered, nothing is kept.
     pub(super) fn with<T>(&self, worker: &WorkerId, see: impl FnOnce(&mut U) -> T) -> T {
         match self.all().get_mut(worker) {
             Some(known) => see(&mut known.upkeep),

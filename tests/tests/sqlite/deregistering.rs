@@ -24,7 +24,7 @@ fn a_beat_that_is_under_way_does_not_bring_back_a_worker_that_leaves() {
     let store = SqliteStore::open(&rig.path(), Synchronous::Normal, "dramatiq", clock.clone()).unwrap();
     let queue = QueueName::default();
     rig.wait_for(async {
-        let worker = store.join(std::slice::from_ref(&queue)).await.unwrap();
+        let worker = store.register(std::slice::from_ref(&queue)).await.unwrap();
         let due = clock.now().as_millis() + 1;
         let delayed = |number| {
             let mut message = begin(number);
@@ -33,7 +33,7 @@ fn a_beat_that_is_under_way_does_not_bring_back_a_worker_that_leaves() {
         };
         store.enqueue(&(0..DUE).map(delayed).collect::<Vec<_>>()).await.unwrap();
         clock.advance(Duration::from_secs(1));
-        let (beat, left) = tokio::join!(biased; store.beat(&worker, &[], &[]), store.leave(&worker));
+        let (beat, left) = tokio::join!(biased; store.beat(&worker, &[], &[]), store.deregister(&worker));
         assert_eq!(beat.unwrap().moved, DUE as usize);
         left.unwrap();
     });
@@ -45,14 +45,14 @@ fn a_beat_that_is_under_way_does_not_bring_back_a_worker_that_leaves() {
 fn a_worker_that_leaves_while_its_beat_waits_in_vain_for_the_lock_does_not_wait_for_it_again() {
     let rig = Rig::new();
     let store = SqliteStore::open(&rig.path(), Synchronous::Normal, "dramatiq", Clock::system()).unwrap();
-    let worker = rig.wait_for(store.join(&[QueueName::default()])).unwrap();
+    let worker = rig.wait_for(store.register(&[QueueName::default()])).unwrap();
     let other = rig.sqlite();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
     let ((beaten, failed), left) = rig.wait_for(async {
         tokio::join!(
             biased;
             async { (store.beat(&worker, &[], &[]).await.unwrap_err(), Stopwatch::start()) },
-            store.leave(&worker),
+            store.deregister(&worker),
         )
     });
     assert!(matches!(beaten, StoreError::Busy(_)), "{beaten}");
