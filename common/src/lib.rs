@@ -97,6 +97,7 @@ pub mod clock;
 #[cfg(feature = "conformance")]
 #[expect(clippy::missing_panics_doc, reason = "a broken promise panics, as the module says")]
 pub mod conformance;
+mod connect;
 pub mod error;
 pub mod explain;
 #[cfg(feature = "lab")]
@@ -110,6 +111,7 @@ pub mod results;
 pub mod store;
 pub mod stores;
 pub mod testing;
+mod url;
 pub mod worker;
 
 pub use common_macros::actor;

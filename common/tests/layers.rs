@@ -6,27 +6,26 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Modules by layer, lowest first.
-const LAYERS: [&[&str]; 8] = [
-    &["queue_name", "backoff", "clock"],
+const LAYERS: [&[&str]; 9] = [
+    &["queue_name", "backoff", "clock", "url"],
     &["message", "error"],
     &["actor", "outcome"],
     &["store", "results"],
     &["middleware", "broker", "call", "explain"],
     &["stores", "middlewares"],
+    &["connect"],
     &["worker"],
     &["lab", "conformance", "testing"],
 ];
 
 /// Uses inside of one layer that are meant: left uses right.
-const NEIGHBOURS: [(&str, &str); 8] = [
+const NEIGHBOURS: [(&str, &str); 7] = [
     ("backoff", "clock"),
     ("message", "error"),
     ("error", "message"),
     ("actor", "outcome"),
     ("broker", "middleware"),
     ("call", "broker"),
-    // How a URL chooses a store, and what a broker brings along.
-    ("stores", "middlewares"),
     ("conformance", "stores"),
 ];
 

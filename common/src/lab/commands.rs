@@ -22,7 +22,7 @@ use crate::call::Call;
 use crate::clock::Timestamp;
 use crate::error::WorkerError;
 use crate::message::Raw;
-use crate::stores::without_password;
+use crate::url::without_password;
 use crate::worker::{MAX_PREFETCH, MAX_THREADS};
 
 /// The command that runs messages.

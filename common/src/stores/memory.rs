@@ -10,12 +10,12 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use self::world::World;
-use super::back::{order, release};
-use super::registered::Registered;
-use super::liveness::Liveness;
-use super::orphaned_claims::OrphanedClaims;
-use super::seats::Seats;
-use super::shares::{Turns, share_all};
+use super::shared::batch::{order, release};
+use super::shared::liveness::Liveness;
+use super::shared::orphaned_claims::OrphanedClaims;
+use super::shared::registered::Registered;
+use super::shared::seats::Seats;
+use super::shared::shares::{Turns, share_all};
 use crate::clock::{Clock, Timestamp};
 use crate::error::{EnqueueError, StoreError};
 use crate::message::Message;

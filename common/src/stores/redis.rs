@@ -11,7 +11,7 @@
 //! | `:__heartbeats__` | sorted set | worker → its last sign of life |
 //! | `:q@held` | sorted set | *ours:* ready messages with a priority |
 //! | `:q@due` | sorted set | *ours:* delayed messages by their time |
-//! | `:q@crashes` | hash | *ours:* id → how many workers died while they ran it, `~` where the last death was not counted, and, behind spaces, the worker that has recorded that it runs it, and when; empty for what was spared once (`stores/blame.rs`); for a while |
+//! | `:q@crashes` | hash | *ours:* id → how many workers died while they ran it, `~` where the last death was not counted, and, behind spaces, the worker that has recorded that it runs it, and when; empty for what was spared once (`stores/shared/blame.rs`); for a while |
 //! | `:q@cancelled` | hash | *ours:* id → why a message was cancelled that somebody holds; for a while |
 //! | `:q.XQ@why` | hash | *ours:* why a dead letter died |
 //! | an MD5 sum, by itself | list of one | a stored result, for a while |
@@ -88,7 +88,7 @@ use crate::store::{
     Beat, Boxed, Cancelled, Claim, Completion, Counts, DeadLetter, FetchRequest, Fetched, Finished, Inspect,
     MessageInfo, QueueInfo, Registration, Store, Wake, WorkerId, WorkerInfo,
 };
-use crate::stores::registered::Registered;
+use crate::stores::shared::registered::Registered;
 
 /// Messages that one call of a script moves at most.
 const CHUNK: usize = 1_000;

@@ -68,9 +68,9 @@ use crate::store::{
     Beat, Boxed, Cancelled, Claim, Completion, Counts, DeadLetter, FetchRequest, Fetched, Finished, Inspect,
     MessageInfo, QueueInfo, Registration, Store, Wake, WorkerId, WorkerInfo,
 };
-use crate::stores::registered::Registered;
-use crate::stores::seats::Seats;
-use crate::stores::shares::Turns;
+use crate::stores::shared::registered::Registered;
+use crate::stores::shared::seats::Seats;
+use crate::stores::shared::shares::Turns;
 
 /// How often whoever waits looks by himself, should the bell be lost.
 const SAFETY_LOOK: Duration = Duration::from_secs(2);

@@ -2,7 +2,7 @@
 //!
 //! A marked message may have killed a worker; so its start is recorded before it runs, and its worker's next death counts against
 //! it, and against the other marked ones that started at the same time; what started earlier is passed over once
-//! (`stores/blame.rs`). Most of these are innocent, and two rules see to it that they stay below any limit:
+//! (`stores/shared/blame.rs`). Most of these are innocent, and two rules see to it that they stay below any limit:
 //!
 //! | to start \ running here | plain | marked | suspect |
 //! | --- | --- | --- | --- |

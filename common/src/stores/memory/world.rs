@@ -16,9 +16,9 @@ use crate::store::{
     BEAT_INTERVAL, Body, Claim, Completion, Delivery, Disposition, Effect, FetchRequest, Finished, PRIORITIES,
     Registration, Undecodable, WorkerId, fresh_name,
 };
-use crate::stores::blame::{Note, Run};
-use crate::stores::liveness::Peer;
-use crate::stores::shares::Room;
+use crate::stores::shared::blame::{Note, Run};
+use crate::stores::shared::liveness::Peer;
+use crate::stores::shared::shares::Room;
 
 /// Everything that a store holds.
 #[derive(Debug, Default)]

@@ -27,7 +27,7 @@ use super::error::{READONLY, refusal};
 use super::stream::{Stream, Traffic, drive};
 use crate::clock::Stopwatch;
 use crate::error::{ConnectError, StoreError};
-use crate::stores::without_password;
+use crate::url::without_password;
 
 /// How long nothing may move under a call, and how long it may take to connect.
 pub(super) const CALL_TIMEOUT: Duration = Duration::from_secs(2);

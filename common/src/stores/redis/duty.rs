@@ -16,7 +16,7 @@
 //! something to fetch, and in a large fleet somebody's beat looks every few dozen milliseconds. A listener that dies or stands still is
 //! replaced by the next beat that finds too few of them.
 //!
-//! Workers that share a broker are one member, and take turns among themselves (`stores/seats.rs`).
+//! Workers that share a broker are one member, and take turns among themselves (`stores/shared/seats.rs`).
 //!
 //! Who listens is settled by the beats themselves; only where a worker stops is there a call for it. A small fleet knows nothing of
 //! all this, and sends nothing for it. Most beats of those who wait to be called are short (`redis/idle.rs`).
@@ -30,7 +30,7 @@ use super::RedisStore;
 use super::keys::Keys;
 use crate::message::MessageId;
 use crate::store::Registration;
-use crate::stores::seats::Seats;
+use crate::stores::shared::seats::Seats;
 
 /// How many of a large group listen.
 const LISTENERS: usize = 2;

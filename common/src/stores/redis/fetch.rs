@@ -17,7 +17,7 @@ use crate::error::StoreError;
 use crate::message::Message;
 use crate::queue_name::QueueName;
 use crate::store::{Claim, Delivery, FetchRequest, Fetched, Registration, Undecodable};
-use crate::stores::shares::FETCH_BYTES;
+use crate::stores::shared::shares::FETCH_BYTES;
 
 /// The largest body that is brought; what others have put there beyond that dies unread. Twice of what may be sent, because a
 /// message grows with its retries.

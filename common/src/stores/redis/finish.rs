@@ -16,7 +16,7 @@ use crate::error::StoreError;
 use crate::message::{Message, MessageId, option};
 use crate::queue_name::QueueName;
 use crate::store::{Body, Completion, Disposition, Effect, Finished, Registration, fresh_name};
-use crate::stores::back::order;
+use crate::stores::shared::batch::order;
 
 /// How often a completion is sent again because an id was in use; a fresh id never is.
 const MAX_ROUNDS: usize = 5;

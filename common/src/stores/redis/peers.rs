@@ -19,7 +19,7 @@ use super::scripts::read;
 use crate::clock::Timestamp;
 use crate::error::StoreError;
 use crate::store::{BEAT_INTERVAL, PYTHON_DEAD_AFTER, Registration};
-use crate::stores::liveness::{Liveness, Peer, Recovery};
+use crate::stores::shared::liveness::{Liveness, Peer, Recovery};
 
 /// How many silent ones a beat shows; the script knows it too.
 const PAGE: usize = 100;

@@ -10,8 +10,8 @@ use super::error::from_script;
 use super::upkeep::MAX_ROUNDS;
 use crate::error::StoreError;
 use crate::store::{BEAT_INTERVAL, Registration};
-use crate::stores::blame;
-use crate::stores::liveness::{Peer, Recovery};
+use crate::stores::shared::blame;
+use crate::stores::shared::liveness::{Peer, Recovery};
 
 /// How long it is remembered that workers died with a message: seven days.
 pub(super) const REMEMBER_CRASHES_SECONDS: usize = 7 * 24 * 60 * 60;

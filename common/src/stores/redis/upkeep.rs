@@ -12,9 +12,9 @@ use crate::clock::Timestamp;
 use crate::error::StoreError;
 use crate::queue_name::QueueName;
 use crate::store::{Beat, Claim, Registration, WorkerId};
-use crate::stores::back::release;
-use crate::stores::orphaned_claims::{OrphanedClaims, compare};
-use crate::stores::seldom::is_time;
+use crate::stores::shared::batch::release;
+use crate::stores::shared::orphaned_claims::{OrphanedClaims, compare};
+use crate::stores::shared::seldom::is_time;
 
 /// Calls of one kind in one beat, at most, while there is more to do than fits one.
 pub(super) const MAX_ROUNDS: usize = 100;

@@ -8,7 +8,7 @@ use crate::clock::Timestamp;
 use crate::message::Message;
 use crate::queue_name::QueueName;
 use crate::store::PRIORITIES;
-use crate::stores::blame::Note;
+use crate::stores::shared::blame::Note;
 
 /// A query for what [`Held::read`] reads, with the rest of it.
 macro_rules! select_held {

@@ -78,7 +78,7 @@ CREATE TABLE stored (
 CREATE INDEX stored_by_time ON stored (until);
 ";
 
-/// What is known of deaths (`stores/blame.rs`): `mark` is 1 where a message was spared, 2 where it is marked; `started` is the
+/// What is known of deaths (`stores/shared/blame.rs`): `mark` is 1 where a message was spared, 2 where it is marked; `started` is the
 /// worker that has recorded its start.
 const SECOND: &str = "
 ALTER TABLE messages ADD COLUMN mark INTEGER NOT NULL DEFAULT 0;

@@ -14,11 +14,11 @@ use crate::clock::Timestamp;
 use crate::error::StoreError;
 use crate::queue_name::QueueName;
 use crate::store::{BEAT_INTERVAL, Beat, Claim, DEAD_LETTER_TTL, Registration, WorkerId};
-use crate::stores::back::release;
-use crate::stores::blame::Run;
-use crate::stores::liveness::{Liveness, Peer};
-use crate::stores::orphaned_claims::{OrphanedClaims, compare};
-use crate::stores::seldom::is_time;
+use crate::stores::shared::batch::release;
+use crate::stores::shared::blame::Run;
+use crate::stores::shared::liveness::{Liveness, Peer};
+use crate::stores::shared::orphaned_claims::{OrphanedClaims, compare};
+use crate::stores::shared::seldom::is_time;
 
 /// Rows that one transaction moves at most, so that nobody waits long for it.
 const CHUNK: usize = 1_000;

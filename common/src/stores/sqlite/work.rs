@@ -16,8 +16,8 @@ use crate::store::{
     Body, Claim, Completion, Delivery, Disposition, Effect, FetchRequest, Fetched, Finished, Registration, Undecodable,
     Wake,
 };
-use crate::stores::back::order;
-use crate::stores::shares::{Room, share};
+use crate::stores::shared::batch::order;
+use crate::stores::shared::shares::{Room, share};
 
 /// How many messages one transaction stores at most, and after how many bytes it ends, so that nobody waits long for it.
 const CHUNK: usize = 1_000;

@@ -42,7 +42,7 @@ local function was_overtaken(at)
   return at and time and time - at > together
 end
 
--- What one more death makes of a note: nothing where it stays as it is (stores/blame.rs).
+-- What one more death makes of a note: nothing where it stays as it is (stores/shared/blame.rs).
 local function after_death(note, had_waited)
   local deaths, noted, starter, at, is_passed_over = deaths_in(note)
   if not deaths then return (not note and had_waited) and SPARED or '0' end

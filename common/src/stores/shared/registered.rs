@@ -13,7 +13,7 @@ use crate::store::WorkerId;
 
 /// Of each worker, `U` is what its beats have seen so far. Locked for moments only, never across a call.
 #[derive(Debug)]
-pub(super) struct Registered<U>(Mutex<HashMap<WorkerId, Worker<U>>>);
+pub(in crate::stores) struct Registered<U>(Mutex<HashMap<WorkerId, Worker<U>>>);
 
 #[derive(Debug, Default)]
 struct Worker<U> {
@@ -30,7 +30,7 @@ impl<U> Default for Registered<U> {
 
 impl<U: Default> Registered<U> {
     /// From now on, this worker may beat.
-    pub(super) fn add(&self, worker: &WorkerId) {
+    pub(in crate::stores) fn add(&self, worker: &WorkerId) {
         self.all().insert(worker.clone(), Worker::default());
     }
 
@@ -39,7 +39,7 @@ impl<U: Default> Registered<U> {
     /// # Errors
     ///
     /// As the beat. Of one that is deregistered, it is not run.
-    pub(super) async fn beat<T>(
+    pub(in crate::stores) async fn beat<T>(
         &self,
         worker: &WorkerId,
         beat: impl Future<Output = Result<T, StoreError>>,
@@ -59,7 +59,7 @@ impl<U: Default> Registered<U> {
     /// # Errors
     ///
     /// As the beat that was under way: nobody answers, and another call would only take as long.
-    pub(super) async fn remove(&self, worker: &WorkerId) -> Result<(), StoreError> {
+    pub(in crate::stores) async fn remove(&self, worker: &WorkerId) -> Result<(), StoreError> {
         let Some(beating) = self.beating(worker) else { return Ok(()) };
         let is_beating = beating.try_lock().is_err();
         let failure = beating.lock().await;
@@ -68,12 +68,12 @@ impl<U: Default> Registered<U> {
     }
 
     /// One that could not register has nothing to take back.
-    pub(super) fn forget(&self, worker: &WorkerId) {
+    pub(in crate::stores) fn forget(&self, worker: &WorkerId) {
         self.all().remove(worker);
     }
 
     /// Looks at what a worker's beats have seen; of one that is deregistered, nothing is kept.
-    pub(super) fn with<T>(&self, worker: &WorkerId, see: impl FnOnce(&mut U) -> T) -> T {
+    pub(in crate::stores) fn with<T>(&self, worker: &WorkerId, see: impl FnOnce(&mut U) -> T) -> T {
         match self.all().get_mut(worker) {
             Some(known) => see(&mut known.upkeep),
             None => see(&mut U::default()),
@@ -81,13 +81,13 @@ impl<U: Default> Registered<U> {
     }
 
     /// How many there are.
-    pub(super) fn count(&self) -> usize {
+    pub(in crate::stores) fn count(&self) -> usize {
         self.all().len()
     }
 
     /// The most that any worker's beats have seen of something.
     #[cfg(feature = "sqlite")]
-    pub(super) fn most<T: Ord>(&self, of: impl Fn(&U) -> T) -> Option<T> {
+    pub(in crate::stores) fn most<T: Ord>(&self, of: impl Fn(&U) -> T) -> Option<T> {
         self.all().values().map(|known| of(&known.upkeep)).max()
     }
 

@@ -7,15 +7,15 @@ use std::fmt;
 
 /// The parts of a URL.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct BrokerUrl {
-    pub(super) place: Place,
+pub(crate) struct BrokerUrl {
+    pub(crate) place: Place,
     /// The namespace that the URL names.
-    pub(super) namespace: Option<String>,
+    pub(crate) namespace: Option<String>,
 }
 
 /// Where a broker is. Its debug form shows no password.
 #[derive(Clone, PartialEq, Eq)]
-pub(super) enum Place {
+pub(crate) enum Place {
     Memory,
     /// The URL without our options.
     Redis(String),
@@ -103,7 +103,7 @@ impl BrokerUrl {
     /// # Errors
     ///
     /// A sentence that names the part that is wrong, and shows nothing of a password.
-    pub(super) fn parse(url: &str) -> Result<Self, String> {
+    pub(crate) fn parse(url: &str) -> Result<Self, String> {
         let url = url.trim();
         if let Some((before, sign)) = url.chars().enumerate().find(|(_, c)| c.is_control()) {
             return Err(format!("after {before} characters comes `{}`, which no URL has in it", sign.escape_default()));

@@ -13,7 +13,7 @@ use crate::store::{Claim, Completion};
 const ORPHANED_AFTER: Duration = Duration::from_secs(4);
 
 /// What a worker believes to hold and does not, and what it holds and does not know of.
-pub(super) fn compare(held: &[Claim], claims: &[Claim]) -> (Vec<Claim>, Vec<Claim>) {
+pub(in crate::stores) fn compare(held: &[Claim], claims: &[Claim]) -> (Vec<Claim>, Vec<Claim>) {
     let beyond = |some: &[Claim], others: &[Claim]| -> Vec<Claim> {
         let others: HashSet<&Claim> = others.iter().collect();
         some.iter().filter(|claim| !others.contains(claim)).cloned().collect()
@@ -23,7 +23,7 @@ pub(super) fn compare(held: &[Claim], claims: &[Claim]) -> (Vec<Claim>, Vec<Clai
 
 /// The claims of one worker that it did not know of.
 #[derive(Debug, Default)]
-pub(super) struct OrphanedClaims {
+pub(in crate::stores) struct OrphanedClaims {
     /// Since when.
     claims: HashMap<Claim, Duration>,
     /// When the calls began that are under way, of those that may take long.
@@ -32,7 +32,7 @@ pub(super) struct OrphanedClaims {
 
 impl OrphanedClaims {
     /// The worker does know of these claims: it tries to end them.
-    pub(super) fn remember(&mut self, completions: &[Completion]) {
+    pub(in crate::stores) fn remember(&mut self, completions: &[Completion]) {
         if !self.claims.is_empty() {
             for completion in completions {
                 self.claims.remove(&completion.claim);
@@ -41,12 +41,12 @@ impl OrphanedClaims {
     }
 
     /// A call has begun that may bring claims or end them.
-    pub(super) fn begin_call(&mut self, uptime: Duration) {
+    pub(in crate::stores) fn begin_call(&mut self, uptime: Duration) {
         self.calls.push(uptime);
     }
 
     /// A call is over that had begun at `since`, answered or not.
-    pub(super) fn end_call(&mut self, since: Duration, uptime: Duration) {
+    pub(in crate::stores) fn end_call(&mut self, since: Duration, uptime: Duration) {
         if let Some(place) = self.calls.iter().position(|call| *call == since) {
             self.calls.swap_remove(place);
         }
@@ -56,7 +56,7 @@ impl OrphanedClaims {
     }
 
     /// Takes in which claims the worker does not know of, and says which of them it cannot come to know any more.
-    pub(super) fn forgotten(&mut self, uptime: Duration, orphaned: Vec<Claim>) -> Vec<Claim> {
+    pub(in crate::stores) fn forgotten(&mut self, uptime: Duration, orphaned: Vec<Claim>) -> Vec<Claim> {
         let known = std::mem::take(&mut self.claims);
         let since = |claim: &Claim| known.get(claim).copied().unwrap_or(uptime);
         let is_over = |claim: &Claim| {

@@ -17,18 +17,18 @@ const SEATS: usize = 16;
 
 /// Those who listen, by what they wait for.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Seats(Arc<Mutex<HashMap<u64, Arc<Semaphore>>>>);
+pub(in crate::stores) struct Seats(Arc<Mutex<HashMap<u64, Arc<Semaphore>>>>);
 
 /// Its holder listens.
 #[derive(Debug)]
-pub(super) struct Seat {
+pub(in crate::stores) struct Seat {
     /// Requeued when it is dropped; `None` would mean that there are no seats any more, and nobody takes them away.
     _permit: Option<OwnedSemaphorePermit>,
 }
 
 impl Seats {
     /// Waits for a seat, in the order of asking. Whoever gets one has to look before it listens.
-    pub(super) async fn take(&self, queues: &[QueueName]) -> Seat {
+    pub(in crate::stores) async fn take(&self, queues: &[QueueName]) -> Seat {
         let mut hasher = DefaultHasher::new();
         queues.hash(&mut hasher);
         let seats = {

@@ -40,11 +40,11 @@ use crate::clock::Timestamp;
 
 /// What starts within so long of the last start of its worker is blamed together with it. Shorter than the time for which nothing
 /// marked starts beside a suspect (`worker/quarantine.rs`), however long the way to the store.
-pub(super) const TOGETHER: Duration = Duration::from_millis(500);
+pub(in crate::stores) const TOGETHER: Duration = Duration::from_millis(500);
 
 /// What a message was doing when its worker died.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Run {
+pub(in crate::stores) enum Run {
     /// It had not started, as far as the last beat knew.
     Waited,
     /// It may have been running.
@@ -57,7 +57,7 @@ pub(super) enum Run {
 
 impl Run {
     /// When its start was recorded, if it was; when its worker had recorded one for the last time; and whether it had waited.
-    pub(super) fn of(started: Option<Timestamp>, last: Option<Timestamp>, had_waited: bool) -> Self {
+    pub(in crate::stores) fn of(started: Option<Timestamp>, last: Option<Timestamp>, had_waited: bool) -> Self {
         match started {
             Some(started) if last.is_some_and(|last| last > started + TOGETHER) => Self::Overtaken,
             Some(_) => Self::Last,
@@ -69,7 +69,7 @@ impl Run {
 
 /// What is noted of a message.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Note {
+pub(in crate::stores) enum Note {
     /// No worker died with it.
     #[default]
     Nothing,
@@ -83,7 +83,7 @@ pub(super) enum Note {
 
 impl Note {
     /// What one more death makes of it.
-    pub(super) fn after_death(self, run: Run) -> Self {
+    pub(in crate::stores) fn after_death(self, run: Run) -> Self {
         match (self, run) {
             (Self::PassedOver(crashes), Run::Overtaken) => Self::Marked(crashes + 1),
             (_, Run::Overtaken) => Self::PassedOver(self.crashes()),
@@ -95,17 +95,17 @@ impl Note {
     }
 
     /// What a recorded start makes of it.
-    pub(super) fn after_start(self) -> Self {
+    pub(in crate::stores) fn after_start(self) -> Self {
         if self.is_marked() { self } else { Self::Marked(0) }
     }
 
     /// How many workers died while they ran it.
-    pub(super) fn crashes(self) -> u32 {
+    pub(in crate::stores) fn crashes(self) -> u32 {
         if let Self::Marked(crashes) | Self::PassedOver(crashes) = self { crashes } else { 0 }
     }
 
     /// Whether its next start is to be recorded.
-    pub(super) fn is_marked(self) -> bool {
+    pub(in crate::stores) fn is_marked(self) -> bool {
         matches!(self, Self::Marked(_) | Self::PassedOver(_))
     }
 }

@@ -7,26 +7,26 @@ use crate::store::FetchRequest;
 
 /// Whose turn it is where a fetch cannot come to all queues: the next one begins where the last one stopped.
 #[derive(Debug, Default)]
-pub(super) struct Turns(AtomicUsize);
+pub(in crate::stores) struct Turns(AtomicUsize);
 
 impl Turns {
     /// Where the next fetch from so many queues begins.
-    pub(super) fn start(&self, queues: usize) -> usize {
+    pub(in crate::stores) fn start(&self, queues: usize) -> usize {
         if queues == 0 { 0 } else { self.0.load(Ordering::Relaxed) % queues }
     }
 
     /// The next fetch begins there.
-    pub(super) fn set(&self, start: usize) {
+    pub(in crate::stores) fn set(&self, start: usize) {
         self.0.store(start, Ordering::Relaxed);
     }
 }
 
 /// How many bytes of bodies one fetch brings, or one message: more would hold up everybody else for long.
-pub(super) const FETCH_BYTES: usize = 4 << 20;
+pub(in crate::stores) const FETCH_BYTES: usize = 4 << 20;
 
 /// What room there is left in one fetch.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Room {
+pub(in crate::stores) struct Room {
     left: usize,
     is_untouched: bool,
     is_full: bool,
@@ -39,12 +39,12 @@ impl Room {
 
     /// Whether whatever comes first fits, as nothing else is there.
     #[cfg(feature = "sqlite")]
-    pub(super) fn is_untouched(&self) -> bool {
+    pub(in crate::stores) fn is_untouched(&self) -> bool {
         self.is_untouched
     }
 
     /// Whether so many bytes fit, which take their room then. Nothing comes after what does not fit.
-    pub(super) fn take(&mut self, bytes: usize) -> bool {
+    pub(in crate::stores) fn take(&mut self, bytes: usize) -> bool {
         if !self.is_untouched && bytes > self.left {
             self.is_full = true;
         }
@@ -59,12 +59,12 @@ impl Room {
 
 /// What queues gave.
 #[derive(Debug)]
-pub(super) struct Shared<T> {
-    pub(super) taken: Vec<T>,
+pub(in crate::stores) struct Shared<T> {
+    pub(in crate::stores) taken: Vec<T>,
     /// Whether they may have more.
-    pub(super) more: bool,
+    pub(in crate::stores) more: bool,
     /// Where the next fetch begins.
-    pub(super) next: usize,
+    pub(in crate::stores) next: usize,
 }
 
 impl<T> Shared<T> {
@@ -80,7 +80,7 @@ impl<T> Shared<T> {
 
 /// Lets `take` take from one queue after the other, from `start` on, at most `limit` in all, and as many as there is room for: a
 /// share of each, and then the rest from those that have more.
-pub(super) fn share<T, E>(
+pub(in crate::stores) fn share<T, E>(
     requests: &[FetchRequest],
     limit: usize,
     start: usize,
@@ -126,7 +126,7 @@ pub(super) fn share<T, E>(
 }
 
 /// The same with what cannot fail.
-pub(super) fn share_all<T>(
+pub(in crate::stores) fn share_all<T>(
     requests: &[FetchRequest],
     limit: usize,
     start: usize,

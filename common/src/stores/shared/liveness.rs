@@ -31,17 +31,17 @@ const TOLERANCE: u32 = 4;
 
 /// A worker that has been silent for an interval or more.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Peer {
-    pub(super) id: String,
+pub(in crate::stores) struct Peer {
+    pub(in crate::stores) id: String,
     /// Its heartbeat, as the server writes it.
-    pub(super) score: String,
+    pub(in crate::stores) score: String,
     /// All its queues if it is a Rust worker; `None` for Python's.
-    pub(super) queues: Option<Vec<String>>,
+    pub(in crate::stores) queues: Option<Vec<String>>,
 }
 
 /// What the beats of one worker have seen of the others.
 #[derive(Debug, Default)]
-pub(super) struct Liveness {
+pub(in crate::stores) struct Liveness {
     last: Option<Duration>,
     /// What the last calls have taken.
     took: VecDeque<Duration>,
@@ -59,7 +59,7 @@ struct Seen {
 
 /// How far a silent one has been dealt with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Recovery {
+pub(in crate::stores) enum Recovery {
     Pending,
     /// What it held is back in its queues.
     Released,
@@ -71,7 +71,7 @@ impl Liveness {
     /// Takes in one look, and says who is dead and not settled yet. `at` is when it happened, by a clock that passes evenly,
     /// and `took` is how long the call took that brought it. `is_all` tells whether it shows everybody who is silent; who is not
     /// shown now may be so later, and was silent all the time if its heartbeat is the same then.
-    pub(super) fn see(&mut self, at: Duration, took: Duration, silent: &[Peer], is_all: bool) -> Vec<Peer> {
+    pub(in crate::stores) fn see(&mut self, at: Duration, took: Duration, silent: &[Peer], is_all: bool) -> Vec<Peer> {
         let passed = self.last.map_or(Duration::ZERO, |last| at.saturating_sub(last));
         if self.took.len() == REMEMBERED {
             self.took.pop_front();
@@ -104,25 +104,25 @@ impl Liveness {
         seen.recovery != Recovery::Done && silent_for + BEAT_INTERVAL / TOLERANCE >= limit
     }
 
-    pub(super) fn recovery(&self, peer: &Peer) -> Recovery {
+    pub(in crate::stores) fn recovery(&self, peer: &Peer) -> Recovery {
         self.peers.get(&peer.id).map_or(Recovery::Pending, |seen| seen.recovery)
     }
 
     /// Counts until the peer shows a sign of life.
-    pub(super) fn set_recovery(&mut self, peer: &Peer, recovery: Recovery) {
+    pub(in crate::stores) fn set_recovery(&mut self, peer: &Peer, recovery: Recovery) {
         if let Some(seen) = self.peers.get_mut(&peer.id) {
             seen.recovery = recovery;
         }
     }
 
     /// Those of whom nothing more is held by queues that are looked after, as far as they were seen.
-    pub(super) fn released(&self) -> Vec<Peer> {
+    pub(in crate::stores) fn released(&self) -> Vec<Peer> {
         let released = self.peers.iter().filter(|(_, seen)| seen.recovery == Recovery::Released);
         released.map(|(id, seen)| Peer { id: id.clone(), score: seen.score.clone(), queues: None }).collect()
     }
 
     /// After a long time the settled are looked at once more.
-    pub(super) fn reopen(&mut self) {
+    pub(in crate::stores) fn reopen(&mut self) {
         for seen in self.peers.values_mut() {
             seen.recovery = Recovery::Pending;
         }
