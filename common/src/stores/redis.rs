@@ -51,19 +51,15 @@ mod fetch;
 mod find;
 mod finish;
 mod handover;
-mod idle;
 mod inspect;
 mod keys;
+mod limits;
 mod log_once;
-mod peers;
 mod record;
-mod recovery;
 mod scan;
 mod scripts;
-mod slices;
 mod start;
 mod stream;
-mod upkeep;
 mod wait;
 
 use std::collections::HashSet;
@@ -72,13 +68,13 @@ use std::sync::{Arc, Mutex};
 
 use redis::FromRedisValue as _;
 
+use self::beat::Upkeep;
 use self::candidates::Candidates;
 use self::connection::{Link, Server};
 use self::fetch::Appetite;
 use self::keys::Keys;
 use self::log_once::LogOnce;
 use self::scripts::{Call, Script, Scripts};
-use self::upkeep::Upkeep;
 use self::wait::Notifier;
 use crate::clock::{Clock, Timestamp};
 use crate::error::{ConnectError, EnqueueError, StoreError};
@@ -89,9 +85,6 @@ use crate::store::{
     MessageInfo, QueueInfo, Registration, Store, Wake, WorkerId, WorkerInfo,
 };
 use crate::stores::shared::registered::Registered;
-
-/// Messages that one call of a script moves at most.
-const CHUNK: usize = 1_000;
 
 /// A namespace on a Redis server.
 pub struct RedisStore {
@@ -174,11 +167,11 @@ impl RedisStore {
 
 impl Store for RedisStore {
     fn enqueue<'a>(&'a self, messages: &'a [Message]) -> Boxed<'a, Result<(), EnqueueError>> {
-        Box::pin(self.enqueue_all(messages))
+        Box::pin(enqueue::run(self, messages))
     }
 
     fn register<'a>(&'a self, queues: &'a [QueueName]) -> Boxed<'a, Result<Registration, StoreError>> {
-        Box::pin(self.register_worker(queues))
+        Box::pin(beat::register(self, queues))
     }
 
     fn fetch<'a>(
@@ -187,11 +180,11 @@ impl Store for RedisStore {
         requests: &'a [FetchRequest],
         limit: usize,
     ) -> Boxed<'a, Result<Fetched, StoreError>> {
-        Box::pin(self.fetch_wanted(registration, requests, limit))
+        Box::pin(fetch::run(self, registration, requests, limit))
     }
 
     fn wait<'a>(&'a self, queues: &'a [QueueName], due: Option<Timestamp>) -> Boxed<'a, Wake> {
-        Box::pin(self.wait_for_any(queues, due))
+        Box::pin(wait::run(self, queues, due))
     }
 
     fn finish<'a>(
@@ -199,7 +192,7 @@ impl Store for RedisStore {
         registration: &'a Registration,
         completions: &'a [Completion],
     ) -> Boxed<'a, Result<Vec<Finished>, StoreError>> {
-        Box::pin(self.finish_all(&self.link, registration, completions))
+        Box::pin(finish::run(self, &self.link, registration, completions))
     }
 
     fn start<'a>(
@@ -207,7 +200,7 @@ impl Store for RedisStore {
         registration: &'a Registration,
         claims: &'a [Claim],
     ) -> Boxed<'a, Result<Vec<bool>, StoreError>> {
-        Box::pin(self.record_starts(registration, claims))
+        Box::pin(start::run(self, registration, claims))
     }
 
     fn beat<'a>(
@@ -216,17 +209,17 @@ impl Store for RedisStore {
         held: &'a [Claim],
         waiting: &'a [Claim],
     ) -> Boxed<'a, Result<Beat, StoreError>> {
-        Box::pin(self.beat_once(registration, held, waiting))
+        Box::pin(beat::run(self, registration, held, waiting))
     }
 
     fn deregister<'a>(&'a self, registration: &'a Registration) -> Boxed<'a, Result<(), StoreError>> {
-        Box::pin(self.deregister_worker(registration))
+        Box::pin(beat::deregister(self, registration))
     }
 }
 
 impl Inspect for RedisStore {
     fn counts<'a>(&'a self, queue: &'a QueueName) -> Boxed<'a, Result<Counts, StoreError>> {
-        Box::pin(self.count(queue))
+        Box::pin(inspect::counts(self, queue))
     }
 
     fn queues<'a>(
@@ -234,19 +227,19 @@ impl Inspect for RedisStore {
         after: Option<&'a QueueName>,
         limit: usize,
     ) -> Boxed<'a, Result<Vec<QueueInfo>, StoreError>> {
-        Box::pin(self.list_queues(after, limit))
+        Box::pin(inspect::queues(self, after, limit))
     }
 
     fn workers<'a>(&'a self, after: Option<&'a str>, limit: usize) -> Boxed<'a, Result<Vec<WorkerInfo>, StoreError>> {
-        Box::pin(self.list_workers(after, limit))
+        Box::pin(inspect::workers(self, after, limit))
     }
 
     fn find<'a>(&'a self, id: &'a str, depth: usize) -> Boxed<'a, Result<Vec<MessageInfo>, StoreError>> {
-        Box::pin(self.find_messages(id, depth))
+        Box::pin(find::run(self, id, depth))
     }
 
     fn get<'a>(&'a self, claim: &'a Claim) -> Boxed<'a, Result<Option<MessageInfo>, StoreError>> {
-        Box::pin(self.see_claim(claim))
+        Box::pin(find::claim(self, claim))
     }
 
     fn dead_letters<'a>(
@@ -255,7 +248,7 @@ impl Inspect for RedisStore {
         skip: usize,
         limit: usize,
     ) -> Boxed<'a, Result<Vec<DeadLetter>, StoreError>> {
-        Box::pin(self.read_dead_letters(queue, skip, limit))
+        Box::pin(inspect::dead_letters(self, queue, skip, limit))
     }
 
     fn requeue_dead<'a>(
@@ -263,11 +256,11 @@ impl Inspect for RedisStore {
         queue: &'a QueueName,
         letters: &'a [(String, Message)],
     ) -> Boxed<'a, Result<Vec<bool>, StoreError>> {
-        Box::pin(self.requeue_letters(queue, letters))
+        Box::pin(admin::requeue_dead(self, queue, letters))
     }
 
     fn delete<'a>(&'a self, queue: &'a QueueName, names: &'a [String]) -> Boxed<'a, Result<Vec<bool>, StoreError>> {
-        Box::pin(self.delete_letters(queue, names))
+        Box::pin(admin::delete(self, queue, names))
     }
 
     fn cancel<'a>(
@@ -276,19 +269,19 @@ impl Inspect for RedisStore {
         name: &'a str,
         reason: &'a str,
     ) -> Boxed<'a, Result<Option<Cancelled>, StoreError>> {
-        Box::pin(self.cancel_message(queue, name, reason))
+        Box::pin(admin::cancel(self, queue, name, reason))
     }
 
     fn pause<'a>(&'a self, queue: &'a QueueName, paused: bool) -> Boxed<'a, Result<bool, StoreError>> {
-        Box::pin(self.pause_queue(queue, paused))
+        Box::pin(admin::pause(self, queue, paused))
     }
 
     fn purge<'a>(&'a self, queue: &'a QueueName) -> Boxed<'a, Result<usize, StoreError>> {
-        Box::pin(self.purge_queue(queue))
+        Box::pin(admin::purge(self, queue))
     }
 
     fn stored<'a>(&'a self, key: &'a str) -> Boxed<'a, Result<Option<Vec<u8>>, StoreError>> {
-        Box::pin(self.read_stored(key))
+        Box::pin(inspect::stored(self, key))
     }
 
     fn address(&self) -> String {

@@ -31,17 +31,22 @@
 //! no clock but our own, and leaves out the time in which beats had to wait for somebody's write.
 
 mod admin;
+mod beat;
 mod bell;
 mod connection_thread;
 mod database;
+mod enqueue;
 mod error;
+mod fetch;
 mod files;
+mod finish;
 mod inspect;
 mod moves;
+mod queries;
 mod schema;
-mod upkeep;
+mod start;
+mod wait;
 mod watching;
-mod work;
 mod writer;
 
 use std::fmt;
@@ -52,12 +57,12 @@ use std::time::Duration;
 
 use rusqlite::Connection;
 
+use self::beat::Upkeep;
 use self::bell::Bell;
 use self::connection_thread::{ConnectionThread, Rank, connection_threads};
 pub use self::database::Synchronous;
 use self::error::TxError;
 use self::files::Place;
-use self::upkeep::Upkeep;
 #[cfg(feature = "lab")]
 pub(crate) use self::watching::watch_error;
 use crate::clock::{Clock, Timestamp};
@@ -170,11 +175,11 @@ impl SqliteStore {
 
 impl Store for SqliteStore {
     fn enqueue<'a>(&'a self, messages: &'a [Message]) -> Boxed<'a, Result<(), EnqueueError>> {
-        Box::pin(self.enqueue_all(messages))
+        Box::pin(enqueue::run(self, messages))
     }
 
     fn register<'a>(&'a self, queues: &'a [QueueName]) -> Boxed<'a, Result<Registration, StoreError>> {
-        Box::pin(self.register_worker(queues))
+        Box::pin(beat::register(self, queues))
     }
 
     fn fetch<'a>(
@@ -183,11 +188,11 @@ impl Store for SqliteStore {
         requests: &'a [FetchRequest],
         limit: usize,
     ) -> Boxed<'a, Result<Fetched, StoreError>> {
-        Box::pin(self.fetch_wanted(registration, requests, limit))
+        Box::pin(fetch::run(self, registration, requests, limit))
     }
 
     fn wait<'a>(&'a self, queues: &'a [QueueName], due: Option<Timestamp>) -> Boxed<'a, Wake> {
-        Box::pin(self.wait_for_any(queues, due))
+        Box::pin(wait::run(self, queues, due))
     }
 
     fn finish<'a>(
@@ -195,7 +200,7 @@ impl Store for SqliteStore {
         registration: &'a Registration,
         completions: &'a [Completion],
     ) -> Boxed<'a, Result<Vec<Finished>, StoreError>> {
-        Box::pin(self.finish_all(registration, completions))
+        Box::pin(finish::run(self, registration, completions))
     }
 
     fn start<'a>(
@@ -203,7 +208,7 @@ impl Store for SqliteStore {
         registration: &'a Registration,
         claims: &'a [Claim],
     ) -> Boxed<'a, Result<Vec<bool>, StoreError>> {
-        Box::pin(self.record_starts(registration, claims))
+        Box::pin(start::run(self, registration, claims))
     }
 
     fn beat<'a>(
@@ -212,11 +217,11 @@ impl Store for SqliteStore {
         held: &'a [Claim],
         waiting: &'a [Claim],
     ) -> Boxed<'a, Result<Beat, StoreError>> {
-        Box::pin(self.beat_once(registration, held, waiting))
+        Box::pin(beat::run(self, registration, held, waiting))
     }
 
     fn deregister<'a>(&'a self, registration: &'a Registration) -> Boxed<'a, Result<(), StoreError>> {
-        Box::pin(self.deregister_worker(registration))
+        Box::pin(beat::deregister(self, registration))
     }
 }
 
@@ -226,24 +231,24 @@ impl Inspect for SqliteStore {
         after: Option<&'a QueueName>,
         limit: usize,
     ) -> Boxed<'a, Result<Vec<QueueInfo>, StoreError>> {
-        Box::pin(self.list_queues(after, limit))
+        Box::pin(inspect::queues(self, after, limit))
     }
 
     fn counts<'a>(&'a self, queue: &'a QueueName) -> Boxed<'a, Result<Counts, StoreError>> {
-        Box::pin(self.count(queue))
+        Box::pin(inspect::counts(self, queue))
     }
 
     fn workers<'a>(&'a self, after: Option<&'a str>, limit: usize) -> Boxed<'a, Result<Vec<WorkerInfo>, StoreError>> {
-        Box::pin(self.list_workers(after, limit))
+        Box::pin(inspect::workers(self, after, limit))
     }
 
     fn find<'a>(&'a self, id: &'a str, _: usize) -> Boxed<'a, Result<Vec<MessageInfo>, StoreError>> {
         // Every message is known by its id here, so no body has to be looked into.
-        Box::pin(self.find_messages(id))
+        Box::pin(inspect::find(self, id))
     }
 
     fn get<'a>(&'a self, claim: &'a Claim) -> Boxed<'a, Result<Option<MessageInfo>, StoreError>> {
-        Box::pin(self.see_claim(claim))
+        Box::pin(inspect::claim(self, claim))
     }
 
     fn dead_letters<'a>(
@@ -252,7 +257,7 @@ impl Inspect for SqliteStore {
         skip: usize,
         limit: usize,
     ) -> Boxed<'a, Result<Vec<DeadLetter>, StoreError>> {
-        Box::pin(self.read_dead_letters(queue, skip, limit))
+        Box::pin(inspect::dead_letters(self, queue, skip, limit))
     }
 
     fn requeue_dead<'a>(
@@ -260,11 +265,11 @@ impl Inspect for SqliteStore {
         queue: &'a QueueName,
         letters: &'a [(String, Message)],
     ) -> Boxed<'a, Result<Vec<bool>, StoreError>> {
-        Box::pin(self.requeue_letters(queue, letters))
+        Box::pin(admin::requeue_dead(self, queue, letters))
     }
 
     fn delete<'a>(&'a self, queue: &'a QueueName, names: &'a [String]) -> Boxed<'a, Result<Vec<bool>, StoreError>> {
-        Box::pin(self.delete_letters(queue, names))
+        Box::pin(admin::delete(self, queue, names))
     }
 
     fn cancel<'a>(
@@ -273,19 +278,19 @@ impl Inspect for SqliteStore {
         name: &'a str,
         reason: &'a str,
     ) -> Boxed<'a, Result<Option<Cancelled>, StoreError>> {
-        Box::pin(self.cancel_message(queue, name, reason))
+        Box::pin(admin::cancel(self, queue, name, reason))
     }
 
     fn pause<'a>(&'a self, queue: &'a QueueName, paused: bool) -> Boxed<'a, Result<bool, StoreError>> {
-        Box::pin(self.pause_queue(queue, paused))
+        Box::pin(admin::pause(self, queue, paused))
     }
 
     fn purge<'a>(&'a self, queue: &'a QueueName) -> Boxed<'a, Result<usize, StoreError>> {
-        Box::pin(self.purge_queue(queue))
+        Box::pin(admin::purge(self, queue))
     }
 
     fn stored<'a>(&'a self, key: &'a str) -> Boxed<'a, Result<Option<Vec<u8>>, StoreError>> {
-        Box::pin(self.read_stored(key))
+        Box::pin(inspect::stored(self, key))
     }
 
     fn address(&self) -> String {

@@ -1,184 +1,235 @@
-//! One call of the beat's script: what it is asked, and what it answers.
+//! The beat: all upkeep of a worker's queues, and what is made of what its calls saw.
 
-use redis::Value;
+mod call;
+mod idle;
+mod peers;
+mod recovery;
+mod slices;
 
-use super::RedisStore;
-use super::duty::Wish;
-use super::error::from_script;
-use super::inspect::millis;
-use super::peers::Look;
-use super::scripts::read;
-use super::slices::is_many;
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+
+use self::idle::Idle;
+use self::peers::Peers;
+use self::slices::Turns;
+use super::connection::CallError;
+use super::limits::CHUNK;
+use super::{RedisStore, finish};
 use crate::clock::Timestamp;
 use crate::error::StoreError;
 use crate::queue_name::QueueName;
-use crate::store::{BEAT_INTERVAL, Claim, DEAD_LETTER_TTL, Registration};
+use crate::store::{Beat, Claim, Registration, WorkerId};
+use crate::stores::shared::batch::release;
+use crate::stores::shared::orphaned_claims::{OrphanedClaims, compare};
+use crate::stores::shared::seldom::is_time;
 
-/// What one call of the script answers.
-#[derive(Debug)]
-pub(super) struct Seen {
-    pub(super) now: Timestamp,
-    pub(super) moved: usize,
-    pub(super) has_more: bool,
-    /// Who is silent, where the call looked at that.
-    pub(super) look: Option<Look>,
-    pub(super) claims: Vec<Claim>,
-    /// How many heartbeats there are: of workers, here and in Python, and of fleets.
-    pub(super) heartbeats: usize,
-    /// Whether the worker's member of a large fleet is one of those who listen.
-    pub(super) listens: bool,
-    /// The queues whose claims could not be read.
-    pub(super) unread: Vec<QueueName>,
-    pub(super) next_due: Option<Timestamp>,
-    /// Which of the claims are cancelled.
-    pub(super) cancelled: Vec<Claim>,
-    /// Whether there is something to fetch.
-    pub(super) is_ready: bool,
+/// Calls of one kind in one beat, at most, while there is more to do than fits one.
+const MAX_ROUNDS: usize = 100;
+
+/// How often dead letters are looked at.
+const EXPIRE_EVERY: Duration = Duration::from_secs(60);
+
+/// How often registrations are looked at, and the dead whom nobody could settle.
+const TIDY_EVERY: Duration = Duration::from_secs(60 * 60);
+
+/// How long it is kept what a worker had not started by its last beat: by then, whoever lives has found it dead.
+const REMEMBER_WAITING: Duration = Duration::from_secs(60);
+
+/// What one worker's beats have seen so far.
+#[derive(Debug, Default)]
+pub(super) struct Upkeep {
+    peers: Peers,
+    /// Where each queue's indexes are compared with their claims next.
+    cursors: HashMap<QueueName, (String, String)>,
+    /// Which of many queues come next, and what is known of them.
+    turns: Turns,
+    /// Claims that the worker does not know of.
+    pub(super) orphaned: OrphanedClaims,
+    expired: Option<Duration>,
+    /// When registrations were looked through; `None` where this beat is to do that.
+    tidied: Option<Duration>,
+    scanned: Option<Duration>,
+    idle: Idle,
 }
 
-impl Seen {
-    /// Takes in what another call of the same beat saw, for other queues.
-    pub(super) fn add(&mut self, other: Self) {
-        self.now = self.now.max(other.now);
-        self.moved += other.moved;
-        self.look = self.look.take().or(other.look);
-        self.claims.extend(other.claims);
-        self.unread.extend(other.unread);
-        self.next_due = [self.next_due, other.next_due].into_iter().flatten().min();
-        self.cancelled.extend(other.cancelled);
-        self.is_ready |= other.is_ready;
+impl Upkeep {
+    /// Whether it is time again to go through all keys; if so, it counts as done.
+    pub(super) fn is_time_to_scan(&mut self, uptime: Duration, every: Duration) -> bool {
+        is_time(&mut self.scanned, uptime, every)
     }
 }
 
-/// What the script says of one queue: own claims, if they could be read, the next due time, both cursors, whether there is something to fetch, and the
-/// claims that are cancelled.
-type OfQueue = (Option<Vec<Vec<u8>>>, String, String, String, bool, Vec<Vec<u8>>);
-
-/// What the script does not say of a queue where there is nothing to say.
-fn quiet() -> OfQueue {
-    (Some(Vec::new()), String::new(), "0".to_owned(), "0".to_owned(), false, Vec::new())
+/// A call that may bring or end claims; over when this is dropped.
+#[derive(Debug)]
+pub(super) struct UnderWay<'a> {
+    store: &'a RedisStore,
+    worker: &'a WorkerId,
+    since: Duration,
 }
 
-/// What one call of the script does besides showing that the worker and its fleets live.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Part<'a> {
-    /// Liveness at the others.
-    pub(super) is_looking: bool,
-    /// Liveness at dead letters.
-    pub(super) is_expiring: bool,
-    pub(super) wish: Option<&'a Wish>,
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        let uptime = self.store.clock.uptime();
+        self.store.with_upkeep(self.worker, |upkeep| upkeep.orphaned.end_call(self.since, uptime));
+    }
+}
+
+pub(super) async fn run(
+    store: &RedisStore,
+    registration: &Registration,
+    held: &[Claim],
+    waiting: &[Claim],
+) -> Result<Beat, StoreError> {
+    store.registered.beat(&registration.worker, store.beat_alone(registration, held, waiting)).await
+}
+
+pub(super) async fn register(store: &RedisStore, queues: &[QueueName]) -> Result<Registration, StoreError> {
+    let registration = Registration { worker: WorkerId::random(), queues: queues.to_vec() };
+    store.registered.add(&registration.worker);
+    match run(store, &registration, &[], &[]).await {
+        Ok(_) => Ok(registration),
+        Err(error) => {
+            store.registered.forget(&registration.worker);
+            Err(error)
+        }
+    }
+}
+
+pub(super) async fn deregister(store: &RedisStore, registration: &Registration) -> Result<(), StoreError> {
+    store.registered.remove(&registration.worker).await?;
+    store.end_duty().await;
+    let slices: Vec<_> = registration.queues.chunks(CHUNK).collect();
+    let mut left = None;
+    for (at, slice) in slices.iter().enumerate() {
+        let is_last = at + 1 == slices.len();
+        let mut call = store.script(&store.scripts.deregister);
+        call.text(registration.worker.as_str()).text(if is_last { "off" } else { "" });
+        for queue in *slice {
+            call.text(queue.as_str());
+        }
+        let time: String = call.run(&store.pulse).await?;
+        left = time.parse().ok().map(Timestamp::from_millis);
+        if left.is_none() {
+            tracing::warn!(target: "common::broker", worker = ?registration.worker, "left with claims; others will find it dead and recover them");
+            return Ok(());
+        }
+    }
+    if let Some(left) = left {
+        // Once it is off: of two that leave at the same time, the later one finds nobody.
+        store.hand_over(registration, left).await;
+    }
+    Ok(())
 }
 
 impl RedisStore {
-    /// One call of the script, for some of the worker's queues.
-    pub(super) async fn send_beat(
+    /// Notes that a call has begun which may bring or end claims of a worker.
+    pub(super) fn under_way<'a>(&'a self, worker: &'a WorkerId) -> UnderWay<'a> {
+        let since = self.clock.uptime();
+        self.with_upkeep(worker, |upkeep| upkeep.orphaned.begin_call(since));
+        UnderWay { store: self, worker, since }
+    }
+
+    async fn beat_alone(
         &self,
         registration: &Registration,
-        slice: &[QueueName],
-        Part { is_looking, is_expiring, wish }: Part<'_>,
-    ) -> Result<Seen, StoreError> {
-        let mut call = self.script(&self.scripts.beat);
-        let is_many = is_many(registration);
-        self.with_upkeep(&registration.worker, |upkeep| {
-            let registered =
-                if is_many && upkeep.turns.is_registered { String::new() } else { registered_as(registration) };
-            call.text(registration.worker.as_str()).text(&registered);
-            if is_looking {
-                call.duration(BEAT_INTERVAL)
-            } else {
-                call.text("")
-            };
-            call.count(upkeep.peers.offset());
-            if is_expiring {
-                call.duration(DEAD_LETTER_TTL)
-            } else {
-                call.text("")
-            };
-            match wish {
-                Some(Wish { group, listeners }) => {
-                    call.text(group).text(self.notifier.duty().member());
-                    match listeners {
-                        Some(listeners) => call.count(*listeners),
-                        None => call.text(""),
-                    }
-                }
-                None => call.text("").text("").text(""),
-            };
-            for queue in slice {
-                let (due, held) = upkeep.cursors.get(queue).map_or(("0", "0"), |(due, held)| (due, held));
-                call.text(queue.as_str()).text(&self.keys.fleet(queue)).text(due).text(held);
-            }
-        });
-        let mut answer = call.run::<Vec<Value>>(&self.pulse).await?.into_iter();
-        let mut next = || answer.next().unwrap_or_default();
-        let now = Timestamp::from_millis(read(next())?);
-        let moved = read(next())?;
-        let has_more = read(next())?;
-        let look: Vec<Value> = read(next())?;
-        let refusals: Vec<String> = read(next())?;
-        let is_registered = read(next())?;
-        let heartbeats = read(next())?;
-        let listens = read(next())?;
-        let refused = refusals.iter().map(|text| from_script(text)).map(|error| (place(&error), error)).collect();
-        // Of many queues, the next calls look at others.
-        self.upkeeping.see(refused, |place| !is_many || slice.iter().any(|queue| self.keys.is_of(place, queue)));
-        let (mut claims, mut unread, mut cancelled) = (Vec::new(), Vec::new(), Vec::new());
-        let mut next_due: Option<Timestamp> = None;
-        let mut is_ready = false;
-        self.with_upkeep(&registration.worker, |upkeep| upkeep.turns.is_registered = is_registered);
-        for queue in slice {
-            let (mine, due, due_cursor, held_cursor, ready, stopped) =
-                answer.next().map_or_else(|| Ok(quiet()), read)?;
-            is_ready |= ready;
-            if ready && is_many {
-                self.candidates.notice([queue]);
-            }
-            let is_claimed = mine.as_ref().is_none_or(|mine| !mine.is_empty());
-            let claim = |id: Vec<u8>| Claim { queue: queue.clone(), id: String::from_utf8_lossy(&id).into() };
-            match mine {
-                Some(mine) => claims.extend(mine.into_iter().map(claim)),
-                None => unread.push(queue.clone()),
-            }
-            cancelled.extend(stopped.into_iter().map(claim));
-            let due = due.parse().ok().map(millis);
-            next_due = [next_due, due].into_iter().flatten().min();
-            self.with_upkeep(&registration.worker, |upkeep| {
-                if (due_cursor.as_str(), held_cursor.as_str()) == ("0", "0") {
-                    upkeep.cursors.remove(queue);
-                } else {
-                    upkeep.cursors.insert(queue.clone(), (due_cursor, held_cursor));
-                }
-                if is_many {
-                    upkeep.turns.see(queue, is_claimed, due);
-                }
-            });
+        held: &[Claim],
+        waiting: &[Claim],
+    ) -> Result<Beat, StoreError> {
+        let started = self.clock.uptime();
+        let is_expiring =
+            self.with_upkeep(&registration.worker, |upkeep| is_time(&mut upkeep.expired, started, EXPIRE_EVERY));
+        let wish = self.wish(registration);
+        if held.is_empty()
+            && waiting.is_empty()
+            && !is_expiring
+            && let Some(beat) = self.beat_shortly(registration, wish.as_ref()).await?
+        {
+            return Ok(beat);
         }
-        Ok(Seen {
-            now,
-            moved,
-            has_more,
-            look: Look::read(look)?,
-            claims,
-            heartbeats,
-            listens,
-            unread,
-            cancelled,
-            next_due,
-            is_ready,
-        })
+        let first = self.look_after(registration, held, is_expiring, wish.as_ref()).await;
+        self.heard(wish.as_ref(), first.as_ref().ok().map(|seen| (seen.listens, seen.heartbeats)));
+        let first = first?;
+        let took = self.clock.uptime().saturating_sub(started);
+        let mut beat = Beat {
+            now: first.now,
+            lost: Vec::new(),
+            cancelled: first.cancelled,
+            next_due: first.next_due,
+            moved: first.moved,
+            ready: first.is_ready,
+        };
+
+        self.report_waiting(registration, waiting, first.now).await?;
+
+        // The first answer counts: what was claimed later, `held` cannot know.
+        beat.lost = self.settle_claims(registration, held, &first.claims, &first.unread).await?;
+        let uptime = self.clock.uptime();
+        // The looks happened at the server: an answer that was held up on its way is none that came late.
+        if let Some(look) = first.look {
+            let at = first.now.since(Timestamp::EPOCH);
+            self.name_clocks(first.now, &look.pythons, beat.lost.len());
+            beat.moved += self.recover_dead(registration, at, took, look).await?;
+        }
+        if self.with_upkeep(&registration.worker, |upkeep| is_time(&mut upkeep.tidied, uptime, TIDY_EVERY)) {
+            self.with_upkeep(&registration.worker, |upkeep| upkeep.peers.reopen());
+            if let Err(error) = self.tidy().await {
+                tracing::warn!(target: "common::broker", "registrations were not looked at: {error}");
+            }
+        }
+        self.with_upkeep(&registration.worker, |upkeep| upkeep.idle.looked(&beat));
+        // After the beat, lest it be late for that.
+        self.ready_for_calls(registration).await;
+        Ok(beat)
+    }
+
+    /// What this worker has claimed and not started, by the beat of this time. Nothing is sent where nothing waits: an older report
+    /// tells its time, and is worth nothing after the next beat.
+    async fn report_waiting(
+        &self,
+        registration: &Registration,
+        waiting: &[Claim],
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let Some(report) = report(waiting)? else { return Ok(()) };
+        let mut set = redis::cmd("SET");
+        set.arg(self.keys.waiting(&registration.worker)).arg(format!("{now} {report}"));
+        set.arg("PX").arg(u64::try_from(REMEMBER_WAITING.as_millis()).unwrap_or(u64::MAX));
+        match self.pulse.call(&set).await {
+            Err(error @ (CallError::NotSent(_) | CallError::Lost(_))) => Err(error.into()),
+            // Without it, what waits is marked; that costs a call each.
+            _ => Ok(()),
+        }
+    }
+
+    /// Compares what the worker believes to hold with what it holds: answers what it lost, and requeues what it cannot
+    /// know of because an answer was lost.
+    async fn settle_claims(
+        &self,
+        registration: &Registration,
+        held: &[Claim],
+        claims: &[Claim],
+        unread: &[QueueName],
+    ) -> Result<Vec<Claim>, StoreError> {
+        let (mut lost, orphaned) = compare(held, claims);
+        lost.retain(|claim| !unread.contains(&claim.queue));
+        let uptime = self.clock.uptime();
+        let forgotten = self.with_upkeep(&registration.worker, |upkeep| upkeep.orphaned.forgotten(uptime, orphaned));
+        if !forgotten.is_empty() {
+            tracing::warn!(target: "common::broker", "requeued {} claims of a lost fetch reply", forgotten.len());
+            finish::run(self, &self.pulse, registration, &release(forgotten)).await?;
+        }
+        Ok(lost)
     }
 }
 
-/// All queues of a worker, as others read them when it is dead.
-fn registered_as(registration: &Registration) -> String {
-    let queues: Vec<&str> = registration.queues.iter().map(QueueName::as_str).collect();
-    queues.join(" ")
-}
-
-/// What an error is about.
-fn place(error: &StoreError) -> String {
-    match error {
-        StoreError::Denied { key, .. } | StoreError::WrongKeyType { key, .. } => key.clone(),
-        _ => String::new(),
+/// What has not started, ids by queue; `None` where nothing waits.
+fn report(waiting: &[Claim]) -> Result<Option<String>, StoreError> {
+    if waiting.is_empty() {
+        return Ok(None);
     }
+    let mut queues: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for Claim { queue, id } in waiting {
+        queues.entry(queue.as_str()).or_default().push(id);
+    }
+    serde_json::to_string(&queues).map(Some).map_err(|error| StoreError::Refused(error.to_string()))
 }

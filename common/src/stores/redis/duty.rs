@@ -19,7 +19,7 @@
 //! Workers that share a broker are one member, and take turns among themselves (`stores/shared/seats.rs`).
 //!
 //! Who listens is settled by the beats themselves; only where a worker stops is there a call for it. A small fleet knows nothing of
-//! all this, and sends nothing for it. Most beats of those who wait to be called are short (`redis/idle.rs`).
+//! all this, and sends nothing for it. Most beats of those who wait to be called are short (`redis/beat/idle.rs`).
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};

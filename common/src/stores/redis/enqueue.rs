@@ -4,16 +4,14 @@ use std::collections::hash_map::Entry;
 
 use foldhash::{HashMap, HashMapExt as _};
 
+use super::RedisStore;
 use super::connection::CallError;
+use super::limits::{CHUNK, CHUNK_BYTES};
 use super::record::Record;
-use super::{CHUNK, RedisStore};
 use crate::clock::Timestamp;
 use crate::error::{EnqueueError, StoreError};
 use crate::message::Message;
 use crate::queue_name::QueueName;
-
-/// Bytes of bodies in one call, roughly: more would hold up other calls, and run into their time limit on a slow network.
-pub(super) const CHUNK_BYTES: usize = 4 * 1024 * 1024;
 
 /// How often a chunk is sent again because ids were in use; a fresh id never is.
 const MAX_ROUNDS: usize = 5;
@@ -21,21 +19,21 @@ const MAX_ROUNDS: usize = 5;
 /// A message on its way, with the place among all that it was sent in.
 type Pending<'a> = (&'a Message, Record);
 
-impl RedisStore {
-    pub(super) async fn enqueue_all(&self, messages: &[Message]) -> Result<(), EnqueueError> {
-        let mut stored = 0;
-        let mut seen = HashMap::with_capacity(messages.len());
-        while stored < messages.len() {
-            let (taken, chunk) = self.chunk(&messages[stored..], &mut seen);
-            self.enqueue_chunk(chunk).await.map_err(|error| match error {
-                CallError::Lost(cause) => EnqueueError::Unknown(cause),
-                error => EnqueueError::NotStored { stored, cause: error.into() },
-            })?;
-            stored += taken;
-        }
-        Ok(())
+pub(super) async fn run(store: &RedisStore, messages: &[Message]) -> Result<(), EnqueueError> {
+    let mut stored = 0;
+    let mut seen = HashMap::with_capacity(messages.len());
+    while stored < messages.len() {
+        let (taken, chunk) = store.chunk(&messages[stored..], &mut seen);
+        store.enqueue_chunk(chunk).await.map_err(|error| match error {
+            CallError::Lost(cause) => EnqueueError::Unknown(cause),
+            error => EnqueueError::NotStored { stored, cause: error.into() },
+        })?;
+        stored += taken;
     }
+    Ok(())
+}
 
+impl RedisStore {
     /// As many messages as fit one call, and how many that are with those that occurred before.
     fn chunk<'a>(
         &self,

@@ -4,24 +4,18 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use redis::Value;
 
+use super::RedisStore;
 use super::candidates::Told;
 use super::connection::CallError;
 use super::error::from_script;
-use super::inspect::millis;
-use super::scripts::read;
-use super::slices::is_many;
-use super::{CHUNK, RedisStore};
-use crate::broker::MAX_MESSAGE_SIZE;
+use super::limits::{CHUNK, is_many};
+use super::scripts::{millis, read};
 use crate::clock::Timestamp;
 use crate::error::StoreError;
 use crate::message::Message;
 use crate::queue_name::QueueName;
 use crate::store::{Claim, Delivery, FetchRequest, Fetched, Registration, Undecodable};
 use crate::stores::shared::shares::FETCH_BYTES;
-
-/// The largest body that is brought; what others have put there beyond that dies unread. Twice of what may be sent, because a
-/// message grows with its retries.
-pub(super) const LARGEST: usize = 2 * MAX_MESSAGE_SIZE;
 
 /// The least that is asked for.
 const LEAST_BYTES: usize = 64 * 1024;
@@ -50,83 +44,81 @@ impl Appetite {
     }
 }
 
-impl RedisStore {
-    /// Brings at most about [`FETCH_BYTES`], less after an answer that was lost, or one message where that is larger.
-    pub(super) async fn fetch_wanted(
-        &self,
-        registration: &Registration,
-        requests: &[FetchRequest],
-        limit: usize,
-    ) -> Result<Fetched, StoreError> {
-        let asked = self.candidates.choose(requests);
-        let most = asked.requests.iter().fold(0, |sum: usize, request| sum.saturating_add(request.count.min(CHUNK)));
-        let mut call = self.script(&self.scripts.fetch);
-        call.text(registration.worker.as_str()).count(self.appetite.bytes()).count(limit.min(most));
-        let group = self.notifier.duty().group();
-        call.text(group.as_deref().unwrap_or_default()).text(self.notifier.duty().member());
-        for request in &asked.requests {
-            call.text(request.queue.as_str()).text(&self.keys.fleet(&request.queue)).count(request.count.min(CHUNK));
+/// Brings at most about [`FETCH_BYTES`], less after an answer that was lost, or one message where that is larger.
+pub(super) async fn run(
+    store: &RedisStore,
+    registration: &Registration,
+    requests: &[FetchRequest],
+    limit: usize,
+) -> Result<Fetched, StoreError> {
+    let asked = store.candidates.choose(requests);
+    let most = asked.requests.iter().fold(0, |sum: usize, request| sum.saturating_add(request.count.min(CHUNK)));
+    let mut call = store.script(&store.scripts.fetch);
+    call.text(registration.worker.as_str()).count(store.appetite.bytes()).count(limit.min(most));
+    let group = store.notifier.duty().group();
+    call.text(group.as_deref().unwrap_or_default()).text(store.notifier.duty().member());
+    for request in &asked.requests {
+        call.text(request.queue.as_str()).text(&store.keys.fleet(&request.queue)).count(request.count.min(CHUNK));
+    }
+    let asked_at = store.clock.uptime();
+    let _call = store.under_way(&registration.worker);
+    let answer = call.run::<Vec<Value>>(&store.link).await;
+    match &answer {
+        Ok(_) => store.appetite.came(),
+        Err(CallError::Lost(_)) => store.appetite.was_lost(),
+        Err(_) => {}
+    }
+    let mut answer = answer?;
+    let now = Timestamp::from_millis(read(answer.pop().unwrap_or_default())?);
+    store.clock.follow(now, asked_at);
+    let due: String = read(answer.pop().unwrap_or_default())?;
+    let is_handed_on = read(answer.pop().unwrap_or_default())?;
+    let may_have_more: Vec<i8> = read(answer.pop().unwrap_or_default())?;
+    let refusals: Vec<(String, String)> = read(answer.pop().unwrap_or_default())?;
+    let dropped: Vec<Vec<u8>> = read(answer.pop().unwrap_or_default())?;
+    let dead_lettered: Vec<(String, Vec<u8>, String)> = read(answer.pop().unwrap_or_default())?;
+    let crashed: Vec<(usize, u32)> = read(answer.pop().unwrap_or_default())?;
+    if !dropped.is_empty() {
+        let ids: Vec<_> = dropped.iter().map(|id| String::from_utf8_lossy(id)).collect();
+        tracing::debug!(target: "common::broker", ?ids, "dropped from the list: without a body, or held by this worker already");
+    }
+    for (queue, id, reason) in dead_lettered {
+        let (id, queue) = (String::from_utf8_lossy(&id), QueueName::canonical(&queue));
+        tracing::warn!(target: "common::broker", "{id} in {queue} is not run, kept in {}: {reason}", queue.dead_letter());
+    }
+    let mut deliveries = Vec::new();
+    let mut told = Vec::with_capacity(asked.requests.len());
+    for ((request, found), more) in asked.requests.iter().zip(answer).zip(may_have_more) {
+        let found: Vec<(Vec<u8>, Vec<u8>)> = read(found)?;
+        told.push(match more {
+            0 => Told::Empty,
+            1 if !found.is_empty() => Told::MayHaveMore,
+            _ => Told::NothingYet,
+        });
+        deliveries.extend(found.into_iter().map(|(id, bytes)| delivery(request, &id, bytes, now)));
+    }
+    let more = store.candidates.learn(&asked, &told);
+    store.notifier.fetched(!deliveries.is_empty());
+    if is_handed_on {
+        store.notifier.duty().handed_on();
+    }
+    for (place, crashes) in crashed {
+        // Places count from 1 in the script.
+        if let Some(delivery) = place.checked_sub(1).and_then(|place| deliveries.get_mut(place)) {
+            (delivery.crashes, delivery.marked) = (crashes, true);
         }
-        let asked_at = self.clock.uptime();
-        let _call = self.under_way(&registration.worker);
-        let answer = call.run::<Vec<Value>>(&self.link).await;
-        match &answer {
-            Ok(_) => self.appetite.came(),
-            Err(CallError::Lost(_)) => self.appetite.was_lost(),
-            Err(_) => {}
-        }
-        let mut answer = answer?;
-        let now = Timestamp::from_millis(read(answer.pop().unwrap_or_default())?);
-        self.clock.follow(now, asked_at);
-        let due: String = read(answer.pop().unwrap_or_default())?;
-        let is_handed_on = read(answer.pop().unwrap_or_default())?;
-        let may_have_more: Vec<i8> = read(answer.pop().unwrap_or_default())?;
-        let refusals: Vec<(String, String)> = read(answer.pop().unwrap_or_default())?;
-        let dropped: Vec<Vec<u8>> = read(answer.pop().unwrap_or_default())?;
-        let dead_lettered: Vec<(String, Vec<u8>, String)> = read(answer.pop().unwrap_or_default())?;
-        let crashed: Vec<(usize, u32)> = read(answer.pop().unwrap_or_default())?;
-        if !dropped.is_empty() {
-            let ids: Vec<_> = dropped.iter().map(|id| String::from_utf8_lossy(id)).collect();
-            tracing::debug!(target: "common::broker", ?ids, "dropped from the list: without a body, or held by this worker already");
-        }
-        for (queue, id, reason) in dead_lettered {
-            let (id, queue) = (String::from_utf8_lossy(&id), QueueName::canonical(&queue));
-            tracing::warn!(target: "common::broker", "{id} in {queue} is not run, kept in {}: {reason}", queue.dead_letter());
-        }
-        let mut deliveries = Vec::new();
-        let mut told = Vec::with_capacity(asked.requests.len());
-        for ((request, found), more) in asked.requests.iter().zip(answer).zip(may_have_more) {
-            let found: Vec<(Vec<u8>, Vec<u8>)> = read(found)?;
-            told.push(match more {
-                0 => Told::Empty,
-                1 if !found.is_empty() => Told::MayHaveMore,
-                _ => Told::NothingYet,
-            });
-            deliveries.extend(found.into_iter().map(|(id, bytes)| delivery(request, &id, bytes, now)));
-        }
-        let more = self.candidates.learn(&asked, &told);
-        self.notifier.fetched(!deliveries.is_empty());
-        if is_handed_on {
-            self.notifier.duty().handed_on();
-        }
-        for (place, crashes) in crashed {
-            // Places count from 1 in the script.
-            if let Some(delivery) = place.checked_sub(1).and_then(|place| deliveries.get_mut(place)) {
-                (delivery.crashes, delivery.marked) = (crashes, true);
-            }
-        }
-        let refused = refusals.into_iter().map(|(queue, text)| (queue, from_script(&text))).collect();
-        let is_asked = |queue: &str| asked.requests.iter().any(|request| request.queue.as_str() == queue);
-        match self.fetching.see(refused, is_asked) {
-            // With nothing but trouble the caller pauses; what the other queues have must not be held up by it.
-            Some(error) if requests.iter().all(|request| self.fetching.is_refused(&request.queue)) => Err(error),
-            _ => Ok(Fetched {
-                now,
-                deliveries,
-                next_due: due.parse().ok().map(millis).filter(|_| !is_many(registration)),
-                more,
-            }),
-        }
+    }
+    let refused = refusals.into_iter().map(|(queue, text)| (queue, from_script(&text))).collect();
+    let is_asked = |queue: &str| asked.requests.iter().any(|request| request.queue.as_str() == queue);
+    match store.fetching.see(refused, is_asked) {
+        // With nothing but trouble the caller pauses; what the other queues have must not be held up by it.
+        Some(error) if requests.iter().all(|request| store.fetching.is_refused(&request.queue)) => Err(error),
+        _ => Ok(Fetched {
+            now,
+            deliveries,
+            next_due: due.parse().ok().map(millis).filter(|_| !is_many(registration)),
+            more,
+        }),
     }
 }
 

@@ -10,9 +10,8 @@ use redis::Value;
 use uuid::Uuid;
 
 use super::RedisStore;
-use super::inspect::millis;
 use super::keys::escape;
-use super::scripts::read;
+use super::scripts::{millis, read};
 use crate::clock::Timestamp;
 use crate::error::StoreError;
 use crate::message::Message;
@@ -54,28 +53,28 @@ enum Seen {
     },
 }
 
+pub(super) async fn run(store: &RedisStore, id: &str, depth: usize) -> Result<Vec<MessageInfo>, StoreError> {
+    for round in 0..MAX_ROUNDS {
+        let mut search = Search { id, seen: HashSet::new(), found: Vec::new(), has_missed: false };
+        store.search(&mut search, depth).await?;
+        if !search.found.is_empty() || (round > 0 && !search.has_missed) {
+            return Ok(search.found);
+        }
+    }
+    Ok(Vec::new())
+}
+
+/// What lies under the name of a claim, without a search.
+pub(super) async fn claim(store: &RedisStore, claim: &Claim) -> Result<Option<MessageInfo>, StoreError> {
+    for which in HASHES.iter().filter(|which| **which != DEAD) {
+        if let Some(info) = store.see(&(claim.queue.clone(), which, claim.id.to_string())).await? {
+            return Ok(Some(info));
+        }
+    }
+    Ok(None)
+}
+
 impl RedisStore {
-    pub(super) async fn find_messages(&self, id: &str, depth: usize) -> Result<Vec<MessageInfo>, StoreError> {
-        for round in 0..MAX_ROUNDS {
-            let mut search = Search { id, seen: HashSet::new(), found: Vec::new(), has_missed: false };
-            self.search(&mut search, depth).await?;
-            if !search.found.is_empty() || (round > 0 && !search.has_missed) {
-                return Ok(search.found);
-            }
-        }
-        Ok(Vec::new())
-    }
-
-    /// What lies under the name of a claim, without a search.
-    pub(super) async fn see_claim(&self, claim: &Claim) -> Result<Option<MessageInfo>, StoreError> {
-        for which in HASHES.iter().filter(|which| **which != DEAD) {
-            if let Some(info) = self.see(&(claim.queue.clone(), which, claim.id.to_string())).await? {
-                return Ok(Some(info));
-            }
-        }
-        Ok(None)
-    }
-
     async fn search(&self, search: &mut Search<'_>, depth: usize) -> Result<(), StoreError> {
         let id = search.id;
         let queues = self.queue_names().await?;

@@ -5,12 +5,12 @@
 
 use redis::Value;
 
+use super::RedisStore;
 use super::connection::{CallError, Link};
-use super::enqueue::CHUNK_BYTES;
 use super::error::from_script;
+use super::limits::{CHUNK, CHUNK_BYTES};
 use super::record::{Record, encode};
 use super::scripts::{Call, read};
-use super::{CHUNK, RedisStore};
 use crate::clock::Timestamp;
 use crate::error::StoreError;
 use crate::message::{Message, MessageId, option};
@@ -49,32 +49,32 @@ struct Step {
     cancelled: Option<String>,
 }
 
-impl RedisStore {
-    pub(super) async fn finish_all(
-        &self,
-        link: &Link,
-        registration: &Registration,
-        completions: &[Completion],
-    ) -> Result<Vec<Finished>, StoreError> {
-        // Whoever tries to finish a message has not forgotten it.
-        self.with_upkeep(&registration.worker, |upkeep| upkeep.orphaned.remember(completions));
-        let _call = self.under_way(&registration.worker);
-        let mut answers = vec![None; completions.len()];
-        let mut failed = None;
-        for part in parts(completions) {
-            if let Err(error) = self.finish_part(link, registration, completions, &part, &mut answers).await {
-                failed = Some(error);
-                break;
-            }
+pub(super) async fn run(
+    store: &RedisStore,
+    link: &Link,
+    registration: &Registration,
+    completions: &[Completion],
+) -> Result<Vec<Finished>, StoreError> {
+    // Whoever tries to finish a message has not forgotten it.
+    store.with_upkeep(&registration.worker, |upkeep| upkeep.orphaned.remember(completions));
+    let _call = store.under_way(&registration.worker);
+    let mut answers = vec![None; completions.len()];
+    let mut failed = None;
+    for part in parts(completions) {
+        if let Err(error) = store.finish_part(link, registration, completions, &part, &mut answers).await {
+            failed = Some(error);
+            break;
         }
-        let Some(error) = failed else { return Ok(answers.into_iter().flatten().collect()) };
-        if answers.iter().all(|answer| matches!(answer, None | Some(Finished::Unanswered(_)))) {
-            return Err(error);
-        }
-        // What was not sent any more did not happen.
-        Ok(answers.into_iter().map(|answer| answer.unwrap_or_else(|| Finished::Refused(error.clone()))).collect())
     }
+    let Some(error) = failed else { return Ok(answers.into_iter().flatten().collect()) };
+    if answers.iter().all(|answer| matches!(answer, None | Some(Finished::Unanswered(_)))) {
+        return Err(error);
+    }
+    // What was not sent any more did not happen.
+    Ok(answers.into_iter().map(|answer| answer.unwrap_or_else(|| Finished::Refused(error.clone()))).collect())
+}
 
+impl RedisStore {
     /// Ends those at these places, and writes down their answers.
     async fn finish_part(
         &self,

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use redis::Value;
 
-use super::scripts::read;
-use super::{CHUNK, RedisStore};
+use super::RedisStore;
+use super::limits::CHUNK;
+use super::scripts::{millis, read};
 use crate::clock::Timestamp;
 use crate::error::StoreError;
 use crate::queue_name::QueueName;
@@ -25,30 +26,105 @@ struct Known {
     queues: Option<Vec<QueueName>>,
 }
 
-impl RedisStore {
-    pub(super) async fn count(&self, queue: &QueueName) -> Result<Counts, StoreError> {
-        Ok(self.look_at(queue).await?.counts)
-    }
+pub(super) async fn counts(store: &RedisStore, queue: &QueueName) -> Result<Counts, StoreError> {
+    Ok(store.look_at(queue).await?.counts)
+}
 
+/// Nothing lists the queues that Python or a sender made, so this walks through all keys.
+pub(super) async fn queues(
+    store: &RedisStore,
+    after: Option<&QueueName>,
+    limit: usize,
+) -> Result<Vec<QueueInfo>, StoreError> {
+    let names = store.queue_names().await?;
+    let mut infos = Vec::new();
+    for name in names.iter().filter(|name| after.is_none_or(|after| *name > after)).take(limit) {
+        infos.push(store.look_at(name).await?);
+    }
+    Ok(infos)
+}
+
+/// Python's senders show signs of life as its workers do, and cannot be told from them. What Python's workers hold is found
+/// by walking through all keys, once for all of them.
+pub(super) async fn workers(
+    store: &RedisStore,
+    after: Option<&str>,
+    limit: usize,
+) -> Result<Vec<WorkerInfo>, StoreError> {
+    let known = store.known_workers().await?;
+    let rest = known.into_iter().filter(|(id, _)| after.is_none_or(|after| id.as_str() > after));
+    let shown: Vec<(String, Known)> = rest.take(limit).collect();
+    let mut of_python: HashMap<&str, BTreeSet<String>> = shown
+        .iter()
+        .filter(|(_, known)| known.queues.is_none())
+        .map(|(id, _)| (id.as_str(), BTreeSet::new()))
+        .collect();
+    if !of_python.is_empty() {
+        let see = |key: &str| {
+            for (worker, names) in &mut of_python {
+                names.extend(store.keys.claimed_from(key, worker).map(str::to_owned));
+            }
+            ControlFlow::Continue(())
+        };
+        store.walk(&store.link, &store.keys.all_claims_pattern(), see).await?;
+    }
+    let mut infos = Vec::new();
+    for (id, known) in &shown {
+        let names: Vec<String> = match &known.queues {
+            Some(queues) => queues.iter().map(ToString::to_string).collect(),
+            None => of_python.remove(id.as_str()).into_iter().flatten().collect(),
+        };
+        let limit = if known.queues.is_some() { BEAT_INTERVAL * DEAD_AFTER } else { PYTHON_DEAD_AFTER };
+        infos.push(WorkerInfo {
+            id: id.clone(),
+            queues: known.queues.clone(),
+            silent_for: known.silent_for,
+            is_silent: known.silent_for >= limit,
+            holds: store.claims_of(id, &names).await?,
+        });
+    }
+    Ok(infos)
+}
+
+pub(super) async fn dead_letters(
+    store: &RedisStore,
+    queue: &QueueName,
+    skip: usize,
+    limit: usize,
+) -> Result<Vec<DeadLetter>, StoreError> {
+    // A call brings as many as there is room for, and at least one.
+    let mut letters: Vec<Letter> = Vec::new();
+    while letters.len() < limit {
+        let mut call = store.script(&store.scripts.dead_letters);
+        call.text(queue.as_str()).count(skip + letters.len()).count((limit - letters.len()).min(CHUNK));
+        let found: Vec<Letter> = call.run(&store.link).await?;
+        if found.is_empty() {
+            break;
+        }
+        letters.extend(found);
+    }
+    Ok(letters
+        .into_iter()
+        .map(|(id, died, bytes, reason)| DeadLetter {
+            id: String::from_utf8_lossy(&id).into_owned(),
+            bytes,
+            reason: (!reason.is_empty()).then_some(reason),
+            died: millis(died),
+        })
+        .collect())
+}
+
+pub(super) async fn stored(store: &RedisStore, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
+    let answer = store.link.call(redis::cmd("LINDEX").arg(key).arg(0)).await?;
+    read(answer)
+}
+
+impl RedisStore {
     async fn look_at(&self, queue: &QueueName) -> Result<QueueInfo, StoreError> {
         let mut call = self.script(&self.scripts.counts);
         call.text(queue.as_str()).text(&self.keys.fleet(queue));
         let (ready, delayed, claimed, dead, paused) = call.run(&self.link).await?;
         Ok(QueueInfo { name: queue.clone(), counts: Counts { ready, delayed, claimed, dead }, paused })
-    }
-
-    /// Nothing lists the queues that Python or a sender made, so this walks through all keys.
-    pub(super) async fn list_queues(
-        &self,
-        after: Option<&QueueName>,
-        limit: usize,
-    ) -> Result<Vec<QueueInfo>, StoreError> {
-        let names = self.queue_names().await?;
-        let mut infos = Vec::new();
-        for name in names.iter().filter(|name| after.is_none_or(|after| *name > after)).take(limit) {
-            infos.push(self.look_at(name).await?);
-        }
-        Ok(infos)
     }
 
     /// The queues that have bodies, that are paused, or that a Rust worker fetches from.
@@ -87,44 +163,6 @@ impl RedisStore {
         }
     }
 
-    /// Python's senders show signs of life as its workers do, and cannot be told from them. What Python's workers hold is found
-    /// by walking through all keys, once for all of them.
-    pub(super) async fn list_workers(&self, after: Option<&str>, limit: usize) -> Result<Vec<WorkerInfo>, StoreError> {
-        let known = self.known_workers().await?;
-        let rest = known.into_iter().filter(|(id, _)| after.is_none_or(|after| id.as_str() > after));
-        let shown: Vec<(String, Known)> = rest.take(limit).collect();
-        let mut of_python: HashMap<&str, BTreeSet<String>> = shown
-            .iter()
-            .filter(|(_, known)| known.queues.is_none())
-            .map(|(id, _)| (id.as_str(), BTreeSet::new()))
-            .collect();
-        if !of_python.is_empty() {
-            let see = |key: &str| {
-                for (worker, names) in &mut of_python {
-                    names.extend(self.keys.claimed_from(key, worker).map(str::to_owned));
-                }
-                ControlFlow::Continue(())
-            };
-            self.walk(&self.link, &self.keys.all_claims_pattern(), see).await?;
-        }
-        let mut infos = Vec::new();
-        for (id, known) in &shown {
-            let names: Vec<String> = match &known.queues {
-                Some(queues) => queues.iter().map(ToString::to_string).collect(),
-                None => of_python.remove(id.as_str()).into_iter().flatten().collect(),
-            };
-            let limit = if known.queues.is_some() { BEAT_INTERVAL * DEAD_AFTER } else { PYTHON_DEAD_AFTER };
-            infos.push(WorkerInfo {
-                id: id.clone(),
-                queues: known.queues.clone(),
-                silent_for: known.silent_for,
-                is_silent: known.silent_for >= limit,
-                holds: self.claims_of(id, &names).await?,
-            });
-        }
-        Ok(infos)
-    }
-
     /// At most [`PAGE`] of a worker's claims, by what it has fetched from.
     async fn claims_of(&self, worker: &str, names: &[String]) -> Result<Vec<Claim>, StoreError> {
         let mut claims: Vec<Claim> = Vec::new();
@@ -146,43 +184,4 @@ impl RedisStore {
         claims.sort_unstable();
         Ok(claims)
     }
-
-    pub(super) async fn read_dead_letters(
-        &self,
-        queue: &QueueName,
-        skip: usize,
-        limit: usize,
-    ) -> Result<Vec<DeadLetter>, StoreError> {
-        // A call brings as many as there is room for, and at least one.
-        let mut letters: Vec<Letter> = Vec::new();
-        while letters.len() < limit {
-            let mut call = self.script(&self.scripts.dead_letters);
-            call.text(queue.as_str()).count(skip + letters.len()).count((limit - letters.len()).min(CHUNK));
-            let found: Vec<Letter> = call.run(&self.link).await?;
-            if found.is_empty() {
-                break;
-            }
-            letters.extend(found);
-        }
-        Ok(letters
-            .into_iter()
-            .map(|(id, died, bytes, reason)| DeadLetter {
-                id: String::from_utf8_lossy(&id).into_owned(),
-                bytes,
-                reason: (!reason.is_empty()).then_some(reason),
-                died: millis(died),
-            })
-            .collect())
-    }
-
-    pub(super) async fn read_stored(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
-        let answer = self.link.call(redis::cmd("LINDEX").arg(key).arg(0)).await?;
-        read(answer)
-    }
-}
-
-/// A score as a time.
-#[expect(clippy::cast_possible_truncation, reason = "scores are whole milliseconds, or foreign")]
-pub(super) fn millis(score: f64) -> Timestamp {
-    Timestamp::from_millis(score as i64)
 }

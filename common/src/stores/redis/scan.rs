@@ -5,9 +5,10 @@
 
 use std::ops::ControlFlow;
 
+use super::RedisStore;
 use super::connection::Link;
+use super::limits::CHUNK;
 use super::scripts::read;
-use super::{CHUNK, RedisStore};
 use crate::error::StoreError;
 
 impl RedisStore {

@@ -6,8 +6,8 @@ use std::time::Duration;
 use redis::{Cmd, FromRedisValue, Value};
 
 use super::connection::{CallError, LARGE, Link};
-use super::enqueue::CHUNK_BYTES;
-use super::fetch::LARGEST;
+use super::limits::{CHUNK_BYTES, LARGEST};
+use crate::clock::Timestamp;
 use crate::error::StoreError;
 
 /// One script with its name on the server.
@@ -184,4 +184,10 @@ impl<'a> Call<'a> {
 /// Reads an answer, or a part of one.
 pub(super) fn read<T: FromRedisValue>(value: Value) -> Result<T, StoreError> {
     T::from_redis_value(value).map_err(|error| StoreError::Refused(format!("an answer of another shape: {error}")))
+}
+
+/// A score as a time.
+#[expect(clippy::cast_possible_truncation, reason = "scores are whole milliseconds, or foreign")]
+pub(super) fn millis(score: f64) -> Timestamp {
+    Timestamp::from_millis(score as i64)
 }

@@ -217,24 +217,23 @@ impl Subscription {
     }
 }
 
-impl RedisStore {
-    /// Cancel safe: it moves nothing, and what it has asked for wakes at most the next one for nothing.
-    pub(super) async fn wait_for_any(&self, queues: &[QueueName], due: Option<Timestamp>) -> Wake {
-        // A queue that nothing can be fetched from is tried again from time to time, whatever seems to lie in it.
-        let refused = self.fetching.is_any();
-        let sound: Vec<_> =
-            queues.iter().filter(|queue| !refused || !self.fetching.is_refused(queue)).cloned().collect();
-        let is_all = sound.len() == queues.len();
-        let woken = if sound.is_empty() { Ok(None) } else { self.listen(&sound, due, is_all).await };
-        match woken {
-            Ok(Some(wake)) => return wake,
-            Ok(None) => {}
-            Err(error) => tracing::debug!(target: "common::broker", "cannot listen: {error}"),
-        }
-        pause(LONGEST_PAUSE.mul_f64(0.2 + 0.8 * fastrand::f64())).await;
-        Wake::Ready
+/// Cancel safe: it moves nothing, and what it has asked for wakes at most the next one for nothing.
+pub(super) async fn run(store: &RedisStore, queues: &[QueueName], due: Option<Timestamp>) -> Wake {
+    // A queue that nothing can be fetched from is tried again from time to time, whatever seems to lie in it.
+    let refused = store.fetching.is_any();
+    let sound: Vec<_> = queues.iter().filter(|queue| !refused || !store.fetching.is_refused(queue)).cloned().collect();
+    let is_all = sound.len() == queues.len();
+    let woken = if sound.is_empty() { Ok(None) } else { store.listen(&sound, due, is_all).await };
+    match woken {
+        Ok(Some(wake)) => return wake,
+        Ok(None) => {}
+        Err(error) => tracing::debug!(target: "common::broker", "cannot listen: {error}"),
     }
+    pause(LONGEST_PAUSE.mul_f64(0.2 + 0.8 * fastrand::f64())).await;
+    Wake::Ready
+}
 
+impl RedisStore {
     /// Nothing when there is nothing to listen to. Where not all can be looked at (`is_all`), it listens for a short while only.
     async fn listen(
         &self,

@@ -9,17 +9,73 @@ use crate::message::Message;
 use crate::queue_name::QueueName;
 use crate::store::{Cancelled, PURGE_LIMIT};
 
-impl SqliteStore {
-    pub(super) async fn requeue_letters(
-        &self,
-        queue: &QueueName,
-        letters: &[(String, Message)],
-    ) -> Result<Vec<bool>, StoreError> {
-        let now = self.clock.now();
-        let letters: Vec<_> =
-            letters.iter().map(|(name, message)| (name.clone(), Record::moved(message, None, now))).collect();
-        let (namespace, queue, bell) = (self.namespace.clone(), queue.clone(), self.bell.clone());
-        self.write(move |connection| {
+pub(super) async fn cancel(
+    store: &SqliteStore,
+    queue: &QueueName,
+    name: &str,
+    reason: &str,
+) -> Result<Option<Cancelled>, StoreError> {
+    let now = store.clock.now();
+    let (namespace, queue) = (store.namespace.clone(), queue.clone());
+    let (name, reason) = (name.to_owned(), reason.to_owned());
+    store
+        .write(move |connection| {
+            let tx = Tx::new(connection, &namespace);
+            let Some(queue) = tx.find_queue(&queue)? else { return Ok(None) };
+            let Some(message) = tx.held(queue, &name)? else { return Ok(None) };
+            if let Some(worker) = message.worker {
+                connection.execute("UPDATE messages SET cancelled = ? WHERE seq = ?", params![reason, message.seq])?;
+                let worker =
+                    connection.query_row("SELECT name FROM workers WHERE id = ?", [worker], |row| row.get(0))?;
+                return Ok(Some(Cancelled::Claimed { worker }));
+            }
+            tx.dead_letter_unread(&message, &reason, now)?;
+            Ok(Some(if message.due.is_some() { Cancelled::Delayed } else { Cancelled::Ready }))
+        })
+        .await
+}
+
+pub(super) async fn pause(store: &SqliteStore, queue: &QueueName, paused: bool) -> Result<bool, StoreError> {
+    let (namespace, queue, bell) = (store.namespace.clone(), queue.clone(), store.bell.clone());
+    store
+        .write(move |connection| {
+            let queue = Tx::new(connection, &namespace).queue(&queue)?;
+            bell.ask();
+            let changed = connection
+                .execute("UPDATE queues SET paused = ?1 WHERE id = ?2 AND paused <> ?1", params![paused, queue])?;
+            Ok(changed == 1)
+        })
+        .await
+}
+
+pub(super) async fn purge(store: &SqliteStore, queue: &QueueName) -> Result<usize, StoreError> {
+    let (namespace, queue) = (store.namespace.clone(), queue.clone());
+    store
+        .write(move |connection| {
+            let Some(queue) = Tx::new(connection, &namespace).find_queue(&queue)? else { return Ok(0) };
+            Ok(connection.execute(
+                "DELETE FROM messages WHERE seq IN (
+                 SELECT seq FROM (SELECT seq FROM messages WHERE queue = ?1 AND worker IS NULL AND due IS NULL LIMIT ?2)
+                 UNION ALL
+                 SELECT seq FROM (SELECT seq FROM messages WHERE queue = ?1 AND due IS NOT NULL LIMIT ?2)
+                 LIMIT ?2)",
+                params![queue, PURGE_LIMIT],
+            )?)
+        })
+        .await
+}
+
+pub(super) async fn requeue_dead(
+    store: &SqliteStore,
+    queue: &QueueName,
+    letters: &[(String, Message)],
+) -> Result<Vec<bool>, StoreError> {
+    let now = store.clock.now();
+    let letters: Vec<_> =
+        letters.iter().map(|(name, message)| (name.clone(), Record::moved(message, None, now))).collect();
+    let (namespace, queue, bell) = (store.namespace.clone(), queue.clone(), store.bell.clone());
+    store
+        .write(move |connection| {
             let mut tx = Tx::new(connection, &namespace);
             let number = tx.queue(&queue)?;
             let mut requeued = Vec::with_capacity(letters.len());
@@ -34,71 +90,18 @@ impl SqliteStore {
             Ok(requeued)
         })
         .await
-    }
+}
 
-    pub(super) async fn delete_letters(&self, queue: &QueueName, names: &[String]) -> Result<Vec<bool>, StoreError> {
-        let (namespace, queue, names) = (self.namespace.clone(), queue.clone(), names.to_vec());
-        self.write(move |connection| {
+pub(super) async fn delete(store: &SqliteStore, queue: &QueueName, names: &[String]) -> Result<Vec<bool>, StoreError> {
+    let (namespace, queue, names) = (store.namespace.clone(), queue.clone(), names.to_vec());
+    store
+        .write(move |connection| {
             let tx = Tx::new(connection, &namespace);
             let Some(queue) = tx.find_queue(&queue)? else { return Ok(vec![false; names.len()]) };
             let deleted = names.iter().map(|name| remove_letter(&tx, queue, name));
             Ok(deleted.collect::<rusqlite::Result<_>>()?)
         })
         .await
-    }
-
-    pub(super) async fn cancel_message(
-        &self,
-        queue: &QueueName,
-        name: &str,
-        reason: &str,
-    ) -> Result<Option<Cancelled>, StoreError> {
-        let now = self.clock.now();
-        let (namespace, queue) = (self.namespace.clone(), queue.clone());
-        let (name, reason) = (name.to_owned(), reason.to_owned());
-        self.write(move |connection| {
-            let tx = Tx::new(connection, &namespace);
-            let Some(queue) = tx.find_queue(&queue)? else { return Ok(None) };
-            let Some(message) = tx.held(queue, &name)? else { return Ok(None) };
-            if let Some(worker) = message.worker {
-                connection.execute("UPDATE messages SET cancelled = ? WHERE seq = ?", params![reason, message.seq])?;
-                let worker =
-                    connection.query_row("SELECT name FROM workers WHERE id = ?", [worker], |row| row.get(0))?;
-                return Ok(Some(Cancelled::Claimed { worker }));
-            }
-            tx.dead_letter_unread(&message, &reason, now)?;
-            Ok(Some(if message.due.is_some() { Cancelled::Delayed } else { Cancelled::Ready }))
-        })
-        .await
-    }
-
-    pub(super) async fn pause_queue(&self, queue: &QueueName, paused: bool) -> Result<bool, StoreError> {
-        let (namespace, queue, bell) = (self.namespace.clone(), queue.clone(), self.bell.clone());
-        self.write(move |connection| {
-            let queue = Tx::new(connection, &namespace).queue(&queue)?;
-            bell.ask();
-            let changed = connection
-                .execute("UPDATE queues SET paused = ?1 WHERE id = ?2 AND paused <> ?1", params![paused, queue])?;
-            Ok(changed == 1)
-        })
-        .await
-    }
-
-    pub(super) async fn purge_queue(&self, queue: &QueueName) -> Result<usize, StoreError> {
-        let (namespace, queue) = (self.namespace.clone(), queue.clone());
-        self.write(move |connection| {
-            let Some(queue) = Tx::new(connection, &namespace).find_queue(&queue)? else { return Ok(0) };
-            Ok(connection.execute(
-                "DELETE FROM messages WHERE seq IN (
-                     SELECT seq FROM (SELECT seq FROM messages WHERE queue = ?1 AND worker IS NULL AND due IS NULL LIMIT ?2)
-                     UNION ALL
-                     SELECT seq FROM (SELECT seq FROM messages WHERE queue = ?1 AND due IS NOT NULL LIMIT ?2)
-                     LIMIT ?2)",
-                params![queue, PURGE_LIMIT],
-            )?)
-        })
-        .await
-    }
 }
 
 fn remove_letter(tx: &Tx<'_>, queue: i64, name: &str) -> rusqlite::Result<bool> {

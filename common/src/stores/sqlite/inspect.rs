@@ -14,50 +14,56 @@ use crate::store::{
     AHEAD_LIMIT, BEAT_INTERVAL, Claim, Counts, DEAD_AFTER, DeadLetter, MessageInfo, PAGE, QueueInfo, State, WorkerInfo,
 };
 
-impl SqliteStore {
-    pub(super) async fn list_queues(
-        &self,
-        after: Option<&QueueName>,
-        limit: usize,
-    ) -> Result<Vec<QueueInfo>, StoreError> {
-        let namespace = self.namespace.clone();
-        let after = after.map(|after| after.as_str().to_owned()).unwrap_or_default();
-        self.look(move |connection| {
+pub(super) async fn queues(
+    store: &SqliteStore,
+    after: Option<&QueueName>,
+    limit: usize,
+) -> Result<Vec<QueueInfo>, StoreError> {
+    let namespace = store.namespace.clone();
+    let after = after.map(|after| after.as_str().to_owned()).unwrap_or_default();
+    store
+        .look(move |connection| {
             let mut queues = connection.prepare_cached(
                 "SELECT name, id, paused FROM queues WHERE namespace = ?1 AND name > ?2 AND (paused
-                     OR EXISTS (SELECT 1 FROM messages WHERE queue = queues.id AND worker IS NULL AND due IS NULL)
-                     OR EXISTS (SELECT 1 FROM messages WHERE queue = queues.id AND due IS NOT NULL)
-                     OR EXISTS (SELECT 1 FROM messages WHERE worker IS NOT NULL AND queue = queues.id)
-                     OR EXISTS (SELECT 1 FROM dead WHERE queue = queues.id)
-                     OR EXISTS (SELECT 1 FROM workers, json_each(workers.queues) AS each
-                                WHERE workers.namespace = ?1 AND each.value = queues.name))
-                 ORDER BY name LIMIT ?3",
+                 OR EXISTS (SELECT 1 FROM messages WHERE queue = queues.id AND worker IS NULL AND due IS NULL)
+                 OR EXISTS (SELECT 1 FROM messages WHERE queue = queues.id AND due IS NOT NULL)
+                 OR EXISTS (SELECT 1 FROM messages WHERE worker IS NOT NULL AND queue = queues.id)
+                 OR EXISTS (SELECT 1 FROM dead WHERE queue = queues.id)
+                 OR EXISTS (SELECT 1 FROM workers, json_each(workers.queues) AS each
+                            WHERE workers.namespace = ?1 AND each.value = queues.name))
+             ORDER BY name LIMIT ?3",
             )?;
             let found = queues.query_map(params![&*namespace, after, limit], |row| {
                 Ok((row.get::<_, String>(0)?, row.get(1)?, row.get(2)?))
             });
             let found: Vec<(String, i64, bool)> = found?.collect::<Result<_, _>>()?;
             let info = |(name, queue, paused): (String, i64, bool)| {
-                Ok(QueueInfo { name: QueueName::canonical(&name), counts: counts(connection, queue)?, paused })
+                Ok(QueueInfo { name: QueueName::canonical(&name), counts: count(connection, queue)?, paused })
             };
             Ok(found.into_iter().map(info).collect::<rusqlite::Result<_>>()?)
         })
         .await
-    }
+}
 
-    pub(super) async fn count(&self, queue: &QueueName) -> Result<Counts, StoreError> {
-        let (namespace, queue) = (self.namespace.clone(), queue.clone());
-        self.look(move |connection| match Tx::new(connection, &namespace).find_queue(&queue)? {
-            Some(queue) => Ok(counts(connection, queue)?),
+pub(super) async fn counts(store: &SqliteStore, queue: &QueueName) -> Result<Counts, StoreError> {
+    let (namespace, queue) = (store.namespace.clone(), queue.clone());
+    store
+        .look(move |connection| match Tx::new(connection, &namespace).find_queue(&queue)? {
+            Some(queue) => Ok(count(connection, queue)?),
             None => Ok(Counts::default()),
         })
         .await
-    }
+}
 
-    pub(super) async fn list_workers(&self, after: Option<&str>, limit: usize) -> Result<Vec<WorkerInfo>, StoreError> {
-        let (namespace, now) = (self.namespace.clone(), self.clock.now());
-        let after = after.unwrap_or_default().to_owned();
-        self.look(move |connection| {
+pub(super) async fn workers(
+    store: &SqliteStore,
+    after: Option<&str>,
+    limit: usize,
+) -> Result<Vec<WorkerInfo>, StoreError> {
+    let (namespace, now) = (store.namespace.clone(), store.clock.now());
+    let after = after.unwrap_or_default().to_owned();
+    store
+        .look(move |connection| {
             let mut workers = connection.prepare_cached(
                 "SELECT id, name, beat, queues FROM workers WHERE namespace = ? AND name > ? ORDER BY name LIMIT ?",
             )?;
@@ -79,11 +85,12 @@ impl SqliteStore {
             Ok(found.into_iter().map(info).collect::<rusqlite::Result<_>>()?)
         })
         .await
-    }
+}
 
-    pub(super) async fn find_messages(&self, id: &str) -> Result<Vec<MessageInfo>, StoreError> {
-        let (namespace, id) = (self.namespace.clone(), id.to_owned());
-        self.look(move |connection| {
+pub(super) async fn find(store: &SqliteStore, id: &str) -> Result<Vec<MessageInfo>, StoreError> {
+    let (namespace, id) = (store.namespace.clone(), id.to_owned());
+    store
+        .look(move |connection| {
             let all = |meant: &Meant| {
                 let mut found = living(connection, &namespace, meant)?;
                 found.extend(dead(connection, &namespace, meant)?);
@@ -100,28 +107,30 @@ impl SqliteStore {
             Ok(all(&Meant::start(&id))?)
         })
         .await
-    }
+}
 
-    /// What lies under the name of a claim.
-    pub(super) async fn see_claim(&self, claim: &Claim) -> Result<Option<MessageInfo>, StoreError> {
-        let (namespace, claim) = (self.namespace.clone(), claim.clone());
-        self.look(move |connection| {
+/// What lies under the name of a claim.
+pub(super) async fn claim(store: &SqliteStore, claim: &Claim) -> Result<Option<MessageInfo>, StoreError> {
+    let (namespace, claim) = (store.namespace.clone(), claim.clone());
+    store
+        .look(move |connection| {
             let tx = Tx::new(connection, &namespace);
             let Some(queue) = tx.find_queue(&claim.queue)? else { return Ok(None) };
             let Some(held) = tx.held(queue, &claim.id)? else { return Ok(None) };
             Ok(Some(info(connection, &claim.queue, &held)?))
         })
         .await
-    }
+}
 
-    pub(super) async fn read_dead_letters(
-        &self,
-        queue: &QueueName,
-        skip: usize,
-        limit: usize,
-    ) -> Result<Vec<DeadLetter>, StoreError> {
-        let (namespace, queue) = (self.namespace.clone(), queue.clone());
-        self.look(move |connection| {
+pub(super) async fn dead_letters(
+    store: &SqliteStore,
+    queue: &QueueName,
+    skip: usize,
+    limit: usize,
+) -> Result<Vec<DeadLetter>, StoreError> {
+    let (namespace, queue) = (store.namespace.clone(), queue.clone());
+    store
+        .look(move |connection| {
             let Some(queue) = Tx::new(connection, &namespace).find_queue(&queue)? else { return Ok(Vec::new()) };
             let mut letters = connection.prepare_cached(
                 "SELECT id, seq, body, reason, died FROM dead WHERE queue = ? ORDER BY died, seq LIMIT ? OFFSET ?",
@@ -137,24 +146,24 @@ impl SqliteStore {
             Ok(found?.collect::<rusqlite::Result<_>>()?)
         })
         .await
-    }
+}
 
-    pub(super) async fn read_stored(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
-        let (namespace, key, now) = (self.namespace.clone(), key.to_owned(), self.clock.now());
-        self.look(move |connection| {
+pub(super) async fn stored(store: &SqliteStore, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
+    let (namespace, key, now) = (store.namespace.clone(), key.to_owned(), store.clock.now());
+    store
+        .look(move |connection| {
             let mut stored =
                 connection.prepare_cached("SELECT value FROM stored WHERE namespace = ? AND key = ? AND until > ?")?;
             Ok(stored.query_row(params![&*namespace, key, now.as_millis()], |row| row.get(0)).optional()?)
         })
         .await
-    }
 }
 
 /// A worker that has been silent for so long is about to be found dead.
 const SILENCE: Duration = BEAT_INTERVAL.saturating_mul(DEAD_AFTER);
 
 /// Each is a walk through an index, of which that of what is claimed holds all queues: as much as workers have slots.
-fn counts(connection: &Connection, queue: i64) -> rusqlite::Result<Counts> {
+fn count(connection: &Connection, queue: i64) -> rusqlite::Result<Counts> {
     let mut counts = connection.prepare_cached(
         "SELECT (SELECT count(*) FROM messages WHERE queue = ?1 AND worker IS NULL AND due IS NULL),
                 (SELECT count(*) FROM messages WHERE queue = ?1 AND due IS NOT NULL),

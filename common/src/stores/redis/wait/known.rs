@@ -9,9 +9,9 @@ use super::PAGE;
 use crate::clock::{Stopwatch, Timestamp};
 use crate::queue_name::QueueName;
 use crate::store::Wake;
-use crate::stores::redis::inspect::millis;
 use crate::stores::redis::keys::Keys;
 use crate::stores::redis::record::is_shared;
+use crate::stores::redis::scripts::millis;
 use crate::stores::redis::scripts::read;
 
 /// After this long everything is looked at anew, should the server have forgotten whom to tell.

@@ -6,13 +6,13 @@
 
 use std::time::Duration;
 
-use super::RedisStore;
-use super::connection::CallError;
-use super::duty::{SMALL, Wish};
-use super::slices::is_many;
 use crate::clock::{Stopwatch, Timestamp};
 use crate::error::StoreError;
 use crate::store::{Beat, Registration};
+use crate::stores::redis::RedisStore;
+use crate::stores::redis::connection::CallError;
+use crate::stores::redis::duty::{SMALL, Wish};
+use crate::stores::redis::limits::is_many;
 
 /// How many of a large fleet's beats look at everything, in each interval.
 const LOOKS: usize = SMALL;

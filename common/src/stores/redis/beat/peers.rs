@@ -14,11 +14,11 @@ use std::time::Duration;
 
 use redis::Value;
 
-use super::RedisStore;
-use super::scripts::read;
 use crate::clock::Timestamp;
 use crate::error::StoreError;
 use crate::store::{BEAT_INTERVAL, PYTHON_DEAD_AFTER, Registration};
+use crate::stores::redis::RedisStore;
+use crate::stores::redis::scripts::read;
 use crate::stores::shared::liveness::{Liveness, Peer, Recovery};
 
 /// How many silent ones a beat shows; the script knows it too.

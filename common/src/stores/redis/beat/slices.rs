@@ -10,17 +10,15 @@ use std::pin::Pin;
 use std::task::Poll;
 use std::time::Duration;
 
-use super::RedisStore;
-use super::beat::{Part, Seen};
-use super::duty::Wish;
-use super::upkeep::MAX_ROUNDS;
+use super::MAX_ROUNDS;
+use super::call::{Part, Seen};
 use crate::clock::Timestamp;
 use crate::error::StoreError;
 use crate::queue_name::QueueName;
 use crate::store::{Claim, Registration};
-
-/// Queues that one call looks after, at most.
-const SLICE: usize = 64;
+use crate::stores::redis::RedisStore;
+use crate::stores::redis::duty::Wish;
+use crate::stores::redis::limits::{SLICE, is_many};
 
 /// Queues that one beat looks after although nothing is known of them.
 const IN_TURN: usize = 2_048;
@@ -33,11 +31,6 @@ const AT_ONCE: usize = 16;
 
 /// What comes due so soon is looked after now: the store's time decides, and ours differs a little.
 const SOON: Duration = Duration::from_millis(100);
-
-/// Whether a worker has more queues than one call looks after.
-pub(super) fn is_many(registration: &Registration) -> bool {
-    registration.queues.len() > SLICE
-}
 
 /// What a worker of many queues knows of them.
 #[derive(Debug, Default)]

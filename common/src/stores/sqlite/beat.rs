@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use rusqlite::{Connection, params};
 
-use super::SqliteStore;
 use super::error::TxError;
 use super::moves::{Held, Tx, name, parts, select_held};
-use super::work::{is_ready, next_due, worker_number};
+use super::queries::{is_ready, next_due, worker_number};
+use super::{SqliteStore, finish};
 use crate::clock::Timestamp;
 use crate::error::StoreError;
 use crate::queue_name::QueueName;
@@ -59,42 +59,43 @@ struct Left {
     ready: bool,
 }
 
-impl SqliteStore {
-    pub(super) async fn register_worker(&self, queues: &[QueueName]) -> Result<Registration, StoreError> {
-        let registration = Registration { worker: WorkerId::random(), queues: queues.to_vec() };
-        self.registered.add(&registration.worker);
-        match self.beat_once(&registration, &[], &[]).await {
-            Ok(_) => Ok(registration),
-            Err(error) => {
-                self.registered.forget(&registration.worker);
-                Err(error)
-            }
+pub(super) async fn run(
+    store: &SqliteStore,
+    registration: &Registration,
+    held: &[Claim],
+    waiting: &[Claim],
+) -> Result<Beat, StoreError> {
+    store.registered.beat(&registration.worker, store.beat_alone(registration, held, waiting)).await
+}
+
+pub(super) async fn register(store: &SqliteStore, queues: &[QueueName]) -> Result<Registration, StoreError> {
+    let registration = Registration { worker: WorkerId::random(), queues: queues.to_vec() };
+    store.registered.add(&registration.worker);
+    match run(store, &registration, &[], &[]).await {
+        Ok(_) => Ok(registration),
+        Err(error) => {
+            store.registered.forget(&registration.worker);
+            Err(error)
         }
     }
+}
 
-    pub(super) async fn deregister_worker(&self, registration: &Registration) -> Result<(), StoreError> {
-        self.registered.remove(&registration.worker).await?;
-        let (namespace, worker) = (self.namespace.clone(), registration.worker.clone());
-        self.write(move |connection| {
+pub(super) async fn deregister(store: &SqliteStore, registration: &Registration) -> Result<(), StoreError> {
+    store.registered.remove(&registration.worker).await?;
+    let (namespace, worker) = (store.namespace.clone(), registration.worker.clone());
+    store
+        .write(move |connection| {
             connection.execute(
                 "DELETE FROM workers WHERE namespace = ? AND name = ?
-                     AND NOT EXISTS (SELECT 1 FROM messages WHERE worker = workers.id)",
+                 AND NOT EXISTS (SELECT 1 FROM messages WHERE worker = workers.id)",
                 params![&*namespace, worker.as_str()],
             )?;
             Ok(())
         })
         .await
-    }
+}
 
-    pub(super) async fn beat_once(
-        &self,
-        registration: &Registration,
-        held: &[Claim],
-        waiting: &[Claim],
-    ) -> Result<Beat, StoreError> {
-        self.registered.beat(&registration.worker, self.beat_alone(registration, held, waiting)).await
-    }
-
+impl SqliteStore {
     async fn beat_alone(
         &self,
         registration: &Registration,
@@ -127,7 +128,7 @@ impl SqliteStore {
             (dead, upkeep.orphaned.forgotten(uptime, orphaned))
         });
         if !forgotten.is_empty() {
-            self.finish_all(registration, &release(forgotten)).await?;
+            finish::run(self, registration, &release(forgotten)).await?;
         }
         for peer in dead {
             moved += self.recover(&peer, now).await?;
@@ -147,7 +148,7 @@ impl SqliteStore {
         let now = self.clock.now();
         let (namespace, registration, bell) = (self.namespace.clone(), registration.clone(), self.bell.clone());
         self.write_first(move |connection| {
-            register(connection, &namespace, &registration, waiting.as_deref(), now)?;
+            show_life(connection, &namespace, &registration, waiting.as_deref(), now)?;
             let mut tx = Tx::new(connection, &namespace);
             let (mut moved, mut has_more) = (0, false);
             for queue in &registration.queues {
@@ -213,7 +214,7 @@ fn rows(waiting: &[Claim]) -> Option<String> {
     (!rows.is_empty()).then(|| format!("[{}]", rows.join(",")))
 }
 
-fn register(
+fn show_life(
     connection: &Connection,
     namespace: &str,
     registration: &Registration,
@@ -222,11 +223,11 @@ fn register(
 ) -> Result<(), TxError> {
     let queues: Vec<&str> = registration.queues.iter().map(QueueName::as_str).collect();
     let queues = serde_json::to_string(&queues).map_err(|error| StoreError::Refused(error.to_string()))?;
-    let mut register = connection.prepare_cached(
+    let mut show_life = connection.prepare_cached(
         "INSERT INTO workers (namespace, name, beat, queues, waiting) VALUES (?, ?, ?, ?, ?)
          ON CONFLICT (namespace, name) DO UPDATE SET beat = excluded.beat, waiting = excluded.waiting",
     )?;
-    register.execute(params![namespace, registration.worker.as_str(), now.as_millis(), queues, waiting])?;
+    show_life.execute(params![namespace, registration.worker.as_str(), now.as_millis(), queues, waiting])?;
     Ok(())
 }
 
@@ -349,13 +350,13 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("tasks.db");
         let store = SqliteStore::open(&path, Synchronous::Normal, "lab", Clock::system()).unwrap();
-        let registration = store.register_worker(&[QueueName::default()]).await.unwrap();
+        let registration = register(&store, &[QueueName::default()]).await.unwrap();
         let (beat, left) =
-            tokio::join!(biased; store.beat_once(&registration, &[], &[]), store.deregister_worker(&registration));
+            tokio::join!(biased; run(&store, &registration, &[], &[]), deregister(&store, &registration));
         beat.unwrap();
         left.unwrap();
         // The end of a run may come late.
-        store.finish_all(&registration, &[]).await.unwrap();
+        finish::run(&store, &registration, &[]).await.unwrap();
         assert_eq!(store.registered.count(), 0);
     }
 }

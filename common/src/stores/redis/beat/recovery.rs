@@ -4,17 +4,15 @@ use std::collections::{BTreeMap, HashSet};
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-use super::RedisStore;
-use super::connection::CallError;
-use super::error::from_script;
-use super::upkeep::MAX_ROUNDS;
+use super::MAX_ROUNDS;
 use crate::error::StoreError;
 use crate::store::{BEAT_INTERVAL, Registration};
+use crate::stores::redis::RedisStore;
+use crate::stores::redis::connection::CallError;
+use crate::stores::redis::error::from_script;
+use crate::stores::redis::limits::REMEMBER_CRASHES_SECONDS;
 use crate::stores::shared::blame;
 use crate::stores::shared::liveness::{Peer, Recovery};
-
-/// How long it is remembered that workers died with a message: seven days.
-pub(super) const REMEMBER_CRASHES_SECONDS: usize = 7 * 24 * 60 * 60;
 
 /// How many of the dead one call takes in, at most.
 const TOGETHER: usize = 100;
