@@ -10,9 +10,8 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use self::world::World;
-use super::shared::batch::{order, release};
+use super::shared::batch::{order, wake};
 use super::shared::liveness::Liveness;
-use super::shared::orphaned_claims::OrphanedClaims;
 use super::shared::registered::Registered;
 use super::shared::seats::Seats;
 use super::shared::shares::{Turns, share_all};
@@ -41,10 +40,7 @@ pub struct MemoryStore {
 /// What the beats of one worker have seen.
 #[derive(Debug, Default)]
 struct Upkeep {
-    /// Of the others.
     liveness: Liveness,
-    /// Of what it holds itself.
-    orphaned: OrphanedClaims,
 }
 
 impl MemoryStore {
@@ -86,17 +82,16 @@ impl MemoryStore {
         world.register(registration, waiting, now);
         let mut moved = registration.queues.iter().map(|queue| world.promote(queue, now)).sum();
         let silent = world.silent(&registration.worker, now);
-        let orphaned = world.orphaned(&registration.worker, held);
         let uptime = self.clock.uptime();
-        let (dead, forgotten) = self.registered.with(&registration.worker, |upkeep| {
-            (upkeep.liveness.see(uptime, Duration::ZERO, &silent, true), upkeep.orphaned.forgotten(uptime, orphaned))
-        });
-        let is_back = !forgotten.is_empty();
-        finish_all(&mut world, registration, &release(forgotten), now);
+        let claims = world.claims(&registration.worker);
+        let compared = self.registered.compare(&registration.worker, held, &claims, &[], uptime);
+        let is_back = !compared.forgotten.is_empty();
+        finish_all(&mut world, registration, &compared.forgotten, now);
+        let see = |upkeep: &mut Upkeep| upkeep.liveness.see(uptime, Duration::ZERO, &silent, true);
+        let dead = self.registered.with(&registration.worker, see);
         for peer in &dead {
             moved += world.recover(&peer.id, now);
         }
-        let lost = world.not_held(&registration.worker, held);
         let cancelled = world.cancelled(&registration.worker);
         let next_due = world.next_due(&registration.queues);
         let is_ready = world.is_ready(&registration.queues);
@@ -104,16 +99,12 @@ impl MemoryStore {
         if moved > 0 || is_back {
             self.news.send_replace(());
         }
-        Beat { now, lost, cancelled, next_due, moved, ready: is_ready }
+        Beat { now, lost: compared.lost, cancelled, next_due, moved, ready: is_ready }
     }
 
     fn is_news(&self, queues: &[QueueName], due: Option<Timestamp>) -> Option<Wake> {
         let world = self.world();
-        if world.is_ready(queues) {
-            return Some(Wake::Ready);
-        }
-        let next = world.next_due(queues)?;
-        due.is_none_or(|due| next < due).then_some(Wake::Due)
+        wake(world.is_ready(queues), world.next_due(queues), due)
     }
 }
 
@@ -194,7 +185,7 @@ impl Store for MemoryStore {
     ) -> Boxed<'a, Result<Vec<Finished>, StoreError>> {
         let now = self.clock.now();
         // Whoever tries to finish a message has not forgotten it.
-        self.registered.with(&registration.worker, |upkeep| upkeep.orphaned.remember(completions));
+        self.registered.remember(&registration.worker, completions);
         let mut world = self.world();
         let answers = finish_all(&mut world, registration, completions, now);
         drop(world);

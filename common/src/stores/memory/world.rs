@@ -325,22 +325,13 @@ impl World {
         moved
     }
 
-    /// Which of these claims the worker does not have.
-    pub(super) fn not_held(&self, worker: &WorkerId, held: &[Claim]) -> Vec<Claim> {
-        let has = |claim: &Claim| {
-            self.queues.get(&claim.queue).is_some_and(|queue| queue.claimed.get(&claim.id) == Some(worker))
-        };
-        held.iter().filter(|claim| !has(claim)).cloned().collect()
-    }
-
-    /// What the worker has claimed beyond this.
-    pub(super) fn orphaned(&self, worker: &WorkerId, held: &[Claim]) -> Vec<Claim> {
+    /// What the worker has claimed.
+    pub(super) fn claims(&self, worker: &WorkerId) -> Vec<Claim> {
         let of_queue = |(name, queue): (&QueueName, &Queue)| -> Vec<_> {
             let mine = queue.claimed.iter().filter(|(_, holder)| *holder == worker);
             mine.map(|(id, _)| Claim { queue: name.clone(), id: id.clone() }).collect()
         };
-        let known: HashSet<&Claim> = held.iter().collect();
-        self.queues.iter().flat_map(of_queue).filter(|claim| !known.contains(claim)).collect()
+        self.queues.iter().flat_map(of_queue).collect()
     }
 
     /// Takes a worker off that holds nothing.

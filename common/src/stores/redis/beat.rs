@@ -19,15 +19,7 @@ use crate::clock::Timestamp;
 use crate::error::StoreError;
 use crate::queue_name::QueueName;
 use crate::store::{Beat, Claim, Registration, WorkerId};
-use crate::stores::shared::batch::release;
-use crate::stores::shared::orphaned_claims::{OrphanedClaims, compare};
 use crate::stores::shared::seldom::is_time;
-
-/// Calls of one kind in one beat, at most, while there is more to do than fits one.
-const MAX_ROUNDS: usize = 100;
-
-/// How often dead letters are looked at.
-const EXPIRE_EVERY: Duration = Duration::from_secs(60);
 
 /// How often registrations are looked at, and the dead whom nobody could settle.
 const TIDY_EVERY: Duration = Duration::from_secs(60 * 60);
@@ -43,9 +35,6 @@ pub(super) struct Upkeep {
     cursors: HashMap<QueueName, (String, String)>,
     /// Which of many queues come next, and what is known of them.
     turns: Turns,
-    /// Claims that the worker does not know of.
-    pub(super) orphaned: OrphanedClaims,
-    expired: Option<Duration>,
     /// When registrations were looked through; `None` where this beat is to do that.
     tidied: Option<Duration>,
     scanned: Option<Duration>,
@@ -70,7 +59,7 @@ pub(super) struct UnderWay<'a> {
 impl Drop for UnderWay<'_> {
     fn drop(&mut self) {
         let uptime = self.store.clock.uptime();
-        self.store.with_upkeep(self.worker, |upkeep| upkeep.orphaned.end_call(self.since, uptime));
+        self.store.registered.end_call(self.worker, self.since, uptime);
     }
 }
 
@@ -84,15 +73,8 @@ pub(super) async fn run(
 }
 
 pub(super) async fn register(store: &RedisStore, queues: &[QueueName]) -> Result<Registration, StoreError> {
-    let registration = Registration { worker: WorkerId::random(), queues: queues.to_vec() };
-    store.registered.add(&registration.worker);
-    match run(store, &registration, &[], &[]).await {
-        Ok(_) => Ok(registration),
-        Err(error) => {
-            store.registered.forget(&registration.worker);
-            Err(error)
-        }
-    }
+    let first = |registration| async move { store.beat_alone(&registration, &[], &[]).await };
+    store.registered.register(queues, first).await
 }
 
 pub(super) async fn deregister(store: &RedisStore, registration: &Registration) -> Result<(), StoreError> {
@@ -125,7 +107,7 @@ impl RedisStore {
     /// Notes that a call has begun which may bring or end claims of a worker.
     pub(super) fn under_way<'a>(&'a self, worker: &'a WorkerId) -> UnderWay<'a> {
         let since = self.clock.uptime();
-        self.with_upkeep(worker, |upkeep| upkeep.orphaned.begin_call(since));
+        self.registered.begin_call(worker, since);
         UnderWay { store: self, worker, since }
     }
 
@@ -136,8 +118,7 @@ impl RedisStore {
         waiting: &[Claim],
     ) -> Result<Beat, StoreError> {
         let started = self.clock.uptime();
-        let is_expiring =
-            self.with_upkeep(&registration.worker, |upkeep| is_time(&mut upkeep.expired, started, EXPIRE_EVERY));
+        let is_expiring = self.registered.is_expiring(&registration.worker, started);
         let wish = self.wish(registration);
         if held.is_empty()
             && waiting.is_empty()
@@ -162,7 +143,12 @@ impl RedisStore {
         self.report_waiting(registration, waiting, first.now).await?;
 
         // The first answer counts: what was claimed later, `held` cannot know.
-        beat.lost = self.settle_claims(registration, held, &first.claims, &first.unread).await?;
+        let uptime = self.clock.uptime();
+        let compared = self.registered.compare(&registration.worker, held, &first.claims, &first.unread, uptime);
+        beat.lost = compared.lost;
+        if !compared.forgotten.is_empty() {
+            finish::run(self, &self.pulse, registration, &compared.forgotten).await?;
+        }
         let uptime = self.clock.uptime();
         // The looks happened at the server: an answer that was held up on its way is none that came late.
         if let Some(look) = first.look {
@@ -199,26 +185,6 @@ impl RedisStore {
             // Without it, what waits is marked; that costs a call each.
             _ => Ok(()),
         }
-    }
-
-    /// Compares what the worker believes to hold with what it holds: answers what it lost, and requeues what it cannot
-    /// know of because an answer was lost.
-    async fn settle_claims(
-        &self,
-        registration: &Registration,
-        held: &[Claim],
-        claims: &[Claim],
-        unread: &[QueueName],
-    ) -> Result<Vec<Claim>, StoreError> {
-        let (mut lost, orphaned) = compare(held, claims);
-        lost.retain(|claim| !unread.contains(&claim.queue));
-        let uptime = self.clock.uptime();
-        let forgotten = self.with_upkeep(&registration.worker, |upkeep| upkeep.orphaned.forgotten(uptime, orphaned));
-        if !forgotten.is_empty() {
-            tracing::warn!(target: "common::broker", "requeued {} claims of a lost fetch reply", forgotten.len());
-            finish::run(self, &self.pulse, registration, &release(forgotten)).await?;
-        }
-        Ok(lost)
     }
 }
 

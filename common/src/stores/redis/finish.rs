@@ -56,7 +56,7 @@ pub(super) async fn run(
     completions: &[Completion],
 ) -> Result<Vec<Finished>, StoreError> {
     // Whoever tries to finish a message has not forgotten it.
-    store.with_upkeep(&registration.worker, |upkeep| upkeep.orphaned.remember(completions));
+    store.registered.remember(&registration.worker, completions);
     let _call = store.under_way(&registration.worker);
     let mut answers = vec![None; completions.len()];
     let mut failed = None;

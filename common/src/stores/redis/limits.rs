@@ -2,12 +2,7 @@
 
 use crate::broker::MAX_MESSAGE_SIZE;
 use crate::store::Registration;
-
-/// Messages that one call of a script moves at most.
-pub(super) const CHUNK: usize = 1_000;
-
-/// Bytes of bodies in one call, roughly: more would hold up other calls, and run into their time limit on a slow network.
-pub(super) const CHUNK_BYTES: usize = 4 * 1024 * 1024;
+pub(super) use crate::stores::shared::batch::{CHUNK, CHUNK_BYTES, MAX_ROUNDS};
 
 /// The largest body that is brought; what others have put there beyond that dies unread. Twice of what may be sent, because a
 /// message grows with its retries.

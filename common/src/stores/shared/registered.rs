@@ -5,21 +5,43 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync;
+use tracing::warn;
 
+use super::batch::release;
+use super::orphaned_claims::{OrphanedClaims, compare};
+use super::seldom::is_time;
 use crate::error::StoreError;
-use crate::store::WorkerId;
+use crate::queue_name::QueueName;
+use crate::store::{Beat, Claim, Completion, Registration, WorkerId};
 
-/// Of each worker, `U` is what its beats have seen so far. Locked for moments only, never across a call.
+/// How often a worker looks for what has expired.
+const EXPIRE_EVERY: Duration = Duration::from_secs(60);
+
+/// Of each worker, `U` is what its beats have seen so far and only this store asks about. Locked for moments only, never across a
+/// call.
 #[derive(Debug)]
 pub(in crate::stores) struct Registered<U>(Mutex<HashMap<WorkerId, Worker<U>>>);
 
 #[derive(Debug, Default)]
 struct Worker<U> {
     upkeep: U,
+    /// Claims that the worker does not know of.
+    orphaned: OrphanedClaims,
+    expired: Option<Duration>,
     /// Held by a beat from its first call to its last one, which leaves here how it failed.
     beating: Arc<sync::Mutex<Option<StoreError>>>,
+}
+
+/// What a beat makes of a worker's claims.
+#[derive(Debug)]
+pub(in crate::stores) struct Compared {
+    /// What it lost.
+    pub(in crate::stores) lost: Vec<Claim>,
+    /// What goes back to the heads of its queues.
+    pub(in crate::stores) forgotten: Vec<Completion>,
 }
 
 impl<U> Default for Registered<U> {
@@ -29,6 +51,30 @@ impl<U> Default for Registered<U> {
 }
 
 impl<U: Default> Registered<U> {
+    /// Registers a worker under a fresh id, by its first beat.
+    ///
+    /// # Errors
+    ///
+    /// As the beat; nobody is registered then.
+    pub(in crate::stores) async fn register<F>(
+        &self,
+        queues: &[QueueName],
+        beat: impl FnOnce(Registration) -> F,
+    ) -> Result<Registration, StoreError>
+    where
+        F: Future<Output = Result<Beat, StoreError>>,
+    {
+        let registration = Registration { worker: WorkerId::random(), queues: queues.to_vec() };
+        self.add(&registration.worker);
+        match self.beat(&registration.worker, beat(registration.clone())).await {
+            Ok(_) => Ok(registration),
+            Err(error) => {
+                self.forget(&registration.worker);
+                Err(error)
+            }
+        }
+    }
+
     /// From now on, this worker may beat.
     pub(in crate::stores) fn add(&self, worker: &WorkerId) {
         self.all().insert(worker.clone(), Worker::default());
@@ -67,9 +113,51 @@ impl<U: Default> Registered<U> {
         failure.clone().filter(|_| is_beating).map_or(Ok(()), Err)
     }
 
-    /// One that could not register has nothing to take back.
-    pub(in crate::stores) fn forget(&self, worker: &WorkerId) {
+    /// Compares what a worker believes to hold with what it holds, as far as that could be read: answers what it lost, and releases
+    /// what it cannot come to know of any more, because the answer that brought it was lost.
+    pub(in crate::stores) fn compare(
+        &self,
+        worker: &WorkerId,
+        held: &[Claim],
+        claims: &[Claim],
+        unread: &[QueueName],
+        uptime: Duration,
+    ) -> Compared {
+        let (mut lost, orphaned) = compare(held, claims);
+        lost.retain(|claim| !unread.contains(&claim.queue));
+        let forgotten = self.of(worker, |known| known.orphaned.forgotten(uptime, orphaned)).unwrap_or_default();
+        if !forgotten.is_empty() {
+            warn!(target: "common::broker", "requeued {} claims of a lost fetch reply", forgotten.len());
+        }
+        Compared { lost, forgotten: release(forgotten) }
+    }
+
+    /// A worker tries to end these claims, so it knows of them.
+    pub(in crate::stores) fn remember(&self, worker: &WorkerId, completions: &[Completion]) {
+        self.of(worker, |known| known.orphaned.remember(completions));
+    }
+
+    /// A call of a worker has begun that may bring claims or end them.
+    pub(in crate::stores) fn begin_call(&self, worker: &WorkerId, uptime: Duration) {
+        self.of(worker, |known| known.orphaned.begin_call(uptime));
+    }
+
+    /// A call is over that had begun at `since`, answered or not.
+    pub(in crate::stores) fn end_call(&self, worker: &WorkerId, since: Duration, uptime: Duration) {
+        self.of(worker, |known| known.orphaned.end_call(since, uptime));
+    }
+
+    /// Whether this beat of a worker is to look for what has expired; if so, it counts as done.
+    pub(in crate::stores) fn is_expiring(&self, worker: &WorkerId, uptime: Duration) -> bool {
+        self.of(worker, |known| is_time(&mut known.expired, uptime, EXPIRE_EVERY)).unwrap_or_default()
+    }
+
+    fn forget(&self, worker: &WorkerId) {
         self.all().remove(worker);
+    }
+
+    fn of<T>(&self, worker: &WorkerId, see: impl FnOnce(&mut Worker<U>) -> T) -> Option<T> {
+        self.all().get_mut(worker).map(see)
     }
 
     /// Looks at what a worker's beats have seen; of one that is deregistered, nothing is kept.

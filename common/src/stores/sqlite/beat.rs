@@ -2,7 +2,6 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::time::Duration;
 
 use rusqlite::{Connection, params};
 
@@ -13,31 +12,18 @@ use super::{SqliteStore, finish};
 use crate::clock::Timestamp;
 use crate::error::StoreError;
 use crate::queue_name::QueueName;
-use crate::store::{BEAT_INTERVAL, Beat, Claim, DEAD_LETTER_TTL, Registration, WorkerId};
-use crate::stores::shared::batch::release;
+use crate::store::{BEAT_INTERVAL, Beat, Claim, DEAD_LETTER_TTL, Registration};
+use crate::stores::shared::batch::{CHUNK, MAX_ROUNDS};
 use crate::stores::shared::blame::Run;
 use crate::stores::shared::liveness::{Liveness, Peer};
-use crate::stores::shared::orphaned_claims::{OrphanedClaims, compare};
-use crate::stores::shared::seldom::is_time;
-
-/// Rows that one transaction moves at most, so that nobody waits long for it.
-const CHUNK: usize = 1_000;
-
-/// Transactions of one kind in one beat, at most, while there is more to do than fits one.
-const MAX_ROUNDS: usize = 100;
 
 /// How many silent peers one look shows, at most: a whole host's that died at once.
 const PAGE: usize = 10_000;
-
-/// How often what has expired is looked for.
-const EXPIRE_EVERY: Duration = Duration::from_secs(60);
 
 /// What the beats of one worker have seen.
 #[derive(Debug, Default)]
 pub(super) struct Upkeep {
     liveness: Liveness,
-    pub(super) orphaned: OrphanedClaims,
-    expired: Option<Duration>,
     /// How many workers there are with the same queues, this one included.
     pub(super) alike: u32,
 }
@@ -69,15 +55,8 @@ pub(super) async fn run(
 }
 
 pub(super) async fn register(store: &SqliteStore, queues: &[QueueName]) -> Result<Registration, StoreError> {
-    let registration = Registration { worker: WorkerId::random(), queues: queues.to_vec() };
-    store.registered.add(&registration.worker);
-    match run(store, &registration, &[], &[]).await {
-        Ok(_) => Ok(registration),
-        Err(error) => {
-            store.registered.forget(&registration.worker);
-            Err(error)
-        }
-    }
+    let first = |registration| async move { store.beat_alone(&registration, &[], &[]).await };
+    store.registered.register(queues, first).await
 }
 
 pub(super) async fn deregister(store: &SqliteStore, registration: &Registration) -> Result<(), StoreError> {
@@ -104,8 +83,7 @@ impl SqliteStore {
     ) -> Result<Beat, StoreError> {
         let (now, started) = (self.clock.now(), self.clock.uptime());
         let waiting = rows(waiting);
-        let is_expiring =
-            self.with_upkeep(&registration.worker, |upkeep| is_time(&mut upkeep.expired, started, EXPIRE_EVERY));
+        let is_expiring = self.registered.is_expiring(&registration.worker, started);
         let seen = self.look_after(registration, waiting.clone(), is_expiring).await?;
         let took = self.clock.uptime().saturating_sub(started);
         let mut moved = seen.moved;
@@ -118,23 +96,22 @@ impl SqliteStore {
             moved += again.moved;
             has_more = again.has_more;
         }
-        let (lost, orphaned) = compare(held, &seen.claims);
         let uptime = self.clock.uptime();
+        let compared = self.registered.compare(&registration.worker, held, &seen.claims, &[], uptime);
+        if !compared.forgotten.is_empty() {
+            finish::run(self, registration, &compared.forgotten).await?;
+        }
         // While beats had to wait, silence was no sign of death.
         let watched = uptime.saturating_sub(self.writing.waited());
-        let (dead, forgotten) = self.with_upkeep(&registration.worker, |upkeep| {
+        let dead = self.with_upkeep(&registration.worker, |upkeep| {
             upkeep.alike = seen.alike;
-            let dead = upkeep.liveness.see(watched, took, &seen.silent, seen.silent.len() < PAGE);
-            (dead, upkeep.orphaned.forgotten(uptime, orphaned))
+            upkeep.liveness.see(watched, took, &seen.silent, seen.silent.len() < PAGE)
         });
-        if !forgotten.is_empty() {
-            finish::run(self, registration, &release(forgotten)).await?;
-        }
         for peer in dead {
             moved += self.recover(&peer, now).await?;
         }
         let Left { next_due, ready } = self.what_is_left(registration).await?;
-        Ok(Beat { now, lost, cancelled: seen.cancelled, next_due, moved, ready })
+        Ok(Beat { now, lost: compared.lost, cancelled: seen.cancelled, next_due, moved, ready })
     }
 
     /// Shows that the worker lives, and moves what is due.

@@ -4,10 +4,7 @@ use super::SqliteStore;
 use super::moves::{Record, Tx};
 use crate::error::EnqueueError;
 use crate::message::Message;
-
-/// How many messages one transaction stores at most, and after how many bytes it ends, so that nobody waits long for it.
-const CHUNK: usize = 1_000;
-const CHUNK_BYTES: usize = 4 << 20;
+use crate::stores::shared::batch::{CHUNK, CHUNK_BYTES};
 
 pub(super) async fn run(store: &SqliteStore, messages: &[Message]) -> Result<(), EnqueueError> {
     let now = store.clock.now();

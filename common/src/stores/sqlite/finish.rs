@@ -17,7 +17,7 @@ pub(super) async fn run(
 ) -> Result<Vec<Finished>, StoreError> {
     let now = store.clock.now();
     // Whoever tries to finish a message has not forgotten it.
-    store.with_upkeep(&registration.worker, |upkeep| upkeep.orphaned.remember(completions));
+    store.registered.remember(&registration.worker, completions);
     let (namespace, registration, completions, bell) =
         (store.namespace.clone(), registration.clone(), completions.to_vec(), store.bell.clone());
     store

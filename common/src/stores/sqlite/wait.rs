@@ -12,6 +12,7 @@ use crate::clock::{Clock, Stopwatch, Timestamp};
 use crate::error::StoreError;
 use crate::queue_name::QueueName;
 use crate::store::Wake;
+use crate::stores::shared::batch::wake;
 
 /// How far apart those who heard a ring look for what has come, at least, and how long the last one waits at most.
 const STAGGER: Duration = Duration::from_micros(200);
@@ -65,11 +66,9 @@ impl SqliteStore {
         let (namespace, queues) = (self.namespace.clone(), queues.to_vec());
         let look = move |connection: &Connection| {
             let tx = Tx::new(connection, &namespace);
-            if is_ready(&tx, &queues)? {
-                return Ok(Some(Wake::Ready));
-            }
-            let next = next_due(&tx, &queues)?;
-            Ok(next.filter(|next| due.is_none_or(|due| *next < due)).map(|_| Wake::Due))
+            let is_ready = is_ready(&tx, &queues)?;
+            let next_due = if is_ready { None } else { next_due(&tx, &queues)? };
+            Ok(wake(is_ready, next_due, due))
         };
         self.look(look).await
     }

@@ -4,13 +4,12 @@ use std::collections::{BTreeMap, HashSet};
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-use super::MAX_ROUNDS;
 use crate::error::StoreError;
 use crate::store::{BEAT_INTERVAL, Registration};
 use crate::stores::redis::RedisStore;
 use crate::stores::redis::connection::CallError;
 use crate::stores::redis::error::from_script;
-use crate::stores::redis::limits::REMEMBER_CRASHES_SECONDS;
+use crate::stores::redis::limits::{MAX_ROUNDS, REMEMBER_CRASHES_SECONDS};
 use crate::stores::shared::blame;
 use crate::stores::shared::liveness::{Peer, Recovery};
 

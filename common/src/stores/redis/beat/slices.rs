@@ -10,7 +10,6 @@ use std::pin::Pin;
 use std::task::Poll;
 use std::time::Duration;
 
-use super::MAX_ROUNDS;
 use super::call::{Part, Seen};
 use crate::clock::Timestamp;
 use crate::error::StoreError;
@@ -18,7 +17,7 @@ use crate::queue_name::QueueName;
 use crate::store::{Claim, Registration};
 use crate::stores::redis::RedisStore;
 use crate::stores::redis::duty::Wish;
-use crate::stores::redis::limits::{SLICE, is_many};
+use crate::stores::redis::limits::{MAX_ROUNDS, SLICE, is_many};
 
 /// Queues that one beat looks after although nothing is known of them.
 const IN_TURN: usize = 2_048;
