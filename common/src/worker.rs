@@ -11,6 +11,7 @@
 //! ```
 //!
 //! * `worker.rs` (here): what people hold; checks everything that can be checked before the first message.
+//! * `job`: a message on its way to a slot; `event`: what the consumer is told, and by which calls.
 //! * `consumer`: the loop on the I/O thread. It reacts to one event after the other and never waits inside of one.
 //! * `local_queue`: what slots pull from, under one lock; `quarantine`: which messages that workers died with may run side by side.
 //! * `executor`: how one message is run, step by step.
@@ -21,6 +22,7 @@
 mod consumer;
 mod event;
 mod executor;
+mod job;
 mod local_queue;
 mod prefetch;
 mod quarantine;
@@ -43,13 +45,14 @@ use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
-use tracing::{error, info, warn};
+use tracing::{error, info};
 
 use self::consumer::{Consumer, Limits, Until};
 use self::executor::Executor;
 use self::local_queue::LocalQueue;
 use self::registry::Registry;
-pub use self::stop::Stopper;
+pub use self::stop::{Shutdown, Stopper};
+use self::threads::Threads;
 use self::unsupported_options::Warnings;
 use crate::actor::{Declaration, Entry, States};
 use crate::broker::Broker;
@@ -113,17 +116,6 @@ pub struct Worker {
     log_arguments: bool,
     on_ready: Option<Box<dyn FnOnce() + Send>>,
     stopper: Stopper,
-}
-
-/// How a worker ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Shutdown {
-    /// Everything that ran has ended, the rest was requeued.
-    Clean,
-    /// Something was still running, and will run again: it was requeued, or had been given to others before.
-    Forced,
-    /// The store did not answer: what the worker held runs again once others find it dead, or has ended already.
-    Unreachable,
 }
 
 impl Worker {
@@ -308,7 +300,8 @@ impl Worker {
         if let (None, Some(actor)) = (&runtime, self.actors.iter().find(is_async)) {
             return Err(WorkerError::NoRuntime(actor.name));
         }
-        let (queue, events) = LocalQueue::new(self.threads, self.prefetch, Arc::new(executor), runtime.clone());
+        let (queue, events) = LocalQueue::new(self.threads, self.prefetch);
+        let threads = Threads::new(self.threads, queue.clone(), executor, runtime.clone());
         let dropped = self.stopper.when_dropped();
         let (broker, stopper, is_dropped) = (self.broker.clone(), self.stopper, dropped.flag());
         // What people do when it is ready is none of the consumer's business, which waits for it.
@@ -319,7 +312,7 @@ impl Worker {
                 unknown_actor_timeout: self.unknown_actor_timeout,
                 max_crashes: self.max_crashes,
             };
-            let consumer = Consumer::register(broker, registry, queue.clone(), limits, until).await?;
+            let consumer = Consumer::register(broker, registry, threads, limits, until).await?;
             let (go_on, may_go_on) = oneshot::channel();
             let is_awaited = registered.send(go_on).is_ok() && may_go_on.await.is_ok();
             if !is_awaited {
@@ -338,14 +331,6 @@ impl Worker {
         let ended = telling(is_registered, self.on_ready, self.broker.at_home(work)).await;
         dropped.disarm();
         ended.map_err(StoreError::from)?
-    }
-}
-
-/// Says that so many runs ended for nothing.
-fn warn_of_rejected(acknowledgements: usize) {
-    match acknowledgements {
-        1 => warn!("1 acknowledgement rejected: its claim was taken over after missed heartbeats"),
-        many => warn!("{many} acknowledgements rejected: their claims were taken over after missed heartbeats"),
     }
 }
 

@@ -24,14 +24,13 @@ use tracing::warn;
 use self::holds::Holds;
 use self::idle::Question;
 pub(super) use self::idle::Until;
-pub(super) use self::outage::Call;
 use self::outage::Outage;
 use self::shutdown::listen;
-use super::Shutdown;
-use super::event::Event;
+use super::event::{Call, Event};
 use super::local_queue::LocalQueue;
 use super::registry::Registry;
-use super::stop::{Stage, Stopper};
+use super::stop::{Shutdown, Stage, Stopper};
+use super::threads::Threads;
 use crate::broker::Broker;
 use crate::clock::{Stopwatch, Timestamp};
 use crate::error::StoreError;
@@ -54,6 +53,7 @@ pub(super) struct Consumer {
     broker: Broker,
     registry: Arc<Registry>,
     local_queue: Arc<LocalQueue>,
+    threads: Arc<Threads>,
     limits: Limits,
     /// The actors of messages that this worker has requeued, each once.
     unknown_actors: HashSet<Arc<str>>,
@@ -111,8 +111,8 @@ pub(super) struct Consumer {
     /// Async actors have nowhere to run any more.
     is_without_runtime: bool,
     end: Shutdown,
-    /// What tells it something some day, and ends with it: timers, and who waits for its stop. None of them holds the queue, which
-    /// holds the broker.
+    /// What tells it something some day, and ends with it: timers, and who waits for its stop. None of them holds the
+    /// threads, which hold the broker.
     tellers: JoinSet<()>,
 }
 
@@ -121,7 +121,7 @@ impl Consumer {
     pub(super) async fn register(
         broker: Broker,
         registry: Arc<Registry>,
-        local_queue: Arc<LocalQueue>,
+        threads: Arc<Threads>,
         limits: Limits,
         until: Until,
     ) -> Result<Self, StoreError> {
@@ -129,7 +129,8 @@ impl Consumer {
         Ok(Self {
             broker,
             registry,
-            local_queue,
+            local_queue: threads.queue().clone(),
+            threads,
             limits,
             unknown_actors: HashSet::new(),
             registration: Arc::new(registration),
@@ -208,7 +209,8 @@ impl Consumer {
             Event::OfferDue => self.offer_due(),
             Event::HelpOut => {
                 self.is_watching = false;
-                self.local_queue.help_out();
+                let starts = self.local_queue.help_out();
+                self.threads.start(starts);
             }
             Event::FetchAgain => self.abstains = false,
             Event::BeatDue(timer) if timer == self.timer => self.start_beat(),

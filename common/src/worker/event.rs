@@ -1,7 +1,8 @@
 //! What the consumer is told, and reacts to.
 
-use super::consumer::Call;
-use super::local_queue::Reserved;
+use std::fmt;
+
+use super::job::Reserved;
 use super::stop::Stage;
 use crate::error::StoreError;
 use crate::store::{Beat, Fetched, Finished, Wake};
@@ -41,4 +42,28 @@ pub(super) enum Event {
     RuntimeGone,
     Stop(Stage),
     TimedOut,
+}
+
+/// What can fail by itself, and pauses by itself: a worker that may not fetch still stores what has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Call {
+    Fetch,
+    /// Recording starts.
+    Start,
+    Finish,
+    /// A completion that the store refuses, while others in the same call are stored.
+    Completion,
+    Beat,
+}
+
+impl fmt::Display for Call {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Fetch => "fetch",
+            Self::Start => "start",
+            Self::Finish => "finish",
+            Self::Completion => "a completion",
+            Self::Beat => "beat",
+        })
+    }
 }

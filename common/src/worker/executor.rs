@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tracing::{Instrument, Span, debug, error, info, info_span, warn};
 
-use super::local_queue::Job;
+use super::job::Job;
 use super::registry::Registry;
 use super::unsupported_options::{Warnings, refusal};
 use crate::actor::{Cause, Context, Entry, States};

@@ -11,58 +11,31 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use foldhash::HashSet;
-use tokio::runtime::Handle;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-pub(super) use self::state::Reserved;
 use self::state::{Running, Slot, State, Taken};
 use super::event::Event;
-use super::executor::Executor;
+use super::job::{Job, Reserved, warn_of_rejected};
 use super::prefetch::{Prefetch, SOON};
-use super::threads::{Threads, start};
-use super::warn_of_rejected;
-use crate::actor::{Cancellation, Cause, Declaration};
+use crate::actor::Cause;
 use crate::clock::Stopwatch;
-use crate::message::Message;
 use crate::store::{Claim, Completion};
 
-/// A message on its way to a slot.
-#[derive(Clone, Debug)]
-pub(super) struct Job {
-    pub(super) claim: Claim,
-    pub(super) message: Arc<Message>,
-    pub(super) actor: &'static Declaration,
-    pub(super) cancellation: Cancellation,
-    /// Lower runs first.
-    pub(super) priority: i32,
-    /// How many workers died while they ran it.
-    pub(super) crashes: u32,
-    /// Whether its start is to be recorded.
-    pub(super) marked: bool,
-}
+/// Messages, each with the slot that it is to run on.
+pub(super) type Starts = Vec<(usize, Job)>;
 
 /// What the consumer and the slots share.
 pub(super) struct LocalQueue {
     state: Mutex<State>,
     events: UnboundedSender<Event>,
-    pub(super) executor: Arc<Executor>,
-    /// Where async actors run.
-    pub(super) runtime: Option<Handle>,
-    pub(super) threads: Threads,
 }
 
 impl LocalQueue {
     /// A queue for `threads` idle slots, and the events that it tells the consumer.
-    pub(super) fn new(
-        threads: usize,
-        prefetch: Option<usize>,
-        executor: Arc<Executor>,
-        runtime: Option<Handle>,
-    ) -> (Arc<Self>, UnboundedReceiver<Event>) {
+    pub(super) fn new(threads: usize, prefetch: Option<usize>) -> (Arc<Self>, UnboundedReceiver<Event>) {
         let (events, receiver) = unbounded_channel();
         let state = Mutex::new(State::new(threads, Prefetch::new(threads, prefetch)));
-        let queue = Self { state, events, executor, runtime, threads: Threads::new(threads) };
-        (Arc::new(queue), receiver)
+        (Arc::new(Self { state, events }), receiver)
     }
 
     /// Tells the consumer something.
@@ -71,52 +44,34 @@ impl LocalQueue {
         let _ = self.events.send(event);
     }
 
-    /// Takes messages in, in their order, and starts them on free slots.
-    pub(super) fn deliver(self: &Arc<Self>, jobs: impl IntoIterator<Item = Job>) {
+    /// Takes messages in, in their order. Answers which start on free slots.
+    #[must_use]
+    pub(super) fn deliver(&self, jobs: impl IntoIterator<Item = Job>) -> Starts {
         let mut state = self.lock();
         for job in jobs {
             state.arrivals += 1;
             let turn = (job.priority, state.arrivals);
             state.waiting.insert(turn, job);
         }
-        self.start_on_idle(state, false);
+        state.take_for_idle(false).0
     }
 
-    /// Starts on free slots what was held up. Answers whether fewer work than could.
-    pub(super) fn fill(self: &Arc<Self>) -> bool {
-        let state = self.lock();
+    /// What was held up and starts on free slots now; and whether fewer of them work than could.
+    #[must_use]
+    pub(super) fn fill(&self) -> (Starts, bool) {
+        let mut state = self.lock();
         if state.waiting.is_empty() || state.idle.is_empty() {
-            return false;
+            return (Vec::new(), false);
         }
-        self.start_on_idle(state, false)
+        state.take_for_idle(false)
     }
 
     /// Where those slots that were to do it all are held up by longer runs than the last ones, the others do it.
-    pub(super) fn help_out(self: &Arc<Self>) {
-        let state = self.lock();
+    #[must_use]
+    pub(super) fn help_out(&self) -> Starts {
+        let mut state = self.lock();
         let is_held_up = state.running().all(|run| run.since.elapsed() >= SOON);
-        self.start_on_idle(state, is_held_up);
-    }
-
-    fn start_on_idle(self: &Arc<Self>, mut state: MutexGuard<'_, State>, is_all: bool) -> bool {
-        let mut starts = Vec::new();
-        let mut is_held_back = false;
-        while let Some(slot) = state.idle.first().copied() {
-            if !is_all && state.busy() >= state.prefetch.slots_for(state.waiting.len()) {
-                is_held_back = !state.waiting.is_empty();
-                break;
-            }
-            match state.take(slot) {
-                Taken::Job(job) => starts.push((slot, job)),
-                Taken::Reserved => {}
-                Taken::Nothing => break,
-            }
-        }
-        drop(state);
-        for (slot, job) in starts {
-            start(self, slot, job);
-        }
-        is_held_back
+        state.take_for_idle(is_held_up).0
     }
 
     /// What has a slot, and is to be recorded.
@@ -129,8 +84,13 @@ impl LocalQueue {
         self.lock().held_up_for.take()
     }
 
-    /// Lets run what has a slot, if its start is recorded and it is still this worker's; else the slot is free again.
-    pub(super) fn run_reserved(self: &Arc<Self>, Reserved { slot, turn, job }: Reserved, is_recorded: bool) {
+    /// What has a slot starts now, if that is recorded and it is still this worker's; else the slot is free again.
+    #[must_use]
+    pub(super) fn start_reserved(
+        &self,
+        Reserved { slot, turn, job }: Reserved,
+        is_recorded: bool,
+    ) -> Option<(usize, Job)> {
         let mut state = self.lock();
         let is_open = state.open;
         let running = match &mut state.slots[slot] {
@@ -140,14 +100,14 @@ impl LocalQueue {
         if let Some(running) = running {
             if is_recorded && is_open && !job.cancellation.is_cancelled() {
                 running.since = Stopwatch::start();
-                drop(state);
-                return start(self, slot, job);
+                return Some((slot, job));
             }
             if is_recorded {
                 state.back.insert(turn.1, job.claim);
             }
         }
         state.free(slot);
+        None
     }
 
     /// Starts cannot be recorded for the moment: the slots go to others.

@@ -22,7 +22,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::local_queue::Job;
+use super::job::Job;
 use crate::clock::Stopwatch;
 use crate::store::SUSPECT_AFTER;
 

@@ -6,6 +6,17 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::watch;
 use tracing::warn;
 
+/// How a worker ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shutdown {
+    /// Everything that ran has ended, the rest was requeued.
+    Clean,
+    /// Something was still running, and will run again: it was requeued, or had been given to others before.
+    Forced,
+    /// The store did not answer: what the worker held runs again once others find it dead, or has ended already.
+    Unreachable,
+}
+
 /// How far a worker's end has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Stage {

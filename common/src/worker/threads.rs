@@ -6,8 +6,9 @@
 //! A runtime may end before its worker does: with the test, or the `main`, that it belongs to. What it ran is dropped in the
 //! middle then, and requeued; nothing can run there any more, so the worker ends.
 
+use std::fmt;
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::thread;
 
 use tokio::runtime::Handle;
@@ -16,24 +17,45 @@ use tokio::task::AbortHandle;
 use tracing::error;
 
 use super::event::Event;
-use super::local_queue::{Job, LocalQueue};
+use super::executor::Executor;
+use super::job::Job;
+use super::local_queue::LocalQueue;
 use crate::actor::Entry;
 
-/// The threads of all slots, as far as they were started.
-#[derive(Debug)]
-pub(super) struct Threads(Vec<Mutex<Option<Sender<Job>>>>);
+/// Runs what slots are given, each on its thread, as far as that was started, or in a task.
+pub(super) struct Threads {
+    queue: Arc<LocalQueue>,
+    executor: Executor,
+    /// Where async actors run.
+    runtime: Option<Handle>,
+    mailboxes: Vec<Mutex<Option<Sender<Job>>>>,
+}
 
 impl Threads {
-    pub(super) fn new(slots: usize) -> Self {
-        Self(std::iter::repeat_with(Mutex::default).take(slots).collect())
+    pub(super) fn new(slots: usize, queue: Arc<LocalQueue>, executor: Executor, runtime: Option<Handle>) -> Arc<Self> {
+        let mailboxes = std::iter::repeat_with(Mutex::default).take(slots).collect();
+        Arc::new(Self { queue, executor, runtime, mailboxes })
+    }
+
+    /// What the slots pull from.
+    pub(super) fn queue(&self) -> &Arc<LocalQueue> {
+        &self.queue
+    }
+
+    /// Starts messages on slots that nobody uses.
+    pub(super) fn start(self: &Arc<Self>, starts: impl IntoIterator<Item = (usize, Job)>) {
+        for (slot, job) in starts {
+            match job.actor.entry {
+                Entry::Sync(_) => run_on_thread(self, slot, job),
+                Entry::Async(_) => spawn_tasks(self.clone(), slot, job),
+            }
+        }
     }
 }
 
-/// Starts a message on a slot that nobody uses.
-pub(super) fn start(queue: &Arc<LocalQueue>, slot: usize, job: Job) {
-    match job.actor.entry {
-        Entry::Sync(_) => run_on_thread(queue, slot, job),
-        Entry::Async(_) => spawn_tasks(queue.clone(), slot, job),
+impl fmt::Debug for Threads {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Threads").field("slots", &self.mailboxes.len()).finish_non_exhaustive()
     }
 }
 
@@ -58,7 +80,7 @@ impl Drop for OnEnd {
 
 /// A slot whose number a task holds. A task that is dropped in the middle gives it back, and its message.
 struct SlotOfTask {
-    queue: Arc<LocalQueue>,
+    threads: Arc<Threads>,
     slot: usize,
     is_handed_on: bool,
 }
@@ -67,22 +89,22 @@ impl Drop for SlotOfTask {
     fn drop(&mut self) {
         // Amid a panic as well: a runtime is dropped so when a test fails, and a slot that nobody gives up would never be free.
         if !self.is_handed_on {
-            self.queue.give_up(self.slot);
+            self.threads.queue.give_up(self.slot);
         }
     }
 }
 
-fn spawn_tasks(queue: Arc<LocalQueue>, slot: usize, job: Job) {
-    let runtime = queue.runtime.clone();
+fn spawn_tasks(threads: Arc<Threads>, slot: usize, job: Job) {
+    let runtime = threads.runtime.clone();
     // Made before the task is: a runtime that has ended drops it without a single step.
-    let tasks = run_tasks(SlotOfTask { queue, slot, is_handed_on: false }, job);
+    let tasks = run_tasks(SlotOfTask { threads, slot, is_handed_on: false }, job);
     if let Some(runtime) = runtime {
         runtime.spawn(tasks);
     }
 }
 
-fn run_on_thread(queue: &Arc<LocalQueue>, slot: usize, job: Job) {
-    let mut mailbox = queue.threads.0[slot].lock().unwrap_or_else(PoisonError::into_inner);
+fn run_on_thread(threads: &Arc<Threads>, slot: usize, job: Job) {
+    let mut mailbox = threads.mailboxes[slot].lock().unwrap_or_else(PoisonError::into_inner);
     let job = match mailbox.as_ref() {
         None => job,
         // A thread never ends before its mailbox does, so this hands the job back only in a world gone wrong.
@@ -94,7 +116,7 @@ fn run_on_thread(queue: &Arc<LocalQueue>, slot: usize, job: Job) {
     let (sender, receiver) = channel();
     // Nobody else has the sender, so the channel is open.
     let _ = sender.send(job);
-    let weak = Arc::downgrade(queue);
+    let weak = Arc::downgrade(threads);
     let name = format!("slot {}", slot + 1);
     let started = thread::Builder::new().name(name).spawn(move || run_thread(&weak, slot, &receiver));
     match started {
@@ -103,23 +125,23 @@ fn run_on_thread(queue: &Arc<LocalQueue>, slot: usize, job: Job) {
             drop(mailbox);
             error!(target: "common::worker", "no thread for slot {}: {cause}; its message is requeued", slot + 1);
             // Others may have a thread; this slot tries again with the next message.
-            queue.could_not_run(slot);
+            threads.queue.could_not_run(slot);
         }
     }
 }
 
-/// Runs what comes in, until the queue is gone.
-fn run_thread(queue: &std::sync::Weak<LocalQueue>, slot: usize, mailbox: &Receiver<Job>) {
+/// Runs what comes in, until the worker is gone.
+fn run_thread(threads: &Weak<Threads>, slot: usize, mailbox: &Receiver<Job>) {
     while let Ok(first) = mailbox.recv() {
-        let Some(queue) = queue.upgrade() else { return };
+        let Some(threads) = threads.upgrade() else { return };
         let mut next = Some(first);
         while let Some(job) = next {
             if let Entry::Async(_) = job.actor.entry {
-                spawn_tasks(queue.clone(), slot, job);
+                spawn_tasks(threads.clone(), slot, job);
                 break;
             }
-            let completion = queue.executor.run(slot, job);
-            next = queue.visit(slot, Some(completion));
+            let completion = threads.executor.run(slot, job);
+            next = threads.queue.visit(slot, Some(completion));
         }
     }
 }
@@ -131,11 +153,11 @@ async fn run_tasks(mut held: SlotOfTask, first: Job) {
     while let Some(job) = next {
         if let Entry::Sync(_) = job.actor.entry {
             held.is_handed_on = true;
-            run_on_thread(&held.queue, slot, job);
+            run_on_thread(&held.threads, slot, job);
             return;
         }
-        let completion = held.queue.executor.run_async(slot, job).await;
-        next = held.queue.visit(slot, Some(completion));
+        let completion = held.threads.executor.run_async(slot, job).await;
+        next = held.threads.queue.visit(slot, Some(completion));
         held.is_handed_on = next.is_none();
         // Actors that never wait must not keep the runtime to themselves.
         tokio::task::consume_budget().await;

@@ -2,12 +2,12 @@
 
 use tracing::info;
 
+use super::Consumer;
 use super::idle::Question;
-use super::{Call, Consumer};
 use crate::clock::Timestamp;
 use crate::error::StoreError;
 use crate::store::{BEAT_INTERVAL, Beat};
-use crate::worker::event::Event;
+use crate::worker::event::{Call, Event};
 
 impl Consumer {
     pub(super) fn start_beat(&mut self) {

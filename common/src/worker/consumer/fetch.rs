@@ -4,15 +4,15 @@ use std::sync::Arc;
 
 use tracing::{debug, error, warn};
 
-use super::{Call, Consumer};
+use super::Consumer;
 use crate::actor::Cancellation;
 use crate::clock::Timestamp;
 use crate::error::StoreError;
 use crate::message::option;
 use crate::outcome::bounded;
 use crate::store::{Body, Claim, Completion, Delivery, Disposition, FetchRequest, Fetched};
-use crate::worker::event::Event;
-use crate::worker::local_queue::Job;
+use crate::worker::event::{Call, Event};
+use crate::worker::job::Job;
 use crate::worker::stop::Stage;
 
 impl Consumer {
@@ -76,7 +76,7 @@ impl Consumer {
         for delivery in deliveries {
             jobs.extend(self.job(delivery, now));
         }
-        self.local_queue.deliver(jobs);
+        self.threads.start(self.local_queue.deliver(jobs));
         self.limit_held_up();
     }
 

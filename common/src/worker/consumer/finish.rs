@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
+use super::Consumer;
 use super::idle::Question;
-use super::{Call, Consumer};
 use crate::error::StoreError;
 use crate::store::{Completion, Disposition, Finished};
-use crate::worker::event::Event;
-use crate::worker::warn_of_rejected;
+use crate::worker::event::{Call, Event};
+use crate::worker::job::warn_of_rejected;
 
 impl Consumer {
     pub(super) fn start_finish(&mut self) {

@@ -13,7 +13,7 @@ use tracing::warn;
 
 use super::Consumer;
 use crate::store::{Claim, Completion};
-use crate::worker::warn_of_rejected;
+use crate::worker::job::warn_of_rejected;
 
 /// The claims of a worker, each with the number of its delivery.
 #[derive(Debug, Default)]

@@ -19,12 +19,11 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio::time::timeout;
 use tracing::{info, warn};
 
-use super::{Call, Consumer};
+use super::Consumer;
 use crate::clock::{Clock, Stopwatch};
 use crate::store::{Completion, Disposition};
-use crate::worker::Shutdown;
-use crate::worker::event::Event;
-use crate::worker::stop::{Stage, Stopper};
+use crate::worker::event::{Call, Event};
+use crate::worker::stop::{Shutdown, Stage, Stopper};
 
 /// How long the last calls of a worker may take that was told to stop at once; another one says after so long that it waits.
 const MOMENT: Duration = Duration::from_millis(900);

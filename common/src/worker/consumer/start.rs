@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use tracing::warn;
 
-use super::{Call, Consumer};
+use super::Consumer;
 use crate::clock::Stopwatch;
 use crate::error::StoreError;
 use crate::store::{BEAT_INTERVAL, Claim};
-use crate::worker::event::Event;
-use crate::worker::local_queue::Reserved;
+use crate::worker::event::{Call, Event};
+use crate::worker::job::Reserved;
 use crate::worker::prefetch::SOON;
 use crate::worker::quarantine::{Kind, OFFER, OFFER_EVERY};
 use crate::worker::stop::Stage;
@@ -17,7 +17,9 @@ use crate::worker::stop::Stage;
 impl Consumer {
     /// Records the starts of what has a slot; what was held up before may have one now.
     pub(super) fn start_marked(&mut self) {
-        if self.local_queue.fill() && !self.is_watching {
+        let (starts, is_held_back) = self.local_queue.fill();
+        self.threads.start(starts);
+        if is_held_back && !self.is_watching {
             self.is_watching = true;
             self.tell_after(SOON, Event::HelpOut);
         }
@@ -59,7 +61,7 @@ impl Consumer {
             Ok(held) => {
                 self.outage.answered(Call::Start);
                 for (reserved, is_held) in reserved.into_iter().zip(held) {
-                    self.local_queue.run_reserved(reserved, is_held);
+                    self.threads.start(self.local_queue.start_reserved(reserved, is_held));
                 }
             }
             Err(error) => {

@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::Job;
+use super::Starts;
 use crate::actor::{Cancellation, Cause};
 use crate::clock::Stopwatch;
 use crate::store::{Claim, Completion};
+use crate::worker::job::{Job, Reserved, Turn};
 use crate::worker::prefetch::Prefetch;
 use crate::worker::quarantine::{Quarantine, Verdict};
 
@@ -61,17 +62,6 @@ pub(super) struct Running {
     pub(super) since: Stopwatch,
 }
 
-/// A marked message that has a slot, and waits for its start to be recorded.
-#[derive(Debug)]
-pub(in crate::worker) struct Reserved {
-    pub(super) slot: usize,
-    pub(super) turn: Turn,
-    pub(in crate::worker) job: Job,
-}
-
-/// In which order messages run: by priority, then by arrival.
-pub(super) type Turn = (i32, u64);
-
 /// What a slot is given.
 pub(super) enum Taken {
     Job(Job),
@@ -122,6 +112,22 @@ impl State {
         self.quarantine.begin(slot, job.kind());
         self.reserved.push(Reserved { slot, turn, job });
         Taken::Reserved
+    }
+
+    /// Takes for free slots what may start, as many as the prefetch wants at work, or all; and whether fewer work than could.
+    pub(super) fn take_for_idle(&mut self, is_all: bool) -> (Starts, bool) {
+        let mut starts = Vec::new();
+        while let Some(slot) = self.idle.first().copied() {
+            if !is_all && self.busy() >= self.prefetch.slots_for(self.waiting.len()) {
+                return (starts, !self.waiting.is_empty());
+            }
+            match self.take(slot) {
+                Taken::Job(job) => starts.push((slot, job)),
+                Taken::Reserved => {}
+                Taken::Nothing => break,
+            }
+        }
+        (starts, false)
     }
 
     fn take_next(&mut self) -> Option<(Turn, Job)> {

@@ -8,8 +8,10 @@ use super::*;
 use crate::actor::{Cancellation, States};
 use crate::worker::event::Event;
 use crate::worker::executor::Executor;
-use crate::worker::local_queue::{Job, LocalQueue};
+use crate::worker::job::Job;
+use crate::worker::local_queue::LocalQueue;
 use crate::worker::registry::Registry;
+use crate::worker::threads::Threads;
 use crate::worker::unsupported_options::Warnings;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -34,14 +36,15 @@ async fn the_late_end_of_what_was_lost_counts_for_nothing() {
 }
 
 impl Stage {
-    /// A queue, and what it tells the consumer.
-    pub(super) fn queue(&self, threads: usize) -> (Arc<LocalQueue>, UnboundedReceiver<Event>) {
+    /// One slot, and what it tells the consumer.
+    fn slot(&self) -> (Arc<Threads>, UnboundedReceiver<Event>) {
         let mut states = States::default();
         states.add(self.scene.clone()).unwrap();
         let registry = Arc::new(Registry::new(&[&ACTOR], &[]).unwrap());
         let (broker, states) = (self.broker.clone(), Arc::new(states));
         let executor = Executor { broker, registry, states, log_arguments: false, warnings: Warnings::default() };
-        LocalQueue::new(threads, None, Arc::new(executor), Some(Handle::current()))
+        let (queue, events) = LocalQueue::new(1, None);
+        (Threads::new(1, queue, executor, Some(Handle::current())), events)
     }
 }
 
@@ -60,11 +63,12 @@ pub(super) fn job(claim: &Claim, number: i64) -> Job {
 
 async fn a_late_end_counts_for_nothing(take_away: impl FnOnce(&LocalQueue, &Claim)) {
     let stage = Stage::new();
-    let (queue, _events) = stage.queue(1);
+    let (threads, _events) = stage.slot();
+    let queue = threads.queue();
     let claim = Claim { queue: QueueName::default(), id: "id".into() };
-    queue.deliver([job(&claim, WAITING)]);
+    threads.start(queue.deliver([job(&claim, WAITING)]));
     let wanted = queue.wanted();
-    take_away(&queue, &claim);
+    take_away(queue, &claim);
     stage.scene.open_gate();
     // Its slot is free once more.
     let watch = Stopwatch::start();
