@@ -1,24 +1,28 @@
 //! Where messages wait, as people hold it.
 
+mod builder;
 mod inspect;
 mod io_thread;
 mod outbox;
 
 use std::fmt;
 use std::future::Future;
-use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use self::builder::BrokerBuilder;
+pub(crate) use self::builder::Settings;
 pub(crate) use self::io_thread::IoThread;
 use self::outbox::Outbox;
 use crate::clock::{Clock, Stopwatch};
 use crate::error::{EnqueueError, Forked, ResultError, StoreError};
 use crate::message::Message;
-use crate::middleware::Middleware;
 use crate::outcome::catch;
 use crate::results::{self, Stored};
 use crate::store::Inspect;
+
+/// The namespace of dramatiq's keys, where nobody says otherwise.
+pub const NAMESPACE: &str = "dramatiq";
 
 /// The largest message that a broker takes, in bytes of arguments and options.
 pub const MAX_MESSAGE_SIZE: usize = 16 * 1024 * 1024;
@@ -54,7 +58,7 @@ struct Inner {
     store: Arc<dyn Inspect>,
     namespace: String,
     clock: Clock,
-    middleware: Vec<Arc<dyn Middleware>>,
+    settings: Settings,
     outbox: Arc<Outbox>,
     io_thread: IoThread,
 }
@@ -69,40 +73,14 @@ impl Drop for Inner {
 }
 
 impl Broker {
-    /// A broker on a store of your own, without any middleware. `namespace` is shown to people; the store has its own way to
-    /// keep namespaces apart. The store has to follow `clock`.
-    ///
-    /// # Errors
-    ///
-    /// When the system has no thread left.
-    pub fn from_store(store: impl Inspect + 'static, namespace: &str, clock: Clock) -> io::Result<Self> {
-        Ok(Self::new(Arc::new(store), namespace, clock, IoThread::start()?))
+    /// A broker that is not as usual: with middleware, other retries, a namespace, a store of your own.
+    pub fn builder() -> BrokerBuilder {
+        BrokerBuilder::new()
     }
 
-    /// A broker on a store, whose calls run on `io_thread`.
-    pub(crate) fn new(store: Arc<dyn Inspect>, namespace: &str, clock: Clock, io_thread: IoThread) -> Self {
+    fn new(store: Arc<dyn Inspect>, namespace: String, clock: Clock, settings: Settings, io_thread: IoThread) -> Self {
         let outbox = Outbox::new(store.clone());
-        Self(Arc::new(Inner {
-            store,
-            namespace: namespace.to_owned(),
-            clock,
-            middleware: Vec::new(),
-            outbox,
-            io_thread,
-        }))
-    }
-
-    /// The same broker with one more middleware, which goes last. Hooks before an event run in order, hooks after it in
-    /// reverse.
-    ///
-    /// # Panics
-    ///
-    /// When the broker was cloned before: the clones would do without it.
-    #[must_use]
-    pub fn with(mut self, middleware: impl Middleware) -> Self {
-        let inner = Arc::get_mut(&mut self.0).expect("add middleware before the broker is cloned");
-        inner.middleware.push(Arc::new(middleware));
-        self
+        Self(Arc::new(Inner { store, namespace, clock, settings, outbox, io_thread }))
     }
 
     /// Enqueues messages as one batch, and returns them as they were stored.
@@ -187,8 +165,8 @@ impl Broker {
         &self.0.store
     }
 
-    pub(crate) fn middleware(&self) -> &[Arc<dyn Middleware>] {
-        &self.0.middleware
+    pub(crate) fn settings(&self) -> &Settings {
+        &self.0.settings
     }
 
     /// Runs `work` on the I/O thread and waits for it. What it began goes on when the caller stops waiting.
@@ -208,7 +186,7 @@ impl Broker {
     fn prepare(&self, mut messages: Vec<Message>) -> Result<(Vec<Message>, usize), EnqueueError> {
         let mut bytes = 0;
         for message in &mut messages {
-            for middleware in self.middleware() {
+            for middleware in &self.settings().middleware {
                 catch(|| middleware.before_enqueue(message)).map_err(|panic| EnqueueError::Hook {
                     actor: message.actor_name.to_string(),
                     middleware: middleware.name(),

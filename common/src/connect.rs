@@ -2,11 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::broker::{Broker, IoThread};
-use crate::clock::Clock;
+use crate::broker::{Broker, BrokerBuilder, IoThread, NAMESPACE};
 use crate::error::{ConnectError, StoreError};
 use crate::store::Inspect;
-use crate::stores::NAMESPACE;
 use crate::stores::memory::MemoryStore;
 use crate::stores::redis::RedisStore;
 #[cfg(feature = "sqlite")]
@@ -14,7 +12,7 @@ use crate::stores::sqlite::{SqliteStore, Synchronous};
 use crate::url::{BrokerUrl, Place, without_password};
 
 impl Broker {
-    /// Connects to the broker at a URL, [with the usual middleware](Broker::with_defaults).
+    /// Connects to the broker at a URL, as [`Broker::builder`] makes it where it is told nothing.
     ///
     /// | URL | what it is |
     /// | --- | --- |
@@ -33,38 +31,40 @@ impl Broker {
     ///
     /// [`ConnectError::Url`] names the part of the URL that is wrong, [`ConnectError::Unreachable`] what happened.
     pub async fn connect(url: &str) -> Result<Self, ConnectError> {
-        Ok(open(url, None, Clock::system()).await?.with_defaults())
+        Self::builder().connect(url).await
     }
+}
 
-    /// Connects to the broker at a URL without any middleware, with a namespace and a clock of your own. This namespace goes
-    /// before one that the URL names.
+impl BrokerBuilder {
+    /// Connects to the broker at [a URL](Broker::connect).
     ///
     /// # Errors
     ///
     /// As [`Broker::connect`].
-    pub async fn open(url: &str, namespace: &str, clock: Clock) -> Result<Self, ConnectError> {
-        open(url, Some(namespace), clock).await
+    pub async fn connect(self, url: &str) -> Result<Broker, ConnectError> {
+        open(url, self).await
     }
 }
 
-async fn open(url: &str, namespace: Option<&str>, clock: Clock) -> Result<Broker, ConnectError> {
+async fn open(url: &str, builder: BrokerBuilder) -> Result<Broker, ConnectError> {
     let wrong = |reason| ConnectError::Url { url: without_password(url), reason };
     let unreachable = |cause| ConnectError::Unreachable { url: without_password(url), cause };
     let BrokerUrl { place, namespace: named } = BrokerUrl::parse(url).map_err(wrong)?;
-    let namespace = namespace.map(ToOwned::to_owned).or(named).unwrap_or_else(|| NAMESPACE.to_owned());
+    let namespace = builder.namespace.clone().or(named).unwrap_or_else(|| NAMESPACE.to_owned());
+    let clock = builder.clock.clone();
     let io_thread = IoThread::start()
         .map_err(|error| unreachable(StoreError::Refused(format!("no thread for its connections: {error}"))))?;
     let store: Arc<dyn Inspect> = match place {
-        Place::Memory => Arc::new(MemoryStore::new(clock.clone())),
+        Place::Memory => Arc::new(MemoryStore::new(clock)),
         Place::Redis(url) => {
-            let (namespace, clock) = (namespace.clone(), clock.clone());
+            let namespace = namespace.clone();
             // Its connections live where they were made.
             Arc::new(io_thread.run(async move { RedisStore::connect(&url, &namespace, clock).await }).await?)
         }
         #[cfg(feature = "sqlite")]
         Place::Sqlite { path, full } => {
             let synchronous = if full { Synchronous::Full } else { Synchronous::Normal };
-            let (namespace, clock) = (namespace.clone(), clock.clone());
+            let namespace = namespace.clone();
             let open = move || SqliteStore::open(path.as_ref(), synchronous, &namespace, clock);
             // The file is read as a whole; no thread of the caller's runtime, if it has one, has to wait for that.
             let opened = io_thread.run(async { tokio::task::spawn_blocking(open).await }).await;
@@ -76,5 +76,5 @@ async fn open(url: &str, namespace: Option<&str>, clock: Clock) -> Result<Broker
             return Err(wrong("this program was built without the feature `sqlite` of `common`".to_owned()));
         }
     };
-    Ok(Broker::new(store, &namespace, clock, io_thread))
+    Ok(builder.on(store, &namespace, io_thread))
 }

@@ -57,7 +57,7 @@
 //! | the handle that people hold, and the thread that its connections live on | [`broker`] |
 //! | the contract of what keeps messages; on Redis, in a file, in memory | [`store`]; [`stores`] |
 //! | the worker's loop, its slots, and how one message is run | [`worker`] |
-//! | how a run ended, and what the hooks make of it | [`outcome`], [`middleware`], [`middlewares`] |
+//! | how a run ended, and what the hooks make of it | [`outcome`], [`middleware`] |
 //! | looking inside, and moving by hand what lies there | [`broker`], [`store::Inspect`], [`explain`] |
 //! | what a program's tests need | [`testing`] |
 //!
@@ -104,7 +104,6 @@ pub mod explain;
 pub mod lab;
 pub mod message;
 pub mod middleware;
-pub mod middlewares;
 pub mod outcome;
 pub mod queue_name;
 pub mod results;

@@ -3,8 +3,14 @@
 //! A hook does no I/O. What happens at the end of a run is data: an [`Completion`] says where the message goes and what else
 //! happens, hooks change it, and the store carries it out as one step.
 
+pub(crate) mod callbacks;
+mod results;
+mod retries;
+
 use std::fmt;
 
+pub use self::results::Results;
+pub use self::retries::Retries;
 use crate::actor::{Declaration, Target};
 use crate::clock::Timestamp;
 use crate::message::{Entries, Message, MessageId, Raw, option};
@@ -53,6 +59,12 @@ pub trait Middleware: Send + Sync + 'static {
     /// May change where the message goes and what else happens.
     fn ending(&self, run: &FinishedRun<'_>, completion: &mut Completion) {
         let _ = (run, completion);
+    }
+}
+
+impl fmt::Debug for dyn Middleware {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
     }
 }
 

@@ -31,7 +31,7 @@ use std::ops::Deref;
 use std::time::Duration;
 
 use crate::actor::{Arguments, Declaration};
-use crate::broker::Broker;
+use crate::broker::{Broker, BrokerBuilder};
 use crate::clock::{Clock, Timestamp};
 use crate::message::Message;
 use crate::queue_name::QueueName;
@@ -64,9 +64,19 @@ impl TestBroker {
     #[must_use]
     #[expect(clippy::new_without_default, reason = "it starts a thread")]
     pub fn new() -> Self {
+        Self::from_builder(Broker::builder())
+    }
+
+    /// One with middleware, or other settings; namespace and clock are the test's.
+    ///
+    /// # Panics
+    ///
+    /// When the system has no thread left.
+    #[must_use]
+    pub fn from_builder(builder: BrokerBuilder) -> Self {
         let clock = Clock::manual(START);
         let store = MemoryStore::recording(clock.clone());
-        let broker = Broker::from_store(store.clone(), "test", clock).expect("a thread for the broker").with_defaults();
+        let broker = builder.namespace("test").clock(clock).on_store(store.clone()).expect("a thread for the broker");
         Self { broker, store }
     }
 

@@ -7,7 +7,6 @@ use common::actor;
 use common::actor::actors;
 use common::broker::Broker;
 use common::clock::{Clock, Stopwatch};
-use common::middlewares::retries::Retries;
 use common::queue_name::QueueName;
 use common::store::Counts;
 use common::worker::{Shutdown, Worker};
@@ -24,7 +23,7 @@ async fn meet(barrier: &Arc<Barrier>) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_hundred_wait_side_by_side_on_a_few_threads() {
-    let broker = Broker::open("memory:", "dramatiq", Clock::system()).await.unwrap().with(Retries::default());
+    let broker = Broker::connect("memory:").await.unwrap();
     let now = broker.clock().now();
     broker.enqueue((0..SLOTS).map(|_| meet::message().message(now).unwrap()).collect()).await.unwrap();
     let barrier = Arc::new(Barrier::new(SLOTS + 1));

@@ -12,7 +12,7 @@ const LAYERS: [&[&str]; 9] = [
     &["actor", "outcome"],
     &["store", "results"],
     &["middleware", "broker", "call", "explain"],
-    &["stores", "middlewares"],
+    &["stores"],
     &["connect"],
     &["worker"],
     &["lab", "conformance", "testing"],

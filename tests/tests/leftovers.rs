@@ -7,7 +7,6 @@ use common::{
     actor,
     actor::actors,
     broker::Broker,
-    clock::Clock,
     testing::TestBroker,
     worker::{Shutdown, Worker},
 };
@@ -51,7 +50,7 @@ fn a_worker_that_has_ended_leaves_no_thread_and_no_connection() {
     };
     for url in ["memory:", &sqlite, &redis] {
         runtime.block_on(async {
-            let broker = Broker::open(url, &namespace, Clock::system()).await.unwrap();
+            let broker = Broker::builder().namespace(&namespace).connect(url).await.unwrap();
             note::send(&broker, 1).await.unwrap();
             note_async::send(&broker, 2).await.unwrap();
             let worker = Worker::new(broker).actors(actors![note, note_async]);

@@ -7,7 +7,6 @@ use common::{
     broker::Broker,
     clock::{Clock, Stopwatch, Timestamp},
     message::{Message, Raw, option},
-    middlewares::retries::Retries,
     queue_name::QueueName,
     store::{BEAT_INTERVAL, Counts},
     worker::{Shutdown, Stopper, Worker},
@@ -71,7 +70,7 @@ struct Scene {
 impl Scene {
     async fn new(url: &str, namespace: &str, actors: &[&'static Declaration]) -> Self {
         let clock = Clock::manual(Timestamp::from_millis(1_800_000_000_000));
-        let broker = Broker::open(url, namespace, clock.clone()).await.unwrap().with(Retries::default());
+        let broker = Broker::builder().namespace(namespace).clock(clock.clone()).connect(url).await.unwrap();
         let (to, heard) = channel();
         let told = Told { clock, to: Mutex::new(to) };
         let worker = Worker::new(broker.clone()).threads(1).actors(actors).state(told);

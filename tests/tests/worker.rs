@@ -14,7 +14,6 @@ use common::actor::{Declaration, actors};
 use common::broker::Broker;
 use common::clock::{Clock, Timestamp};
 use common::message::{Entries, Message, MessageId, Raw, option};
-use common::middlewares::retries::Retries;
 use common::queue_name::QueueName;
 use common::store::Counts;
 use common::worker::{Shutdown, Stopper, Worker};
@@ -46,7 +45,7 @@ fn next(heard: &Receiver<(String, Instant)>) -> (String, Instant) {
 }
 
 async fn broker(url: &str, namespace: &str) -> Broker {
-    Broker::open(url, namespace, Clock::system()).await.expect("the Redis of the tests").with(Retries::default())
+    Broker::builder().namespace(namespace).connect(url).await.expect("the Redis of the tests")
 }
 
 struct Running {
@@ -334,7 +333,7 @@ async fn a_long_run_among_very_short_ones_holds_up_none_of_them() {
     const SHORT: usize = 1_000;
     // It stands still, so that no beat helps.
     let clock = Clock::manual(Timestamp::from_millis(1_800_000_000_000));
-    let broker = Broker::open("memory:", "worker", clock.clone()).await.unwrap();
+    let broker = Broker::builder().clock(clock.clone()).connect("memory:").await.unwrap();
     let (closed, gate) = channel();
     let (told, heard) = ears();
     let worker = Worker::new(broker.clone()).threads(2).actors(actors![say, hold]).state(told);

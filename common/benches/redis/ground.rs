@@ -9,7 +9,6 @@ use common::actor;
 use common::broker::Broker;
 use common::clock::Clock;
 use common::message::{Message, MessageId};
-use common::middlewares::retries::Retries;
 use common::queue_name::QueueName;
 use common::store::{Completion, Counts, Delivery, Disposition, FetchRequest, Store as _};
 use common::stores::redis::RedisStore;
@@ -87,7 +86,7 @@ pub(crate) fn namespace() -> String {
 }
 
 pub(crate) async fn broker(url: &str, namespace: &str) -> Result<Broker, Failed> {
-    Ok(Broker::open(url, namespace, Clock::system()).await?.with(Retries::default()))
+    Ok(Broker::builder().namespace(namespace).connect(url).await?)
 }
 
 pub(crate) fn messages_of(count: usize, clock: &Clock) -> Result<Vec<Message>, Failed> {

@@ -17,8 +17,8 @@ use tokio::time::timeout;
 
 use super::{Experiment, Failure, commands, environment};
 use crate::broker::Broker;
+use crate::broker::NAMESPACE;
 use crate::error::{ConnectError, StoreError};
-use crate::stores::NAMESPACE;
 
 /// The store that lives in one process.
 pub(super) const MEMORY: &str = "memory:";

@@ -15,7 +15,7 @@ use crate::actor::{Cause, Context, Entry, States};
 use crate::broker::Broker;
 use crate::clock::{Stopwatch, Timestamp};
 use crate::message::{Message, option};
-use crate::middleware::{FinishedRun, Middleware};
+use crate::middleware::{FinishedRun, Middleware, callbacks};
 use crate::outcome::{Failure, Outcome, bounded, catch, catch_async};
 use crate::store::{Body, Claim, Completion, Disposition};
 
@@ -89,8 +89,9 @@ impl Executor {
         }
         self.warnings.look_at(message, actor);
         let now = self.broker.clock().now();
-        let mut wants_result = false;
-        for middleware in self.broker.middleware() {
+        let settings = self.broker.settings();
+        let mut wants_result = settings.results.wants_result(message, actor) || callbacks::wants_result(message, actor);
+        for middleware in &settings.middleware {
             let failed = |hook, panic| Outcome::Failed(of_hook(hook, &**middleware, panic));
             wants_result |=
                 catch(|| middleware.wants_result(message, actor)).map_err(|panic| failed("wants_result", panic))?;
@@ -111,53 +112,59 @@ impl Executor {
         let cancelled = cancellation.cause() == Some(Cause::Cancelled);
         let run =
             FinishedRun { actor, message: &message, outcome: &outcome, cancelled, slot: slot + 1, now, find: &find };
-        let mut middleware: Vec<_> = self.broker.middleware().iter().rev().map(|middleware| &**middleware).collect();
-        let mut completion = match completion(&claim, &run, &mut middleware) {
+        let mut middleware: Vec<_> = self.broker.settings().middleware.iter().map(|middleware| &**middleware).collect();
+        let mut completion = match self.completion(&claim, &run, &mut middleware) {
             Ok(completion) => completion,
-            Err(failure) => failed_completion(&claim, &run, &mut middleware, failure),
+            Err(failure) => self.failed_completion(&claim, &run, &mut middleware, failure),
         };
         if let Disposition::DeadLetter(_, reason) = &mut completion.disposition {
             *reason = bounded(&*reason);
         }
         completion
     }
-}
 
-/// What the hooks make of a run's end, the last one first. One that panics is taken off the list, and what it failed with
-/// is the error.
-fn completion(
-    claim: &Claim,
-    run: &FinishedRun<'_>,
-    middleware: &mut Vec<&dyn Middleware>,
-) -> Result<Completion, Failure> {
-    let mut completion = Completion { claim: claim.clone(), disposition: disposition(run), effects: Vec::new() };
-    for (at, hook) in middleware.iter().enumerate() {
-        if let Err(panic) = catch(|| hook.ending(run, &mut completion)) {
-            let failure = of_hook("ending", *hook, panic);
-            error!(target: "common::run", "{}", failure.text);
-            middleware.remove(at);
-            return Err(failure);
+    /// What becomes of a run: the retry policy decides, middleware amends that, and whoever is to hear of it does. A hook that panics
+    /// is taken off the list, and what it failed with is the error.
+    fn completion(
+        &self,
+        claim: &Claim,
+        run: &FinishedRun<'_>,
+        middleware: &mut Vec<&dyn Middleware>,
+    ) -> Result<Completion, Failure> {
+        let mut completion = Completion { claim: claim.clone(), disposition: disposition(run), effects: Vec::new() };
+        let settings = self.broker.settings();
+        settings.retries.decide(run, &mut completion);
+        for (at, hook) in middleware.iter().enumerate() {
+            if let Err(panic) = catch(|| hook.ending(run, &mut completion)) {
+                let failure = of_hook("ending", *hook, panic);
+                error!(target: "common::run", "{}", failure.text);
+                middleware.remove(at);
+                return Err(failure);
+            }
         }
+        callbacks::tell(run, &mut completion);
+        settings.results.keep(run, &mut completion);
+        Ok(completion)
     }
-    Ok(completion)
-}
 
-/// The end of a run whose hook has panicked: a failure like any panic, of which the other hooks hear. What had failed by
-/// itself, or was never run, stays what it was.
-fn failed_completion(
-    claim: &Claim,
-    run: &FinishedRun<'_>,
-    middleware: &mut Vec<&dyn Middleware>,
-    failure: Failure,
-) -> Completion {
-    let failed = match run.outcome {
-        Outcome::Value(_) => Outcome::Failed(failure),
-        outcome => outcome.clone(),
-    };
-    loop {
-        // Each round has one hook less.
-        if let Ok(completion) = completion(claim, &FinishedRun { outcome: &failed, ..*run }, middleware) {
-            return completion;
+    /// The end of a run whose hook has panicked: a failure like any panic, of which the other hooks hear. What had failed by
+    /// itself, or was never run, stays what it was.
+    fn failed_completion(
+        &self,
+        claim: &Claim,
+        run: &FinishedRun<'_>,
+        middleware: &mut Vec<&dyn Middleware>,
+        failure: Failure,
+    ) -> Completion {
+        let failed = match run.outcome {
+            Outcome::Value(_) => Outcome::Failed(failure),
+            outcome => outcome.clone(),
+        };
+        loop {
+            // Each round has one hook less.
+            if let Ok(completion) = self.completion(claim, &FinishedRun { outcome: &failed, ..*run }, middleware) {
+                return completion;
+            }
         }
     }
 }

@@ -21,7 +21,7 @@ use tokio::task::JoinHandle;
 use self::sleepy::Sleepy;
 use super::{Shutdown, Stopper, Worker};
 use crate::actor::{Callbacks, Context, Declaration, Entry, ResultOptions, RetryOptions};
-use crate::broker::{Broker, IoThread};
+use crate::broker::Broker;
 use crate::clock::{Clock, Stopwatch, Timestamp};
 use crate::message::{Entries, Message, MessageId, Raw};
 use crate::outcome::Outcome;
@@ -162,7 +162,7 @@ impl Stage {
         let clock = Clock::manual(Timestamp::from_millis(1_800_000_000_000));
         let store = MemoryStore::new(clock.clone());
         let sleepy = Sleepy::on(store.clone());
-        let broker = Broker::new(Arc::new(sleepy.clone()), "dramatiq", of_workers(&clock), IoThread::start().unwrap());
+        let broker = Broker::builder().clock(of_workers(&clock)).on_store(sleepy.clone()).unwrap();
         let peer = at_once(store.register(&[QueueName::default()])).unwrap();
         let scene = Scene { store, seen: Mutex::default(), gate: (Mutex::new(false), Condvar::new()) };
         Self { scene: Arc::new(scene), sleepy, broker, clock, peer }

@@ -17,7 +17,7 @@ use common::worker::Worker;
 use common::{actor, results::Stored};
 use serde::{Deserialize, Serialize, Serializer};
 
-use super::kit::{Told, broker, ears, next, start_with, tell};
+use super::kit::{Told, broker, builder, ears, next, start_with, tell};
 
 /// Panics in one of its hooks, where a message says so.
 struct Panicking;
@@ -65,7 +65,7 @@ async fn dead(broker: &Broker) -> Vec<(String, u32)> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_hook_that_panics_fails_its_message_and_nothing_else() {
-    let broker = broker().await.with(Panicking);
+    let broker = builder().with(Panicking).connect("memory:").await.unwrap();
     let (told, heard) = ears();
     let worker = Worker::new(broker.clone()).threads(1).actors(actors![work, work_async]).state(told);
     let worker = start_with(worker);
@@ -90,7 +90,7 @@ async fn a_hook_that_panics_fails_its_message_and_nothing_else() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_hook_that_panics_while_sending_is_the_senders_error() {
-    let broker = broker().await.with(Panicking);
+    let broker = builder().with(Panicking).connect("memory:").await.unwrap();
     let call = work::message("x").option("panic", "before_enqueue".into());
     let error = call.send(&broker).await.unwrap_err();
     assert!(matches!(error, EnqueueError::Hook { .. }), "{error:?}");
@@ -236,7 +236,7 @@ impl Middleware for Wordy {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_long_error_is_cut_before_it_goes_anywhere() {
-    let broker = broker().await.with(Wordy(AtomicBool::new(true)));
+    let broker = builder().with(Wordy(AtomicBool::new(true))).connect("memory:").await.unwrap();
     let (told, heard) = ears();
     let worker = Worker::new(broker.clone()).threads(1).actors(actors![fail_at_length, hear, work]).state(told);
     let worker = start_with(worker);

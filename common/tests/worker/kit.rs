@@ -6,11 +6,8 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
 use common::actor::Declaration;
-use common::broker::Broker;
+use common::broker::{Broker, BrokerBuilder};
 use common::clock::{Clock, Timestamp};
-use common::middlewares::callbacks::Callbacks;
-use common::middlewares::results::Results;
-use common::middlewares::retries::Retries;
 use common::queue_name::QueueName;
 use common::store::Counts;
 use common::worker::{Shutdown, Stopper, Worker};
@@ -36,15 +33,14 @@ pub(crate) fn next(heard: &Receiver<String>) -> String {
     heard.recv_timeout(DEADLINE).expect("an actor tells something")
 }
 
+/// A broker to be, under a manual clock.
+pub(crate) fn builder() -> BrokerBuilder {
+    Broker::builder().clock(Clock::manual(Timestamp::from_millis(1_800_000_000_000)))
+}
+
 /// A broker of its own in memory, under a manual clock.
 pub(crate) async fn broker() -> Broker {
-    let clock = Clock::manual(Timestamp::from_millis(1_800_000_000_000));
-    Broker::open("memory:", "dramatiq", clock)
-        .await
-        .expect("a broker")
-        .with(Results::default())
-        .with(Callbacks)
-        .with(Retries::default())
+    builder().connect("memory:").await.expect("a broker")
 }
 
 /// A worker that runs.

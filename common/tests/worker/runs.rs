@@ -12,7 +12,7 @@ use common::worker::Worker;
 use common::{actor, error::WorkerError};
 use serde::{Deserialize, Serialize};
 
-use super::kit::{Told, broker, ears, next, start, start_with, tell};
+use super::kit::{Told, broker, builder, ears, next, start, start_with, tell};
 
 #[actor]
 fn say(told: &Told, what: String) {
@@ -341,7 +341,7 @@ impl Middleware for Stamp {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn middleware_sees_messages_on_their_way_in_and_before_they_run() {
-    let broker = broker().await.with(Stamp(AtomicU32::new(0)));
+    let broker = builder().with(Stamp(AtomicU32::new(0))).connect("memory:").await.unwrap();
     let (told, heard) = ears();
     for what in ["zero", "one", "two"] {
         say::send(&broker, what).await.unwrap();

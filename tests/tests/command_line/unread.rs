@@ -39,7 +39,7 @@ fn worker(experiment: &Experiment, redirection: &str, log: &Path, args: &[&str])
 fn run_many(experiment: &Experiment, worker: &Process) {
     let runtime = Builder::new_current_thread().enable_all().build().unwrap();
     let url = experiment.broker();
-    let broker = runtime.block_on(Broker::open(&url, &experiment.namespace, Clock::system())).unwrap();
+    let broker = runtime.block_on(Broker::builder().namespace(&experiment.namespace).connect(&url)).unwrap();
     let now = Clock::system().now();
     let message = |number: usize| Message {
         queue_name: QueueName::default(),

@@ -12,7 +12,6 @@ use common::call::Call;
 use common::clock::Clock;
 use common::error::EnqueueError;
 use common::message::{Entries, Message, MessageId, Raw, option};
-use common::middlewares::retries::Retries;
 use common::queue_name::QueueName;
 use common::store::{Counts, DeadLetter};
 use common::worker::{Shutdown, Stopper, Worker};
@@ -176,7 +175,7 @@ pub(crate) async fn send_surely(broker: &Broker, call: Call) -> usize {
 }
 
 pub(crate) async fn open(url: &str, namespace: &str) -> Broker {
-    Broker::open(url, namespace, Clock::system()).await.expect("a private Redis").with(Retries::default())
+    Broker::builder().namespace(namespace).connect(url).await.expect("a private Redis")
 }
 
 pub(crate) struct Running {

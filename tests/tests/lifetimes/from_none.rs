@@ -8,7 +8,6 @@ use common::{
     broker::Broker,
     error::ResultError,
     message::Message,
-    middlewares::results::Results,
     queue_name::QueueName,
     results::Stored,
     store::{Cancelled, Claim, State},
@@ -26,7 +25,7 @@ fn double(number: u32) -> u32 {
 #[test]
 fn every_call_of_a_broker_works_without_a_runtime() {
     for site in Site::all() {
-        let broker = site.broker().with(Results::default());
+        let broker = site.broker();
         let queue = QueueName::default();
         let message = block_on(double::send(&broker, 21)).unwrap();
         let early = block_on(broker.wait_for_result(&message, Duration::from_millis(20)));
@@ -64,7 +63,7 @@ fn every_way_to_connect_works_without_a_runtime() {
     for site in Site::all() {
         let url = site.url.clone().unwrap_or_else(|| "memory:".to_owned());
         let broker = block_on(Broker::connect(&url)).unwrap();
-        assert_eq!(broker.namespace(), common::stores::NAMESPACE);
+        assert_eq!(broker.namespace(), common::broker::NAMESPACE);
     }
 }
 

@@ -71,9 +71,10 @@ impl Site {
 
     /// A broker on it, connected from no runtime.
     pub(crate) fn broker(&self) -> Broker {
+        let builder = Broker::builder().namespace(&self.namespace);
         match &self.url {
-            Some(url) => block_on(Broker::open(url, &self.namespace, Clock::system())).unwrap(),
-            None => Broker::from_store(self.memory.clone(), &self.namespace, Clock::system()).unwrap(),
+            Some(url) => block_on(builder.connect(url)).unwrap(),
+            None => builder.on_store(self.memory.clone()).unwrap(),
         }
     }
 }

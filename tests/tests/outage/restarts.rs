@@ -5,7 +5,6 @@ use common::{
     actor,
     actor::actors,
     broker::Broker,
-    clock::Clock,
     error::EnqueueError,
     message::{Message, Raw},
     queue_name::QueueName,
@@ -80,7 +79,7 @@ fn send(broker: &Broker, is_over: &AtomicBool, acknowledged: &AtomicUsize) -> Ve
 async fn a_hundred_kills_lose_nothing_that_was_acknowledged() {
     let mut server = tokio::task::spawn_blocking(|| Server::start_with(&DURABLE)).await.unwrap();
     let url = server.url();
-    let open = || async { Broker::open(&url, "restarts", Clock::system()).await.unwrap() };
+    let open = || async { Broker::builder().namespace("restarts").connect(&url).await.unwrap() };
     let (sender, receiver, looker) = (open().await, open().await, open().await);
     let runs = Arc::<Runs>::default();
     let worker = Worker::new(receiver).threads(2).actors(actors![tick]).state(runs.clone());

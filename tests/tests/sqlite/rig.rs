@@ -55,7 +55,7 @@ impl Rig {
     }
 
     pub(crate) fn try_open(&self, path: &Path) -> Result<Broker, ConnectError> {
-        self.runtime.block_on(Broker::open(&url(path), "dramatiq", Clock::system()))
+        self.runtime.block_on(Broker::connect(&url(path)))
     }
 
     pub(crate) fn wait_for<T>(&self, future: impl Future<Output = T>) -> T {

@@ -47,7 +47,7 @@ impl Scene {
         program();
         let runtime = Builder::new_current_thread().enable_all().build().unwrap();
         let namespace = redis::namespace();
-        let broker = runtime.block_on(Broker::open(url, &namespace, Clock::system())).unwrap();
+        let broker = runtime.block_on(Broker::builder().namespace(&namespace).connect(url)).unwrap();
         let gates = tempfile::tempdir().unwrap();
         Self { url: url.to_owned(), namespace, broker, runtime, gates }
     }

@@ -6,9 +6,8 @@ use std::time::Duration;
 
 use common::actor::{Context, Declaration};
 use common::broker::Broker;
-use common::clock::{Clock, Stopwatch, Timestamp};
+use common::clock::{Stopwatch, Timestamp};
 use common::message::Message;
-use common::middlewares::retries::Retries;
 use common::queue_name::QueueName;
 use common::worker::{Shutdown, Stopper, Worker};
 use redis::FromRedisValue;
@@ -107,8 +106,8 @@ impl World {
     /// On a Redis of a test's own.
     pub(crate) async fn on(url: String) -> Self {
         let namespace = tests::redis::namespace();
-        let broker = Broker::open(&url, &namespace, Clock::system()).await.expect("the Redis of the tests");
-        Self { url, namespace, broker: broker.with(Retries::default()), options: "{}".to_owned() }
+        let broker = Broker::builder().namespace(&namespace).connect(&url).await.expect("the Redis of the tests");
+        Self { url, namespace, broker, options: "{}".to_owned() }
     }
 
     /// With a Python that looks for the dead with every command.

@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use tracing::{debug, error, info};
 
+use super::FinishedRun;
 use crate::actor::MaxRetries;
 use crate::backoff::{Backoff, MAX_BACKOFF};
 use crate::message::{Raw, option};
-use crate::middleware::{FinishedRun, Middleware};
 use crate::outcome::{Failure, Outcome};
 use crate::store::{Body, Completion, Disposition, Effect};
 
@@ -81,8 +81,9 @@ fn limit(value: &Raw) -> Option<MaxRetries> {
     Some(if max < f64::from(u32::MAX) { MaxRetries::AtMost(max as u32) } else { MaxRetries::Unlimited })
 }
 
-impl Middleware for Retries {
-    fn ending(&self, run: &FinishedRun<'_>, completion: &mut Completion) {
+impl Retries {
+    /// Where a message goes that has failed, and who hears that it did so for the last time.
+    pub(crate) fn decide(&self, run: &FinishedRun<'_>, completion: &mut Completion) {
         let Outcome::Failed(failure) = run.outcome else { return };
         if run.cancelled {
             info!(target: "common::run", "not retried, somebody has cancelled it; kept in {}", run.message.queue_name.dead_letter());

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
+use super::FinishedRun;
 use crate::actor::Declaration;
 use crate::message::{Message, Raw, option};
-use crate::middleware::{FinishedRun, Middleware};
 use crate::outcome::Outcome;
 use crate::results::{Stored, key};
 use crate::store::{Completion, Disposition, Effect};
@@ -37,13 +37,15 @@ impl Default for Results {
     }
 }
 
-impl Middleware for Results {
-    fn wants_result(&self, message: &Message, actor: &Declaration) -> bool {
+impl Results {
+    /// Whether what this run returns is kept.
+    pub(crate) fn wants_result(&self, message: &Message, actor: &Declaration) -> bool {
         let option = message.options.get(option::STORE_RESULTS).map(Raw::is_truthy);
         option.or(actor.results.store_results).unwrap_or(self.store_results)
     }
 
-    fn ending(&self, run: &FinishedRun<'_>, completion: &mut Completion) {
+    /// Keeps what this run comes to, if that is wanted and settled.
+    pub(crate) fn keep(&self, run: &FinishedRun<'_>, completion: &mut Completion) {
         if !self.wants_result(run.message, run.actor) {
             return;
         }

@@ -1,0 +1,90 @@
+//! How a broker is put together.
+
+use std::io;
+use std::sync::Arc;
+
+use super::{Broker, IoThread, NAMESPACE};
+use crate::clock::Clock;
+use crate::middleware::{Middleware, Results, Retries};
+use crate::store::Inspect;
+
+/// What a broker is to be like, before it is connected.
+///
+/// ```no_run
+/// # async fn example() -> Result<(), common::error::ConnectError> {
+/// use common::broker::Broker;
+/// use common::middleware::Retries;
+///
+/// let retries = Retries { max_retries: Some(5), ..Retries::default() };
+/// let broker = Broker::builder().retries(retries).connect("redis://localhost:6379").await?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+#[must_use]
+pub struct BrokerBuilder {
+    pub(crate) namespace: Option<String>,
+    pub(crate) clock: Clock,
+    pub(crate) settings: Settings,
+}
+
+/// What a broker does with messages.
+#[derive(Debug, Default)]
+pub(crate) struct Settings {
+    pub(crate) retries: Retries,
+    pub(crate) results: Results,
+    pub(crate) middleware: Vec<Arc<dyn Middleware>>,
+}
+
+impl BrokerBuilder {
+    pub(super) fn new() -> Self {
+        Self { namespace: None, clock: Clock::system(), settings: Settings::default() }
+    }
+
+    /// What sets its queues apart from others in the same place; goes before one that the URL names. [`NAMESPACE`] unless told
+    /// otherwise.
+    pub fn namespace(mut self, namespace: &str) -> Self {
+        self.namespace = Some(namespace.to_owned());
+        self
+    }
+
+    /// Where all of its times come from; the system's clock unless told otherwise.
+    pub fn clock(mut self, clock: Clock) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// How failed messages are tried again, where neither message nor actor says.
+    pub fn retries(mut self, retries: Retries) -> Self {
+        self.settings.retries = retries;
+        self
+    }
+
+    /// Which results are kept, and for how long, where neither message nor actor says.
+    pub fn results(mut self, results: Results) -> Self {
+        self.settings.results = results;
+        self
+    }
+
+    /// Adds middleware. All hooks run in the order in which their middleware was added.
+    pub fn with(mut self, middleware: impl Middleware) -> Self {
+        self.settings.middleware.push(Arc::new(middleware));
+        self
+    }
+
+    /// A broker on a store of your own, which has to follow the same clock and has its own way to keep namespaces apart: this one's
+    /// is only shown to people.
+    ///
+    /// # Errors
+    ///
+    /// When the system has no thread left.
+    pub fn on_store(self, store: impl Inspect + 'static) -> io::Result<Broker> {
+        Ok(self.on(Arc::new(store), NAMESPACE, IoThread::start()?))
+    }
+
+    /// A broker on a store, whose calls run on `io_thread`; `namespace` is its, unless the builder was told another one.
+    pub(crate) fn on(self, store: Arc<dyn Inspect>, namespace: &str, io_thread: IoThread) -> Broker {
+        let namespace = self.namespace.unwrap_or_else(|| namespace.to_owned());
+        Broker::new(store, namespace, self.clock, self.settings, io_thread)
+    }
+}
