@@ -17,7 +17,6 @@ use self::outbox::Outbox;
 use crate::clock::{Clock, Stopwatch};
 use crate::error::{EnqueueError, Forked, ResultError, StoreError};
 use crate::message::Message;
-use crate::outcome::catch;
 use crate::results::{self, Stored};
 use crate::store::Inspect;
 
@@ -186,13 +185,11 @@ impl Broker {
     fn prepare(&self, mut messages: Vec<Message>) -> Result<(Vec<Message>, usize), EnqueueError> {
         let mut bytes = 0;
         for message in &mut messages {
-            for middleware in &self.settings().middleware {
-                catch(|| middleware.before_enqueue(message)).map_err(|panic| EnqueueError::Hook {
-                    actor: message.actor_name.to_string(),
-                    middleware: middleware.name(),
-                    cause: panic.text,
-                })?;
-            }
+            self.settings().before_enqueue(message).map_err(|(middleware, cause)| EnqueueError::Hook {
+                actor: message.actor_name.to_string(),
+                middleware,
+                cause,
+            })?;
             // After the hooks, which may change it.
             message
                 .queue_name

@@ -113,14 +113,14 @@ pub enum EnqueueError {
         /// What is wrong with the name.
         cause: InvalidQueueName,
     },
-    /// A hook of the broker's middleware panicked. Nothing was stored.
+    /// A hook of the broker's middleware refused it, or panicked. Nothing was stored.
     #[error("`{actor}` cannot be sent: the hook `before_enqueue` of `{middleware}` {cause}")]
     Hook {
         /// The actor that was called.
         actor: String,
         /// The middleware.
         middleware: &'static str,
-        /// What the panic said.
+        /// What it did, and what it said.
         cause: String,
     },
     /// The message is larger than a broker takes. Nothing was stored.

@@ -7,7 +7,10 @@ pub(crate) mod callbacks;
 mod results;
 mod retries;
 
+use std::error::Error;
 use std::fmt;
+use std::ops::Deref;
+use std::time::Duration;
 
 pub use self::results::Results;
 pub use self::retries::Retries;
@@ -18,26 +21,84 @@ use crate::outcome::{Failure, Outcome};
 use crate::queue_name::QueueName;
 use crate::store::{Completion, Effect};
 
+/// What a hook fails with: any error, or a text (`Err("no tenant".into())`).
+pub type HookError = Box<dyn Error + Send + Sync>;
+
 /// Looks at messages on their way, and may change what becomes of them.
 ///
 /// | hook | when | where |
 /// | --- | --- | --- |
-/// | [`before_enqueue`](Middleware::before_enqueue) | before a message is stored, retries excepted | the sender's thread |
-/// | [`wants_result`](Middleware::wants_result) | before an actor is called | the slot |
+/// | [`before_enqueue`](Middleware::before_enqueue) | before a message is stored that somebody sends, or that the end of a run sends | the sender's thread; the slot |
 /// | [`before_run`](Middleware::before_run) | before an actor is called | the slot |
+/// | [`wants_result`](Middleware::wants_result) | before an actor is called | the slot |
+/// | [`around`](Middleware::around) | around an actor's run, and what comes after it | the slot |
 /// | [`ending`](Middleware::ending) | after it has returned, before its end is stored | the slot |
 ///
-/// A hook that panics fails its message, as a panic of the actor does: the sender gets an error, and nothing is stored; a run
-/// counts as failed, and the hooks of the others decide what becomes of it.
+/// All run in the order in which the middleware was added. When a run has ended, the [retry policy](Retries) decides first; middleware
+/// amends that; then callbacks are sent and results kept.
+///
+/// A hook that panics or fails does so for its message alone: the sender gets an error, and nothing is stored; a run counts as failed,
+/// the policy decides about that failure, and the hooks of the others amend it.
+///
+/// # Examples
+///
+/// A tenant that goes with a message, into the task-local of its run, and on to what the run sends:
+///
+/// ```
+/// use common::message::{Message, Raw};
+/// use common::middleware::{HookError, Middleware, Run};
+///
+/// tokio::task_local! {
+///     static TENANT: String;
+/// }
+///
+/// struct Tenants;
+///
+/// impl Middleware for Tenants {
+///     fn before_enqueue(&self, message: &mut Message) -> Result<(), HookError> {
+///         let tenant = TENANT.try_with(String::clone).map_err(|_| "no tenant")?;
+///         message.options.set("tenant", Raw::from(tenant.as_str()));
+///         Ok(())
+///     }
+///
+///     fn around(&self, run: &Run<'_>, step: &mut dyn FnMut()) {
+///         let tenant = run.message.options.read("tenant").unwrap_or_default();
+///         TENANT.sync_scope(tenant, step);
+///     }
+/// }
+/// # let _ = Tenants;
+/// ```
+///
+/// A deadline, after which a message is not worth running:
+///
+/// ```
+/// use common::middleware::{Decision, Middleware, Run};
+///
+/// struct Deadline;
+///
+/// impl Middleware for Deadline {
+///     fn before_run(&self, run: &Run<'_>) -> Decision {
+///         let deadline: Option<i64> = run.message.options.read("deadline");
+///         if deadline.is_some_and(|deadline| run.started.as_millis() > deadline) { Decision::Skip } else { Decision::Run }
+///     }
+/// }
+/// # let _ = Deadline;
+/// ```
 pub trait Middleware: Send + Sync + 'static {
     /// What it is called in the log: the name of its type, unless it says otherwise.
     fn name(&self) -> &'static str {
         std::any::type_name::<Self>()
     }
 
-    /// May change a message before it is stored.
-    fn before_enqueue(&self, message: &mut Message) {
+    /// May change a message before it is stored: one that is sent, or that the end of a run sends. Not retries, which are the
+    /// same message.
+    ///
+    /// # Errors
+    ///
+    /// Why it must not be sent: the sender's error; of what the end of a run sends, the run's failure.
+    fn before_enqueue(&self, message: &mut Message) -> Result<(), HookError> {
         let _ = message;
+        Ok(())
     }
 
     /// Whether it will look at what this run returns. What nobody wants is not encoded, and seen as `null`.
@@ -46,19 +107,79 @@ pub trait Middleware: Send + Sync + 'static {
         false
     }
 
-    /// May refuse to run a message: it is dead-lettered with the reason.
-    ///
-    /// # Errors
-    ///
-    /// The reason.
-    fn before_run(&self, message: &Message, actor: &Declaration, now: Timestamp) -> Result<(), String> {
-        let _ = (message, actor, now);
-        Ok(())
+    /// May decide that a message is not run, or not now.
+    fn before_run(&self, run: &Run<'_>) -> Decision {
+        let _ = run;
+        Decision::Run
+    }
+
+    /// Goes around a run, for what has to be so meanwhile: a span, a task-local, a measurement. A `step` is the whole call of a sync
+    /// actor; of an async one, each time that it is polled; and afterwards, what the hooks at its end do. It has to be called, once.
+    fn around(&self, run: &Run<'_>, step: &mut dyn FnMut()) {
+        let _ = run;
+        step();
     }
 
     /// May change where the message goes and what else happens.
-    fn ending(&self, run: &FinishedRun<'_>, completion: &mut Completion) {
+    ///
+    /// # Errors
+    ///
+    /// Why the run counts as failed.
+    fn ending(&self, run: &FinishedRun<'_>, completion: &mut Completion) -> Result<(), HookError> {
         let _ = (run, completion);
+        Ok(())
+    }
+}
+
+/// What becomes of a message that is about to run.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Decision {
+    /// It runs, if all others say so too.
+    #[default]
+    Run,
+    /// It waits in the broker for so long, and no retry is spent.
+    Later(Duration),
+    /// It is done, without having run.
+    Skip,
+    /// It becomes a dead letter, for this reason, without having run.
+    Reject(String),
+}
+
+/// A run of an actor.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Run<'a> {
+    /// The actor.
+    pub actor: &'a Declaration,
+    /// The message as it was fetched.
+    pub message: &'a Message,
+    /// The slot that it runs on, from 1.
+    pub slot: usize,
+    /// When it began.
+    pub started: Timestamp,
+}
+
+impl<'a> Run<'a> {
+    pub(crate) fn new(actor: &'a Declaration, message: &'a Message, slot: usize, started: Timestamp) -> Self {
+        Self { actor, message, slot, started }
+    }
+
+    /// Which attempt it is, from 1.
+    #[must_use]
+    pub fn attempt(&self) -> u32 {
+        self.message.retries().saturating_add(1)
+    }
+
+    /// Since when the message could have run: since it was due, or else sent. `None` for a retry that something else promoted, which
+    /// knows neither.
+    #[must_use]
+    pub fn waited(&self) -> Option<Duration> {
+        let since = match self.message.eta(self.started) {
+            Some(due) => due,
+            None if self.message.options.get(option::REQUEUE_TIMESTAMP).is_some() => return None,
+            None => self.message.message_timestamp,
+        };
+        Some(self.started.since(since))
     }
 }
 
@@ -70,21 +191,28 @@ impl fmt::Debug for dyn Middleware {
 
 /// A run that has ended.
 #[derive(Clone, Copy)]
+#[non_exhaustive]
 pub struct FinishedRun<'a> {
-    /// The actor.
-    pub actor: &'a Declaration,
-    /// The message as it was fetched.
-    pub message: &'a Message,
+    /// What it was; its fields are this one's as well.
+    pub run: Run<'a>,
     /// How it ended.
     pub outcome: &'a Outcome,
+    /// How long its actor took; zero where that was not called.
+    pub took: Duration,
     /// Whether somebody had cancelled the message by then: it is not run again.
     pub cancelled: bool,
-    /// The slot that it ran on, from 1.
-    pub slot: usize,
     /// The time when it ended.
     pub now: Timestamp,
     /// The actors that the worker knows by name, its own and others': messages name callbacks by their names only.
     pub find: &'a (dyn Fn(&str) -> Option<&'static Declaration> + Sync),
+}
+
+impl<'a> Deref for FinishedRun<'a> {
+    type Target = Run<'a>;
+
+    fn deref(&self) -> &Run<'a> {
+        &self.run
+    }
 }
 
 impl FinishedRun<'_> {
@@ -126,13 +254,12 @@ impl FinishedRun<'_> {
 
 impl fmt::Debug for FinishedRun<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { actor, message, outcome, cancelled, slot, now, find: _ } = self;
+        let Self { run, outcome, took, cancelled, now, find: _ } = self;
         f.debug_struct("FinishedRun")
-            .field("actor", actor)
-            .field("message", message)
+            .field("run", run)
             .field("outcome", outcome)
+            .field("took", took)
             .field("cancelled", cancelled)
-            .field("slot", slot)
             .field("now", now)
             .finish_non_exhaustive()
     }

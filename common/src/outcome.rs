@@ -20,6 +20,8 @@ pub enum Outcome {
     Failed(Failure),
     /// It was never called: arguments that do not fit, or no such actor. Another attempt would change nothing.
     Rejected(String),
+    /// It was never called, because middleware had it [skipped](crate::middleware::Decision::Skip): it is done.
+    Skipped,
 }
 
 impl Outcome {

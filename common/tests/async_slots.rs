@@ -6,7 +6,7 @@ use std::time::Duration;
 use common::actor;
 use common::actor::actors;
 use common::broker::Broker;
-use common::clock::{Clock, Stopwatch};
+use common::clock::Stopwatch;
 use common::queue_name::QueueName;
 use common::store::Counts;
 use common::worker::{Shutdown, Worker};

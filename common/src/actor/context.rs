@@ -20,8 +20,9 @@ pub struct Context {
     wants_result: bool,
 }
 
-/// Why a run should end early.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Why a run should end early. Of several reasons the last one of this list counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
 pub enum Cause {
     /// The worker lost its claim, or was told to stop at once: the message runs again, and this run's end counts for nothing.
     Lost,
@@ -40,11 +41,11 @@ impl Cancellation {
         Self(Some(Arc::new(watch::Sender::new(None))))
     }
 
-    /// Sets it. What was lost stays lost.
+    /// Sets it, unless a cause that counts more is set.
     pub fn cancel(&self, cause: Cause) {
         if let Some(set) = &self.0 {
             set.send_if_modified(|now| {
-                let is_news = *now != Some(Cause::Lost) && *now != Some(cause);
+                let is_news = *now < Some(cause);
                 if is_news {
                     *now = Some(cause);
                 }

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use super::{Broker, IoThread, NAMESPACE};
 use crate::clock::Clock;
+use crate::message::Message;
 use crate::middleware::{Middleware, Results, Retries};
+use crate::outcome::{bounded, catch};
 use crate::store::Inspect;
 
 /// What a broker is to be like, before it is connected.
@@ -34,6 +36,23 @@ pub(crate) struct Settings {
     pub(crate) retries: Retries,
     pub(crate) results: Results,
     pub(crate) middleware: Vec<Arc<dyn Middleware>>,
+}
+
+impl Settings {
+    /// Runs the hooks of a message that is about to be stored.
+    ///
+    /// # Errors
+    ///
+    /// Which middleware refuses it or panicked, and with what words.
+    pub(crate) fn before_enqueue(&self, message: &mut Message) -> Result<(), (&'static str, String)> {
+        for middleware in &self.middleware {
+            let failed = |cause| (middleware.name(), cause);
+            catch(|| middleware.before_enqueue(message))
+                .map_err(|panic| failed(panic.text))?
+                .map_err(|error| failed(bounded(format_args!("refuses it: {error}"))))?;
+        }
+        Ok(())
+    }
 }
 
 impl BrokerBuilder {

@@ -124,6 +124,33 @@ impl From<u32> for Raw {
     }
 }
 
+impl From<u64> for Raw {
+    fn from(number: u64) -> Self {
+        Self(Cow::Owned(number.to_string()))
+    }
+}
+
+impl From<bool> for Raw {
+    fn from(truth: bool) -> Self {
+        Self(Cow::Borrowed(if truth { "true" } else { "false" }))
+    }
+}
+
+impl From<f64> for Raw {
+    /// What is no number is one of Python's three bare words.
+    fn from(number: f64) -> Self {
+        let word = || not_a_number(number).unwrap_or_default().to_owned();
+        Self(Cow::Owned(serde_json::Number::from_f64(number).map_or_else(word, |number| number.to_string())))
+    }
+}
+
+impl From<String> for Raw {
+    /// A JSON string.
+    fn from(text: String) -> Self {
+        Self::from(text.as_str())
+    }
+}
+
 impl From<&str> for Raw {
     /// A JSON string.
     fn from(text: &str) -> Self {
@@ -196,6 +223,13 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
+
+    #[test]
+    fn plain_values_become_json() {
+        let all = [Raw::from(u64::MAX), Raw::from(true), Raw::from(0.5), Raw::from(2.0), Raw::from("é".to_owned())];
+        assert_eq!(all.map(|raw| raw.to_string()), ["18446744073709551615", "true", "0.5", "2.0", r#""\u00e9""#]);
+        assert_eq!([f64::NAN, f64::NEG_INFINITY].map(|float| Raw::from(float).to_string()), ["NaN", "-Infinity"]);
+    }
 
     #[test]
     fn values_are_written_as_python_writes_them() {

@@ -43,6 +43,6 @@ pub(crate) fn tell(run: &FinishedRun<'_>, completion: &mut Completion) {
                 completion.effects.push(run.send(target, vec![told.to_raw(), error]));
             }
         }
-        Outcome::Rejected(_) => {}
+        Outcome::Rejected(_) | Outcome::Skipped => {}
     }
 }

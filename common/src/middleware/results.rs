@@ -59,7 +59,7 @@ impl Results {
             Outcome::Rejected(reason) if is_dead => {
                 Stored::Failed { kind: "Rejected".to_owned(), text: reason.clone() }
             }
-            Outcome::Failed(_) | Outcome::Rejected(_) => return,
+            Outcome::Failed(_) | Outcome::Rejected(_) | Outcome::Skipped => return,
         };
         let millis = options.get(option::RESULT_TTL).and_then(Raw::millis);
         let ttl = millis.map(|millis| Duration::from_millis(millis.max(1).unsigned_abs()));

@@ -3,7 +3,9 @@
 //! Decode its arguments, call its actor, and turn what comes back into an [`Completion`], all inside of one span that gives
 //! every line its slot, message and actor.
 
+use std::future::{Future, poll_fn};
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use tracing::{Instrument, Span, debug, error, info, info_span, warn};
@@ -13,11 +15,19 @@ use super::registry::Registry;
 use super::unsupported_options::{Warnings, refusal};
 use crate::actor::{Cause, Context, Entry, States};
 use crate::broker::Broker;
-use crate::clock::{Stopwatch, Timestamp};
-use crate::message::{Message, option};
-use crate::middleware::{FinishedRun, Middleware, callbacks};
+use crate::clock::Stopwatch;
+use crate::explain::spell;
+use crate::message::option;
+use crate::middleware::{Decision, FinishedRun, HookError, Middleware, Run, callbacks};
 use crate::outcome::{Failure, Outcome, bounded, catch, catch_async};
-use crate::store::{Body, Claim, Completion, Disposition};
+use crate::store::{Body, Claim, Completion, Disposition, Effect};
+
+/// How a slot is done with a message.
+enum End {
+    Ended(Outcome),
+    /// It waits for so long, because this middleware says so.
+    Later(Duration, &'static str),
+}
 
 /// Runs messages; the same for all slots.
 #[derive(Debug)]
@@ -34,15 +44,16 @@ impl Executor {
     pub(super) fn run(&self, slot: usize, job: Job) -> Completion {
         let span = self.span(slot, &job);
         span.in_scope(|| {
-            let (took, outcome) = match self.before(&job) {
-                Err(refused) => (Duration::ZERO, refused),
+            let started = self.started(slot, &job);
+            let (took, outcome) = match self.before(&started, &job) {
+                Err(end) => (Duration::ZERO, end),
                 Ok(context) => {
                     let watch = Stopwatch::start();
-                    let outcome = call(&job, &context);
-                    (watch.elapsed(), outcome)
+                    let outcome = call(&started, &self.broker.settings().middleware, &context);
+                    (watch.elapsed(), End::Ended(outcome))
                 }
             };
-            self.after(slot, job, outcome, took)
+            self.after(&started, &job, outcome, took)
         })
     }
 
@@ -50,18 +61,23 @@ impl Executor {
     pub(super) async fn run_async(&self, slot: usize, job: Job) -> Completion {
         let span = self.span(slot, &job);
         async {
-            let (took, outcome) = match self.before(&job) {
-                Err(refused) => (Duration::ZERO, refused),
+            let started = self.started(slot, &job);
+            let (took, outcome) = match self.before(&started, &job) {
+                Err(end) => (Duration::ZERO, end),
                 Ok(context) => {
                     let watch = Stopwatch::start();
-                    let outcome = call_async(&job, context).await;
-                    (watch.elapsed(), outcome)
+                    let outcome = call_async(&started, &self.broker.settings().middleware, context).await;
+                    (watch.elapsed(), End::Ended(outcome))
                 }
             };
-            self.after(slot, job, outcome, took)
+            self.after(&started, &job, outcome, took)
         }
         .instrument(span)
         .await
+    }
+
+    fn started<'a>(&self, slot: usize, job: &'a Job) -> Run<'a> {
+        Run::new(job.actor, &job.message, slot + 1, self.broker.clock().now())
     }
 
     fn span(&self, slot: usize, job: &Job) -> Span {
@@ -82,40 +98,70 @@ impl Executor {
         span
     }
 
-    fn before(&self, job: &Job) -> Result<Context, Outcome> {
-        let Job { message, actor, .. } = job;
+    fn before(&self, run: &Run<'_>, job: &Job) -> Result<Context, End> {
+        let Run { message, actor, .. } = run;
+        let rejected = |reason| End::Ended(Outcome::Rejected(reason));
         if let Some(reason) = refusal(message) {
-            return Err(Outcome::Rejected(reason));
+            return Err(rejected(reason));
         }
         self.warnings.look_at(message, actor);
-        let now = self.broker.clock().now();
         let settings = self.broker.settings();
         let mut wants_result = settings.results.wants_result(message, actor) || callbacks::wants_result(message, actor);
         for middleware in &settings.middleware {
-            let failed = |hook, panic| Outcome::Failed(of_hook(hook, &**middleware, panic));
+            let failed = |hook, panic| End::Ended(Outcome::Failed(of_hook(hook, &**middleware, panic)));
             wants_result |=
                 catch(|| middleware.wants_result(message, actor)).map_err(|panic| failed("wants_result", panic))?;
-            let may_run = catch(|| middleware.before_run(message, actor, now));
-            may_run.map_err(|panic| failed("before_run", panic))?.map_err(Outcome::Rejected)?;
+            match catch(|| middleware.before_run(run)).map_err(|panic| failed("before_run", panic))? {
+                Decision::Run => {}
+                Decision::Later(wait) => return Err(End::Later(wait, middleware.name())),
+                Decision::Skip => {
+                    debug!(target: "common::run", outcome = "skipped", "skipped by {}", middleware.name());
+                    return Err(End::Ended(Outcome::Skipped));
+                }
+                Decision::Reject(reason) => return Err(rejected(reason)),
+            }
         }
-        let context = Context::new(message.clone(), self.states.clone(), job.cancellation.clone());
-        debug!(target: "common::run", "attempt {} starts{}", context.attempt(), since(message, now));
+        let context = Context::new(job.message.clone(), self.states.clone(), job.cancellation.clone());
+        let waited = match (run.waited(), message.options.get(option::ETA)) {
+            (None, _) => String::new(),
+            (Some(waited), Some(_)) => format!(", {} ms after it was due", waited.as_millis()),
+            (Some(waited), None) => format!(", {} ms after it was sent", waited.as_millis()),
+        };
+        debug!(target: "common::run", "attempt {} starts{waited}", run.attempt());
         Ok(context.wanting_result(wants_result))
     }
 
-    fn after(&self, slot: usize, job: Job, outcome: Outcome, took: Duration) -> Completion {
-        let Job { claim, message, actor, cancellation, .. } = job;
-        let outcome = outcome.bounded();
-        tell(&claim, &message, &outcome, took);
+    fn after(&self, run: &Run<'_>, job: &Job, end: End, took: Duration) -> Completion {
+        let claim = &job.claim;
         let now = self.broker.clock().now();
+        let outcome = match end {
+            End::Ended(outcome) => outcome.bounded(),
+            End::Later(wait, by) => {
+                debug!(target: "common::run", "put off by {by} for {}; no retry is spent", spell(wait));
+                let disposition = Disposition::Defer(now + wait, run.message.clone());
+                return Completion { claim: claim.clone(), disposition, effects: Vec::new() };
+            }
+        };
+        tell(claim, run, &outcome, took);
         let find = |name: &str| self.registry.find(name);
-        let cancelled = cancellation.cause() == Some(Cause::Cancelled);
-        let run =
-            FinishedRun { actor, message: &message, outcome: &outcome, cancelled, slot: slot + 1, now, find: &find };
+        let cancelled = job.cancellation.cause() == Some(Cause::Cancelled);
+        let run = FinishedRun { run: *run, outcome: &outcome, took, cancelled, now, find: &find };
+        let mut completion = None;
+        let mut step = || {
+            completion.get_or_insert_with(|| self.end(claim, &run));
+        };
+        if let Err(failure) = around(&self.broker.settings().middleware, &run, &mut step) {
+            error!(target: "common::run", "{}", failure.text);
+        }
+        // A hook that does not go on has failed the run before.
+        completion.unwrap_or_else(|| self.end(claim, &run))
+    }
+
+    fn end(&self, claim: &Claim, run: &FinishedRun<'_>) -> Completion {
         let mut middleware: Vec<_> = self.broker.settings().middleware.iter().map(|middleware| &**middleware).collect();
-        let mut completion = match self.completion(&claim, &run, &mut middleware) {
+        let mut completion = match self.completion(claim, run, &mut middleware) {
             Ok(completion) => completion,
-            Err(failure) => self.failed_completion(&claim, &run, &mut middleware, failure),
+            Err(failure) => self.failed_completion(claim, run, &mut middleware, failure),
         };
         if let Disposition::DeadLetter(_, reason) = &mut completion.disposition {
             *reason = bounded(&*reason);
@@ -124,7 +170,7 @@ impl Executor {
     }
 
     /// What becomes of a run: the retry policy decides, middleware amends that, and whoever is to hear of it does. A hook that panics
-    /// is taken off the list, and what it failed with is the error.
+    /// or fails is taken off the list, and what it failed with is the error.
     fn completion(
         &self,
         claim: &Claim,
@@ -135,19 +181,30 @@ impl Executor {
         let settings = self.broker.settings();
         settings.retries.decide(run, &mut completion);
         for (at, hook) in middleware.iter().enumerate() {
-            if let Err(panic) = catch(|| hook.ending(run, &mut completion)) {
-                let failure = of_hook("ending", *hook, panic);
-                error!(target: "common::run", "{}", failure.text);
-                middleware.remove(at);
-                return Err(failure);
-            }
+            let failure = match catch(|| hook.ending(run, &mut completion)) {
+                Ok(Ok(())) => continue,
+                Ok(Err(error)) => failure_of_hook("ending", *hook, &error),
+                Err(panic) => of_hook("ending", *hook, panic),
+            };
+            return Err(without(middleware, at, failure));
         }
         callbacks::tell(run, &mut completion);
+        for effect in &mut completion.effects {
+            let Effect::Enqueue(message) = effect else { continue };
+            for (at, hook) in middleware.iter().enumerate() {
+                let failure = match catch(|| hook.before_enqueue(message)) {
+                    Ok(Ok(())) => continue,
+                    Ok(Err(error)) => failure_of_hook("before_enqueue", *hook, &error),
+                    Err(panic) => of_hook("before_enqueue", *hook, panic),
+                };
+                return Err(without(middleware, at, failure));
+            }
+        }
         settings.results.keep(run, &mut completion);
         Ok(completion)
     }
 
-    /// The end of a run whose hook has panicked: a failure like any panic, of which the other hooks hear. What had failed by
+    /// The end of a run whose hook has panicked or failed: a failure like any other, of which the other hooks hear. What had failed by
     /// itself, or was never run, stays what it was.
     fn failed_completion(
         &self,
@@ -157,7 +214,7 @@ impl Executor {
         failure: Failure,
     ) -> Completion {
         let failed = match run.outcome {
-            Outcome::Value(_) => Outcome::Failed(failure),
+            Outcome::Value(_) | Outcome::Skipped => Outcome::Failed(failure),
             outcome => outcome.clone(),
         };
         loop {
@@ -172,7 +229,7 @@ impl Executor {
 /// Where the message goes as long as no hook says otherwise.
 fn disposition(run: &FinishedRun<'_>) -> Disposition {
     let reason = match run.outcome {
-        Outcome::Value(_) => return Disposition::Ack,
+        Outcome::Value(_) | Outcome::Skipped => return Disposition::Ack,
         Outcome::Rejected(reason) => reason,
         Outcome::Failed(failure) => &failure.text,
     };
@@ -180,12 +237,13 @@ fn disposition(run: &FinishedRun<'_>) -> Disposition {
 }
 
 /// The line that ends a run.
-fn tell(claim: &Claim, message: &Message, outcome: &Outcome, took: Duration) {
+fn tell(claim: &Claim, run: &Run<'_>, outcome: &Outcome, took: Duration) {
     let milliseconds = (took.as_secs_f64() * 1_000_000.0).round() / 1_000.0;
-    let attempt = message.retries().saturating_add(1);
+    let attempt = run.attempt();
     let took = Took(took);
     match outcome {
         Outcome::Value(_) => debug!(target: "common::run", outcome = "done", milliseconds, "done in {took}"),
+        Outcome::Skipped => {}
         Outcome::Rejected(reason) => {
             let dead = claim.queue.dead_letter();
             warn!(target: "common::run", outcome = "refused", error = reason, "not run: {reason}; kept 7 days in {dead}");
@@ -210,25 +268,72 @@ fn of_hook(hook: &str, middleware: &dyn Middleware, panic: Failure) -> Failure {
     Failure { text, ..panic }
 }
 
-/// How long ago the message was due, or else sent; of a retry that somebody else promoted, neither is known.
-fn since(message: &Message, now: Timestamp) -> String {
-    match message.eta(now) {
-        Some(due) => format!(", {} ms after it was due", now.since(due).as_millis()),
-        None if message.options.get(option::REQUEUE_TIMESTAMP).is_some() => String::new(),
-        None => format!(", {} ms after it was sent", now.since(message.message_timestamp).as_millis()),
+/// What a hook that failed makes of a run.
+fn failure_of_hook(hook: &str, middleware: &dyn Middleware, error: &HookError) -> Failure {
+    let text = bounded(format_args!("the hook `{hook}` of `{}` failed: {error}", middleware.name()));
+    Failure { text, kind: "hook".to_owned(), ..Failure::default() }
+}
+
+/// Takes a hook off the list that has failed.
+fn without(middleware: &mut Vec<&dyn Middleware>, at: usize, failure: Failure) -> Failure {
+    error!(target: "common::run", "{}", failure.text);
+    middleware.remove(at);
+    failure
+}
+
+fn call(run: &Run<'_>, middleware: &[Arc<dyn Middleware>], context: &Context) -> Outcome {
+    let Entry::Sync(entry) = run.actor.entry else { unreachable!("async actors are run by `run_async`") };
+    let mut outcome = None;
+    let mut step = || {
+        outcome.get_or_insert_with(|| catch(|| entry(context)).unwrap_or_else(Outcome::Failed));
+    };
+    let around = around(middleware, run, &mut step);
+    // Without an error, the step was called.
+    around.err().map(Outcome::Failed).or(outcome).unwrap_or(Outcome::Skipped)
+}
+
+async fn call_async(run: &Run<'_>, middleware: &[Arc<dyn Middleware>], context: Context) -> Outcome {
+    let Entry::Async(entry) = run.actor.entry else { unreachable!("sync actors are run by `run`") };
+    let running = catch_async(|| entry(context));
+    if middleware.is_empty() {
+        return running.await.unwrap_or_else(Outcome::Failed);
+    }
+    let mut running = Box::pin(running);
+    let outcome = poll_fn(|task| {
+        let mut poll = Poll::Pending;
+        let mut step = || {
+            if poll.is_pending() {
+                poll = running.as_mut().poll(task);
+            }
+        };
+        match around(middleware, run, &mut step) {
+            Ok(()) => poll.map(|outcome| outcome.unwrap_or_else(Outcome::Failed)),
+            Err(failure) => Poll::Ready(Outcome::Failed(failure)),
+        }
+    });
+    let outcome = outcome.await;
+    // In the middle, if a hook has failed.
+    match catch(move || drop(running)) {
+        Err(panic) if !matches!(outcome, Outcome::Failed(_)) => Outcome::Failed(panic),
+        _ => outcome,
     }
 }
 
-fn call(job: &Job, context: &Context) -> Outcome {
-    match job.actor.entry {
-        Entry::Sync(run) => catch(|| run(context)).unwrap_or_else(Outcome::Failed),
-        Entry::Async(_) => unreachable!("async actors are run by `run_async`"),
-    }
-}
-
-async fn call_async(job: &Job, context: Context) -> Outcome {
-    let Entry::Async(run) = job.actor.entry else { unreachable!("sync actors are run by `run`") };
-    catch_async(|| run(context)).await.unwrap_or_else(Outcome::Failed)
+/// Takes a step of a run, inside of all that goes around it.
+fn around(middleware: &[Arc<dyn Middleware>], run: &Run<'_>, step: &mut dyn FnMut()) -> Result<(), Failure> {
+    let Some((hook, inner)) = middleware.split_first() else {
+        step();
+        return Ok(());
+    };
+    let mut taken = None;
+    let outer = catch(|| hook.around(run, &mut || taken = Some(around(inner, run, step))));
+    let not_taken = || Failure {
+        text: bounded(format_args!("the hook `around` of `{}` did not call its step", hook.name())),
+        kind: "hook".to_owned(),
+        ..Failure::default()
+    };
+    outer.map_err(|panic| of_hook("around", &**hook, panic))?;
+    taken.unwrap_or_else(|| Err(not_taken()))
 }
 
 /// How long a run took, in the unit that fits.

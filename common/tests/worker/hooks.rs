@@ -6,10 +6,9 @@ use std::time::Duration;
 
 use common::actor::{Declaration, actors};
 use common::broker::Broker;
-use common::clock::Timestamp;
 use common::error::EnqueueError;
 use common::message::Message;
-use common::middleware::{FinishedRun, Middleware};
+use common::middleware::{Decision, FinishedRun, HookError, Middleware, Run};
 use common::outcome::MAX_TEXT;
 use common::queue_name::QueueName;
 use common::store::Completion;
@@ -27,8 +26,9 @@ fn panic_where_asked(message: &Message, hook: &str) {
 }
 
 impl Middleware for Panicking {
-    fn before_enqueue(&self, message: &mut Message) {
+    fn before_enqueue(&self, message: &mut Message) -> Result<(), HookError> {
         panic_where_asked(message, "before_enqueue");
+        Ok(())
     }
 
     fn wants_result(&self, message: &Message, _: &Declaration) -> bool {
@@ -36,13 +36,19 @@ impl Middleware for Panicking {
         false
     }
 
-    fn before_run(&self, message: &Message, _: &Declaration, _: Timestamp) -> Result<(), String> {
-        panic_where_asked(message, "before_run");
-        Ok(())
+    fn before_run(&self, run: &Run<'_>) -> Decision {
+        panic_where_asked(run.message, "before_run");
+        Decision::Run
     }
 
-    fn ending(&self, run: &FinishedRun<'_>, _: &mut Completion) {
+    fn around(&self, run: &Run<'_>, step: &mut dyn FnMut()) {
+        panic_where_asked(run.message, "around");
+        step();
+    }
+
+    fn ending(&self, run: &FinishedRun<'_>, _: &mut Completion) -> Result<(), HookError> {
         panic_where_asked(run.message, "ending");
+        Ok(())
     }
 }
 
@@ -70,15 +76,15 @@ async fn a_hook_that_panics_fails_its_message_and_nothing_else() {
     let worker = Worker::new(broker.clone()).threads(1).actors(actors![work, work_async]).state(told);
     let worker = start_with(worker);
     let ask = |hook: &str| common::message::Raw::from(hook);
-    for hook in ["before_run", "wants_result", "ending"] {
+    for hook in ["before_run", "wants_result", "around", "ending"] {
         work::message(hook).option("panic", ask(hook)).send(&broker).await.unwrap();
         work_async::message(hook).option("panic", ask(hook)).send(&broker).await.unwrap();
     }
-    worker.settle("all have failed, and were retried", |counts| counts.dead == 6).await;
+    worker.settle("all have failed, and were retried", |counts| counts.dead == 8).await;
     // The hook comes after the run, and each was tried twice.
     assert_eq!(heard.try_iter().collect::<Vec<_>>(), ["ending"; 4]);
     let letters = dead(&broker).await;
-    for hook in ["before_run", "wants_result", "ending"] {
+    for hook in ["before_run", "wants_result", "around", "ending"] {
         let reason = format!("the hook `{hook}` of `worker::hooks::Panicking` panicked: no {hook}");
         assert_eq!(letters.iter().filter(|letter| **letter == (reason.clone(), 1)).count(), 2, "{letters:?}");
     }
@@ -228,9 +234,9 @@ fn hear(told: &Told, message: serde_json::Value, error: serde_json::Value) {
 struct Wordy(AtomicBool);
 
 impl Middleware for Wordy {
-    fn before_run(&self, _: &Message, actor: &Declaration, _: Timestamp) -> Result<(), String> {
-        let refuses = actor.name == "work" && self.0.load(Ordering::Relaxed);
-        if refuses { Err("x".repeat(HUGE)) } else { Ok(()) }
+    fn before_run(&self, run: &Run<'_>) -> Decision {
+        let refuses = run.actor.name == "work" && self.0.load(Ordering::Relaxed);
+        if refuses { Decision::Reject("x".repeat(HUGE)) } else { Decision::Run }
     }
 }
 

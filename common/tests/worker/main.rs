@@ -4,6 +4,7 @@
 mod cancelled;
 mod hooks;
 mod kit;
+mod middleware;
 mod runs;
 mod stops;
 mod told;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use common::actor::{Context, actors};
 use common::message::Raw;
-use common::middleware::Middleware;
+use common::middleware::{Decision, HookError, Middleware, Run};
 use common::outcome::Retry;
 use common::queue_name::QueueName;
 use common::worker::Worker;
@@ -325,17 +325,14 @@ async fn mistakes_are_found_before_the_first_message() {
 struct Stamp(AtomicU32);
 
 impl Middleware for Stamp {
-    fn before_enqueue(&self, message: &mut common::message::Message) {
+    fn before_enqueue(&self, message: &mut common::message::Message) -> Result<(), HookError> {
         message.options.set("stamp", Raw::from(self.0.fetch_add(1, Ordering::Relaxed)));
+        Ok(())
     }
 
-    fn before_run(
-        &self,
-        message: &common::message::Message,
-        _: &actor::Declaration,
-        _: common::clock::Timestamp,
-    ) -> Result<(), String> {
-        if message.options.read::<u32>("stamp") == Some(1) { Err("stamped 1".to_owned()) } else { Ok(()) }
+    fn before_run(&self, run: &Run<'_>) -> Decision {
+        let is_first = run.message.options.read::<u32>("stamp") == Some(1);
+        if is_first { Decision::Reject("stamped 1".to_owned()) } else { Decision::Run }
     }
 }
 
