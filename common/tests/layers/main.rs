@@ -1,0 +1,90 @@
+//! Who may use whom, read from the sources.
+//!
+//! - A top-level module uses lower layers only ([`LAYERS`]); inside of a layer, what [`NEIGHBOURS`] says.
+//! - Modules that lie in one folder, with all that is below them, use each other in one direction: no cycles between
+//!   siblings, in any folder of `common` and of its macros. A file and its own submodules (`foo.rs` and `foo/`) are no
+//!   siblings: a file may use what is below it, and that the file's types.
+//! - No store uses another one.
+//!
+//! A use is any path in the code: in a `use`, inside of an expression or a type, or among the tokens of a macro. It counts
+//! for the module that it names, and for the one that it gets to by re-exports: a sibling's type by way of `super` is a
+//! use of the sibling. What only tests build counts nowhere. What is permitted and no longer there fails as well.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
+mod bites;
+mod rules;
+mod source;
+mod tree;
+
+use std::path::Path;
+
+use crate::rules::Permitted;
+use crate::tree::Tree;
+
+/// Modules by layer, lowest first.
+const LAYERS: [&[&str]; 9] = [
+    &["queue_name", "backoff", "clock", "url"],
+    &["message", "error"],
+    &["actor", "outcome"],
+    &["store", "results"],
+    &["middleware", "broker", "call", "explain"],
+    &["stores"],
+    &["connect"],
+    &["worker"],
+    &["lab", "conformance", "testing"],
+];
+
+/// Uses inside of one layer that are meant: left uses right.
+const NEIGHBOURS: [(&str, &str); 4] =
+    [("message", "error"), ("actor", "outcome"), ("broker", "middleware"), ("call", "broker")];
+
+/// Cycles between siblings that are permitted: a folder, and the use in it that closes the cycle.
+const CYCLES: [Permitted<'static>; 16] = [
+    ("actor", "parameter", "arguments"),
+    ("actor", "state", "context"),
+    ("lab::watch", "plan", "child"),
+    ("message", "floats", "raw"),
+    ("message", "nonstandard", "raw"),
+    ("stores::redis", "scripts", "enqueue"),
+    ("stores::redis", "scripts", "fetch"),
+    ("stores::redis", "slices", "beat"),
+    ("stores::redis", "slices", "upkeep"),
+    ("stores::sqlite", "files", "database"),
+    ("stores::sqlite", "writer", "connection_thread"),
+    ("worker", "event", "consumer"),
+    ("worker", "event", "local_queue"),
+    ("worker", "executor", "local_queue"),
+    ("worker", "quarantine", "local_queue"),
+    ("worker", "threads", "local_queue"),
+];
+
+/// The same of the macros.
+const MACROS_CYCLES: [Permitted<'static>; 1] = [("", "runner", "expand")];
+
+fn common() -> Tree {
+    Tree::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"))
+}
+
+fn none(wrong: &[String]) {
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn modules_use_lower_layers_only() {
+    none(&rules::layers(&common(), &LAYERS, &NEIGHBOURS));
+}
+
+#[test]
+fn siblings_use_each_other_in_one_direction() {
+    none(&rules::cycles(&common(), &CYCLES));
+}
+
+#[test]
+fn the_macros_modules_use_each_other_in_one_direction() {
+    none(&rules::cycles(&Tree::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("macros/src")), &MACROS_CYCLES));
+}
+
+#[test]
+fn stores_do_not_use_each_other() {
+    none(&rules::stores(&common()));
+}
