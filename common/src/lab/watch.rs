@@ -28,7 +28,7 @@ use tokio::sync::mpsc;
 use self::build::{Build, Built};
 use self::child::Child;
 use self::files::Changes;
-use self::plan::{Action, Event, Plan};
+use self::plan::{Action, Code, Event, Plan};
 use super::broker_choice::BrokerChoice;
 use super::signals::Signals;
 use super::{Experiment, Failure, commands, output};
@@ -75,7 +75,7 @@ pub(super) async fn watch(
                     Ok(child) => drop(children.insert(number, child)),
                     Err(error) => {
                         tracing::error!(target: "common::watch", "cannot start {}: {error}", build.program.display());
-                        let _ = tell.send(Event::Ended(number, child::Code::NotStarted));
+                        let _ = tell.send(Event::Ended(number, Code::NotStarted));
                     }
                 },
                 Action::Stop(number) => {

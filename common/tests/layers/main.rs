@@ -39,10 +39,9 @@ const NEIGHBOURS: [(&str, &str); 4] =
     [("message", "error"), ("actor", "outcome"), ("broker", "middleware"), ("call", "broker")];
 
 /// Cycles between siblings that are permitted: a folder, and the use in it that closes the cycle.
-const CYCLES: [Permitted<'static>; 16] = [
+const CYCLES: [Permitted<'static>; 15] = [
     ("actor", "parameter", "arguments"),
     ("actor", "state", "context"),
-    ("lab::watch", "plan", "child"),
     ("message", "floats", "raw"),
     ("message", "nonstandard", "raw"),
     ("stores::redis", "scripts", "enqueue"),

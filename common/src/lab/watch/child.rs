@@ -2,7 +2,6 @@
 
 use std::env;
 use std::ffi::OsString;
-use std::fmt;
 use std::io::{self, BufRead as _, BufReader, PipeReader};
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
@@ -13,7 +12,7 @@ use tokio::process::{ChildStdin, Command};
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::super::{commands, output, runner};
-use super::plan::Event;
+use super::plan::{Code, Event};
 
 /// Stands for one signal.
 const SIGNAL: &[u8] = b"s";
@@ -76,27 +75,6 @@ fn listen(number: u32, stdout: PipeReader, tell: &UnboundedSender<Event>) {
     }
 }
 
-/// How a process ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Code {
-    /// It never ran.
-    NotStarted,
-    /// By itself.
-    Number(i32),
-    /// By a signal.
-    Signal(i32),
-}
-
-impl Code {
-    /// As this process's own exit code.
-    pub(super) fn as_u8(self) -> u8 {
-        match self {
-            Self::Number(code) => u8::try_from(code).unwrap_or(1),
-            Self::NotStarted | Self::Signal(_) => 1,
-        }
-    }
-}
-
 impl From<ExitStatus> for Code {
     fn from(status: ExitStatus) -> Self {
         #[cfg(unix)]
@@ -104,16 +82,6 @@ impl From<ExitStatus> for Code {
             return Self::Signal(signal);
         }
         status.code().map_or(Self::NotStarted, Self::Number)
-    }
-}
-
-impl fmt::Display for Code {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NotStarted => f.write_str("it could not be started"),
-            Self::Number(code) => write!(f, "exit code {code}"),
-            Self::Signal(signal) => write!(f, "signal {signal}"),
-        }
     }
 }
 

@@ -3,8 +3,9 @@
 //! There is at most one worker of each kind: one that runs messages, one that starts, one that drains. A build may run
 //! beside all of them; its worker starts when nobody drains any more.
 
+use std::fmt;
+
 use super::build::{Build, Built};
-use super::child::Code;
 
 /// What the watcher knows.
 #[derive(Debug)]
@@ -49,6 +50,37 @@ pub(super) enum Event {
     Ended(u32, Code),
     /// Ctrl-C, or its like.
     Signal,
+}
+
+/// How a process ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Code {
+    /// It never ran.
+    NotStarted,
+    /// By itself.
+    Number(i32),
+    /// By a signal.
+    Signal(i32),
+}
+
+impl Code {
+    /// As this process's own exit code.
+    pub(super) fn as_u8(self) -> u8 {
+        match self {
+            Self::Number(code) => u8::try_from(code).unwrap_or(1),
+            Self::NotStarted | Self::Signal(_) => 1,
+        }
+    }
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotStarted => f.write_str("it could not be started"),
+            Self::Number(code) => write!(f, "exit code {code}"),
+            Self::Signal(signal) => write!(f, "signal {signal}"),
+        }
+    }
 }
 
 /// What is to be done.
