@@ -5,7 +5,7 @@ use std::fmt;
 use serde::Serialize;
 use serde::ser::{self, Serializer};
 
-use super::raw::not_a_number;
+use super::nonstandard::not_a_number;
 
 /// Where the first float that is no number stands in a value; `None` where there is none.
 pub(super) fn find_in<T: Serialize + ?Sized>(value: &T) -> Option<Found> {

@@ -4,8 +4,6 @@
 //! read is it scanned for them: each is replaced by a string that occurs nowhere else in it, so that the ordinary reader
 //! can go over it, and put back where it stood.
 
-use super::raw::Raw;
-
 /// The words, longest first where one starts like another.
 const WORDS: [&str; 3] = ["-Infinity", "Infinity", "NaN"];
 
@@ -49,13 +47,16 @@ impl Replaced {
         self.stand_ins.iter().position(stands_for).map(|word| WORDS[word])
     }
 
-    /// Puts the words back wherever they stand in a value.
-    pub(super) fn restore(&self, value: &mut Raw) {
+    /// The text with the words back wherever they stood; `None` where none did.
+    pub(super) fn restored(&self, text: &str) -> Option<String> {
+        let mut restored: Option<String> = None;
         for (word, stand_in) in WORDS.iter().zip(&self.stand_ins) {
-            if value.as_str().contains(stand_in.as_str()) {
-                *value = Raw::trusted(value.as_str().replace(stand_in.as_str(), word));
+            let text = restored.as_deref().unwrap_or(text);
+            if text.contains(stand_in.as_str()) {
+                restored = Some(text.replace(stand_in.as_str(), word));
             }
         }
+        restored
     }
 }
 
@@ -65,6 +66,16 @@ pub(super) fn word_of(word: &str) -> f64 {
         "Infinity" => f64::INFINITY,
         "-Infinity" => f64::NEG_INFINITY,
         _ => f64::NAN,
+    }
+}
+
+/// The bare word for a float that is no number of JSON's.
+pub(super) fn not_a_number(float: f64) -> Option<&'static str> {
+    match float {
+        _ if float.is_nan() => Some("NaN"),
+        f64::INFINITY => Some("Infinity"),
+        f64::NEG_INFINITY => Some("-Infinity"),
+        _ => None,
     }
 }
 
@@ -119,9 +130,9 @@ mod tests {
     #[test]
     fn all_words_of_a_value_come_back() {
         let replaced = Replaced::new(r#"{"a":[NaN,{"b":-Infinity}],"c":"NaN"}"#).unwrap();
-        let mut value = Raw::trusted(replaced.body.clone());
-        replaced.restore(&mut value);
-        assert_eq!(value.as_str(), r#"{"a":[NaN,{"b":-Infinity}],"c":"NaN"}"#);
+        let restored = replaced.restored(&replaced.body);
+        assert_eq!(restored.as_deref(), Some(r#"{"a":[NaN,{"b":-Infinity}],"c":"NaN"}"#));
+        assert_eq!(replaced.restored(r#"{"c":"NaN"}"#), None);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use serde_json::ser::Formatter;
 use serde_json::value::RawValue;
 
-use super::nonstandard::Replaced;
+use super::nonstandard::{Replaced, not_a_number};
 
 /// One JSON value as text; besides JSON it may be a bare `NaN`, `Infinity` or `-Infinity`, as Python writes them.
 #[derive(Clone, PartialEq, Eq)]
@@ -169,15 +169,6 @@ impl fmt::Display for Raw {
 impl fmt::Debug for Raw {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
-    }
-}
-
-pub(super) fn not_a_number(float: f64) -> Option<&'static str> {
-    match float {
-        _ if float.is_nan() => Some("NaN"),
-        f64::INFINITY => Some("Infinity"),
-        f64::NEG_INFINITY => Some("-Infinity"),
-        _ => None,
     }
 }
 

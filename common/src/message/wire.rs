@@ -120,7 +120,11 @@ fn decode_replaced(replaced: &Replaced, now: Timestamp) -> Result<Message, Decod
         serde_json::from_str(&replaced.body).map_err(|error| DecodeError::NotAMessage(error.to_string()))?;
     let mut message = fields.into_message(now)?;
     let entries = message.kwargs.values_mut().chain(message.options.values_mut());
-    message.args.iter_mut().chain(entries).for_each(|value| replaced.restore(value));
+    for value in message.args.iter_mut().chain(entries) {
+        if let Some(text) = replaced.restored(value.as_str()) {
+            *value = Raw::trusted(text);
+        }
+    }
     Ok(message)
 }
 

@@ -39,11 +39,9 @@ const NEIGHBOURS: [(&str, &str); 4] =
     [("message", "error"), ("actor", "outcome"), ("broker", "middleware"), ("call", "broker")];
 
 /// Cycles between siblings that are permitted: a folder, and the use in it that closes the cycle.
-const CYCLES: [Permitted<'static>; 15] = [
+const CYCLES: [Permitted<'static>; 13] = [
     ("actor", "parameter", "arguments"),
     ("actor", "state", "context"),
-    ("message", "floats", "raw"),
-    ("message", "nonstandard", "raw"),
     ("stores::redis", "scripts", "enqueue"),
     ("stores::redis", "scripts", "fetch"),
     ("stores::redis", "slices", "beat"),
