@@ -1,15 +1,16 @@
 //! The type that stands beside the function.
 
 use proc_macro2::{Ident, Span, TokenStream};
-use quote::{ToTokens as _, format_ident, quote_spanned};
+use quote::{ToTokens as _, quote_spanned};
 use syn::ext::IdentExt as _;
 use syn::spanned::Spanned as _;
 use syn::{Attribute, Path, Type};
 
+use crate::handle::Handle;
 use crate::mistakes::Mistakes;
 use crate::options::{MaxRetries, Options};
 use crate::runner;
-use crate::signature::{self, Function, Parameter, Place, Takes};
+use crate::signature::{self, Function, Place, Takes};
 use crate::spell::{first_paragraph, spell};
 
 /// The function, unchanged, and its handle.
@@ -37,16 +38,6 @@ fn handle(function: &Function, options: TokenStream, mistakes: &mut Mistakes) ->
         Place::Method => TokenStream::new(),
         Place::Free => Handle { function, options: &options, parameters: &parameters, sound }.emit(),
     }
-}
-
-/// What the parts of a handle are made from.
-pub(crate) struct Handle<'a> {
-    pub(crate) function: &'a Function,
-    pub(crate) options: &'a Options,
-    pub(crate) parameters: &'a [Parameter],
-    /// Whether the signature is an actor's. If not, the handle has the right names and does nothing, so that one mistake
-    /// stays one mistake.
-    pub(crate) sound: bool,
 }
 
 impl Handle<'_> {
@@ -78,13 +69,6 @@ impl Handle<'_> {
                 const DECLARATION: &'static ::common::actor::Declaration = #declaration;
             }
         }
-    }
-
-    fn payload(&self) -> impl Iterator<Item = (&Ident, &Type)> {
-        self.parameters.iter().filter_map(|parameter| match &parameter.takes {
-            Takes::Payload(ty) => Some((&parameter.ident, ty)),
-            Takes::State(_) => None,
-        })
     }
 
     /// `message`, `send`, `send_blocking` and `sent`.
@@ -312,9 +296,4 @@ fn option(value: Option<TokenStream>) -> TokenStream {
         || quote_spanned!(site=> ::core::option::Option::None),
         |value| quote_spanned!(site=> ::core::option::Option::Some(#value)),
     )
-}
-
-/// A name of ours for the parameter at `index`, which nothing of the user's can collide with.
-pub(crate) fn local(index: usize) -> Ident {
-    format_ident!("argument_{index}", span = Span::mixed_site())
 }

@@ -2,6 +2,7 @@
 
 mod duration;
 mod expand;
+mod handle;
 mod mistakes;
 mod options;
 mod runner;

@@ -5,7 +5,7 @@ use quote::{ToTokens as _, quote_spanned};
 use syn::spanned::Spanned as _;
 use syn::{PathArguments, ReturnType, Type};
 
-use crate::expand::{Handle, local};
+use crate::handle::{Handle, local};
 use crate::signature::Takes;
 
 /// `Entry::Sync(…)` or `Entry::Async(…)`.

@@ -1,0 +1,33 @@
+//! What is emitted for an actor is made from this.
+
+use proc_macro2::{Ident, Span};
+use quote::format_ident;
+use syn::Type;
+
+use crate::options::Options;
+use crate::signature::{Function, Parameter, Takes};
+
+/// An actor, as its attribute and its signature describe it.
+pub(crate) struct Handle<'a> {
+    pub(crate) function: &'a Function,
+    pub(crate) options: &'a Options,
+    pub(crate) parameters: &'a [Parameter],
+    /// Whether the signature is an actor's. If not, the handle has the right names and does nothing, so that one mistake
+    /// stays one mistake.
+    pub(crate) sound: bool,
+}
+
+impl Handle<'_> {
+    /// The parameters that travel.
+    pub(crate) fn payload(&self) -> impl Iterator<Item = (&Ident, &Type)> {
+        self.parameters.iter().filter_map(|parameter| match &parameter.takes {
+            Takes::Payload(ty) => Some((&parameter.ident, ty)),
+            Takes::State(_) => None,
+        })
+    }
+}
+
+/// A name of ours for the parameter at `index`, which nothing of the user's can collide with.
+pub(crate) fn local(index: usize) -> Ident {
+    format_ident!("argument_{index}", span = Span::mixed_site())
+}
