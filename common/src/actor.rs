@@ -7,6 +7,7 @@
 mod arguments;
 mod context;
 mod parameter;
+mod payload;
 pub mod returned;
 mod state;
 
@@ -15,9 +16,10 @@ use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
-pub use self::arguments::{Arguments, Payload};
+pub use self::arguments::Arguments;
 pub use self::context::{Cancellation, Cause, Context};
-pub use self::parameter::{Parameter, PayloadKind, payload};
+pub use self::parameter::Parameter;
+pub use self::payload::{Payload, PayloadKind, payload};
 pub use self::state::{States, Wanted};
 use crate::outcome::Outcome;
 

@@ -103,18 +103,6 @@ impl<'de> Deserializer<'de> for Absent {
     }
 }
 
-/// Says at compile time what a parameter by value has to be able to do, with an error that a newcomer understands.
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot travel in a message",
-    label = "taken by value, so it has to be sent: it needs `Serialize` and `Deserialize`",
-    note = "a type of your own gets both by `#[derive(serde::Serialize, serde::Deserialize)]`",
-    note = "what is the worker's (its state, the context) is taken by reference: `&{Self}`"
-)]
-pub trait Payload: serde::Serialize + DeserializeOwned + Send + 'static {}
-
-#[diagnostic::do_not_recommend]
-impl<T: serde::Serialize + DeserializeOwned + Send + 'static> Payload for T {}
-
 #[cfg(test)]
 mod tests {
     use super::*;
