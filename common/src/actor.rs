@@ -17,10 +17,10 @@ use std::pin::Pin;
 use std::time::Duration;
 
 pub use self::arguments::Arguments;
-pub use self::context::{Cancellation, Cause, Context};
+pub use self::context::{Cancellation, Cause, Context, Wanted};
 pub use self::parameter::Parameter;
 pub use self::payload::{Payload, PayloadKind, payload};
-pub use self::state::{States, Wanted};
+pub use self::state::States;
 use crate::outcome::Outcome;
 
 /// A function that can be called through a broker; `#[actor]` implements it.

@@ -1,12 +1,13 @@
-//! What one run of an actor knows about itself.
+//! What one run of an actor knows about itself, and whether an actor finds all that it takes by reference.
 
-use std::any::Any;
+use std::any::{Any, TypeId, type_name};
 use std::fmt;
 use std::sync::Arc;
 
 use tokio::sync::watch;
 
-use super::state::States;
+use super::state::{States, short};
+use crate::error::WorkerError;
 use crate::message::{Message, MessageId};
 
 /// One run of an actor: its message, and the state of its worker.
@@ -142,14 +143,70 @@ impl Context {
         this.downcast_ref().or_else(|| self.states.get()).unwrap_or_else(|| {
             panic!(
                 "no state of the worker is a `{}`, which the worker should have found at its start",
-                std::any::type_name::<T>()
+                type_name::<T>()
             )
         })
+    }
+}
+
+/// A type that an actor takes by reference: state of its worker, or the [`Context`] of the run.
+#[derive(Clone, Copy)]
+pub struct Wanted {
+    id: fn() -> TypeId,
+    name: fn() -> &'static str,
+}
+
+impl Wanted {
+    /// The type `T`.
+    #[must_use]
+    pub const fn of<T: Any + Send + Sync>() -> Self {
+        Self { id: TypeId::of::<T>, name: type_name::<T> }
+    }
+
+    /// Whether it is the run's own context, which is always there and needs no state.
+    fn is_context(&self) -> bool {
+        (self.id)() == TypeId::of::<Context>()
+    }
+}
+
+impl States {
+    /// Checks that `actor` finds all that it wants: here, or by itself.
+    ///
+    /// # Errors
+    ///
+    /// [`WorkerError::StateMissing`] with the first type that is missing.
+    pub fn check(&self, actor: &'static str, wanted: &[Wanted]) -> Result<(), WorkerError> {
+        let is_there = |wanted: &Wanted| wanted.is_context() || self.has((wanted.id)());
+        match wanted.iter().find(|wanted| !is_there(wanted)) {
+            None => Ok(()),
+            Some(wanted) => {
+                Err(WorkerError::StateMissing { actor, wanted: short((wanted.name)()), states: self.names() })
+            }
+        }
     }
 }
 
 impl fmt::Debug for Context {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Context").field("message", &self.message).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Wanted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str((self.name)())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_missing_is_named_beside_what_is_there() {
+        let mut states = States::default();
+        states.add(Arc::new(5_u8)).unwrap();
+        let error = states.check("send", &[Wanted::of::<Context>(), Wanted::of::<u8>()]).unwrap_err();
+        assert!(error.to_string().starts_with("`send` needs `&u8`; its state has `Arc<u8>`"), "{error}");
     }
 }

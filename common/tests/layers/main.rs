@@ -39,8 +39,7 @@ const NEIGHBOURS: [(&str, &str); 4] =
     [("message", "error"), ("actor", "outcome"), ("broker", "middleware"), ("call", "broker")];
 
 /// Cycles between siblings that are permitted: a folder, and the use in it that closes the cycle.
-const CYCLES: [Permitted<'static>; 12] = [
-    ("actor", "state", "context"),
+const CYCLES: [Permitted<'static>; 11] = [
     ("stores::redis", "scripts", "enqueue"),
     ("stores::redis", "scripts", "fetch"),
     ("stores::redis", "slices", "beat"),
