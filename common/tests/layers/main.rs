@@ -9,6 +9,7 @@
 //! A use is any path in the code: in a `use`, inside of an expression or a type, or among the tokens of a macro. It counts
 //! for the module that it names, and for the one that it gets to by re-exports: a sibling's type by way of `super` is a
 //! use of the sibling. What only tests build counts nowhere. What is permitted and no longer there fails as well.
+//! A method has no path: that it is written in another file than its type is seen nowhere.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
 mod bites;
@@ -40,14 +41,20 @@ const NEIGHBOURS: [(&str, &str); 4] =
 
 /// Cycles between siblings that are permitted: a folder, and the use in it that closes the cycle.
 const CYCLES: [Permitted<'static>; 11] = [
+    // The scripts are given limits that lie beside the calls that keep to them.
     ("stores::redis", "scripts", "enqueue"),
     ("stores::redis", "scripts", "fetch"),
+    // Beats are cut into slices, and a slice is part of a beat.
     ("stores::redis", "slices", "beat"),
     ("stores::redis", "slices", "upkeep"),
+    // Names of files on one side, their rights on the other one.
     ("stores::sqlite", "files", "database"),
+    // The thread owns its writer, which takes what was posted to the thread.
     ("stores::sqlite", "writer", "connection_thread"),
+    // An event carries a kind of call and reserved messages, which are defined where they are used most.
     ("worker", "event", "consumer"),
     ("worker", "event", "local_queue"),
+    // A job is defined in the local queue, which starts what runs it.
     ("worker", "executor", "local_queue"),
     ("worker", "quarantine", "local_queue"),
     ("worker", "threads", "local_queue"),

@@ -28,7 +28,7 @@ pub(crate) fn layers(tree: &Tree, layers: Layers<'_>, permitted: &[(&str, &str)]
     let uses = tree.uses();
     for found in &uses {
         let Some((&[], from, to)) = found.siblings() else { continue };
-        let (above, below) = (layer_of(from), layer_of(to));
+        let (Some(above), Some(below)) = (layer_of(from), layer_of(to)) else { continue };
         if above == below {
             unused.remove(&(from, to));
         }
