@@ -1,5 +1,6 @@
 //! The attribute `#[actor]` of the crate `common`.
 
+#[path = "../../src/duration/parse.rs"]
 mod duration;
 mod expand;
 mod handle;
