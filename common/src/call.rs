@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::actor::{Actor, Declaration};
 use crate::broker::Broker;
 use crate::clock::Timestamp;
+use crate::duration::millis;
 use crate::error::EnqueueError;
 use crate::message::{Entries, Message, MessageId, ParseError, Raw, option};
 use crate::queue_name::QueueName;
@@ -96,19 +97,19 @@ impl Call {
     /// The first retry's least wait, whatever the actor says.
     #[must_use]
     pub fn min_backoff(self, wait: Duration) -> Self {
-        self.option(option::MIN_BACKOFF, millis(wait))
+        self.option(option::MIN_BACKOFF, Raw::from(millis(wait)))
     }
 
     /// The longest wait before a retry, whatever the actor says.
     #[must_use]
     pub fn max_backoff(self, wait: Duration) -> Self {
-        self.option(option::MAX_BACKOFF, millis(wait))
+        self.option(option::MAX_BACKOFF, Raw::from(millis(wait)))
     }
 
     /// Keeps the result for so long, whatever the actor says.
     #[must_use]
     pub fn store_results(self, ttl: Duration) -> Self {
-        self.option(option::STORE_RESULTS, Raw::TRUE).option(option::RESULT_TTL, millis(ttl))
+        self.option(option::STORE_RESULTS, Raw::TRUE).option(option::RESULT_TTL, Raw::from(millis(ttl)))
     }
 
     /// Tells actor `A` what its actor returned: it is sent this message and the value.
@@ -196,8 +197,4 @@ impl Call {
         }
         message
     }
-}
-
-fn millis(duration: Duration) -> Raw {
-    Raw::from(i64::try_from(duration.as_millis()).unwrap_or(i64::MAX))
 }

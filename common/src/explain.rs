@@ -13,10 +13,11 @@ use std::fmt;
 use std::time::Duration;
 
 pub use self::claimed::{ClaimHolder, Takeover};
+pub use self::words::error_line;
 #[cfg(feature = "lab")]
 pub(crate) use self::words::short;
-pub use self::words::{error_line, spell};
 use crate::clock::Timestamp;
+use crate::duration::spell;
 use crate::message::Message;
 use crate::queue_name::QueueName;
 use crate::store::{AHEAD_LIMIT, DEAD_LETTER_TTL, MessageInfo, QueueInfo, SUSPECT_AFTER, State, WorkerInfo};

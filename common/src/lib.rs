@@ -98,6 +98,7 @@ pub mod clock;
 #[expect(clippy::missing_panics_doc, reason = "a broken promise panics, as the module says")]
 pub mod conformance;
 mod connect;
+mod duration;
 pub mod error;
 pub mod explain;
 #[cfg(feature = "lab")]

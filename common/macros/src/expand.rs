@@ -1,5 +1,7 @@
 //! The type that stands beside the function.
 
+use std::time::Duration;
+
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens as _, quote_spanned};
 use syn::ext::IdentExt as _;
@@ -248,8 +250,8 @@ fn retries(options: &Options) -> TokenStream {
         MaxRetries::AtMost(number) => quote_spanned!(site=> ::common::actor::MaxRetries::AtMost(#number)),
         MaxRetries::Unlimited => quote_spanned!(site=> ::common::actor::MaxRetries::Unlimited),
     }));
-    let min_backoff = option(options.min_backoff.map(millis));
-    let max_backoff = option(options.max_backoff.map(millis));
+    let min_backoff = option(options.min_backoff.map(duration));
+    let max_backoff = option(options.max_backoff.map(duration));
     let on_retry_exhausted = target(options.on_retry_exhausted.as_ref());
     quote_spanned! {site=>
         ::common::actor::RetryOptions {
@@ -271,13 +273,13 @@ fn callbacks(options: &Options) -> TokenStream {
 fn results(options: &Options) -> TokenStream {
     let site = Span::mixed_site();
     let store_results = option(options.store_results.map(|yes| quote_spanned!(site=> #yes)));
-    let result_ttl = option(options.result_ttl.map(millis));
+    let result_ttl = option(options.result_ttl.map(duration));
     quote_spanned!(site=> ::common::actor::ResultOptions { store_results: #store_results, result_ttl: #result_ttl })
 }
 
-fn millis(time: u64) -> TokenStream {
-    let site = Span::mixed_site();
-    quote_spanned!(site=> ::core::time::Duration::from_millis(#time))
+fn duration(time: Duration) -> TokenStream {
+    let (site, seconds, nanos) = (Span::mixed_site(), time.as_secs(), time.subsec_nanos());
+    quote_spanned!(site=> ::core::time::Duration::new(#seconds, #nanos))
 }
 
 /// Another actor, by its path.

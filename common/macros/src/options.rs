@@ -1,5 +1,7 @@
 //! The options in `#[actor(…)]`.
 
+use std::time::Duration;
+
 use proc_macro2::TokenTree;
 use syn::ext::IdentExt as _;
 use syn::parse::{ParseStream, Parser as _};
@@ -29,6 +31,9 @@ const KNOWN: [(&str, &str); 14] = [
 /// The bound of a priority, in both directions.
 const PRIORITY: i32 = 4000;
 
+/// What a time looks like.
+const TIME: &str = r#"a time is a number and a unit: `"500ms"`, `"15s"`, `"2m"`, `"1h"`, `"7d"`"#;
+
 /// How the limit of retries is spelt that is none.
 const UNLIMITED: &str = "unlimited";
 
@@ -46,18 +51,15 @@ pub(crate) struct Options {
     pub(crate) queue: Option<String>,
     pub(crate) priority: i32,
     pub(crate) max_retries: Option<MaxRetries>,
-    /// In milliseconds.
-    pub(crate) min_backoff: Option<u64>,
-    /// In milliseconds.
-    pub(crate) max_backoff: Option<u64>,
+    pub(crate) min_backoff: Option<Duration>,
+    pub(crate) max_backoff: Option<Duration>,
     pub(crate) throws: Option<Pat>,
     pub(crate) retry_when: Option<Expr>,
     pub(crate) on_retry_exhausted: Option<Path>,
     pub(crate) on_success: Option<Path>,
     pub(crate) on_failure: Option<Path>,
     pub(crate) store_results: Option<bool>,
-    /// In milliseconds.
-    pub(crate) result_ttl: Option<u64>,
+    pub(crate) result_ttl: Option<Duration>,
     pub(crate) max_crashes: Option<u32>,
 }
 
@@ -257,9 +259,9 @@ fn number_of_crashes(input: ParseStream) -> syn::Result<u32> {
     }
 }
 
-fn time(input: ParseStream) -> syn::Result<u64> {
-    let text: LitStr = otherwise(input.parse(), duration::FORM)?;
-    duration::parse(&text.value()).map_err(|message| Error::new(text.span(), message))
+fn time(input: ParseStream) -> syn::Result<Duration> {
+    let text: LitStr = otherwise(input.parse(), TIME)?;
+    duration::parse(&text.value(), TIME).map_err(|message| Error::new(text.span(), message))
 }
 
 fn unknown(name: &str) -> String {

@@ -4,7 +4,8 @@ use std::fmt;
 use std::time::Duration;
 
 use super::Facts;
-use super::words::{short, spell};
+use super::words::short;
+use crate::duration::spell;
 use crate::store::{BEAT_INTERVAL, DEAD_AFTER, PYTHON_DEAD_AFTER, WorkerInfo};
 
 /// The worker that holds a message.

@@ -1,7 +1,4 @@
-//! Texts and times, short enough for a sentence.
-
-use std::fmt;
-use std::time::Duration;
+//! Texts, short enough for a sentence.
 
 use crate::message::{Message, option};
 
@@ -10,10 +7,6 @@ const ERROR_LIMIT: usize = 100;
 
 /// How many characters of an id a person needs to follow it.
 const SHORT_ID: usize = 8;
-
-const MINUTE: u64 = 60;
-const HOUR: u64 = 60 * MINUTE;
-const DAY: u64 = 24 * HOUR;
 
 /// The first characters of an id.
 pub(crate) fn short(id: &str) -> &str {
@@ -37,54 +30,9 @@ pub fn error_line(text: &str) -> String {
     }
 }
 
-/// Shows how long something takes, in the two largest units that it has: `300 ms`, `4.2 s`, `3 min 20 s`, `6 d 23 h`.
-#[must_use]
-pub fn spell(time: Duration) -> impl fmt::Display {
-    Spelt(time)
-}
-
-struct Spelt(Duration);
-
-impl fmt::Display for Spelt {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let seconds = self.0.as_secs();
-        let two = |f: &mut fmt::Formatter<'_>, large: u64, name: &str, small: u64, small_name: &str| {
-            let (first, rest) = (seconds / large, seconds % large / small);
-            if rest == 0 { write!(f, "{first} {name}") } else { write!(f, "{first} {name} {rest} {small_name}") }
-        };
-        match seconds {
-            0 => write!(f, "{} ms", self.0.as_millis()),
-            1..10 if self.0.subsec_millis() >= 100 => write!(f, "{seconds}.{} s", self.0.subsec_millis() / 100),
-            1..MINUTE => write!(f, "{seconds} s"),
-            MINUTE..HOUR => two(f, MINUTE, "min", 1, "s"),
-            HOUR..DAY => two(f, HOUR, "h", MINUTE, "min"),
-            _ => two(f, DAY, "d", HOUR, "h"),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn times_have_two_units_at_most() {
-        for (millis, text) in [
-            (0, "0 ms"),
-            (999, "999 ms"),
-            (1_000, "1 s"),
-            (4_250, "4.2 s"),
-            (59_999, "59 s"),
-            (60_000, "1 min"),
-            (200_000, "3 min 20 s"),
-            (3_600_000, "1 h"),
-            (7_500_000, "2 h 5 min"),
-            (604_799_000, "6 d 23 h"),
-            (31_536_000_000, "365 d"),
-        ] {
-            assert_eq!(spell(Duration::from_millis(millis)).to_string(), text);
-        }
-    }
 
     #[test]
     fn an_error_is_the_line_that_says_what_is_wrong() {

@@ -10,6 +10,7 @@ use tracing::{debug, error, info};
 use super::FinishedRun;
 use crate::actor::MaxRetries;
 use crate::backoff::{Backoff, MAX_BACKOFF};
+use crate::duration::{decimal, window};
 use crate::message::{Raw, option};
 use crate::outcome::{Failure, Outcome};
 use crate::store::{Body, Completion, Disposition, Effect};
@@ -122,7 +123,7 @@ fn try_again(run: &FinishedRun<'_>, failure: &Failure, policy: &Policy, completi
         (delay, "as it asked".to_owned())
     } else {
         let (low, high) = policy.backoff.window(retries);
-        (policy.backoff.wait(retries, fastrand::f64), span(low, high))
+        (policy.backoff.wait(retries, fastrand::f64), window(low, high))
     };
     let limit = match (failure.retry_when, policy.max_retries) {
         (None, Some(max)) => format!(" of {max}"),
@@ -132,7 +133,7 @@ fn try_again(run: &FinishedRun<'_>, failure: &Failure, policy: &Policy, completi
         target: "common::run",
         "retry {}{limit} in {} ({window}); it waits in the broker, slot {} is free",
         retries + 1,
-        short(wait),
+        decimal(wait),
         run.slot,
     );
     let mut message = run.failed_message(failure, retries.saturating_add(1));
@@ -175,31 +176,6 @@ fn tell(run: &FinishedRun<'_>, failure: &Failure, policy: &Policy) -> Option<Eff
     Some(run.send(target, vec![told.to_raw(), info]))
 }
 
-/// A window as a person reads it: `1 to 2 s`.
-fn span(low: Duration, high: Duration) -> String {
-    let (low, high) = (short(low), short(high));
-    match (low.split_once(' '), high.split_once(' ')) {
-        (Some((number, unit)), Some((_, same))) if unit == same => format!("{number} to {high}"),
-        _ => format!("{low} to {high}"),
-    }
-}
-
-/// A duration as a person reads it.
-fn short(duration: Duration) -> String {
-    let seconds = duration.as_secs_f64();
-    let trimmed = |number: f64, unit: &str| {
-        let text = format!("{number:.2}");
-        format!("{} {unit}", text.trim_end_matches('0').trim_end_matches('.'))
-    };
-    match seconds {
-        _ if seconds < 1.0 => format!("{} ms", duration.as_millis()),
-        _ if seconds < 120.0 => trimmed(seconds, "s"),
-        _ if seconds < 7_200.0 => trimmed(seconds / 60.0, "min"),
-        _ if seconds < 172_800.0 => trimmed(seconds / 3_600.0, "h"),
-        _ => trimmed(seconds / 86_400.0, "days"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -219,16 +195,5 @@ mod tests {
         for no_number in ["\"3\"", "NaN", "[3]", "{}"] {
             assert_eq!(limit(no_number), None, "{no_number}");
         }
-    }
-
-    #[test]
-    fn waits_are_shown_in_the_unit_that_fits() {
-        let millis = Duration::from_millis;
-        assert_eq!(short(millis(0)), "0 ms");
-        assert_eq!(short(millis(1_370)), "1.37 s");
-        assert_eq!(short(millis(604_800_000)), "7 days");
-        assert_eq!(span(millis(1_000), millis(2_000)), "1 to 2 s");
-        assert_eq!(span(millis(500), millis(1_000)), "500 ms to 1 s");
-        assert_eq!(span(millis(60_000), millis(120_000)), "60 s to 2 min");
     }
 }

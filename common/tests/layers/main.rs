@@ -23,7 +23,8 @@ use crate::rules::Permitted;
 use crate::tree::Tree;
 
 /// Modules by layer, lowest first.
-const LAYERS: [&[&str]; 9] = [
+const LAYERS: [&[&str]; 10] = [
+    &["duration"],
     &["queue_name", "backoff", "clock", "url"],
     &["message", "error"],
     &["actor", "outcome"],

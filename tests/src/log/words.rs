@@ -196,7 +196,7 @@ fn seconds(number: &str, unit: &str) -> Option<f64> {
         "s" => 1.0,
         "min" => 60.0,
         "h" => 3_600.0,
-        "day" | "days" => 86_400.0,
+        "d" => 86_400.0,
         _ => return None,
     };
     // `parse` alone would take `inf` and `1e3`.

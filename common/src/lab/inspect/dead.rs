@@ -15,6 +15,7 @@ use super::text::{Room, Table, aligned, second};
 use super::{all_queues, answer, nothing};
 use crate::broker::Broker;
 use crate::clock::Timestamp;
+use crate::duration::millis;
 use crate::explain::short;
 use crate::queue_name::QueueName;
 
@@ -47,9 +48,7 @@ struct Filter<'a> {
 
 impl<'a> Filter<'a> {
     fn of(typed: Given<'a>, now: Timestamp) -> Self {
-        let from = typed.since().map_or(i64::MIN, |since| {
-            now.as_millis().saturating_sub(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
-        });
+        let from = typed.since().map_or(i64::MIN, |since| now.as_millis().saturating_sub(millis(since)));
         Self { queue: typed.queue(), actor: typed.actor(), reason: typed.reason(), from: Timestamp::from_millis(from) }
     }
 

@@ -4,7 +4,8 @@ use serde_json::{Map, Value, json};
 
 use super::text::{Room, Table, local, time};
 use crate::clock::Timestamp;
-use crate::explain::{short, spell};
+use crate::duration::spell;
+use crate::explain::short;
 use crate::message::{Message, option};
 use crate::queue_name::QueueName;
 use crate::store::{DEAD_LETTER_TTL, DeadLetter, MessageInfo, State};

@@ -7,10 +7,11 @@ use serde_json::{Value, json};
 use super::super::commands::inspect::Given;
 use super::super::{Experiment, Failure};
 use super::message_view::MessageView;
-use super::text::{Room, Table, millis};
+use super::text::{Room, Table};
 use super::{answer, more_than};
 use crate::broker::Broker;
-use crate::explain::{short, spell};
+use crate::duration::{millis, spell};
+use crate::explain::short;
 use crate::queue_name::QueueName;
 use crate::store::{PAGE, QueueInfo, WorkerInfo};
 

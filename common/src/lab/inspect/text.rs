@@ -1,7 +1,6 @@
 //! Texts and JSON that several commands share.
 
 use std::fmt;
-use std::time::Duration;
 
 use jiff::ZonedDateTime;
 use serde_json::{Value, json};
@@ -159,11 +158,6 @@ pub(super) fn second(time: Timestamp) -> String {
 pub(super) fn time(time: Timestamp) -> Value {
     let text = jiff::Timestamp::from_millisecond(time.as_millis()).map(|time| format!("{time:.3}")).ok();
     json!({ "rfc3339": text, "millis": time.as_millis() })
-}
-
-/// A duration for programs.
-pub(super) fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

@@ -15,8 +15,8 @@ use tracing::{debug, warn};
 
 use super::Consumer;
 use crate::clock::Timestamp;
+use crate::duration::spell;
 use crate::error::UnknownActor;
-use crate::explain::spell;
 use crate::message::{Message, Raw, option};
 use crate::store::{Body, Claim, Disposition};
 
