@@ -46,7 +46,7 @@ pub use self::fetching::*;
 pub use self::inspect::*;
 pub use self::waiting::*;
 use crate::clock::Clock;
-use crate::message::{Entries, Message, MessageId, Raw, option};
+use crate::message::{Message, Raw, option};
 use crate::queue_name::QueueName;
 use crate::store::{
     BEAT_INTERVAL, Beat, Claim, Completion, Delivery, Disposition, Effect, FetchRequest, Finished, Inspect,
@@ -86,15 +86,7 @@ impl Fixture {
 
     /// A message for the fixture's queue, with one argument to know it by.
     fn message(&self, number: i64) -> Message {
-        Message {
-            queue_name: self.queue.clone(),
-            actor_name: "count_to".into(),
-            args: vec![Raw::from(number)],
-            kwargs: Entries::default(),
-            options: Entries::default(),
-            message_id: MessageId::random(),
-            message_timestamp: self.clock.now(),
-        }
+        Message::new(self.queue.clone(), "count_to", [Raw::from(number)], self.clock.now())
     }
 
     /// The same with a priority.

@@ -143,6 +143,25 @@ pub mod option {
 }
 
 impl Message {
+    /// A call, as a sender builds it `now`: with a fresh random id, no keywords and no options.
+    #[must_use]
+    pub fn new(
+        queue: QueueName,
+        actor: impl Into<Arc<str>>,
+        args: impl IntoIterator<Item = Raw>,
+        now: Timestamp,
+    ) -> Self {
+        Self {
+            queue_name: queue,
+            actor_name: actor.into(),
+            args: args.into_iter().collect(),
+            kwargs: Entries::default(),
+            options: Entries::default(),
+            message_id: MessageId::random(),
+            message_timestamp: now,
+        }
+    }
+
     /// How many retries there were; what is no number counts as none.
     #[must_use]
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "both ends are cut off")]

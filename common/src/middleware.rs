@@ -16,7 +16,7 @@ pub use self::results::Results;
 pub use self::retries::Retries;
 use crate::actor::{Declaration, Target};
 use crate::clock::Timestamp;
-use crate::message::{Entries, Message, MessageId, Raw, option};
+use crate::message::{Message, Raw, option};
 use crate::outcome::{Failure, Outcome};
 use crate::queue_name::QueueName;
 use crate::store::{Completion, Effect};
@@ -231,15 +231,7 @@ impl FinishedRun<'_> {
     /// A message to another actor, which is sent in the same step as this run ends.
     #[must_use]
     pub fn send(&self, (actor, queue_name): (String, QueueName), args: Vec<Raw>) -> Effect {
-        Effect::Enqueue(Message {
-            queue_name,
-            actor_name: actor.into(),
-            args,
-            kwargs: Entries::default(),
-            options: Entries::default(),
-            message_id: MessageId::random(),
-            message_timestamp: self.now,
-        })
+        Effect::Enqueue(Message::new(queue_name, actor, args, self.now))
     }
 
     /// The message with what is known about its failure.

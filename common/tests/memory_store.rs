@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use common::clock::{Clock, Stopwatch, Timestamp};
 use common::conformance::Fixture;
-use common::message::{Entries, Message, MessageId};
+use common::message::{Message, MessageId};
 use common::queue_name::QueueName;
 use common::store::{Body, Completion, Disposition, Effect, FetchRequest, Inspect, Store as _};
 use common::stores::memory::MemoryStore;
@@ -31,13 +31,8 @@ async fn results_dead_letters_and_cancelled_messages_take_no_longer_when_there_a
     let store = MemoryStore::new(clock.clone());
     let queue = QueueName::default();
     let message = |number: usize| Message {
-        queue_name: queue.clone(),
-        actor_name: "work".into(),
-        args: Vec::new(),
-        kwargs: Entries::default(),
-        options: Entries::default(),
         message_id: MessageId::from(number.to_string().as_str()),
-        message_timestamp: clock.now(),
+        ..Message::new(queue.clone(), "work", [], clock.now())
     };
     let watch = Stopwatch::start();
     store.enqueue(&(0..MANY).map(message).collect::<Vec<_>>()).await.expect("room");

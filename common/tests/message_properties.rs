@@ -98,14 +98,11 @@ proptest! {
         prop_assume!(list.iter().flatten().all(|float| float.is_finite()));
         let mut kwargs = Entries::default();
         kwargs.set(&text, Raw::from(text.as_str()));
+        let args = [Raw::from(text.as_str()), Raw::from(number), Raw::encode(&list).unwrap()];
         let message = Message {
-            queue_name: QueueName::default(),
-            actor_name: actor.as_str().into(),
-            args: vec![Raw::from(text.as_str()), Raw::from(number), Raw::encode(&list).unwrap()],
             kwargs,
-            options: Entries::default(),
             message_id: MessageId::from(id.as_str()),
-            message_timestamp: Timestamp::from_millis(number),
+            ..Message::new(QueueName::default(), actor.as_str(), args, Timestamp::from_millis(number))
         };
         let bytes = message.encode();
         prop_assert!(bytes.iter().all(|byte| matches!(byte, b' '..=b'~')), "pure ASCII, as Python writes it");

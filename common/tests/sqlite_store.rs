@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use common::clock::{Clock, Timestamp};
 use common::conformance::Fixture;
-use common::message::{Entries, Message, MessageId};
+use common::message::{Message, MessageId};
 use common::queue_name::QueueName;
 use common::store::{BEAT_INTERVAL, DEAD_AFTER, FetchRequest, Inspect, Store as _};
 use common::stores::sqlite::{SqliteStore, Synchronous};
@@ -31,15 +31,8 @@ async fn what_a_dead_worker_has_claimed_one_by_one_comes_back_in_order() {
     let store =
         SqliteStore::open(&folder.path().join("tasks.db"), Synchronous::Normal, "dramatiq", clock.clone()).unwrap();
     let queue = QueueName::default();
-    let message = |id: &str| Message {
-        queue_name: queue.clone(),
-        actor_name: "work".into(),
-        args: Vec::new(),
-        kwargs: Entries::default(),
-        options: Entries::default(),
-        message_id: MessageId::from(id),
-        message_timestamp: clock.now(),
-    };
+    let message =
+        |id: &str| Message { message_id: MessageId::from(id), ..Message::new(queue.clone(), "work", [], clock.now()) };
     let sent = ["one", "two", "three", "four"];
     store.enqueue(&sent.map(message)).await.unwrap();
     let dead = store.register(std::slice::from_ref(&queue)).await.unwrap();

@@ -13,7 +13,7 @@ use common::actor;
 use common::actor::{Declaration, actors};
 use common::broker::Broker;
 use common::clock::{Clock, Timestamp};
-use common::message::{Entries, Message, MessageId, Raw, option};
+use common::message::{Message, MessageId, Raw, option};
 use common::queue_name::QueueName;
 use common::store::Counts;
 use common::worker::{Shutdown, Stopper, Worker};
@@ -143,17 +143,8 @@ async fn an_idle_worker_hardly_calls_and_is_woken_at_once() {
 /// The two commands of a complete enqueue, without any script.
 fn enqueue_as_python_would(redis: &mut ::redis::Connection, namespace: &str, what: &str) {
     let id = MessageId::random();
-    let mut options = Entries::default();
-    options.set(option::REDIS_MESSAGE_ID, Raw::from(id.as_str()));
-    let message = Message {
-        queue_name: QueueName::default(),
-        actor_name: "say".into(),
-        args: vec![Raw::from(what)],
-        kwargs: Entries::default(),
-        options,
-        message_id: MessageId::random(),
-        message_timestamp: Clock::system().now(),
-    };
+    let mut message = Message::new(QueueName::default(), "say", [Raw::from(what)], Clock::system().now());
+    message.options.set(option::REDIS_MESSAGE_ID, Raw::from(id.as_str()));
     let (list, hash) = (format!("{namespace}:default"), format!("{namespace}:default.msgs"));
     let _: () = ::redis::cmd("HSET").arg(hash).arg(id.as_str()).arg(message.encode()).query(redis).unwrap();
     let _: () = ::redis::cmd("RPUSH").arg(list).arg(id.as_str()).query(redis).unwrap();

@@ -264,7 +264,6 @@ mod tests {
 
     use super::*;
     use crate::clock::Timestamp;
-    use crate::message::{Entries, MessageId};
     use crate::queue_name::QueueName;
 
     /// Answers one call after the other as it is told, and notes how many messages each brought.
@@ -281,15 +280,7 @@ mod tests {
     }
 
     fn message() -> Message {
-        Message {
-            queue_name: QueueName::default(),
-            actor_name: "act".into(),
-            args: Vec::new(),
-            kwargs: Entries::default(),
-            options: Entries::default(),
-            message_id: MessageId::random(),
-            message_timestamp: Timestamp::EPOCH,
-        }
+        Message::new(QueueName::default(), "act", [], Timestamp::EPOCH)
     }
 
     /// Keeps the I/O thread in its first call until it is let go.

@@ -1,19 +1,11 @@
 use super::*;
-use crate::message::{Entries, MessageId, Raw, option};
+use crate::message::{Raw, option};
 use crate::store::{BEAT_INTERVAL, Claim, Counts};
 
 const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
 
 fn message(retries: u32, error: &str) -> Message {
-    let mut message = Message {
-        queue_name: QueueName::default(),
-        actor_name: "count_to".into(),
-        args: vec![Raw::from(17_u32)],
-        kwargs: Entries::default(),
-        options: Entries::default(),
-        message_id: MessageId::random(),
-        message_timestamp: NOW,
-    };
+    let mut message = Message::new(QueueName::default(), "count_to", [Raw::from(17_u32)], NOW);
     message.options.set(option::RETRIES, Raw::from(retries));
     if !error.is_empty() {
         message.options.set(option::TRACEBACK, Raw::from(error));

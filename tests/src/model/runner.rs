@@ -20,7 +20,7 @@ use super::{
 };
 use common::{
     clock::{Clock, Timestamp},
-    message::{Entries, Message, MessageId, Raw},
+    message::{Message, MessageId, Raw},
     queue_name::QueueName,
     store::{Claim, Inspect, PAGE, Registration},
 };
@@ -202,14 +202,10 @@ impl Runner {
     /// A new message for one of the queues.
     fn message(&mut self, queue: usize) -> Message {
         self.last += 1;
+        let queue = self.queues[queue % self.queues.len()].clone();
         Message {
-            queue_name: self.queues[queue % self.queues.len()].clone(),
-            actor_name: "work".into(),
-            args: vec![Raw::from(self.last)],
-            kwargs: Entries::default(),
-            options: Entries::default(),
             message_id: MessageId::from(&*format!("{:06}", self.last)),
-            message_timestamp: START,
+            ..Message::new(queue, "work", [Raw::from(self.last)], START)
         }
     }
 

@@ -4,7 +4,7 @@ use crate::{ERRORS, experiment::Experiment};
 use common::{
     broker::Broker,
     clock::Clock,
-    message::{Entries, Message, MessageId, Raw},
+    message::{Message, Raw},
     queue_name::QueueName,
 };
 use std::{
@@ -41,14 +41,8 @@ fn run_many(experiment: &Experiment, worker: &Process) {
     let url = experiment.broker();
     let broker = runtime.block_on(Broker::builder().namespace(&experiment.namespace).connect(&url)).unwrap();
     let now = Clock::system().now();
-    let message = |number: usize| Message {
-        queue_name: QueueName::default(),
-        actor_name: "handled".into(),
-        args: vec![Raw::from(u32::try_from(number % 10).unwrap())],
-        kwargs: Entries::default(),
-        options: Entries::default(),
-        message_id: MessageId::random(),
-        message_timestamp: now,
+    let message = |number: usize| {
+        Message::new(QueueName::default(), "handled", [Raw::from(u32::try_from(number % 10).unwrap())], now)
     };
     broker.enqueue_blocking((0..MANY).map(message).collect()).unwrap();
     let all_ran = || (experiment.stored() == 0).then_some(());

@@ -2,7 +2,7 @@
 
 use common::clock::{Clock, Timestamp};
 use common::error::EnqueueError;
-use common::message::{Entries, Message, MessageId, Raw};
+use common::message::{Message, Raw};
 use common::queue_name::QueueName;
 use common::store::{
     BEAT_INTERVAL, Body, Completion, Counts, DEAD_AFTER, Disposition, Finished, Inspect as _, Registration, Store as _,
@@ -30,15 +30,7 @@ fn queue() -> QueueName {
 }
 
 fn message(argument: i64) -> Message {
-    Message {
-        queue_name: queue(),
-        actor_name: "act".into(),
-        args: vec![Raw::from(argument)],
-        kwargs: Entries::default(),
-        options: Entries::default(),
-        message_id: MessageId::random(),
-        message_timestamp: Timestamp::from_millis(1_800_000_000_000),
-    }
+    Message::new(queue(), "act", [Raw::from(argument)], Timestamp::from_millis(1_800_000_000_000))
 }
 
 async fn fetch(store: &RedisStore, registration: &Registration) -> Vec<Delivery> {

@@ -11,7 +11,7 @@ use common::broker::Broker;
 use common::call::Call;
 use common::clock::Clock;
 use common::error::EnqueueError;
-use common::message::{Entries, Message, MessageId, Raw, option};
+use common::message::{Message, MessageId, Raw, option};
 use common::queue_name::QueueName;
 use common::store::{Counts, DeadLetter};
 use common::worker::{Shutdown, Stopper, Worker};
@@ -227,19 +227,9 @@ pub(crate) fn now() -> Instant {
 
 /// The bytes of a message that somebody else wrote.
 pub(crate) fn body(id: &str, actor: &str, args: &str) -> Vec<u8> {
-    let message = Message {
-        queue_name: QueueName::default(),
-        actor_name: "ACTOR".into(),
-        args: Vec::new(),
-        kwargs: Entries::default(),
-        options: {
-            let mut options = Entries::default();
-            options.set(option::REDIS_MESSAGE_ID, Raw::from(id));
-            options
-        },
-        message_id: MessageId::from(id),
-        message_timestamp: Clock::system().now(),
-    };
+    let mut message = Message::new(QueueName::default(), "ACTOR", [], Clock::system().now());
+    message.message_id = MessageId::from(id);
+    message.options.set(option::REDIS_MESSAGE_ID, Raw::from(id));
     let text = String::from_utf8(message.encode()).unwrap();
     text.replace("ACTOR", actor).replace(r#""args":[]"#, &format!(r#""args":{args}"#)).into_bytes()
 }

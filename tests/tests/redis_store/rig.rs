@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use common::clock::{Clock, Timestamp};
-use common::message::{Entries, Message, MessageId, Raw};
+use common::message::{Message, Raw};
 use common::queue_name::QueueName;
 use common::store::{
     BEAT_INTERVAL, Beat, Cancelled, Claim, Completion, Delivery, Disposition, Effect, FetchRequest, Finished,
@@ -230,15 +230,7 @@ pub(crate) fn completion(claim: &Claim, disposition: Disposition) -> Completion 
 
 /// A message with one argument.
 pub(crate) fn message(queue: &str, argument: i64) -> Message {
-    Message {
-        queue_name: QueueName::canonical(queue),
-        actor_name: "count_to".into(),
-        args: vec![Raw::from(argument)],
-        kwargs: Entries::default(),
-        options: Entries::default(),
-        message_id: MessageId::random(),
-        message_timestamp: Timestamp::from_millis(NOON),
-    }
+    Message::new(QueueName::canonical(queue), "count_to", [Raw::from(argument)], Timestamp::from_millis(NOON))
 }
 
 pub(crate) fn with_option(mut message: Message, key: &str, value: i64) -> Message {

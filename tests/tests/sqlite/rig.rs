@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use common::broker::Broker;
 use common::clock::Clock;
 use common::error::{ConnectError, EnqueueError};
-use common::message::{Entries, Message, MessageId, Raw};
+use common::message::{Message, Raw};
 use common::queue_name::QueueName;
 use common::store::{Counts, DeadLetter};
 use rusqlite::Connection;
@@ -163,15 +163,7 @@ pub(crate) fn assert_is_whole(path: &Path) {
 }
 
 pub(crate) fn message(actor: &str, args: impl IntoIterator<Item = Raw>) -> Message {
-    Message {
-        queue_name: QueueName::default(),
-        actor_name: actor.into(),
-        args: args.into_iter().collect(),
-        kwargs: Entries::default(),
-        options: Entries::default(),
-        message_id: MessageId::random(),
-        message_timestamp: Clock::system().now(),
-    }
+    Message::new(QueueName::default(), actor, args, Clock::system().now())
 }
 
 /// What the processes of [`Rig::sender`] send.

@@ -5,7 +5,7 @@ use common::{
     broker::Broker,
     clock::{Clock, Timestamp},
     error::StoreError,
-    message::{Entries, Message, MessageId, Raw, option},
+    message::{Message, Raw, option},
     queue_name::QueueName,
     store::{Counts, DeadLetter},
 };
@@ -156,15 +156,7 @@ fn program() -> &'static PathBuf {
 }
 
 pub(crate) fn message(actor: &str, args: impl IntoIterator<Item = Raw>) -> Message {
-    Message {
-        queue_name: QueueName::default(),
-        actor_name: actor.into(),
-        args: args.into_iter().collect(),
-        kwargs: Entries::default(),
-        options: Entries::default(),
-        message_id: MessageId::random(),
-        message_timestamp: now(),
-    }
+    Message::new(QueueName::default(), actor, args, now())
 }
 
 pub(crate) fn note(number: u32) -> Message {

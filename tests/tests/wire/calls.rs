@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use common::actor::{Context, actors};
-use common::message::{Entries, Message, MessageId, Raw, option};
+use common::message::{Message, Raw, option};
 use common::queue_name::QueueName;
 use common::{actor, actor::Actor as _};
 use serde::{Deserialize, Serialize};
@@ -128,19 +128,12 @@ for call in calls:
 
 /// A call by keyword, which only a message put together by hand is.
 fn by_keyword(actor: &str, args: &[Value], kwargs: &[(&str, Value)], now: common::clock::Timestamp) -> Message {
-    let mut entries = Entries::default();
+    let args = args.iter().map(|value| Raw::encode(value).unwrap());
+    let mut message = Message::new(QueueName::default(), actor, args, now);
     for (name, value) in kwargs {
-        entries.set(name, Raw::encode(value).unwrap());
+        message.kwargs.set(name, Raw::encode(value).unwrap());
     }
-    Message {
-        queue_name: QueueName::default(),
-        actor_name: actor.into(),
-        args: args.iter().map(|value| Raw::encode(value).unwrap()).collect(),
-        kwargs: entries,
-        options: Entries::default(),
-        message_id: MessageId::random(),
-        message_timestamp: now,
-    }
+    message
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
