@@ -3,6 +3,8 @@
 //! Everything that depends on time asks a [`Clock`]: the real one, which follows the store's time, or a manual one that
 //! a test advances. Nothing else in the library reads the machine's clock.
 
+mod rfc3339;
+
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};

@@ -7,6 +7,7 @@
 //! nothing is claimed.
 
 mod claimed;
+mod json;
 mod words;
 
 use std::fmt;

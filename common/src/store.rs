@@ -33,6 +33,7 @@ mod claims;
 mod completion;
 mod info;
 mod inspect;
+mod json;
 mod names;
 
 use std::fmt;

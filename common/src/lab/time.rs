@@ -136,4 +136,13 @@ mod tests {
         assert_eq!(due(at, &now), "11:00:05.000 UTC");
         assert_eq!(due_with_offset(at, &now), "11:00:05.000 UTC");
     }
+
+    #[test]
+    fn programs_read_the_same_times_as_people() {
+        let days = (-719_528..2_932_896).step_by(97);
+        for millis in days.map(|day: i64| day * 86_400_000 + day.rem_euclid(86_400_000)) {
+            let jiff = jiff::Timestamp::from_millisecond(millis).map(|time| format!("{time:.3}")).ok();
+            assert_eq!(Timestamp::from_millis(millis).rfc3339(), jiff, "{millis}");
+        }
+    }
 }

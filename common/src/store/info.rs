@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde::Serialize;
+
 use super::claims::Claim;
 use crate::clock::Timestamp;
 use crate::queue_name::QueueName;
@@ -24,24 +26,26 @@ pub struct Beat {
 }
 
 /// How many messages of a queue are in which place.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Counts {
     /// Waiting to be fetched.
     pub ready: usize,
     /// Waiting for their time.
     pub delayed: usize,
     /// Fetched by a worker, and not finished.
+    #[serde(rename = "running")]
     pub claimed: usize,
     /// Dead letters.
     pub dead: usize,
 }
 
 /// A queue, as far as its numbers tell.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct QueueInfo {
     /// Its name.
     pub name: QueueName,
     /// How many messages are in which place.
+    #[serde(flatten)]
     pub counts: Counts,
     /// Whether nothing is fetched from it.
     pub paused: bool,
@@ -62,18 +66,20 @@ pub struct WorkerInfo {
     pub holds: Vec<Claim>,
 }
 
-/// A message that was found.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A message that was found. As JSON it lacks its bytes: who shows them knows what they are.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct MessageInfo {
     /// The queue that it belongs to.
     pub queue: QueueName,
     /// The name under which the store holds it.
     pub name: String,
     /// Its bytes.
+    #[serde(skip)]
     pub bytes: Vec<u8>,
     /// How many workers died while they ran it, as far as that was recorded.
     pub crashes: u32,
     /// The place that it is in.
+    #[serde(flatten)]
     pub state: State,
 }
 
@@ -115,20 +121,22 @@ pub enum State {
 }
 
 /// Where a message was that has been cancelled.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "was", rename_all = "lowercase")]
 pub enum Cancelled {
     /// In its queue; it is a dead letter now.
     Ready,
     /// Held until its time; it is a dead letter now.
     Delayed,
     /// Held by this worker, which hears of it.
+    #[serde(rename = "running")]
     Claimed {
         /// Its id.
         worker: String,
     },
 }
 
-/// A dead letter.
+/// A dead letter. As JSON it lacks its bytes, like [`MessageInfo`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeadLetter {
     /// The name under which the store holds it.

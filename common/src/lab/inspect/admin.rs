@@ -71,27 +71,18 @@ fn nothing_to_cancel(typed: Given<'_>, dead: &[MessageView], moved_on: Option<&M
 /// Where it was, and what becomes of it: for people, and for programs.
 async fn outcome(broker: &Broker, view: &MessageView, was: &Cancelled) -> Result<(String, Value), Failure> {
     let dead = format!("it is a dead letter now, in {}", view.queue().dead_letter());
-    let mut program = json!({
-        "message_id": view.id(),
-        "name": view.found.name,
-        "queue": view.queue().as_str(),
-        "was": "running",
-    });
+    let mut program = json!(was);
+    program["message_id"] = json!(view.id());
+    program["name"] = json!(view.found.name);
+    program["queue"] = json!(view.queue());
     let worker = match was {
         Cancelled::Claimed { worker } => worker,
-        Cancelled::Ready => {
-            program["was"] = json!("ready");
-            return Ok((format!("was ready; {dead}"), program));
-        }
-        Cancelled::Delayed => {
-            program["was"] = json!("delayed");
-            return Ok((format!("was delayed; {dead}"), program));
-        }
+        Cancelled::Ready => return Ok((format!("was ready; {dead}"), program)),
+        Cancelled::Delayed => return Ok((format!("was delayed; {dead}"), program)),
     };
     let workers = all_workers(broker).await?;
     let known = workers.iter().find(|known| known.id == *worker);
     let python = known.is_some_and(|known| known.queues.is_none());
-    program["worker"] = json!(worker);
     program["python"] = json!(python);
     let worker = short(worker);
     let sentence = if python && matches!(view.found.state, State::Delayed { .. }) {
@@ -121,11 +112,7 @@ pub(super) async fn pause(experiment: &Experiment, broker: &Broker, typed: Given
     if has_python {
         text.push_str("Python's workers know of no pause, and go on.\n");
     }
-    answer(
-        typed,
-        &text,
-        &json!({ "queue": queue.as_str(), "paused": true, "changed": is_new, "python_goes_on": has_python }),
-    );
+    answer(typed, &text, &json!({ "queue": queue, "paused": true, "changed": is_new, "python_goes_on": has_python }));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -133,7 +120,7 @@ pub(super) async fn resume(experiment: &Experiment, broker: &Broker, typed: Give
     let queue = known(experiment, broker, typed).await?;
     let is_new = broker.resume(queue).await?;
     let text = if is_new { format!("Queue {queue} goes on.\n") } else { format!("Queue {queue} was not paused.\n") };
-    answer(typed, &text, &json!({ "queue": queue.as_str(), "paused": false, "changed": is_new }));
+    answer(typed, &text, &json!({ "queue": queue, "paused": false, "changed": is_new }));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -142,7 +129,7 @@ pub(super) async fn purge(experiment: &Experiment, broker: &Broker, typed: Given
     let counts = broker.counts(queue).await?;
     let (ready, delayed) = (counts.ready, counts.delayed);
     let tell = |text: &str, deleted: usize| {
-        answer(typed, &format!("{text}\n"), &json!({ "queue": queue.as_str(), "deleted": deleted }));
+        answer(typed, &format!("{text}\n"), &json!({ "queue": queue, "deleted": deleted }));
     };
     if ready + delayed == 0 {
         tell(&format!("Nothing waits in queue {queue}."), 0);

@@ -129,7 +129,7 @@ async fn list(broker: &Broker, typed: Given<'_>) -> Result<ExitCode, Failure> {
     if has_more {
         text.push_str("\nThere are older ones: --limit N shows so many.\n");
     }
-    let programs: Vec<Value> = views.iter().map(|view| Value::Object(view.json())).collect();
+    let programs: Vec<Value> = views.iter().map(MessageView::json).collect();
     answer(typed, &text, &json!({ "dead_letters": programs, "more": has_more }));
     Ok(ExitCode::SUCCESS)
 }
@@ -142,7 +142,7 @@ async fn show(broker: &Broker, typed: Given<'_>) -> Result<ExitCode, Failure> {
     let now = broker.clock().now();
     let texts: Vec<String> = views.iter().map(|view| aligned(&view.lines(now))).collect();
     let text = if are_several(&views) { overview(&views) } else { texts.join("\n") };
-    let programs: Vec<Value> = views.iter().map(|view| Value::Object(view.json())).collect();
+    let programs: Vec<Value> = views.iter().map(MessageView::json).collect();
     answer(typed, &text, &json!({ "dead_letters": programs }));
     Ok(ExitCode::SUCCESS)
 }

@@ -1,14 +1,14 @@
 //! A message as it is shown: what its bytes say of it, and where it was found.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
-use super::text::{Room, Table, local, time};
+use super::text::{Room, Table, local};
 use crate::clock::Timestamp;
 use crate::duration::spell;
 use crate::explain::short;
 use crate::message::{Message, option};
 use crate::queue_name::QueueName;
-use crate::store::{DEAD_LETTER_TTL, DeadLetter, MessageInfo, State};
+use crate::store::{DeadLetter, MessageInfo, State};
 
 /// How much of a call is shown.
 const CALL: usize = 1_000;
@@ -77,15 +77,6 @@ impl MessageView {
         self.message.as_ref()?.options.read(option::TRACEBACK)
     }
 
-    fn place(&self) -> &'static str {
-        match &self.found.state {
-            State::Ready { .. } => "ready",
-            State::Delayed { .. } => "delayed",
-            State::Claimed { .. } => "running",
-            State::Dead { .. } => "dead",
-        }
-    }
-
     /// All that is known, a line each.
     pub(super) fn lines(&self, now: Timestamp) -> Vec<(&'static str, String)> {
         let mut lines = vec![
@@ -152,37 +143,19 @@ impl MessageView {
     }
 
     /// The same for programs.
-    pub(super) fn json(&self) -> Map<String, Value> {
-        let mut fields = Map::new();
-        let mut set = |key: &str, value: Value| fields.insert(key.to_owned(), value);
-        set("message_id", json!(self.id()));
-        set("name", json!(self.found.name));
-        set("queue", json!(self.queue().as_str()));
-        set("place", json!(self.place()));
-        set("crashes", json!(self.found.crashes));
+    pub(super) fn json(&self) -> Value {
+        let mut json = json!(self.found);
+        json["message_id"] = json!(self.id());
+        json["last_error"] = json!(self.error());
         if let Some(message) = &self.message {
-            set("actor", json!(&*message.actor_name));
-            set("call", json!(message.to_string()));
-            set("sent", time(message.message_timestamp));
-            set("retries", json!(message.retries()));
+            json["actor"] = json!(&*message.actor_name);
+            json["call"] = json!(message.to_string());
+            json["sent"] = json!(message.message_timestamp);
+            json["retries"] = json!(message.retries());
         } else {
-            set("bytes", json!(String::from_utf8_lossy(&self.found.bytes)));
+            json["bytes"] = json!(String::from_utf8_lossy(&self.found.bytes));
         }
-        set("last_error", json!(self.error()));
-        match &self.found.state {
-            State::Ready { ahead } => set("ahead", json!(ahead)),
-            State::Delayed { due } => set("due", time(*due)),
-            State::Claimed { worker, cancelled } => {
-                set("worker", json!(worker));
-                set("cancelled", json!(cancelled))
-            }
-            State::Dead { died, reason } => {
-                set("died", time(*died));
-                set("kept_until", time(*died + DEAD_LETTER_TTL));
-                set("reason", json!(reason))
-            }
-        };
-        fields
+        json
     }
 }
 
@@ -204,7 +177,7 @@ pub(super) fn overview(views: &[MessageView]) -> String {
     let mut table = Table::new(Room::of_stdout(), &["ID", "Place", "QUEUE", "CALL"]);
     for view in views {
         let queue = Room::of_stdout().cell(view.queue().as_str(), 20);
-        table.row(vec![Room::of_stdout().cell(view.id(), ID), view.place().to_owned(), queue, view.call()]);
+        table.row(vec![Room::of_stdout().cell(view.id(), ID), view.found.state.place().to_owned(), queue, view.call()]);
     }
     table.to_string()
 }

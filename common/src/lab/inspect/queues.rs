@@ -10,7 +10,7 @@ use super::message_view::MessageView;
 use super::text::{Room, Table};
 use super::{answer, more_than};
 use crate::broker::Broker;
-use crate::duration::{millis, spell};
+use crate::duration::spell;
 use crate::explain::short;
 use crate::queue_name::QueueName;
 use crate::store::{PAGE, QueueInfo, WorkerInfo};
@@ -57,25 +57,14 @@ impl Busy {
     }
 
     fn json(&self) -> Value {
-        let Self { worker, held } = self;
-        let holds = worker.holds.iter().enumerate().map(|(at, claim)| {
-            let view = held.get(at).and_then(Option::as_ref);
-            json!({
-                "queue": claim.queue.as_str(),
-                "name": &*claim.id,
-                "message_id": view.map(MessageView::id),
-                "actor": view.and_then(MessageView::actor),
-            })
-        });
-        let queues = worker.queues.as_ref();
-        json!({
-            "id": worker.id,
-            "python": worker.queues.is_none(),
-            "queues": queues.map(|queues| queues.iter().map(QueueName::as_str).collect::<Vec<_>>()),
-            "alive": !worker.is_silent,
-            "silent_for_millis": millis(worker.silent_for),
-            "holds": holds.collect::<Vec<_>>(),
-        })
+        let mut json = json!(self.worker);
+        for at in 0..self.worker.holds.len() {
+            let view = self.held.get(at).and_then(Option::as_ref);
+            let claim = &mut json["holds"][at];
+            claim["message_id"] = json!(view.map(MessageView::id));
+            claim["actor"] = json!(view.and_then(MessageView::actor));
+        }
+        json
     }
 }
 
@@ -95,18 +84,8 @@ pub(super) async fn show(experiment: &Experiment, broker: &Broker, typed: Given<
     if more_queues || more_workers {
         text += "\nThere are more: --limit N shows so many.\n";
     }
-    let queue = |queue: &QueueInfo| {
-        json!({
-            "name": queue.name.as_str(),
-            "ready": queue.counts.ready,
-            "delayed": queue.counts.delayed,
-            "running": queue.counts.claimed,
-            "dead": queue.counts.dead,
-            "paused": queue.paused,
-        })
-    };
     let json = json!({
-        "queues": queues.iter().map(queue).collect::<Vec<_>>(),
+        "queues": queues,
         "more_queues": more_queues,
         "workers": busy.iter().map(Busy::json).collect::<Vec<_>>(),
         "more_workers": more_workers,

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::super::Failure;
 use super::super::commands::inspect::Given;
@@ -26,9 +26,9 @@ pub(super) async fn show(broker: &Broker, typed: Given<'_>) -> Result<ExitCode, 
         let mut lines = view.lines(now);
         lines.push(("why", explanation.to_string()));
         texts.push(aligned(&lines));
-        let mut fields = view.json();
-        fields.insert("explanation".to_owned(), json!({ "kind": explanation.kind(), "text": explanation.to_string() }));
-        programs.push(Value::Object(fields));
+        let mut program = view.json();
+        program["explanation"] = json!(explanation);
+        programs.push(program);
     }
     let text = if are_several(&views) {
         format!("{}\n{} messages have an id that starts so; `show` tells more of one.\n", overview(&views), views.len())

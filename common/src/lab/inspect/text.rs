@@ -1,9 +1,8 @@
-//! Texts and JSON that several commands share.
+//! Texts that several commands share.
 
 use std::fmt;
 
 use jiff::ZonedDateTime;
-use serde_json::{Value, json};
 
 use super::super::{output, time};
 use crate::clock::Timestamp;
@@ -154,12 +153,6 @@ pub(super) fn second(time: Timestamp) -> String {
     text.rsplit_once('.').map_or(text.clone(), |(seconds, _)| seconds.to_owned())
 }
 
-/// A time for programs.
-pub(super) fn time(time: Timestamp) -> Value {
-    let text = jiff::Timestamp::from_millisecond(time.as_millis()).map(|time| format!("{time:.3}")).ok();
-    json!({ "rfc3339": text, "millis": time.as_millis() })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -196,11 +189,5 @@ mod tests {
         let text = "word ".repeat(30);
         let lines = block(Room::Terminal, &text, 11);
         assert!(lines.lines().count() == 3 && lines.lines().all(|line| line.len() <= TERMINAL), "{lines}");
-    }
-
-    #[test]
-    fn times_are_written_for_programs_twice() {
-        let at = time(Timestamp::from_millis(1_800_000_000_040));
-        assert_eq!(at, json!({ "rfc3339": "2027-01-15T08:00:00.040Z", "millis": 1_800_000_000_040_i64 }));
     }
 }

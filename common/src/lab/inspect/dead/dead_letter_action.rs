@@ -109,7 +109,7 @@ impl Done {
             programs.push(json!({
                 "message_id": view.id(),
                 "name": view.found.name,
-                "queue": view.queue().as_str(),
+                "queue": view.queue(),
                 action.key(): happened,
             }));
         }
