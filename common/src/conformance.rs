@@ -263,6 +263,7 @@ macro_rules! conformance_suite {
             waiting_ends_when_something_comes_due_earlier
             a_wait_that_is_dropped_loses_nothing
             queues_are_listed_a_page_at_a_time
+            a_queue_is_looked_up_by_its_name
             workers_are_listed_with_what_they_hold
             a_message_is_found_wherever_it_is
             a_retried_message_is_found_by_the_start_of_its_id

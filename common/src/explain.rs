@@ -85,6 +85,17 @@ pub enum Explanation {
     },
 }
 
+/// A message that was found, and why it is where it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Explained {
+    /// The message.
+    pub found: MessageInfo,
+    /// Why it waits, or why it does not.
+    pub explanation: Explanation,
+    /// When that was so, by the store's time.
+    pub now: Timestamp,
+}
+
 /// What keeps everything in a queue from being fetched.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Blocker {

@@ -1,13 +1,18 @@
 //! Looking inside of a broker, and moving by hand what lies there.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::Broker;
 use crate::error::StoreError;
+use crate::explain::{Explained, Explanation, Facts};
 use crate::message::{Message, option};
 use crate::outcome::bounded;
 use crate::queue_name::QueueName;
 use crate::store::{Cancelled, Claim, Counts, DeadLetter, Inspect, MessageInfo, QueueInfo, WorkerInfo};
+
+/// How many queues or workers are asked for at once.
+const PAGE: usize = 1_000;
 
 /// Each of these calls answers with what the store says where it fails.
 #[expect(clippy::missing_errors_doc, reason = "said once, above")]
@@ -15,6 +20,28 @@ impl Broker {
     /// The queues that hold something, were paused, or have a worker, by name: at most `limit` of those after `after`.
     pub async fn queues(&self, after: Option<QueueName>, limit: usize) -> Result<Vec<QueueInfo>, StoreError> {
         self.look(async move |store| store.queues(after.as_ref(), limit).await).await
+    }
+
+    /// All queues that hold something, were paused, or have a worker, by name.
+    pub async fn all_queues(&self) -> Result<Vec<QueueInfo>, StoreError> {
+        self.look(async move |store| {
+            let mut all: Vec<QueueInfo> = Vec::new();
+            loop {
+                let page = store.queues(all.last().map(|queue| &queue.name), PAGE).await?;
+                let is_last = page.len() < PAGE;
+                all.extend(page);
+                if is_last {
+                    return Ok(all);
+                }
+            }
+        })
+        .await
+    }
+
+    /// The queue of this name; `None` where none is known that holds something, was paused, or has a worker.
+    pub async fn queue(&self, name: &QueueName) -> Result<Option<QueueInfo>, StoreError> {
+        let name = name.clone();
+        self.look(async move |store| store.queue(&name).await).await
     }
 
     /// How many messages of a queue are in which place.
@@ -28,11 +55,41 @@ impl Broker {
         self.look(async move |store| store.workers(after.as_deref(), limit).await).await
     }
 
+    /// All workers that are known, by id.
+    pub async fn all_workers(&self) -> Result<Vec<WorkerInfo>, StoreError> {
+        self.look(async move |store| all_workers(&*store).await).await
+    }
+
     /// Where the messages are whose id, or whose name in the store, starts with `id`. Those that have another name are looked
     /// for in at most `depth` bodies of each queue.
     pub async fn find(&self, id: &str, depth: usize) -> Result<Vec<MessageInfo>, StoreError> {
         let id = id.to_owned();
         self.look(async move |store| store.find(&id, depth).await).await
+    }
+
+    /// What [`Broker::find`] finds, and why each of them is where it is.
+    pub async fn explain(&self, id: &str, depth: usize) -> Result<Vec<Explained>, StoreError> {
+        let (id, clock) = (id.to_owned(), self.clock().clone());
+        self.look(async move |store| {
+            let found = store.find(&id, depth).await?;
+            if found.is_empty() {
+                return Ok(Vec::new());
+            }
+            let mut queues = BTreeMap::new();
+            for found in &found {
+                if !queues.contains_key(&found.queue) {
+                    queues.insert(found.queue.clone(), store.queue(&found.queue).await?);
+                }
+            }
+            let (workers, now) = (all_workers(&*store).await?, clock.now());
+            let explained = |found: MessageInfo| {
+                let queue = queues[&found.queue].as_ref();
+                let explanation = Explanation::of(Facts { found: &found, queue, workers: &workers, now });
+                Explained { found, explanation, now }
+            };
+            Ok(found.into_iter().map(explained).collect())
+        })
+        .await
     }
 
     /// What lies under the name of a claim; `None` where nothing does, or a dead letter.
@@ -118,6 +175,18 @@ impl Broker {
         F: Future<Output = Result<T, StoreError>> + Send + 'static,
     {
         self.at_home(call(self.store().clone())).await?
+    }
+}
+
+async fn all_workers(store: &dyn Inspect) -> Result<Vec<WorkerInfo>, StoreError> {
+    let mut all: Vec<WorkerInfo> = Vec::new();
+    loop {
+        let page = store.workers(all.last().map(|worker| worker.id.as_str()), PAGE).await?;
+        let is_last = page.len() < PAGE;
+        all.extend(page);
+        if is_last {
+            return Ok(all);
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use super::{DEADLINE, Fixture, message, numbers};
 use crate::clock::Timestamp;
 use crate::message::{Message, MessageId, Raw, option};
 use crate::queue_name::QueueName;
-use crate::store::{Body, Cancelled, Disposition, Finished, MessageInfo, State, Wake};
+use crate::store::{Body, Cancelled, Counts, Disposition, Finished, MessageInfo, State, Wake};
 
 impl Fixture {
     /// The one message that is found.
@@ -37,6 +37,40 @@ pub async fn queues_are_listed_a_page_at_a_time(fixture: &Fixture) {
     let seen: Vec<_> =
         first.iter().chain(&second).map(|queue| (queue.name.as_str(), queue.counts.ready, queue.paused)).collect();
     assert_eq!(seen, [("a", 1, false), ("b", 2, false), ("c", 3, false)]);
+}
+
+/// As it is listed; where nothing is in it, it is not paused and has no worker, there is none.
+pub async fn a_queue_is_looked_up_by_its_name(fixture: &Fixture) {
+    let of = async |name: &str| {
+        let name = QueueName::new(name).expect("a queue name");
+        let found = fixture.store.queue(&name).await.expect("a look-up");
+        let listed = fixture.store.queues(None, 9).await.expect("queues").into_iter().find(|queue| queue.name == name);
+        assert_eq!(found, listed, "{name}");
+        found
+    };
+    let counts = async |name: &str| of(name).await.map(|queue| queue.counts);
+    assert_eq!(of("default").await, None);
+    let worker = fixture.worker().await;
+    assert_eq!(counts("default").await, Some(Counts::default()), "it has a worker");
+    assert_eq!(fixture.store.pause(&QueueName::canonical("night"), true).await, Ok(true));
+    assert!(of("night").await.expect("it is paused").paused);
+    let mut delayed = fixture.delayed(1, Duration::from_secs(60));
+    delayed.queue_name = QueueName::canonical("later");
+    fixture.enqueue(&[delayed]).await;
+    assert_eq!(counts("later").await, Some(Counts { delayed: 1, ..Counts::default() }));
+    assert_eq!(of("late").await, None, "the start of a name is none");
+
+    fixture.enqueue(&[fixture.message(2)]).await;
+    assert_eq!(counts("default").await, Some(Counts { ready: 1, ..Counts::default() }));
+    let delivery = worker.fetch_one().await;
+    assert_eq!(counts("default").await, Some(Counts { claimed: 1, ..Counts::default() }));
+    let disposition = Disposition::DeadLetter(Body::Message(message(&delivery).clone()), "no".to_owned());
+    assert_eq!(worker.finish(&delivery.claim, disposition).await, Finished::Done);
+    worker.store.deregister(&worker.registration).await.expect("deregistered");
+    assert_eq!(counts("default").await, Some(Counts { dead: 1, ..Counts::default() }));
+    let letter = fixture.store.dead_letters(&fixture.queue, 0, 1).await.expect("dead letters").remove(0);
+    assert_eq!(fixture.store.delete(&fixture.queue, &[letter.id]).await, Ok(vec![true]));
+    assert_eq!(of("default").await, None);
 }
 
 /// A worker shows its queues and what it holds, and whether it lives; once it left it is not shown.

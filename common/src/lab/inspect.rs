@@ -27,12 +27,7 @@ use self::message_view::{MessageView, overview};
 use super::broker_choice::BrokerChoice;
 use super::commands::inspect::{self as words, Given};
 use super::{Experiment, Failure, output};
-use crate::broker::Broker;
 use crate::error::StoreError;
-use crate::store::{QueueInfo, WorkerInfo};
-
-/// How many queues or workers one look shows.
-const PAGE: usize = 1_000;
 
 /// Runs one of the commands.
 pub(super) async fn look(experiment: &Experiment, command: &str, given: &ArgMatches) -> Result<ExitCode, Failure> {
@@ -58,32 +53,6 @@ impl From<StoreError> for Failure {
         match error {
             StoreError::Unreachable(_) => Self::Unreachable(error.to_string()),
             other => Self::Broken(other.to_string()),
-        }
-    }
-}
-
-/// All workers that the broker knows of.
-async fn all_workers(broker: &Broker) -> Result<Vec<WorkerInfo>, Failure> {
-    let mut all: Vec<WorkerInfo> = Vec::new();
-    loop {
-        let page = broker.workers(all.last().map(|worker| worker.id.clone()), PAGE).await?;
-        let is_last = page.len() < PAGE;
-        all.extend(page);
-        if is_last {
-            return Ok(all);
-        }
-    }
-}
-
-/// All queues that the broker knows of.
-async fn all_queues(broker: &Broker) -> Result<Vec<QueueInfo>, Failure> {
-    let mut all: Vec<QueueInfo> = Vec::new();
-    loop {
-        let page = broker.queues(all.last().map(|queue| queue.name.clone()), PAGE).await?;
-        let is_last = page.len() < PAGE;
-        all.extend(page);
-        if is_last {
-            return Ok(all);
         }
     }
 }

@@ -25,6 +25,9 @@ pub trait Inspect: Store {
         limit: usize,
     ) -> Boxed<'a, Result<Vec<QueueInfo>, StoreError>>;
 
+    /// One of these queues; `None` where the store knows none of that name. Costs no walk through the others.
+    fn queue<'a>(&'a self, name: &'a QueueName) -> Boxed<'a, Result<Option<QueueInfo>, StoreError>>;
+
     /// How many messages of a queue are in which place.
     fn counts<'a>(&'a self, queue: &'a QueueName) -> Boxed<'a, Result<Counts, StoreError>>;
 

@@ -5,9 +5,9 @@
 use serde::ser::{SerializeMap, SerializeStruct as _};
 use serde::{Serialize, Serializer};
 
+use super::DEAD_LETTER_TTL;
 use super::claims::Claim;
 use super::info::{DeadLetter, State, WorkerInfo};
-use super::DEAD_LETTER_TTL;
 use crate::clock::Timestamp;
 use crate::duration::millis;
 

@@ -229,6 +229,10 @@ impl Inspect for MemoryStore {
         ready(Ok(self.world().queues(after, limit)))
     }
 
+    fn queue<'a>(&'a self, name: &'a QueueName) -> Boxed<'a, Result<Option<QueueInfo>, StoreError>> {
+        ready(Ok(self.world().queue(name)))
+    }
+
     fn counts<'a>(&'a self, queue: &'a QueueName) -> Boxed<'a, Result<Counts, StoreError>> {
         ready(Ok(self.world().counts(queue)))
     }

@@ -218,6 +218,10 @@ impl Store for RedisStore {
 }
 
 impl Inspect for RedisStore {
+    fn queue<'a>(&'a self, name: &'a QueueName) -> Boxed<'a, Result<Option<QueueInfo>, StoreError>> {
+        Box::pin(inspect::queue(self, name))
+    }
+
     fn counts<'a>(&'a self, queue: &'a QueueName) -> Boxed<'a, Result<Counts, StoreError>> {
         Box::pin(inspect::counts(self, queue))
     }

@@ -234,6 +234,10 @@ impl Inspect for SqliteStore {
         Box::pin(inspect::queues(self, after, limit))
     }
 
+    fn queue<'a>(&'a self, name: &'a QueueName) -> Boxed<'a, Result<Option<QueueInfo>, StoreError>> {
+        Box::pin(inspect::queue(self, name))
+    }
+
     fn counts<'a>(&'a self, queue: &'a QueueName) -> Boxed<'a, Result<Counts, StoreError>> {
         Box::pin(inspect::counts(self, queue))
     }

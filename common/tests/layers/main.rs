@@ -37,8 +37,8 @@ const LAYERS: [&[&str]; 10] = [
 ];
 
 /// Uses inside of one layer that are meant: left uses right.
-const NEIGHBOURS: [(&str, &str); 4] =
-    [("message", "error"), ("actor", "outcome"), ("broker", "middleware"), ("call", "broker")];
+const NEIGHBOURS: [(&str, &str); 5] =
+    [("message", "error"), ("actor", "outcome"), ("broker", "middleware"), ("broker", "explain"), ("call", "broker")];
 
 /// Cycles between siblings that are permitted: a folder, and the use in it that closes the cycle.
 const CYCLES: [Permitted<'static>; 11] = [

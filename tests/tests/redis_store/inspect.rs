@@ -25,6 +25,8 @@ async fn a_queue_whose_name_is_taken_is_neither_listed_nor_touched() {
     let queues = rig.store.queues(None, 99).await.unwrap();
     // Its list is taken for the bodies of another queue, which is all that a name tells.
     assert_eq!(queues.iter().map(|queue| queue.name.as_str()).collect::<Vec<_>>(), ["mail", "work"]);
+    assert_eq!(rig.store.queue(&queues[0].name).await, Ok(Some(queues[0].clone())));
+    assert_eq!(rig.store.queue(&QueueName::canonical("__heartbeats__")).await, Ok(None));
     rig.beats(&worker, &[], 70).await;
     assert_eq!(rig.keys().await, before);
     assert_eq!(rig.list(":mail.msgs").await, ["x"]);
@@ -60,6 +62,9 @@ async fn queues_that_only_python_or_a_sender_made_are_listed() {
         ("work", [1, 0, 0, 0], false),
     ];
     assert_eq!(seen, expected);
+    for queue in queues {
+        assert_eq!(rig.store.queue(&queue.name).await, Ok(Some(queue)));
+    }
     rig.store.deregister(&worker).await.unwrap();
     let left = rig.store.queues(Some(&QueueName::canonical("bad")), 1).await.unwrap();
     assert_eq!(left[0].name.as_str(), "later", "the fleet of a queue is no worker");

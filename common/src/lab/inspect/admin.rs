@@ -9,7 +9,7 @@ use super::super::{Experiment, Failure};
 use super::message_view::{MessageView, are_several, meant};
 use super::show::not_found;
 use super::text::some;
-use super::{all_queues, all_workers, answer, is_wanted, nothing, several};
+use super::{answer, is_wanted, nothing, several};
 use crate::broker::Broker;
 use crate::explain::{error_line, short};
 use crate::queue_name::QueueName;
@@ -80,7 +80,7 @@ async fn outcome(broker: &Broker, view: &MessageView, was: &Cancelled) -> Result
         Cancelled::Ready => return Ok((format!("was ready; {dead}"), program)),
         Cancelled::Delayed => return Ok((format!("was delayed; {dead}"), program)),
     };
-    let workers = all_workers(broker).await?;
+    let workers = broker.all_workers().await?;
     let known = workers.iter().find(|known| known.id == *worker);
     let python = known.is_some_and(|known| known.queues.is_none());
     program["python"] = json!(python);
@@ -163,20 +163,20 @@ fn kept_by_python(left: usize) -> String {
 
 /// Whether workers of Python are alive.
 async fn has_python(broker: &Broker) -> Result<bool, Failure> {
-    Ok(all_workers(broker).await?.iter().any(|worker| worker.queues.is_none() && !worker.is_silent))
+    Ok(broker.all_workers().await?.iter().any(|worker| worker.queues.is_none() && !worker.is_silent))
 }
 
 /// The queue that was named, if anybody knows it: a typing error would be paused without a sound.
 async fn known<'a>(experiment: &Experiment, broker: &Broker, typed: Given<'a>) -> Result<&'a QueueName, Failure> {
     let queue = typed.queue().expect("it is required");
     let ours = experiment.actors.iter().map(|actor| QueueName::canonical(actor.queue));
-    let theirs = all_queues(broker).await?.into_iter().map(|queue| queue.name);
+    if ours.clone().any(|known| known == *queue) || broker.queue(queue).await?.is_some() {
+        return Ok(queue);
+    }
+    let theirs = broker.all_queues().await?.into_iter().map(|queue| queue.name);
     let mut names: Vec<QueueName> = ours.chain(theirs).collect();
     names.sort_unstable();
     names.dedup();
-    if names.contains(queue) {
-        return Ok(queue);
-    }
     let names: Vec<&str> = names.iter().map(QueueName::as_str).collect();
     Err(Failure::Usage(format!("nobody here knows a queue {queue}; there are: {}", names.join(", "))))
 }

@@ -12,7 +12,7 @@ use super::super::Failure;
 use super::super::commands::inspect::{self as words, Given};
 use super::message_view::{MessageView, are_several, meant, overview};
 use super::text::{Room, Table, aligned, second};
-use super::{all_queues, answer, nothing};
+use super::{answer, nothing};
 use crate::broker::Broker;
 use crate::clock::Timestamp;
 use crate::duration::millis;
@@ -62,7 +62,7 @@ impl<'a> Filter<'a> {
     async fn queues(&self, broker: &Broker) -> Result<Vec<QueueName>, Failure> {
         match self.queue {
             Some(queue) => Ok(vec![queue.clone()]),
-            None => Ok(all_queues(broker).await?.into_iter().map(|queue| queue.name).collect()),
+            None => Ok(broker.all_queues().await?.into_iter().map(|queue| queue.name).collect()),
         }
     }
 

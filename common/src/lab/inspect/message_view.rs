@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::text::{Room, Table, local};
 use crate::clock::Timestamp;
 use crate::duration::spell;
-use crate::explain::short;
+use crate::explain::{Explained, Explanation, short};
 use crate::message::{Message, option};
 use crate::queue_name::QueueName;
 use crate::store::{DeadLetter, MessageInfo, State};
@@ -21,12 +21,19 @@ pub(super) struct MessageView {
     pub(super) found: MessageInfo,
     /// What its bytes are; nothing where they are no message.
     pub(super) message: Option<Message>,
+    /// Why it is where it is, where that was asked.
+    explanation: Option<Explanation>,
 }
 
 impl MessageView {
     pub(super) fn new(found: MessageInfo, now: Timestamp) -> Self {
         let message = Message::decode(&found.bytes, now).ok();
-        Self { found, message }
+        Self { found, message, explanation: None }
+    }
+
+    pub(super) fn explained(explained: Explained) -> Self {
+        let Explained { found, explanation, now } = explained;
+        Self { explanation: Some(explanation), ..Self::new(found, now) }
     }
 
     pub(super) fn dead(queue: &QueueName, dead: DeadLetter, now: Timestamp) -> Self {
@@ -115,6 +122,9 @@ impl MessageView {
         if self.found.name != self.id() {
             lines.push(("stored as", self.found.name.clone()));
         }
+        if let Some(explanation) = &self.explanation {
+            lines.push(("why", explanation.to_string()));
+        }
         lines
     }
 
@@ -154,6 +164,9 @@ impl MessageView {
             json["retries"] = json!(message.retries());
         } else {
             json["bytes"] = json!(String::from_utf8_lossy(&self.found.bytes));
+        }
+        if let Some(explanation) = &self.explanation {
+            json["explanation"] = json!(explanation);
         }
         json
     }

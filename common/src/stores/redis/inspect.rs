@@ -7,6 +7,7 @@ use std::time::Duration;
 use redis::Value;
 
 use super::RedisStore;
+use super::keys::Keys;
 use super::limits::CHUNK;
 use super::scripts::{millis, read};
 use crate::clock::Timestamp;
@@ -27,7 +28,7 @@ struct Known {
 }
 
 pub(super) async fn counts(store: &RedisStore, queue: &QueueName) -> Result<Counts, StoreError> {
-    Ok(store.look_at(queue).await?.counts)
+    Ok(store.look_at(queue).await?.0.counts)
 }
 
 /// Nothing lists the queues that Python or a sender made, so this walks through all keys.
@@ -39,9 +40,22 @@ pub(super) async fn queues(
     let names = store.queue_names().await?;
     let mut infos = Vec::new();
     for name in names.iter().filter(|name| after.is_none_or(|after| *name > after)).take(limit) {
-        infos.push(store.look_at(name).await?);
+        infos.push(store.look_at(name).await?.0);
     }
     Ok(infos)
+}
+
+/// One of those that the walk finds.
+pub(super) async fn queue(store: &RedisStore, queue: &QueueName) -> Result<Option<QueueInfo>, StoreError> {
+    if !Keys::may_be_queue(queue) {
+        return Ok(None);
+    }
+    let (info, has_bodies) = store.look_at(queue).await?;
+    let is_known = has_bodies || info.paused || {
+        let workers = store.known_workers().await?;
+        workers.values().flat_map(|known| &known.queues).any(|queues| queues.contains(queue))
+    };
+    Ok(is_known.then_some(info))
 }
 
 /// Python's senders show signs of life as its workers do, and cannot be told from them. What Python's workers hold is found
@@ -120,11 +134,13 @@ pub(super) async fn stored(store: &RedisStore, key: &str) -> Result<Option<Vec<u
 }
 
 impl RedisStore {
-    async fn look_at(&self, queue: &QueueName) -> Result<QueueInfo, StoreError> {
+    /// A queue, and whether it has bodies.
+    async fn look_at(&self, queue: &QueueName) -> Result<(QueueInfo, bool), StoreError> {
         let mut call = self.script(&self.scripts.counts);
         call.text(queue.as_str()).text(&self.keys.fleet(queue));
-        let (ready, delayed, claimed, dead, paused) = call.run(&self.link).await?;
-        Ok(QueueInfo { name: queue.clone(), counts: Counts { ready, delayed, claimed, dead }, paused })
+        let (ready, delayed, claimed, dead, paused, has_bodies) = call.run(&self.link).await?;
+        let counts = Counts { ready, delayed, claimed, dead };
+        Ok((QueueInfo { name: queue.clone(), counts, paused }, has_bodies))
     }
 
     /// The queues that have bodies, that are paused, or that a Rust worker fetches from.

@@ -87,7 +87,12 @@ impl Keys {
     pub(super) fn queue_of(&self, key: &str) -> Option<QueueName> {
         let name = key.strip_prefix(&self.namespace)?.strip_prefix(':')?.strip_suffix(BODIES)?;
         let queue = QueueName::canonical(name);
-        (!name.contains(':') && !is_taken(queue.as_str())).then_some(queue)
+        Self::may_be_queue(&queue).then_some(queue)
+    }
+
+    /// Whether a queue of this name is touched.
+    pub(super) fn may_be_queue(queue: &QueueName) -> bool {
+        !queue.as_str().contains(':') && !is_taken(queue.as_str())
     }
 
     /// A pattern for all sets of claims.

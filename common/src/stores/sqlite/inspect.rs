@@ -21,28 +21,12 @@ pub(super) async fn queues(
 ) -> Result<Vec<QueueInfo>, StoreError> {
     let namespace = store.namespace.clone();
     let after = after.map(|after| after.as_str().to_owned()).unwrap_or_default();
-    store
-        .look(move |connection| {
-            let mut queues = connection.prepare_cached(
-                "SELECT name, id, paused FROM queues WHERE namespace = ?1 AND name > ?2 AND (paused
-                 OR EXISTS (SELECT 1 FROM messages WHERE queue = queues.id AND worker IS NULL AND due IS NULL)
-                 OR EXISTS (SELECT 1 FROM messages WHERE queue = queues.id AND due IS NOT NULL)
-                 OR EXISTS (SELECT 1 FROM messages WHERE worker IS NOT NULL AND queue = queues.id)
-                 OR EXISTS (SELECT 1 FROM dead WHERE queue = queues.id)
-                 OR EXISTS (SELECT 1 FROM workers, json_each(workers.queues) AS each
-                            WHERE workers.namespace = ?1 AND each.value = queues.name))
-             ORDER BY name LIMIT ?3",
-            )?;
-            let found = queues.query_map(params![&*namespace, after, limit], |row| {
-                Ok((row.get::<_, String>(0)?, row.get(1)?, row.get(2)?))
-            });
-            let found: Vec<(String, i64, bool)> = found?.collect::<Result<_, _>>()?;
-            let info = |(name, queue, paused): (String, i64, bool)| {
-                Ok(QueueInfo { name: QueueName::canonical(&name), counts: count(connection, queue)?, paused })
-            };
-            Ok(found.into_iter().map(info).collect::<rusqlite::Result<_>>()?)
-        })
-        .await
+    store.look(move |connection| Ok(queue_rows(connection, &namespace, ">", &after, limit)?)).await
+}
+
+pub(super) async fn queue(store: &SqliteStore, queue: &QueueName) -> Result<Option<QueueInfo>, StoreError> {
+    let (namespace, queue) = (store.namespace.clone(), queue.clone());
+    store.look(move |connection| Ok(queue_rows(connection, &namespace, "=", queue.as_str(), 1)?.pop())).await
 }
 
 pub(super) async fn counts(store: &SqliteStore, queue: &QueueName) -> Result<Counts, StoreError> {
@@ -161,6 +145,33 @@ pub(super) async fn stored(store: &SqliteStore, key: &str) -> Result<Option<Vec<
 
 /// A worker that has been silent for so long is about to be found dead.
 const SILENCE: Duration = BEAT_INTERVAL.saturating_mul(DEAD_AFTER);
+
+/// The queues that hold something, are paused or have a worker, of those whose name is `>` or `=` this one.
+fn queue_rows(
+    connection: &Connection,
+    namespace: &str,
+    compared: &str,
+    name: &str,
+    limit: usize,
+) -> rusqlite::Result<Vec<QueueInfo>> {
+    let mut queues = connection.prepare_cached(&format!(
+        "SELECT name, id, paused FROM queues WHERE namespace = ?1 AND name {compared} ?2 AND (paused
+             OR EXISTS (SELECT 1 FROM messages WHERE queue = queues.id AND worker IS NULL AND due IS NULL)
+             OR EXISTS (SELECT 1 FROM messages WHERE queue = queues.id AND due IS NOT NULL)
+             OR EXISTS (SELECT 1 FROM messages WHERE worker IS NOT NULL AND queue = queues.id)
+             OR EXISTS (SELECT 1 FROM dead WHERE queue = queues.id)
+             OR EXISTS (SELECT 1 FROM workers, json_each(workers.queues) AS each
+                        WHERE workers.namespace = ?1 AND each.value = queues.name))
+         ORDER BY name LIMIT ?3",
+    ))?;
+    let found = queues
+        .query_map(params![namespace, name, limit], |row| Ok((row.get::<_, String>(0)?, row.get(1)?, row.get(2)?)));
+    let found: Vec<(String, i64, bool)> = found?.collect::<Result<_, _>>()?;
+    let info = |(name, queue, paused): (String, i64, bool)| {
+        Ok(QueueInfo { name: QueueName::canonical(&name), counts: count(connection, queue)?, paused })
+    };
+    found.into_iter().map(info).collect()
+}
 
 /// Each is a walk through an index, of which that of what is claimed holds all queues: as much as workers have slots.
 fn count(connection: &Connection, queue: i64) -> rusqlite::Result<Counts> {

@@ -215,6 +215,10 @@ impl Inspect for Sleepy {
         self.store.queues(after, limit)
     }
 
+    fn queue<'a>(&'a self, name: &'a QueueName) -> Boxed<'a, Result<Option<QueueInfo>, StoreError>> {
+        self.store.queue(name)
+    }
+
     fn counts<'a>(&'a self, queue: &'a QueueName) -> Boxed<'a, Result<Counts, StoreError>> {
         self.store.counts(queue)
     }

@@ -64,17 +64,20 @@ impl World {
         self.queues.get(name).map_or_else(Counts::default, Queue::counts)
     }
 
+    pub(in crate::stores::memory) fn queue(&self, name: &QueueName) -> Option<QueueInfo> {
+        let paused = self.queues.get(name).is_some_and(|queue| queue.paused);
+        let info = QueueInfo { name: name.clone(), counts: self.counts(name), paused };
+        let is_known = paused
+            || info.counts != Counts::default()
+            || self.workers.values().any(|worker| worker.queues.contains(name));
+        is_known.then_some(info)
+    }
+
     pub(in crate::stores::memory) fn queues(&self, after: Option<&QueueName>, limit: usize) -> Vec<QueueInfo> {
-        let used = self.queues.iter().filter(|(_, queue)| queue.paused || queue.counts() != Counts::default());
-        let mut names: BTreeSet<_> = used.map(|(name, _)| name).collect();
+        let mut names: BTreeSet<_> = self.queues.keys().collect();
         names.extend(self.workers.values().flat_map(|worker| &worker.queues));
         let rest = names.into_iter().filter(|name| after.is_none_or(|after| *name > after));
-        let info = |name: &QueueName| QueueInfo {
-            name: name.clone(),
-            counts: self.counts(name),
-            paused: self.queues.get(name).is_some_and(|queue| queue.paused),
-        };
-        rest.take(limit).map(info).collect()
+        rest.filter_map(|name| self.queue(name)).take(limit).collect()
     }
 
     pub(in crate::stores::memory) fn workers(

@@ -1,6 +1,6 @@
 -- Counts a queue's messages by their place. What a Python worker keeps in its memory until its time counts as delayed.
 -- ARGV: now, queue, fleet
--- Answers: ready, delayed, claimed, dead, whether nothing is fetched from it.
+-- Answers: ready, delayed, claimed, dead, whether nothing is fetched from it, whether it has bodies.
 local queue, fleet = ARGV[2], ARGV[3]
 
 -- Workers that are asked, at most: one of so many takes long, and what is there and not ready is claimed as good as always.
@@ -44,4 +44,5 @@ return {
   stored > ready and claimed_of(stored - ready) or 0,
   call('ZCARD', key(queue .. '.XQ')),
   call('SISMEMBER', PAUSED, queue),
+  math.min(call('EXISTS', bodies(queue), bodies(queue .. '.DQ'), bodies(queue .. '.XQ')), 1),
 }
