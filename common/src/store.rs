@@ -31,6 +31,7 @@
 
 mod claims;
 mod completion;
+mod delegate;
 mod info;
 mod inspect;
 mod json;
@@ -43,6 +44,9 @@ use std::time::Duration;
 
 pub use self::claims::{Claim, Delivery, FetchRequest, Fetched, Registration, Undecodable, Wake, WorkerId};
 pub use self::completion::{Body, Completion, Disposition, Effect, Finished};
+#[doc(hidden)]
+pub use self::delegate::Delegated;
+pub use self::delegate::delegate;
 pub use self::info::{Beat, Cancelled, Counts, DeadLetter, MessageInfo, QueueInfo, State, WorkerInfo};
 pub use self::inspect::Inspect;
 pub(crate) use self::names::fresh_name;

@@ -8,7 +8,7 @@ use common::clock::{Clock, Stopwatch, Timestamp};
 use common::conformance::Fixture;
 use common::message::{Message, MessageId};
 use common::queue_name::QueueName;
-use common::store::{Body, Completion, Disposition, Effect, FetchRequest, Inspect, Store as _};
+use common::store::{Body, Completion, Disposition, Effect, FetchRequest, Inspect, Store, delegate};
 use common::stores::memory::MemoryStore;
 
 async fn fixture() -> Fixture {
@@ -18,6 +18,30 @@ async fn fixture() -> Fixture {
 }
 
 common::conformance_suite!(fixture);
+
+/// A store around it that changes nothing keeps the contract as well.
+mod wrapped {
+    use super::*;
+
+    #[derive(Debug)]
+    struct Wrapper(MemoryStore);
+
+    impl Store for Wrapper {
+        delegate!(Store to self.0);
+    }
+
+    impl Inspect for Wrapper {
+        delegate!(Inspect to self.0);
+    }
+
+    async fn fixture() -> Fixture {
+        let clock = Clock::manual(Timestamp::from_millis(1_800_000_000_000));
+        let store = MemoryStore::new(clock.clone());
+        Fixture::new(clock, move || std::future::ready(Arc::new(Wrapper(store.clone())) as Arc<dyn Inspect>)).await
+    }
+
+    common::conformance_suite!(fixture);
+}
 
 /// So many that it takes minutes when each looks at all others.
 const MANY: usize = 60_000;

@@ -4,12 +4,10 @@ use tokio::sync::watch;
 
 use super::at_once;
 use crate::clock::Timestamp;
-use crate::error::{EnqueueError, StoreError};
-use crate::message::Message;
+use crate::error::StoreError;
 use crate::queue_name::QueueName;
 use crate::store::{
-    Beat, Boxed, Cancelled, Claim, Completion, Counts, DeadLetter, FetchRequest, Fetched, Finished, Inspect,
-    MessageInfo, QueueInfo, Registration, Store, Wake, WorkerInfo,
+    Beat, Boxed, Claim, Completion, FetchRequest, Fetched, Finished, Inspect, Registration, Store, Wake, delegate,
 };
 use crate::stores::memory::MemoryStore;
 
@@ -109,13 +107,7 @@ async fn until<T>(value: &watch::Sender<T>, is_so: impl FnMut(&T) -> bool) {
 }
 
 impl Store for Sleepy {
-    fn enqueue<'a>(&'a self, messages: &'a [Message]) -> Boxed<'a, Result<(), EnqueueError>> {
-        self.store.enqueue(messages)
-    }
-
-    fn register<'a>(&'a self, queues: &'a [QueueName]) -> Boxed<'a, Result<Registration, StoreError>> {
-        self.store.register(queues)
-    }
+    delegate!(Store to self.store, except [fetch, wait, finish, start, beat]);
 
     fn fetch<'a>(
         &'a self,
@@ -200,80 +192,8 @@ impl Store for Sleepy {
             }
         })
     }
-
-    fn deregister<'a>(&'a self, registration: &'a Registration) -> Boxed<'a, Result<(), StoreError>> {
-        self.store.deregister(registration)
-    }
 }
 
 impl Inspect for Sleepy {
-    fn queues<'a>(
-        &'a self,
-        after: Option<&'a QueueName>,
-        limit: usize,
-    ) -> Boxed<'a, Result<Vec<QueueInfo>, StoreError>> {
-        self.store.queues(after, limit)
-    }
-
-    fn queue<'a>(&'a self, name: &'a QueueName) -> Boxed<'a, Result<Option<QueueInfo>, StoreError>> {
-        self.store.queue(name)
-    }
-
-    fn counts<'a>(&'a self, queue: &'a QueueName) -> Boxed<'a, Result<Counts, StoreError>> {
-        self.store.counts(queue)
-    }
-
-    fn workers<'a>(&'a self, after: Option<&'a str>, limit: usize) -> Boxed<'a, Result<Vec<WorkerInfo>, StoreError>> {
-        self.store.workers(after, limit)
-    }
-
-    fn find<'a>(&'a self, id: &'a str, depth: usize) -> Boxed<'a, Result<Vec<MessageInfo>, StoreError>> {
-        self.store.find(id, depth)
-    }
-
-    fn dead_letters<'a>(
-        &'a self,
-        queue: &'a QueueName,
-        skip: usize,
-        limit: usize,
-    ) -> Boxed<'a, Result<Vec<DeadLetter>, StoreError>> {
-        self.store.dead_letters(queue, skip, limit)
-    }
-
-    fn requeue_dead<'a>(
-        &'a self,
-        queue: &'a QueueName,
-        letters: &'a [(String, Message)],
-    ) -> Boxed<'a, Result<Vec<bool>, StoreError>> {
-        self.store.requeue_dead(queue, letters)
-    }
-
-    fn delete<'a>(&'a self, queue: &'a QueueName, names: &'a [String]) -> Boxed<'a, Result<Vec<bool>, StoreError>> {
-        self.store.delete(queue, names)
-    }
-
-    fn cancel<'a>(
-        &'a self,
-        queue: &'a QueueName,
-        name: &'a str,
-        reason: &'a str,
-    ) -> Boxed<'a, Result<Option<Cancelled>, StoreError>> {
-        self.store.cancel(queue, name, reason)
-    }
-
-    fn pause<'a>(&'a self, queue: &'a QueueName, paused: bool) -> Boxed<'a, Result<bool, StoreError>> {
-        self.store.pause(queue, paused)
-    }
-
-    fn purge<'a>(&'a self, queue: &'a QueueName) -> Boxed<'a, Result<usize, StoreError>> {
-        self.store.purge(queue)
-    }
-
-    fn stored<'a>(&'a self, key: &'a str) -> Boxed<'a, Result<Option<Vec<u8>>, StoreError>> {
-        self.store.stored(key)
-    }
-
-    fn address(&self) -> String {
-        self.store.address()
-    }
+    delegate!(Inspect to self.store);
 }

@@ -7,8 +7,8 @@ use common::{
     message::Message,
     queue_name::QueueName,
     store::{
-        Beat, Boxed, Cancelled, Claim, Completion, Counts, DeadLetter, Disposition, FetchRequest, Fetched, Finished,
-        Inspect, MessageInfo, QueueInfo, Registration, State, Store, Wake, WorkerInfo,
+        Beat, Boxed, Claim, Completion, Disposition, FetchRequest, Fetched, Finished, Inspect, MessageInfo, Registration,
+        State, Store, delegate,
     },
 };
 use std::{
@@ -167,12 +167,10 @@ fn without_eta(mut message: Message) -> Message {
 }
 
 impl Store for Broken {
+    delegate!(Store to self.store, except [enqueue, fetch, finish, beat]);
+
     fn enqueue<'a>(&'a self, messages: &'a [Message]) -> Boxed<'a, Result<(), EnqueueError>> {
         Box::pin(self.enqueue_in_line(messages))
-    }
-
-    fn register<'a>(&'a self, queues: &'a [QueueName]) -> Boxed<'a, Result<Registration, StoreError>> {
-        self.store.register(queues)
     }
 
     fn fetch<'a>(
@@ -184,24 +182,12 @@ impl Store for Broken {
         Box::pin(self.fetch_or_fail(registration, requests, limit))
     }
 
-    fn wait<'a>(&'a self, queues: &'a [QueueName], due: Option<Timestamp>) -> Boxed<'a, Wake> {
-        self.store.wait(queues, due)
-    }
-
     fn finish<'a>(
         &'a self,
         registration: &'a Registration,
         completions: &'a [Completion],
     ) -> Boxed<'a, Result<Vec<Finished>, StoreError>> {
         Box::pin(self.finish_in_steps(registration, completions))
-    }
-
-    fn start<'a>(
-        &'a self,
-        registration: &'a Registration,
-        claims: &'a [Claim],
-    ) -> Boxed<'a, Result<Vec<bool>, StoreError>> {
-        self.store.start(registration, claims)
     }
 
     fn beat<'a>(
@@ -212,80 +198,8 @@ impl Store for Broken {
     ) -> Boxed<'a, Result<Beat, StoreError>> {
         Box::pin(self.beat_in_steps(registration, held, waiting))
     }
-
-    fn deregister<'a>(&'a self, registration: &'a Registration) -> Boxed<'a, Result<(), StoreError>> {
-        self.store.deregister(registration)
-    }
 }
 
 impl Inspect for Broken {
-    fn queues<'a>(
-        &'a self,
-        after: Option<&'a QueueName>,
-        limit: usize,
-    ) -> Boxed<'a, Result<Vec<QueueInfo>, StoreError>> {
-        self.store.queues(after, limit)
-    }
-
-    fn queue<'a>(&'a self, name: &'a QueueName) -> Boxed<'a, Result<Option<QueueInfo>, StoreError>> {
-        self.store.queue(name)
-    }
-
-    fn counts<'a>(&'a self, queue: &'a QueueName) -> Boxed<'a, Result<Counts, StoreError>> {
-        self.store.counts(queue)
-    }
-
-    fn workers<'a>(&'a self, after: Option<&'a str>, limit: usize) -> Boxed<'a, Result<Vec<WorkerInfo>, StoreError>> {
-        self.store.workers(after, limit)
-    }
-
-    fn find<'a>(&'a self, id: &'a str, depth: usize) -> Boxed<'a, Result<Vec<MessageInfo>, StoreError>> {
-        self.store.find(id, depth)
-    }
-
-    fn dead_letters<'a>(
-        &'a self,
-        queue: &'a QueueName,
-        skip: usize,
-        limit: usize,
-    ) -> Boxed<'a, Result<Vec<DeadLetter>, StoreError>> {
-        self.store.dead_letters(queue, skip, limit)
-    }
-
-    fn requeue_dead<'a>(
-        &'a self,
-        queue: &'a QueueName,
-        letters: &'a [(String, Message)],
-    ) -> Boxed<'a, Result<Vec<bool>, StoreError>> {
-        self.store.requeue_dead(queue, letters)
-    }
-
-    fn delete<'a>(&'a self, queue: &'a QueueName, names: &'a [String]) -> Boxed<'a, Result<Vec<bool>, StoreError>> {
-        self.store.delete(queue, names)
-    }
-
-    fn cancel<'a>(
-        &'a self,
-        queue: &'a QueueName,
-        name: &'a str,
-        reason: &'a str,
-    ) -> Boxed<'a, Result<Option<Cancelled>, StoreError>> {
-        self.store.cancel(queue, name, reason)
-    }
-
-    fn pause<'a>(&'a self, queue: &'a QueueName, paused: bool) -> Boxed<'a, Result<bool, StoreError>> {
-        self.store.pause(queue, paused)
-    }
-
-    fn purge<'a>(&'a self, queue: &'a QueueName) -> Boxed<'a, Result<usize, StoreError>> {
-        self.store.purge(queue)
-    }
-
-    fn stored<'a>(&'a self, key: &'a str) -> Boxed<'a, Result<Option<Vec<u8>>, StoreError>> {
-        self.store.stored(key)
-    }
-
-    fn address(&self) -> String {
-        self.store.address()
-    }
+    delegate!(Inspect to self.store);
 }
