@@ -12,10 +12,12 @@ use common::queue_name::QueueName;
 use common::worker::Worker;
 use tokio::sync::Notify;
 
-use crate::child::Child;
-use crate::ground::{Failed, Setup, Tally, ask, broker, connection, empty, messages_of, namespace, no_op, sleep, wipe};
-use crate::idle::memory;
-use crate::table::{self, Waits};
+use crate::ground::{Setup, ask, broker, connection, namespace, sleep, wipe};
+use crate::support::Failed;
+use crate::support::child::Child;
+use crate::support::cost::memory;
+use crate::support::load::{Tally, empty, messages_of, no_op};
+use crate::support::table::{self, Waits};
 
 /// How many are due within [`SPAN`], at random.
 const MESSAGES: usize = 500;
@@ -122,7 +124,7 @@ async fn keep_filled(broker: Broker, tally: Arc<Tally>, is_over: Arc<AtomicBool>
 /// Puts many messages there, due in a day, and tells what they take.
 async fn far(url: &str, namespace: &str) -> Result<(), Failed> {
     let broker = broker(url, namespace).await?;
-    let child = Child::start(url, namespace)?;
+    let child = Child::start(&[url, namespace])?;
     sleep(SETTLING).await;
     let (worker, redis) = (memory(child.id())?, used(url)?);
 

@@ -1,16 +1,13 @@
 //! Draining a queue of messages that do nothing.
 
-use common::actor::actors;
 use common::clock::{Clock, Stopwatch};
 use common::queue_name::QueueName;
 use common::store::{FetchRequest, Finished, Store as _};
 use common::stores::redis::RedisStore;
-use common::worker::Worker;
 
-use crate::ground::{
-    Failed, Setup, Tally, at_bare_client, broker, empty, gone, messages_of, namespace, no_op, per_second, wipe,
-};
-use crate::table;
+use crate::ground::{Setup, at_bare_client, broker, gone, namespace, wipe};
+use crate::support::load::{empty, messages_of, per_second};
+use crate::support::{self, Failed, table};
 
 /// How many the bare client fetches and finishes at once: as many as a worker has waiting at most.
 const BATCH: usize = 256;
@@ -24,24 +21,9 @@ pub(crate) async fn measure(setup: &Setup) -> Result<(), Failed> {
 /// From the worker's start to its end.
 pub(crate) async fn drain(url: &str, count: usize) -> Result<f64, Failed> {
     let namespace = namespace();
-    let broker = broker(url, &namespace).await?;
-    broker.enqueue(messages_of(count, broker.clock())?).await?;
-    let tally = Tally::expecting(count);
-    let worker = Worker::new(broker.clone()).actors(actors![no_op]).state(tally.clone());
-    let stopper = worker.stopper();
-    let watch = Stopwatch::start();
-    let run = tokio::spawn(worker.run());
-    tally.done().await?;
-    // The last acknowledgements belong to the drain: a worker that has stopped has stored them.
-    stopper.stop();
-    run.await??;
-    let took = watch.elapsed();
-    if tally.executed() != count as u64 {
-        return Err(format!("{} of {count} messages were executed", tally.executed()).into());
-    }
-    empty(&broker, &QueueName::default()).await?;
+    let rate = support::drain::drain(&broker(url, &namespace).await?, count).await?;
     wipe(url, &namespace)?;
-    Ok(per_second(count, took))
+    Ok(rate)
 }
 
 async fn bare(url: &str, count: usize) -> Result<f64, Failed> {

@@ -7,10 +7,9 @@ use common::store::Store as _;
 use common::stores::redis::RedisStore;
 use tokio::task::JoinSet;
 
-use crate::ground::{
-    Failed, Setup, ask, at_bare_client, broker, connection, full, messages_of, namespace, no_op, per_second, wipe,
-};
-use crate::table;
+use crate::ground::{Setup, ask, at_bare_client, broker, connection, full, namespace, wipe};
+use crate::support::load::{messages_of, no_op, per_second};
+use crate::support::{Failed, table};
 
 /// How many tasks send at the same time, each waiting for one message after the other.
 const SENDERS: [usize; 2] = [64, 256];

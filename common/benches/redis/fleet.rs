@@ -17,8 +17,10 @@ use common::stores::redis::RedisStore;
 use common::worker::Worker;
 use tokio::task::{JoinSet, block_in_place};
 
-use crate::ground::{Failed, Setup, ask, broker, connection, gone, namespace, no_op, sleep, wipe};
-use crate::table::{self, Waits};
+use crate::ground::{Setup, ask, broker, connection, gone, namespace, sleep, wipe};
+use crate::support::Failed;
+use crate::support::load::no_op;
+use crate::support::table::{self, Waits};
 
 /// How long each load goes on.
 const PERIOD: Duration = Duration::from_secs(5);

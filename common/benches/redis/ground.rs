@@ -1,23 +1,16 @@
-//! What all measurements stand on.
+//! What all measurements on Redis stand on.
 
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use common::actor;
 use common::broker::Broker;
 use common::clock::Clock;
-use common::message::{Message, MessageId};
+use common::message::MessageId;
 use common::queue_name::QueueName;
-use common::store::{Completion, Counts, Delivery, Disposition, FetchRequest, Store as _};
+use common::store::{Completion, Delivery, Disposition, FetchRequest, Store as _};
 use common::stores::redis::RedisStore;
-use tokio::sync::Notify;
 
-pub(crate) type Failed = Box<dyn std::error::Error + Send + Sync>;
-
-/// Longer than anything here takes: what is not there by then never comes.
-const PATIENCE: Duration = Duration::from_secs(120);
+use crate::support::Failed;
 
 /// What is measured where.
 #[derive(Debug)]
@@ -33,53 +26,6 @@ pub(crate) struct Setup {
     pub(crate) workers: usize,
 }
 
-/// What the actors report to.
-#[derive(Debug, Default)]
-pub(crate) struct Tally {
-    executed: AtomicU64,
-    /// How many are expected in this round.
-    expected: AtomicU64,
-    done: Notify,
-}
-
-impl Tally {
-    pub(crate) fn expecting(count: usize) -> Arc<Self> {
-        let tally = Self::default();
-        tally.expect(count);
-        Arc::new(tally)
-    }
-
-    /// Expects so many in all.
-    pub(crate) fn expect(&self, count: usize) {
-        self.expected.store(count as u64, Ordering::Relaxed);
-    }
-
-    pub(crate) fn add(&self) {
-        if self.executed.fetch_add(1, Ordering::Relaxed) + 1 == self.expected.load(Ordering::Relaxed) {
-            self.done.notify_one();
-        }
-    }
-
-    pub(crate) fn executed(&self) -> u64 {
-        self.executed.load(Ordering::Relaxed)
-    }
-
-    /// Waits for the last one that is expected.
-    pub(crate) async fn done(&self) -> Result<(), Failed> {
-        let expected = || self.expected.load(Ordering::Relaxed);
-        match tokio::time::timeout(PATIENCE, self.done.notified()).await {
-            Ok(()) => Ok(()),
-            Err(_) => Err(format!("{} of {} messages were executed", self.executed(), expected()).into()),
-        }
-    }
-}
-
-/// The same actor in Python is in `actors.py`.
-#[actor]
-pub(crate) fn no_op(tally: &Arc<Tally>) {
-    tally.add();
-}
-
 /// A namespace that nobody else uses, so that figures are not mixed up with anybody's data.
 pub(crate) fn namespace() -> String {
     format!("bench-{}", MessageId::random().short())
@@ -87,25 +33,6 @@ pub(crate) fn namespace() -> String {
 
 pub(crate) async fn broker(url: &str, namespace: &str) -> Result<Broker, Failed> {
     Ok(Broker::builder().namespace(namespace).connect(url).await?)
-}
-
-pub(crate) fn messages_of(count: usize, clock: &Clock) -> Result<Vec<Message>, Failed> {
-    (0..count).map(|_| no_op::message().message(clock.now()).map_err(Failed::from)).collect()
-}
-
-#[expect(clippy::cast_precision_loss, reason = "counts of messages lie far below 2^52")]
-pub(crate) fn per_second(count: usize, took: Duration) -> f64 {
-    count as f64 / took.as_secs_f64()
-}
-
-/// Checks that everything was acknowledged.
-pub(crate) async fn empty(broker: &Broker, queue: &QueueName) -> Result<(), Failed> {
-    let counts = broker.counts(queue).await?;
-    if counts == Counts::default() {
-        Ok(())
-    } else {
-        Err(format!("not everything was acknowledged: {counts:?}").into())
-    }
 }
 
 /// Acknowledgements.

@@ -2,24 +2,19 @@
 
 use std::fs;
 use std::thread;
-use std::time::Duration;
 
 use tokio::task::block_in_place;
 
-use crate::child::Child;
-use crate::ground::{Failed, Setup, ask, connection, namespace, sleep, wipe};
+use crate::ground::{Setup, ask, connection, namespace, sleep, wipe};
 use crate::python::{Dramatiq, compared};
-use crate::table;
-
-const PERIOD: Duration = Duration::from_secs(10);
-
-/// What a worker does at its start is no idling.
-const SETTLING: Duration = Duration::from_secs(2);
+use crate::support::child::Child;
+use crate::support::cost::{PERIOD, SETTLING, cpu, memory};
+use crate::support::{Failed, table};
 
 pub(crate) async fn measure(setup: &Setup) -> Result<(), Failed> {
     let url = &setup.url;
     let name = namespace();
-    let child = Child::start(url, &name)?;
+    let child = Child::start(&[url, &name])?;
     sleep(SETTLING).await;
     let ours = block_in_place(|| Cost::of(url, &name, child.id()))?;
     drop(child);
@@ -97,21 +92,4 @@ fn sum(process: u32, figure: fn(u32) -> Result<f64, Failed>) -> Result<f64, Fail
         }
     }
     Ok(total)
-}
-
-/// Processor time of all threads, in milliseconds.
-fn cpu(process: u32) -> Result<f64, Failed> {
-    let mut nanos = 0.0;
-    for task in fs::read_dir(format!("/proc/{process}/task"))? {
-        let told = fs::read_to_string(task?.path().join("schedstat"))?;
-        nanos += told.split_whitespace().next().ok_or("no time")?.parse::<f64>()?;
-    }
-    Ok(nanos / 1_000_000.0)
-}
-
-/// Resident memory, in megabytes.
-pub(crate) fn memory(process: u32) -> Result<f64, Failed> {
-    let told = fs::read_to_string(format!("/proc/{process}/status"))?;
-    let line = told.lines().find_map(|line| line.strip_prefix("VmRSS:")).ok_or("no memory")?;
-    Ok(line.trim_end_matches("kB").trim().parse::<f64>()? / 1_024.0)
 }

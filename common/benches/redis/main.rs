@@ -22,120 +22,83 @@ mod enqueue;
 mod fleet;
 mod ground;
 mod idle;
-#[path = "../support/kills.rs"]
-mod kills;
 mod pick_up;
 mod python;
 mod recovery;
-#[path = "../support/table.rs"]
-mod table;
+#[path = "../support/support.rs"]
+mod support;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-pub(crate) use crate::ground::Failed;
+use tokio::task::block_in_place;
+
 use crate::ground::Setup;
-
-const USAGE: &str = "cargo bench -p common --bench redis -- REDIS_URL [SECTION …] [--python VENV] [--messages N] [--kills N] [--workers N]";
-
-const SECTIONS: [&str; 9] = ["drain", "enqueue", "pick-up", "python", "idle", "delayed", "recovery", "fleet", "kills"];
+use crate::support::program::{self, Program, number};
+use crate::support::{Failed, kills, table};
 
 fn main() -> ExitCode {
-    let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            eprintln!("no runtime: {error}");
-            return ExitCode::FAILURE;
-        }
-    };
-    if let [command, url, namespace] = arguments.as_slice()
-        && command == child::COMMAND
-    {
-        return ended(runtime.block_on(child::work(url, namespace)));
-    }
-    if let [command, url] = arguments.as_slice()
-        && command == kills::WORK
-    {
-        return ended(runtime.block_on(kills::work(url)));
-    }
-    match read(arguments) {
-        Ok((setup, sections)) => ended(runtime.block_on(measure(&setup, &sections))),
-        Err(mistake) => {
-            eprintln!("{mistake}\n{USAGE}\nsections: {}", SECTIONS.join(", "));
-            ExitCode::from(2)
-        }
-    }
+    program::main::<Setup>()
 }
 
-fn ended(result: Result<(), Failed>) -> ExitCode {
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("void: {error}");
-            ExitCode::FAILURE
+impl Program for Setup {
+    const USAGE: &str = "cargo bench -p common --bench redis -- REDIS_URL [SECTION …] [--python VENV] [--messages N] [--kills N] [--workers N]";
+
+    const SECTIONS: &[&str] =
+        &["drain", "enqueue", "pick-up", "python", "idle", "delayed", "recovery", "fleet", "kills"];
+
+    fn new() -> Self {
+        Self { url: String::new(), python: None, messages: 50_000, kills: None, workers: 1_000 }
+    }
+
+    fn take(&mut self, argument: &str, mut value: impl FnMut() -> Result<String, String>) -> Result<bool, String> {
+        match argument {
+            "--python" => self.python = Some(PathBuf::from(value()?)),
+            "--messages" => self.messages = number(&value()?)?,
+            "--workers" => self.workers = number(&value()?)?,
+            "--kills" => self.kills = Some(number(&value()?)?),
+            url if self.url.is_empty() && url.contains("://") => url.clone_into(&mut self.url),
+            _ => return Ok(false),
         }
+        Ok(true)
     }
-}
 
-/// What is asked for, and of what.
-fn read(arguments: Vec<String>) -> Result<(Setup, Vec<&'static str>), String> {
-    let mut setup = Setup { url: String::new(), python: None, messages: 50_000, kills: None, workers: 1_000 };
-    let mut sections = Vec::new();
-    let mut arguments = arguments.into_iter();
-    while let Some(argument) = arguments.next() {
-        let mut value = || arguments.next().ok_or_else(|| format!("{argument} needs a value"));
-        match argument.as_str() {
-            "--python" => setup.python = Some(PathBuf::from(value()?)),
-            "--messages" => setup.messages = number(&value()?)?,
-            "--workers" => setup.workers = number(&value()?)?,
-            "--kills" => setup.kills = Some(number(&value()?)?),
-            name => match SECTIONS.into_iter().find(|section| *section == name) {
-                Some(section) => sections.push(section),
-                None if setup.url.is_empty() && name.contains("://") => setup.url = argument,
-                None => return Err(format!("what is {name}?")),
-            },
+    fn check(&self, sections: &[&str]) -> Result<(), String> {
+        if self.url.is_empty() {
+            return Err("which Redis?".to_owned());
         }
+        if sections.contains(&"python") && self.python.is_none() {
+            return Err("which Python? A virtual environment with dramatiq: --python VENV".to_owned());
+        }
+        Ok(())
     }
-    if setup.url.is_empty() {
-        return Err("which Redis?".to_owned());
-    }
-    if sections.contains(&"python") && setup.python.is_none() {
-        return Err("which Python? A virtual environment with dramatiq: --python VENV".to_owned());
-    }
-    if sections.is_empty() {
-        sections.extend(SECTIONS);
-    }
-    Ok((setup, sections))
-}
 
-fn number(text: &str) -> Result<usize, String> {
-    text.parse().ok().filter(|number| *number > 0).ok_or_else(|| format!("{text} is no number"))
-}
+    fn heading(&self) -> String {
+        format!("{} messages a round, {} rounds in turn, medians", self.messages, table::ROUNDS)
+    }
 
-async fn measure(setup: &Setup, sections: &[&'static str]) -> Result<(), Failed> {
-    println!("{} messages a round, {} rounds in turn, medians\n", setup.messages, table::ROUNDS);
-    table::head();
-    for section in sections {
-        match *section {
-            "drain" => drain::measure(setup).await?,
-            "enqueue" => enqueue::measure(setup).await?,
-            "pick-up" => pick_up::measure(setup).await?,
-            "python" => python::measure(setup).await?,
-            "idle" => idle::measure(setup).await?,
-            "delayed" => delayed::measure(setup).await?,
-            "recovery" => recovery::measure(setup).await?,
-            "fleet" => fleet::measure(setup).await?,
+    async fn measure(&self, section: &str) -> Result<(), Failed> {
+        match section {
+            "drain" => drain::measure(self).await,
+            "enqueue" => enqueue::measure(self).await,
+            "pick-up" => pick_up::measure(self).await,
+            "python" => python::measure(self).await,
+            "idle" => idle::measure(self).await,
+            "delayed" => delayed::measure(self).await,
+            "recovery" => recovery::measure(self).await,
+            "fleet" => fleet::measure(self).await,
             "kills" => {
                 let (first, second) = (ground::namespace(), ground::namespace());
-                let url = |namespace: &str| format!("{}?namespace={namespace}", setup.url);
-                kills::measure(&url(&first), &url(&second), setup.kills.unwrap_or(kills::KILLS)).await?;
-                for namespace in [first, second] {
-                    tokio::task::block_in_place(|| ground::wipe(&setup.url, &namespace))?;
-                }
+                let url = |namespace: &str| format!("{}?namespace={namespace}", self.url);
+                kills::measure(&url(&first), &url(&second), self.kills.unwrap_or(kills::KILLS)).await?;
+                [first, second].iter().try_for_each(|namespace| block_in_place(|| ground::wipe(&self.url, namespace)))
             }
             _ => unreachable!("only known sections are read"),
         }
     }
-    Ok(())
+
+    async fn work(arguments: &[String]) -> Result<(), Failed> {
+        let [url, namespace] = arguments else { return Err("a child needs a URL and a namespace".into()) };
+        child::work(url, namespace).await
+    }
 }

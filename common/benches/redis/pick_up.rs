@@ -3,16 +3,14 @@
 
 use std::sync::Arc;
 use std::thread;
-use std::time::Duration;
 
-use common::actor::actors;
 use common::clock::Stopwatch;
-use common::queue_name::QueueName;
-use common::store::Counts;
-use common::worker::Worker;
 
-use crate::ground::{Failed, Setup, Tally, ask, broker, connection, empty, namespace, no_op, sleep, wipe};
-use crate::table::{self, Waits};
+use crate::ground::{Setup, ask, broker, connection, namespace, sleep, wipe};
+use crate::support::load::Tally;
+use crate::support::pick_up::PAUSE;
+use crate::support::table::{self, Waits};
+use crate::support::{self, Failed};
 
 const MESSAGES: usize = 500;
 
@@ -42,7 +40,7 @@ async fn bare(url: &str, count: usize) -> Result<Waits, Failed> {
     let body = "x".repeat(200);
     let mut waits = Vec::with_capacity(count);
     for number in 1..=count {
-        sleep(Duration::from_millis(5)).await;
+        sleep(PAUSE).await;
         tally.expect(number);
         let watch = Stopwatch::start();
         redis::cmd("LPUSH").arg(&key).arg(&body).query_async::<i64>(&mut sender).await?;
@@ -56,25 +54,7 @@ async fn bare(url: &str, count: usize) -> Result<Waits, Failed> {
 /// From just before a send to the start of its actor, one message at a time.
 pub(crate) async fn pick_up(url: &str, count: usize) -> Result<Waits, Failed> {
     let namespace = namespace();
-    let broker = broker(url, &namespace).await?;
-    let tally = Tally::expecting(0);
-    let worker = Worker::new(broker.clone()).actors(actors![no_op]).state(tally.clone());
-    let stopper = worker.stopper();
-    let run = tokio::spawn(worker.run());
-    let mut waits = Vec::with_capacity(count);
-    for number in 1..=count {
-        // The worker has to be idle: its last message acknowledged, and nothing left to do but wait.
-        while broker.counts(&QueueName::default()).await? != Counts::default() {}
-        sleep(Duration::from_millis(5)).await;
-        tally.expect(number);
-        let watch = Stopwatch::start();
-        no_op::send(&broker).await?;
-        tally.done().await?;
-        waits.push(watch.elapsed());
-    }
-    stopper.stop();
-    run.await??;
-    empty(&broker, &QueueName::default()).await?;
+    let waits = support::pick_up::pick_up(&broker(url, &namespace).await?, count).await?;
     wipe(url, &namespace)?;
-    Waits::new(waits)
+    Ok(waits)
 }

@@ -12,11 +12,11 @@ use common::queue_name::QueueName;
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::task::block_in_place;
 
-use crate::ground::{
-    Failed, Setup, ask, broker, connection, empty, full, messages_of, namespace, per_second, sleep, wipe,
-};
+use crate::ground::{Setup, ask, broker, connection, full, namespace, sleep, wipe};
 use crate::pick_up::pick_up;
-use crate::table::{self, Waits};
+use crate::support::Failed;
+use crate::support::load::{empty, messages_of, per_second};
+use crate::support::table::{self, Waits};
 use crate::{drain, enqueue};
 
 /// Where `actors.py` is.

@@ -10,9 +10,12 @@ use common::worker::Worker;
 use tokio::sync::Notify;
 use tokio::task::{JoinSet, block_in_place};
 
-use crate::child::{Child, Hand, hold};
-use crate::ground::{Failed, Setup, Tally, broker, empty, namespace, no_op, sleep, wipe};
-use crate::table::{self, Waits};
+use crate::child::{HOLDING, Hand, hold};
+use crate::ground::{Setup, broker, namespace, sleep, wipe};
+use crate::support::Failed;
+use crate::support::child::Child;
+use crate::support::load::{Tally, empty, no_op};
+use crate::support::table::{self, Waits};
 
 /// How many are killed unless it is said otherwise.
 const KILLS: usize = 10;
@@ -49,9 +52,9 @@ pub(crate) async fn measure(setup: &Setup) -> Result<(), Failed> {
 async fn recovery(url: String) -> Result<Duration, Failed> {
     let namespace = namespace();
     let broker = broker(&url, &namespace).await?;
-    let mut child = block_in_place(|| Child::start(&url, &namespace))?;
+    let mut child = block_in_place(|| Child::start(&[&url, &namespace]))?;
     hold::send(&broker).await?;
-    block_in_place(|| child.holds())?;
+    block_in_place(|| child.says(HOLDING))?;
 
     let taken = Arc::new(Notify::new());
     let told = taken.clone();

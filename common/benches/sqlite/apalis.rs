@@ -6,8 +6,8 @@ use std::process::Command;
 use tokio::task::block_in_place;
 
 use crate::drain::drain;
-use crate::ground::{Failed, Place, Setup};
-use crate::table;
+use crate::ground::{Place, Setup};
+use crate::support::{Failed, table};
 
 /// Its rate falls with the length of the queue, so that a longer one would flatter ours.
 const TASKS: usize = 2_000;

@@ -4,8 +4,9 @@ use common::broker::Broker;
 use common::clock::Stopwatch;
 use common::queue_name::QueueName;
 
-use crate::ground::{Failed, Place, Setup, messages_of, no_op, per_second};
-use crate::table;
+use crate::ground::{Place, Setup};
+use crate::support::load::{messages_of, no_op, per_second};
+use crate::support::{Failed, table};
 
 /// Messages in one call.
 const BATCH: usize = 1_000;

@@ -7,8 +7,10 @@ use common::clock::{Clock, Stopwatch};
 use common::queue_name::QueueName;
 use common::store::Counts;
 
-use crate::ground::{Child, Failed, Place, Setup, messages_of, per_second};
-use crate::table;
+use crate::ground::{Place, Setup};
+use crate::support::child::Child;
+use crate::support::load::{messages_of, per_second};
+use crate::support::{Failed, table};
 
 const FLEETS: [usize; 3] = [8, 50, 100];
 
@@ -33,7 +35,7 @@ pub(crate) async fn measure(setup: &Setup) -> Result<(), Failed> {
 async fn rate(setup: &Setup, workers: usize) -> Result<f64, Failed> {
     let place = Place::new(setup)?;
     let broker = Broker::connect(&place.url()).await?;
-    let children = (0..workers).map(|_| Child::start(&place.url())).collect::<Result<Vec<_>, _>>()?;
+    let children = (0..workers).map(|_| Child::start(&[&place.url()])).collect::<Result<Vec<_>, _>>()?;
     Clock::system().sleep(SETTLING).await;
     let watch = Stopwatch::start();
     let mut messages = messages_of(setup.messages, broker.clock())?;

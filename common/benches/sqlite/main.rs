@@ -15,105 +15,64 @@ mod enqueue;
 mod fleet;
 mod ground;
 mod idle;
-#[path = "../support/kills.rs"]
-mod kills;
 mod pick_up;
-#[path = "../support/table.rs"]
-mod table;
+#[path = "../support/support.rs"]
+mod support;
 
 use std::process::ExitCode;
 
-pub(crate) use crate::ground::Failed;
-use crate::ground::Setup;
-
-const USAGE: &str = "cargo bench -p common --features sqlite --bench sqlite -- [SECTION …] [--messages N] [--kills N] [--full] [--folder DIR]";
-
-const SECTIONS: [&str; 7] = ["drain", "enqueue", "pick-up", "idle", "fleet", "kills", "apalis"];
+use crate::ground::{Place, Setup};
+use crate::support::program::{self, Program, number};
+use crate::support::{Failed, kills, table};
 
 fn main() -> ExitCode {
-    let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            eprintln!("no runtime: {error}");
-            return ExitCode::FAILURE;
-        }
-    };
-    if let [command, url] = arguments.as_slice()
-        && command == ground::WORK
-    {
-        return ended(runtime.block_on(ground::work(url)));
-    }
-    if let [command, url] = arguments.as_slice()
-        && command == kills::WORK
-    {
-        return ended(runtime.block_on(kills::work(url)));
-    }
-    match read(arguments) {
-        Ok((setup, sections)) => ended(runtime.block_on(measure(&setup, &sections))),
-        Err(mistake) => {
-            eprintln!("{mistake}\n{USAGE}\nsections: {}", SECTIONS.join(", "));
-            ExitCode::from(2)
-        }
-    }
+    program::main::<Setup>()
 }
 
-fn ended(result: Result<(), Failed>) -> ExitCode {
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("void: {error}");
-            ExitCode::FAILURE
-        }
-    }
-}
+impl Program for Setup {
+    const USAGE: &str = "cargo bench -p common --features sqlite --bench sqlite -- [SECTION …] [--messages N] [--kills N] [--full] [--folder DIR]";
 
-/// What is asked for, and of what.
-fn read(arguments: Vec<String>) -> Result<(Setup, Vec<&'static str>), String> {
-    let mut setup = Setup { messages: 50_000, full: false, folder: std::env::temp_dir(), kills: kills::KILLS };
-    let mut sections = Vec::new();
-    let mut arguments = arguments.into_iter();
-    while let Some(argument) = arguments.next() {
-        let mut value = || arguments.next().ok_or_else(|| format!("{argument} needs a value"));
-        match argument.as_str() {
-            "--messages" => setup.messages = value()?.parse().map_err(|error| format!("--messages: {error}"))?,
-            "--folder" => setup.folder = value()?.into(),
-            "--kills" => setup.kills = value()?.parse().map_err(|error| format!("--kills: {error}"))?,
-            "--full" => setup.full = true,
-            name => match SECTIONS.into_iter().find(|section| *section == name) {
-                Some(section) => sections.push(section),
-                None => return Err(format!("what is {name}?")),
-            },
-        }
-    }
-    if sections.is_empty() {
-        sections.extend(SECTIONS);
-    }
-    Ok((setup, sections))
-}
+    const SECTIONS: &[&str] = &["drain", "enqueue", "pick-up", "idle", "fleet", "kills", "apalis"];
 
-async fn measure(setup: &Setup, sections: &[&'static str]) -> Result<(), Failed> {
-    let synchronous = if setup.full { "FULL" } else { "NORMAL" };
-    println!(
-        "{} messages a round, {} rounds in turn, medians; synchronous {synchronous}\n",
-        setup.messages,
-        table::ROUNDS
-    );
-    table::head();
-    for section in sections {
-        match *section {
-            "drain" => drain::measure(setup).await?,
-            "enqueue" => enqueue::measure(setup).await?,
-            "pick-up" => pick_up::measure(setup).await?,
-            "idle" => idle::measure(setup).await?,
-            "fleet" => fleet::measure(setup).await?,
+    fn new() -> Self {
+        Self { messages: 50_000, full: false, folder: std::env::temp_dir(), kills: kills::KILLS }
+    }
+
+    fn take(&mut self, argument: &str, mut value: impl FnMut() -> Result<String, String>) -> Result<bool, String> {
+        match argument {
+            "--messages" => self.messages = number(&value()?)?,
+            "--folder" => self.folder = value()?.into(),
+            "--kills" => self.kills = number(&value()?)?,
+            "--full" => self.full = true,
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    fn heading(&self) -> String {
+        let synchronous = if self.full { "FULL" } else { "NORMAL" };
+        let Self { messages, .. } = self;
+        format!("{messages} messages a round, {} rounds in turn, medians; synchronous {synchronous}", table::ROUNDS)
+    }
+
+    async fn measure(&self, section: &str) -> Result<(), Failed> {
+        match section {
+            "drain" => drain::measure(self).await,
+            "enqueue" => enqueue::measure(self).await,
+            "pick-up" => pick_up::measure(self).await,
+            "idle" => idle::measure(self).await,
+            "fleet" => fleet::measure(self).await,
             "kills" => {
-                let (first, second) = (ground::Place::new(setup)?, ground::Place::new(setup)?);
-                kills::measure(&first.url(), &second.url(), setup.kills).await?;
+                let (first, second) = (Place::new(self)?, Place::new(self)?);
+                kills::measure(&first.url(), &second.url(), self.kills).await
             }
-            "apalis" => apalis::measure(setup).await?,
+            "apalis" => apalis::measure(self).await,
             _ => unreachable!("only known sections are read"),
         }
     }
-    Ok(())
+
+    async fn work(arguments: &[String]) -> Result<(), Failed> {
+        let [url] = arguments else { return Err("a child needs a URL".into()) };
+        ground::work(url).await
+    }
 }

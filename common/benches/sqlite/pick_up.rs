@@ -2,21 +2,16 @@
 
 use std::time::Duration;
 
-use common::actor::actors;
 use common::broker::Broker;
-use common::clock::{Clock, Stopwatch};
-use common::queue_name::QueueName;
 use common::results::Stored;
-use common::store::Counts;
-use common::worker::Worker;
 
-use crate::ground::{Child, Failed, Place, Setup, Tally, answer, micros, no_op};
-use crate::table::{self, Waits};
+use crate::ground::{Place, Setup, answer, micros};
+use crate::support::Failed;
+use crate::support::child::Child;
+use crate::support::pick_up::{pick_up, settle};
+use crate::support::table::{self, Waits};
 
 const MESSAGES: usize = 300;
-
-/// Between two messages, so that the worker has gone to sleep.
-const PAUSE: Duration = Duration::from_millis(5);
 
 /// Longer than any answer takes.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -29,29 +24,13 @@ pub(crate) async fn measure(setup: &Setup) -> Result<(), Failed> {
 
 async fn here(setup: &Setup) -> Result<Waits, Failed> {
     let place = Place::new(setup)?;
-    let broker = Broker::connect(&place.url()).await?;
-    let tally = Tally::expecting(0);
-    let worker = Worker::new(broker.clone()).actors(actors![no_op]).state(tally.clone());
-    let stopper = worker.stopper();
-    let run = tokio::spawn(worker.run());
-    let mut waits = Vec::with_capacity(MESSAGES);
-    for number in 1..=MESSAGES {
-        settle(&broker).await?;
-        tally.expect(number);
-        let watch = Stopwatch::start();
-        no_op::send(&broker).await?;
-        tally.done().await?;
-        waits.push(watch.elapsed());
-    }
-    stopper.stop();
-    run.await??;
-    Waits::new(waits)
+    pick_up(&Broker::connect(&place.url()).await?, MESSAGES).await
 }
 
 async fn there(setup: &Setup) -> Result<Waits, Failed> {
     let place = Place::new(setup)?;
     let broker = Broker::connect(&place.url()).await?;
-    let _child = Child::start(&place.url())?;
+    let _child = Child::start(&[&place.url()])?;
     let mut waits = Vec::with_capacity(MESSAGES);
     for _ in 0..MESSAGES {
         settle(&broker).await?;
@@ -63,11 +42,4 @@ async fn there(setup: &Setup) -> Result<Waits, Failed> {
         waits.push(Duration::from_micros(started.read::<u64>()?.saturating_sub(sent)));
     }
     Waits::new(waits)
-}
-
-/// Waits until the last message is acknowledged and the worker has nothing left to do.
-async fn settle(broker: &Broker) -> Result<(), Failed> {
-    while broker.counts(&QueueName::default()).await? != Counts::default() {}
-    Clock::system().sleep(PAUSE).await;
-    Ok(())
 }

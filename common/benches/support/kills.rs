@@ -8,7 +8,6 @@
 //! A wait goes from the death of a worker to the next start of a message that it ran or had fetched; only the time counts during
 //! which a slot of some worker was free, and whatever is killed once more before that start is left out.
 
-#[path = "kills/child.rs"]
 mod child;
 
 use std::collections::{HashMap, HashSet};
@@ -25,8 +24,8 @@ use tokio::task::block_in_place;
 
 use self::child::{Child, Reported, SLOTS, poison, task};
 pub(crate) use self::child::{WORK, work};
-use crate::Failed;
-use crate::table::{self, Waits};
+use super::Failed;
+use super::table::{self, Waits};
 
 /// How many workers are killed unless it is said otherwise.
 pub(crate) const KILLS: usize = 200;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::Failed;
+use super::Failed;
 
 /// Rounds of each measurement.
 pub(crate) const ROUNDS: usize = 5;

@@ -1,7 +1,7 @@
 //! A worker in a process of its own, and what it tells its parent.
 
 use std::collections::HashSet;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use common::broker::Broker;
 use common::worker::Worker;
 use tokio::sync::mpsc::UnboundedSender;
 
-use crate::Failed;
+use crate::support::{Failed, child};
 
 /// The first argument of such a process.
 pub(crate) const WORK: &str = "kills-work";
@@ -44,13 +44,7 @@ pub(super) fn poison(context: &Context) {
 /// What a child does, until its parent ends it or is gone.
 pub(crate) async fn work(url: &str) -> Result<(), Failed> {
     let worker = Worker::new(Broker::connect(url).await?).threads(SLOTS).actors(actors![task, poison]);
-    let stopper = worker.stopper();
-    thread::spawn(move || {
-        let _ = std::io::stdin().read_to_end(&mut Vec::new());
-        stopper.stop_now();
-    });
-    worker.on_ready(|| println!("ready -")).run().await?;
-    Ok(())
+    child::run(worker, "ready -").await
 }
 
 /// What a child says, with its number; nothing where it has ended.
