@@ -95,6 +95,43 @@ kinds! {
     Watch 2 "a minute of beats"
 }
 
+/// The pattern of what sends messages of its own.
+macro_rules! enqueue {
+    () => {
+        Kind::Enqueue
+            | Kind::EnqueueSeveral
+            | Kind::EnqueuePrioritised
+            | Kind::EnqueueDelayed
+            | Kind::EnqueueOverdue
+            | Kind::EnqueueUnanswered
+    };
+}
+
+/// The pattern of what Python sends.
+macro_rules! python_send {
+    () => {
+        Kind::PythonSend | Kind::PythonSendBytes | Kind::PythonSendDelayed
+    };
+}
+
+/// The pattern of what ends one run.
+macro_rules! finish_one {
+    () => {
+        Kind::Done
+            | Kind::DoneWithMessages
+            | Kind::DoneWithResult
+            | Kind::Again
+            | Kind::Retry
+            | Kind::Release
+            | Kind::DeadLetter
+            | Kind::DeadLetterBytes
+            | Kind::FinishUnanswered
+            | Kind::FinishTwice
+    };
+}
+
+pub(super) use {enqueue, finish_one, python_send};
+
 impl Kind {
     /// Those that every store knows.
     #[must_use]

@@ -13,7 +13,7 @@ mod working;
 
 use self::python::PythonWorker;
 use super::{
-    operation::{Kind, Operation},
+    operation::{Kind, Operation, enqueue, finish_one},
     places::{Found, Places, Wrong},
     python::Script,
     sequence::{Scene, Stage},
@@ -145,35 +145,17 @@ impl Runner {
     ///
     /// Where the store does not do what it should.
     pub async fn step(&mut self, operation: Operation) -> Result<bool, Wrong> {
+    #[expect(clippy::unnested_or_patterns, reason = "macros stand for parts of the patterns")]
         let kind = operation.kind;
         if !self.is_possible(kind) {
             return Ok(false);
         }
         match kind {
-            Kind::Enqueue
-            | Kind::EnqueueSeveral
-            | Kind::EnqueuePrioritised
-            | Kind::EnqueueDelayed
-            | Kind::EnqueueOverdue
-            | Kind::EnqueueUnanswered
-            | Kind::EnqueueAgain
-            | Kind::EnqueueTwin => self.send(operation).await?,
+            enqueue!() | Kind::EnqueueAgain | Kind::EnqueueTwin => self.send(operation).await?,
             Kind::Register => self.register(operation).await?,
             Kind::Fetch | Kind::FetchUnanswered => self.fetch(operation).await?,
             Kind::Start => self.start(operation).await?,
-            Kind::Done
-            | Kind::DoneWithMessages
-            | Kind::DoneWithResult
-            | Kind::Again
-            | Kind::Retry
-            | Kind::Release
-            | Kind::ReleaseAll
-            | Kind::DeadLetter
-            | Kind::DeadLetterBytes
-            | Kind::FinishSeveral
-            | Kind::FinishUnanswered
-            | Kind::FinishTwice
-            | Kind::FinishLost => self.finish(operation).await?,
+            finish_one!() | Kind::FinishSeveral | Kind::ReleaseAll | Kind::FinishLost => self.finish(operation).await?,
             Kind::Tick | Kind::Ticks | Kind::Late | Kind::Minute | Kind::Week | Kind::Watch => self.pass(kind).await?,
             Kind::Crash | Kind::Sleep | Kind::Wake | Kind::Deregister => self.disturb(operation).await?,
             Kind::Cancel => self.cancel(operation).await?,

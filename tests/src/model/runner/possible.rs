@@ -1,38 +1,24 @@
 //! What could happen now, and what has to happen before something else can.
 
 use super::{CREW, Kind, MANY, QUEUES, Runner};
-use crate::model::places::Place;
+use crate::model::{
+    operation::{enqueue, finish_one, python_send},
+    places::Place,
+};
 
 impl Runner {
     /// Whether there is anything that this could happen to.
     #[must_use]
+    #[expect(clippy::unnested_or_patterns, reason = "macros stand for parts of the patterns")]
     pub fn is_possible(&self, kind: Kind) -> bool {
         match kind {
-            Kind::Enqueue
-            | Kind::EnqueueSeveral
-            | Kind::EnqueuePrioritised
-            | Kind::EnqueueDelayed
-            | Kind::EnqueueOverdue
-            | Kind::EnqueueUnanswered
-            | Kind::PythonSend
-            | Kind::PythonSendBytes
-            | Kind::PythonSendDelayed => self.places.items.len() < MANY,
+            enqueue!() | python_send!() => self.places.items.len() < MANY,
             Kind::EnqueueAgain | Kind::EnqueueTwin => !self.sent.is_empty() && self.places.items.len() < MANY,
             Kind::Register => self.workers.iter().filter(|worker| worker.is_alive).count() < CREW,
             Kind::Fetch | Kind::FetchUnanswered | Kind::Crash | Kind::Deregister => self.any(|_| true).is_some(),
             Kind::Sleep => self.any(|worker| !worker.is_asleep).is_some(),
             Kind::Wake => self.any(|worker| worker.is_asleep).is_some(),
-            Kind::Start
-            | Kind::Done
-            | Kind::DoneWithMessages
-            | Kind::DoneWithResult
-            | Kind::Again
-            | Kind::Retry
-            | Kind::Release
-            | Kind::DeadLetter
-            | Kind::DeadLetterBytes
-            | Kind::FinishUnanswered
-            | Kind::FinishTwice => self.any(|worker| !worker.held.is_empty()).is_some(),
+            Kind::Start | finish_one!() => self.any(|worker| !worker.held.is_empty()).is_some(),
             Kind::FinishSeveral | Kind::ReleaseAll => self.any(|worker| worker.held.len() > 1).is_some(),
             Kind::FinishLost => self.any(|worker| !worker.past.is_empty()).is_some(),
             Kind::Cancel => !self.places.items.is_empty(),
@@ -68,6 +54,7 @@ impl Runner {
 
     /// The operation itself, or one that brings it nearer.
     #[must_use]
+    #[expect(clippy::unnested_or_patterns, reason = "macros stand for parts of the patterns")]
     pub fn towards(&self, kind: Kind) -> Kind {
         match kind {
             // Somebody should be left to do something.
@@ -76,15 +63,7 @@ impl Runner {
             Kind::EnqueueAgain | Kind::EnqueueTwin | Kind::Cancel => Kind::Enqueue,
             // There are too many workers, or messages.
             Kind::Register => Kind::Crash,
-            Kind::Enqueue
-            | Kind::EnqueueSeveral
-            | Kind::EnqueuePrioritised
-            | Kind::EnqueueDelayed
-            | Kind::EnqueueOverdue
-            | Kind::EnqueueUnanswered
-            | Kind::PythonSend
-            | Kind::PythonSendBytes
-            | Kind::PythonSendDelayed => Kind::Purge,
+            enqueue!() | python_send!() => Kind::Purge,
             Kind::Fetch | Kind::FetchUnanswered => Kind::Register,
             Kind::Wake => self.towards(Kind::Sleep),
             Kind::FinishLost => self.towards(Kind::Done),
