@@ -124,7 +124,7 @@ impl Backend {
 fn program() -> &'static PathBuf {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
     PROGRAM.get_or_init(|| {
-        let folder = write("looked_at", include_str!("looked_at.rs"));
+        let folder = write("looked_at", concat!(include_str!("looked_at.rs"), include_str!("../support/gate.rs")));
         Experiment::written("looked_at", folder.path()).program
     })
 }

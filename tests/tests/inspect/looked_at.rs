@@ -1,16 +1,10 @@
-//! Actors whose messages are looked at: they wait, fail, or do not listen. A program of their own, because workers are killed here.
+//! Actors whose messages are looked at: they wait, fail, or do not listen. A program of their own, because workers are killed here;
+//! `support/gate.rs` belongs to it.
 
-use std::{path::Path, thread, time::Duration};
+use std::path::Path;
 
 use common::actor::Context;
 use common::{actor, actors};
-
-/// Runs until the file `gate` is there, or until it has to end. A test opens a gate from another process, so it can only be looked at.
-fn wait_for(gate: &str, has_to_end: impl Fn() -> bool) {
-    while !Path::new(gate).exists() && !has_to_end() {
-        thread::sleep(Duration::from_millis(5));
-    }
-}
 
 /// Runs until the file `gate` is there, or until it is told to stop.
 #[actor(max_retries = 3)]

@@ -1,22 +1,15 @@
-//! Actors that a test holds up and lets go: files are gates. They are a program of their own, because workers are killed here.
+//! Actors that a test holds up and lets go: files are gates. They are a program of their own, because workers are killed here;
+//! `gate.rs` belongs to it.
 
 use std::{
     path::Path,
     sync::atomic::{AtomicU32, Ordering},
-    thread,
     time::Duration,
 };
 
 use common::actor::Context;
 use common::{actor, actors};
 use tracing::{info, warn};
-
-/// Runs until the file `gate` is there, or until it has to end. A test opens a gate from another process, so it can only be looked at.
-fn wait_for(gate: &str, has_to_end: impl Fn() -> bool) {
-    while !Path::new(gate).exists() && !has_to_end() {
-        thread::sleep(Duration::from_millis(5));
-    }
-}
 
 /// How many linger, or have lingered, in this process.
 static LINGERING: AtomicU32 = AtomicU32::new(0);

@@ -150,7 +150,7 @@ impl Scene {
 fn program() -> &'static PathBuf {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
     PROGRAM.get_or_init(|| {
-        let folder = write("held", include_str!("held.rs"));
+        let folder = write("held", concat!(include_str!("held.rs"), include_str!("gate.rs")));
         Experiment::written("held", folder.path()).program
     })
 }
