@@ -4,6 +4,7 @@
 //! redis      a Redis for this test process, found or made; private servers for fault tests
 //! proxy      a TCP proxy that stalls, cuts and swallows, in front of any of them
 //! process    experiments as child processes: read line by line, signalled, never left behind
+//! queue      messages to fill a queue with
 //! python     a real dramatiq beside us, out of requirements-dev.txt
 //! log        what varies in a log is checked, then replaced, then pinned as a snapshot
 //! model      an executable model of a queue, held against stores under random sequences
@@ -26,5 +27,6 @@ pub mod notes;
 pub mod process;
 pub mod proxy;
 pub mod python;
+pub mod queue;
 pub mod redis;
 pub mod workspace;

@@ -9,8 +9,10 @@ mod build;
 mod output;
 mod reaper;
 mod signals;
+mod waiting;
 
 use self::output::{Output, Stream};
+pub use self::waiting::{FIVE_SECONDS, PATIENCE, TEN_SECONDS, eventually, eventually_async, pause};
 pub use build::binary;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, kill_process_group, waitid};
 use std::{
@@ -21,15 +23,8 @@ use std::{
     path::Path,
     process::{Child, Command, ExitStatus, Stdio},
     sync::Arc,
-    thread,
     time::Duration,
 };
-
-/// How long a test waits for a line or an end before it fails. Generous: the machine may be busy.
-pub const PATIENCE: Duration = Duration::from_secs(60);
-
-/// Between two looks at whether a process has ended.
-const PAUSE: Duration = Duration::from_millis(5);
 
 /// How long what a process printed may still be under way once it has ended.
 const LAST_WORDS: Duration = Duration::from_secs(5);
@@ -251,22 +246,6 @@ impl fmt::Display for Process {
 impl fmt::Debug for Process {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
-    }
-}
-
-/// Looks again and again until there is something, or `patience` is at its end.
-///
-/// For what can't be waited for by an event: another process's end, a port, a container.
-#[expect(clippy::disallowed_methods, reason = "real processes run by the real time; no broker has a part in it")]
-pub fn eventually<T>(patience: Duration, look: impl Fn() -> Option<T>) -> Option<T> {
-    let start = std::time::Instant::now();
-    loop {
-        let late = start.elapsed() > patience;
-        let seen = look();
-        if seen.is_some() || late {
-            return seen;
-        }
-        thread::sleep(PAUSE);
     }
 }
 

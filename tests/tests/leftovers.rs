@@ -1,7 +1,7 @@
 //! What a worker and its broker leave behind: nothing. A program of its own, so that its threads and files can be listed.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
-use std::{collections::BTreeMap, fs, path::Path, time::Duration};
+use std::{collections::BTreeMap, fs, path::Path};
 
 use common::{
     actor,
@@ -10,11 +10,11 @@ use common::{
     testing::TestBroker,
     worker::{Shutdown, Worker},
 };
-use tests::{process, redis};
+use tests::{
+    process::{self, PATIENCE},
+    redis,
+};
 use tokio::runtime::Builder;
-
-/// Generous, and far less than the shutdown timeout.
-const DEADLINE: Duration = Duration::from_secs(60);
 
 #[actor]
 fn note(_number: u32) {}
@@ -45,7 +45,7 @@ fn a_worker_that_has_ended_leaves_no_thread_and_no_connection() {
     let runtime = Builder::new_current_thread().enable_all().build().unwrap();
     let before = there_is();
     let is_gone = |what: &str| {
-        let is_gone = process::eventually(DEADLINE, || (there_is() == before).then_some(()));
+        let is_gone = process::eventually(PATIENCE, || (there_is() == before).then_some(()));
         assert!(is_gone.is_some(), "{what} leaves something: {:#?} is there, and was {before:#?}", there_is());
     };
     for url in ["memory:", &sqlite, &redis] {

@@ -4,7 +4,6 @@
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::mpsc::{Sender, channel};
-use std::time::Duration;
 
 use common::actor;
 use common::actor::actors;
@@ -15,10 +14,7 @@ use common::queue_name::QueueName;
 use common::results::Stored;
 use common::store::{Counts, State};
 use common::worker::Worker;
-use tests::{python, redis};
-
-/// Generous: what is waited for must come, on however slow a machine.
-const DEADLINE: Duration = Duration::from_secs(60);
+use tests::{process::PATIENCE, python, redis};
 
 #[actor(store_results = true, max_retries = 0)]
 fn halve(n: u32) -> Result<u32, String> {
@@ -89,9 +85,9 @@ def halve(n):
 ";
     let worker = tokio::task::spawn_blocking(move || python::dramatiq(module, &url, &namespace)).await.unwrap();
     let (even, odd) = (halve::send(&broker, 8).await.unwrap(), halve::send(&broker, 9).await.unwrap());
-    let stored = broker.wait_for_result(&even, DEADLINE).await.unwrap();
+    let stored = broker.wait_for_result(&even, PATIENCE).await.unwrap();
     assert_eq!(stored, Stored::Value(Raw::from(4_u32)));
-    let stored = broker.wait_for_result(&odd, DEADLINE).await.unwrap();
+    let stored = broker.wait_for_result(&odd, PATIENCE).await.unwrap();
     assert_eq!(stored, Stored::Failed { kind: "ValueError".to_owned(), text: "odd".to_owned() });
     drop(worker);
 }
@@ -145,7 +141,7 @@ def shout(text):
         [("hi", r#"shout["hi"] "HI""#), ("no", r#"shout["no"] {"message":"not so loud","type":"ValueError"}"#)]
     {
         shout::message(text).on_success::<hear>().on_failure::<hear>().send(&broker).await.unwrap();
-        let line = tokio::task::block_in_place(|| heard.recv_timeout(DEADLINE)).expect("a callback");
+        let line = tokio::task::block_in_place(|| heard.recv_timeout(PATIENCE)).expect("a callback");
         assert_eq!(line, expected);
     }
     for n in [4, 5] {
@@ -182,7 +178,7 @@ halve.send_with_options(args=(7,), time_limit=inf, on_failure='hear_of_limit')
 largest.send_with_options(args=({'a': [1, -inf], 'b': [inf]},), on_success='hear_of_limit', time_limit=inf, mine=[float('nan')])
 ";
     let _ = tokio::task::spawn_blocking(move || python::with_broker(script, &url, &namespace)).await.unwrap();
-    let mut lines = [(); 3].map(|()| tokio::task::block_in_place(|| heard.recv_timeout(DEADLINE)).expect("a line"));
+    let mut lines = [(); 3].map(|()| tokio::task::block_in_place(|| heard.recv_timeout(PATIENCE)).expect("a line"));
     lines.sort();
     assert_eq!(lines, ["halve: limit inf, 0 of its own", "inf in b", "largest: limit inf, 1 of its own"]);
     stopper.stop();
@@ -271,7 +267,7 @@ for option in options:
         if letters.len() == 3 && counts.ready + counts.claimed == 0 {
             break letters;
         }
-        assert!(watch.elapsed() < DEADLINE, "{counts:?} {letters:?}");
+        assert!(watch.elapsed() < PATIENCE, "{counts:?} {letters:?}");
         tokio::task::yield_now().await;
     };
     let reasons: Vec<_> = letters.iter().map(|letter| letter.reason.as_deref().unwrap_or_default()).collect();
@@ -285,7 +281,7 @@ for option in options:
     for id in sent.lines() {
         let mut message = halve::message(8).message(broker.clock().now()).unwrap();
         message.message_id = MessageId::from(id);
-        let stored = broker.wait_for_result(&message, DEADLINE).await.unwrap();
+        let stored = broker.wait_for_result(&message, PATIENCE).await.unwrap();
         assert_eq!(stored, Stored::Value(Raw::from(4_u32)));
     }
     stopper.stop();
@@ -324,7 +320,7 @@ async fn python_runs_what_a_rust_worker_on_the_same_queue_does_not_know() {
     let counts = async || broker.counts(&queue).await.unwrap();
     let watch = Stopwatch::start();
     while counts().await.delayed < 20 {
-        assert!(watch.elapsed() < DEADLINE, "the rust worker requeues them: {:?}", counts().await);
+        assert!(watch.elapsed() < PATIENCE, "the rust worker requeues them: {:?}", counts().await);
         tokio::task::yield_now().await;
     }
     let module = "
@@ -342,7 +338,7 @@ def greet(n):
         }
     });
     while counts().await != Counts::default() {
-        assert!(watch.elapsed() < 2 * DEADLINE, "all are done, and none is dead: {:?}", counts().await);
+        assert!(watch.elapsed() < 2 * PATIENCE, "all are done, and none is dead: {:?}", counts().await);
         tokio::task::yield_now().await;
     }
     let greeted = python.lines().iter().filter(|line| line.contains("python greets")).count();
@@ -389,7 +385,7 @@ worker.stop()
         if since != LONG_AGO {
             break since;
         }
-        assert!(watch.elapsed() < DEADLINE, "the Rust worker meets it: {found:?}");
+        assert!(watch.elapsed() < PATIENCE, "the Rust worker meets it: {found:?}");
         tokio::task::yield_now().await;
     };
     assert!(since > message.message_timestamp.as_millis());

@@ -17,11 +17,8 @@ use common::message::{Message, MessageId, Raw, option};
 use common::queue_name::QueueName;
 use common::store::Counts;
 use common::worker::{Shutdown, Stopper, Worker};
-use tests::redis::Server;
+use tests::{process::PATIENCE, queue::message, redis::Server};
 use tokio::task::JoinHandle;
-
-/// Generous: what is waited for must come, on however slow a machine.
-const DEADLINE: Duration = Duration::from_secs(60);
 
 type Told = Mutex<Sender<(String, Instant)>>;
 
@@ -41,7 +38,7 @@ fn ears() -> (Told, Receiver<(String, Instant)>) {
 }
 
 fn next(heard: &Receiver<(String, Instant)>) -> (String, Instant) {
-    heard.recv_timeout(DEADLINE).expect("an actor tells something")
+    heard.recv_timeout(PATIENCE).expect("an actor tells something")
 }
 
 async fn broker(url: &str, namespace: &str) -> Broker {
@@ -78,7 +75,7 @@ async fn settle(broker: &Broker, what: &str, settled: impl Fn(Counts) -> bool) {
         if settled(counts) {
             return;
         }
-        assert!(started.elapsed() < DEADLINE, "{what}: not after {DEADLINE:?}, but {counts:?}");
+        assert!(started.elapsed() < PATIENCE, "{what}: not after {PATIENCE:?}, but {counts:?}");
         tokio::task::yield_now().await;
     }
 }
@@ -143,8 +140,9 @@ async fn an_idle_worker_hardly_calls_and_is_woken_at_once() {
 /// The two commands of a complete enqueue, without any script.
 fn enqueue_as_python_would(redis: &mut ::redis::Connection, namespace: &str, what: &str) {
     let id = MessageId::random();
-    let mut message = Message::new(QueueName::default(), "say", [Raw::from(what)], Clock::system().now());
-    message.options.set(option::REDIS_MESSAGE_ID, Raw::from(id.as_str()));
+    let mut options = Entries::default();
+    options.set(option::REDIS_MESSAGE_ID, Raw::from(id.as_str()));
+    let message = Message { options, ..message("say", [Raw::from(what)]) };
     let (list, hash) = (format!("{namespace}:default"), format!("{namespace}:default.msgs"));
     let _: () = ::redis::cmd("HSET").arg(hash).arg(id.as_str()).arg(message.encode()).query(redis).unwrap();
     let _: () = ::redis::cmd("RPUSH").arg(list).arg(id.as_str()).query(redis).unwrap();

@@ -1,13 +1,10 @@
 //! Which broker is meant: named, by default, or wrongly.
 
 use crate::{ERRORS, experiment::Experiment, nowhere, with_broker};
-use std::{fs, net::TcpStream, path::PathBuf, time::Duration};
+use std::{fs, net::TcpStream, path::PathBuf};
 use tempfile::TempDir;
-use tests::process::{self, Process, eventually};
+use tests::process::{self, FIVE_SECONDS, Process, eventually};
 use uuid::Uuid;
-
-/// Promised are five seconds; the rest is for a busy machine.
-const FIVE_SECONDS: Duration = Duration::from_secs(7);
 
 #[test]
 fn where_no_redis_answers_it_says_how_to_get_one() {

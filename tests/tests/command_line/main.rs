@@ -13,11 +13,15 @@ mod surroundings;
 mod typed;
 mod unread;
 
-use std::net::TcpListener;
+use std::{net::TcpListener, time::Duration};
 use tests::process::{self, Process};
 
 pub(crate) const HELLO: &str = "e01_hello_world";
 pub(crate) const ERRORS: &str = "e02_error_handling";
+
+/// How long a worker may take to end when there is nothing that it can wait for: less would feel like a second Ctrl-C is needed. The
+/// rest is for a busy machine.
+const SOON: Duration = Duration::from_secs(4);
 
 /// Starts experiment 02 with a broker that isn't the tests'.
 pub(crate) fn with_broker(args: &[&str], url: &str) -> Process {

@@ -1,16 +1,12 @@
 //! Signals of all kinds and at all times, and what a worker inherits.
 
-use crate::{ERRORS, HELLO, experiment::Experiment};
+use crate::{ERRORS, HELLO, SOON, experiment::Experiment};
 use std::{
     fs::{self, File},
     path::Path,
     process::Command,
-    time::Duration,
 };
 use tests::process::{PATIENCE, Process, eventually};
-
-/// Less would feel like a second signal is needed. The rest is for a busy machine.
-const SOON: Duration = Duration::from_secs(4);
 
 #[test]
 fn a_closed_terminal_lets_what_runs_end_however_often_it_is_told() {

@@ -1,14 +1,11 @@
 //! What ends a worker, and what becomes of its messages.
 
-use crate::{ERRORS, HELLO, experiment::Experiment, with_broker};
+use crate::{ERRORS, HELLO, SOON, experiment::Experiment, with_broker};
 use std::{net::TcpListener, time::Duration};
 use tests::{
     process::{Process, eventually},
     redis::Server,
 };
-
-/// How long a worker may take to end when there is nothing that it can wait for. Less feels like a second Ctrl-C is needed.
-const SOON: Duration = Duration::from_secs(4);
 
 #[test]
 fn an_idle_worker_ends_when_it_is_told_to() {

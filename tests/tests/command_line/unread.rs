@@ -1,25 +1,17 @@
 //! A log that nobody reads, or that can't be written.
 
-use crate::{ERRORS, experiment::Experiment};
-use common::{
-    broker::Broker,
-    clock::Clock,
-    message::{Message, Raw},
-    queue_name::QueueName,
-};
+use crate::{ERRORS, SOON, experiment::Experiment};
+use common::{broker::Broker, clock::Clock, message::Raw};
 use std::{
     fs::File,
     io::{BufRead, BufReader},
     path::Path,
     process::Command,
-    time::Duration,
 };
 use tempfile::TempDir;
 use tests::process::{PATIENCE, Process, eventually};
+use tests::queue::message;
 use tokio::runtime::Builder;
-
-/// Less would feel like a second Ctrl-C is needed. The rest is for a busy machine.
-const SOON: Duration = Duration::from_secs(4);
 
 /// Their lines are more than what waits for a reader.
 const MANY: usize = 6_000;
@@ -40,11 +32,8 @@ fn run_many(experiment: &Experiment, worker: &Process) {
     let runtime = Builder::new_current_thread().enable_all().build().unwrap();
     let url = experiment.broker();
     let broker = runtime.block_on(Broker::builder().namespace(&experiment.namespace).connect(&url)).unwrap();
-    let now = Clock::system().now();
-    let message = |number: usize| {
-        Message::new(QueueName::default(), "handled", [Raw::from(u32::try_from(number % 10).unwrap())], now)
-    };
-    broker.enqueue_blocking((0..MANY).map(message).collect()).unwrap();
+    let handled = |number: usize| message("handled", [Raw::from(u32::try_from(number % 10).unwrap())]);
+    broker.enqueue_blocking((0..MANY).map(handled).collect()).unwrap();
     let all_ran = || (experiment.stored() == 0).then_some(());
     assert!(eventually(PATIENCE, all_ran).is_some(), "{} messages are left\n{worker}", experiment.stored());
 }

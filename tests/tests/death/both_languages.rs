@@ -1,6 +1,7 @@
 //! Take-over between the languages: each recovers what the other's dead worker held.
 
-use crate::scene::{Scene, delayed, instant, note, prioritised, report, times, wait_for_times};
+use crate::scene::{Scene, delayed, note, prioritised, report, times, wait_for_times};
+use common::clock::Stopwatch;
 use std::time::Duration;
 use tests::{
     process::{PATIENCE, eventually},
@@ -40,7 +41,7 @@ fn a_python_worker_alone_takes_over_everything_of_a_killed_rust_worker() {
     scene.send([prioritised(note(2), 5), delayed(note(3), Duration::from_secs(1)), far]);
     scene.settle("the others are held", |counts| (counts.ready, counts.delayed) == (1, 2));
     victim.kill();
-    let died = instant();
+    let died = Stopwatch::start();
     let survivor = python::dramatiq(SURVIVOR, &scene.url, &scene.namespace);
     survivor.wait_for_line("Worker process is ready for action.");
     report("killed, python is ready", died);
@@ -91,7 +92,7 @@ fn a_rust_worker_takes_over_from_a_killed_python_worker_after_its_minute() {
     let fetched = eventually(PATIENCE, || ((claims("default"), claims("default.DQ")) == (3, 1)).then_some(()));
     assert!(fetched.is_some(), "{victim}");
     victim.kill();
-    let died = instant();
+    let died = Stopwatch::start();
     scene.open("a");
     scene.open("b");
     let survivor = scene.worker(2);

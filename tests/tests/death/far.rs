@@ -1,6 +1,7 @@
 //! Workers that are far away from their Redis: whatever they say takes its time.
 
-use crate::scene::{Scene, instant, report, times, wait_for_end_of_line};
+use crate::scene::{Scene, report, times, wait_for_end_of_line};
+use common::clock::Stopwatch;
 use common::store::BEAT_INTERVAL;
 use std::time::Duration;
 use tests::{
@@ -28,7 +29,7 @@ fn takes_over(latency: Duration) -> Duration {
     let victim = eventually(PATIENCE, || survivors.iter().position(runs)).expect("one of them runs it");
     let victim = survivors.swap_remove(victim);
     victim.kill();
-    let died = instant();
+    let died = Stopwatch::start();
     scene.open("gate");
     let taken = eventually(PATIENCE, || survivors.iter().find(|survivor| times(survivor, "let go") > 0));
     let took = died.elapsed();

@@ -1,10 +1,9 @@
 //! kill -9 of a Rust worker, and another one beside it or after it.
 
-use crate::scene::{
-    FIVE_SECONDS, Scene, delayed, instant, note, prioritised, report, times, wait_for_end_of_line, wait_for_times,
-};
+use crate::scene::{Scene, delayed, note, prioritised, report, times, wait_for_end_of_line, wait_for_times};
+use common::clock::Stopwatch;
 use std::time::Duration;
-use tests::process::Process;
+use tests::process::{FIVE_SECONDS, Process};
 
 /// Starts a worker of one slot and kills it while one message runs, one is prefetched, one is prioritised, and one is delayed.
 /// Whoever takes part besides has to be too busy to fetch anything.
@@ -26,7 +25,7 @@ fn kill_amid_work(scene: &Scene) {
 
 /// Waits until `survivor` has run everything, each in time and once.
 fn takes_over(scene: &Scene, survivor: &Process, held: usize) {
-    let died = instant();
+    let died = Stopwatch::start();
     for said in ["noted 2", "noted 3", "noted 1"] {
         wait_for_end_of_line(survivor, said);
         report(&format!("killed, {said}"), died);

@@ -1,12 +1,14 @@
 //! The last Rust worker of a queue ends well, and a Python worker goes on with what it left.
 
-use crate::scene::{Scene, delayed, ends_well, instant, message, note, report};
+use crate::scene::{Scene, delayed, ends_well, note, report};
+use common::clock::Stopwatch;
 use common::message::Raw;
 use std::{collections::BTreeSet, time::Duration};
 use tests::{
     process::{PATIENCE, Process, eventually},
     proxy::Proxy,
     python,
+    queue::message,
 };
 
 /// As dramatiq is: with its patience of a minute, and its lottery.
@@ -59,7 +61,7 @@ fn what_the_last_worker_leaves_runs_in_python_at_its_time() {
     rust.interrupt();
     scene.open("gate");
     ends_well(&rust);
-    let left = instant();
+    let left = Stopwatch::start();
     // And one whose sender does not know yet that the worker is gone.
     let after = delayed(note(3), Duration::from_secs(1));
     let due_after = after.eta(after.message_timestamp).unwrap().as_millis();
@@ -83,7 +85,7 @@ fn a_python_worker_that_is_started_after_the_last_rust_worker_has_left_finds_eve
     scene.send([message("note", [Raw::from(3_u32)])]);
     let python = python::dramatiq(PYTHON, &scene.url, &scene.namespace);
     python.wait_for_line("Worker process is ready for action.");
-    let ready = instant();
+    let ready = Stopwatch::start();
     let lag = runs(&python, 1, due);
     runs(&python, 3, 0);
     report("python is ready, it ran what was left", ready);

@@ -1,17 +1,16 @@
 //! Workers that only seem dead, or never do: SIGSTOP and SIGCONT, too much to do, a wrong clock.
 
-use crate::scene::{
-    FIVE_SECONDS, Scene, ends_well, instant, message, note, report, times, wait_for_end_of_line, wait_for_times,
-};
+use crate::scene::{Scene, ends_well, note, report, times, wait_for_end_of_line, wait_for_times};
 use common::{
-    clock::{Clock, Timestamp},
+    clock::{Clock, Stopwatch, Timestamp},
     message::Raw,
     queue_name::QueueName,
     store::{BEAT_INTERVAL, Claim, Completion, Disposition, FetchRequest, Finished, Registration, Store},
     stores::redis::RedisStore,
 };
 use std::{thread, time::Duration};
-use tests::process::{PATIENCE, Process, eventually};
+use tests::process::{FIVE_SECONDS, PATIENCE, Process, eventually};
+use tests::queue::message;
 
 #[test]
 fn a_worker_paused_for_too_long_drops_what_it_ran_and_goes_on() {
@@ -21,7 +20,7 @@ fn a_worker_paused_for_too_long_drops_what_it_ran_and_goes_on() {
     sleeper.wait_for_line("attempt 1 starts");
     let survivor = scene.worker(1);
     sleeper.suspend();
-    let paused = instant();
+    let paused = Stopwatch::start();
     survivor.wait_for_line("attempt 1 starts");
     report("paused, taken over", paused);
     assert!(paused.elapsed() < FIVE_SECONDS, "{survivor}");
@@ -114,7 +113,7 @@ fn an_idle_worker_paused_for_too_long_wakes_to_what_came_meanwhile() {
     ends_well(&survivor);
     // Its beat is overdue, and there is something to fetch: it does either first.
     scene.send([note(1), note(2)]);
-    let woke = instant();
+    let woke = Stopwatch::start();
     sleeper.resume();
     for said in ["noted 1", "noted 2"] {
         wait_for_end_of_line(&sleeper, said);

@@ -1,6 +1,6 @@
 //! A message that kills its workers, one after the other.
 
-use crate::scene::{Scene, message, note, times, wait_for_end_of_line, wait_for_times};
+use crate::scene::{Scene, note, times, wait_for_end_of_line, wait_for_times};
 use common::{
     clock::Timestamp,
     message::{Message, Raw},
@@ -8,6 +8,7 @@ use common::{
 };
 use std::time::Duration;
 use tests::process::{Process, eventually};
+use tests::queue::message;
 
 /// Five deaths, each found within five seconds, and a margin for a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);

@@ -1,6 +1,7 @@
 //! A server without room.
 
 use common::error::{EnqueueError, StoreError};
+use tests::process::{PATIENCE, eventually_async};
 
 use crate::listener::lines;
 use crate::rig::*;
@@ -42,7 +43,7 @@ async fn a_full_redis_refuses_whole_batches_and_is_drained_by_every_completion()
     assert!((stored..=stored + 42).contains(&ready), "{ready} are ready, {stored} were stored");
 
     rig.board.open_gate();
-    let accepted = eventually(async || rig.broker.enqueue(batch(stored)).await.ok()).await;
+    let accepted = eventually_async(PATIENCE, async || rig.broker.enqueue(batch(stored)).await.ok()).await;
     accepted.expect("a drained Redis takes messages again");
     stored += BATCH;
     rig.settle(20).await;

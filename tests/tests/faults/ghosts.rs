@@ -1,4 +1,5 @@
 //! Lists, hashes and claims that disagree.
+use tests::process::{PATIENCE, eventually_async};
 
 use crate::rig::*;
 use crate::work::{gate, say};
@@ -31,7 +32,7 @@ async fn of_an_id_in_two_workers_only_the_first_end_has_effects() {
     let one = rig.worker(1).await;
     rig.board.hear("twice").await;
     let two = rig.worker_on(&second, 1).await;
-    let both = eventually(async || (rig.board.times("twice") == 2).then_some(())).await;
+    let both = eventually_async(PATIENCE, async || (rig.board.times("twice") == 2).then_some(())).await;
     both.expect("the second worker takes it as well");
     rig.board.open_gate();
     crate::listener::wait_for_line(&["1 acknowledgement"]);
@@ -52,7 +53,8 @@ async fn ids_without_bodies_go_and_bodies_without_ids_stay() {
     let worker = rig.worker(2).await;
     rig.board.hear("after them").await;
     rig.settle(0).await;
-    let inbox = eventually(async || (rig.redis::<i64>(&["LLEN", ":default.DQ"]) == 0).then_some(())).await;
+    let inbox =
+        eventually_async(PATIENCE, async || (rig.redis::<i64>(&["LLEN", ":default.DQ"]) == 0).then_some(())).await;
     inbox.expect("the delayed ghost is dropped");
     let bodies: Vec<(String, String)> = rig.redis(&["HGETALL", ":default.msgs"]);
     assert_eq!(bodies, [("orphan".to_owned(), "whatever it is".to_owned())]);

@@ -1,5 +1,6 @@
 //! Messages that cannot be run: each is dead-lettered on its own, with its reason and its bytes, and the queue goes on.
 
+use tests::process::{PATIENCE, eventually_async};
 use tokio::sync::Mutex;
 
 use crate::listener::lines;
@@ -178,7 +179,7 @@ async fn large_messages_that_come_due_together_are_moved_without_holding_up_anyt
     rig.send_surely(say::message("meanwhile")).await;
     rig.board.hear("meanwhile").await;
     let large = format!("{LARGE} of d");
-    let ran = eventually(async || (rig.board.times(&large) == 6).then_some(())).await;
+    let ran = eventually_async(PATIENCE, async || (rig.board.times(&large) == 6).then_some(())).await;
     ran.expect("all large ones run");
     rig.settle(1).await;
     let (_, reason) = rig.letter("huge");

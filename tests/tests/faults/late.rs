@@ -9,10 +9,9 @@ use common::store::{
 };
 use common::store::{Delivery, FetchRequest};
 use common::stores::redis::RedisStore;
+use tests::process::{PATIENCE, eventually_async};
 use tests::proxy::Proxy;
 use tests::redis::Server;
-
-use crate::rig::eventually;
 
 /// One worker behind a network that can hold everything back, and one that sees all of it happen in order.
 struct Pair {
@@ -67,7 +66,7 @@ impl Pair {
 
     /// Everything that was held back has arrived: the server has run as many scripts as were sent.
     async fn arrives(&self, before: u64) {
-        let arrived = eventually(async || (self.scripts_run() > before).then_some(())).await;
+        let arrived = eventually_async(PATIENCE, async || (self.scripts_run() > before).then_some(())).await;
         arrived.expect("what was held back arrives");
     }
 

@@ -3,12 +3,11 @@
 use std::fmt::{Debug, Write as _};
 use std::sync::{Condvar, Mutex, Once, PoisonError};
 
+use tests::process::PATIENCE;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt as _};
 use tracing_subscriber::registry;
-
-use crate::rig::DEADLINE;
 
 static LINES: Mutex<Vec<String>> = Mutex::new(Vec::new());
 static NEWS: Condvar = Condvar::new();
@@ -55,7 +54,7 @@ pub(crate) fn wait_for_line(parts: &[&str]) -> String {
     tokio::task::block_in_place(|| {
         let has_all = |line: &&String| parts.iter().all(|part| line.contains(part));
         let lines = LINES.lock().unwrap_or_else(PoisonError::into_inner);
-        let waited = NEWS.wait_timeout_while(lines, DEADLINE, |lines| !lines.iter().any(|line| has_all(&line)));
+        let waited = NEWS.wait_timeout_while(lines, PATIENCE, |lines| !lines.iter().any(|line| has_all(&line)));
         let (lines, _) = waited.unwrap_or_else(PoisonError::into_inner);
         lines.iter().find(has_all).cloned().unwrap_or_else(|| panic!("no line with {parts:?}:\n{}", lines.join("\n")))
     })

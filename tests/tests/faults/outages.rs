@@ -10,6 +10,7 @@ use common::error::{EnqueueError, StoreError};
 use common::queue_name::QueueName;
 use common::store::Store as _;
 use common::stores::redis::RedisStore;
+use tests::process::{PATIENCE, eventually_async, pause};
 use tests::redis::Server;
 
 use crate::listener::{lines, wait_for_line};
@@ -60,7 +61,7 @@ async fn workers_outlive_a_flushall_and_go_on() {
         }
         let _: () = rig.redis(&["FLUSHALL"]);
         rig.board.open_gate();
-        let sent = now();
+        let sent = Stopwatch::start();
         for number in 0..10 {
             rig.send(say::message(format!("after {round} {number}"))).await;
         }
@@ -90,13 +91,13 @@ async fn a_server_that_keeps_everything_may_be_killed_while_a_message_runs() {
             rig.send(say::message(format!("{round} {number}"))).await;
         }
         // A fetch whose answer is lost comes back later than what this measures; so none is under way.
-        let held = eventually(async || rig.counts().await.filter(|counts| counts.claimed >= 2)).await;
+        let held = eventually_async(PATIENCE, async || rig.counts().await.filter(|counts| counts.claimed >= 2)).await;
         held.expect("one runs, and enough is fetched ahead");
         rig.server.kill();
         rig.board.open_gate();
         rig.board.hear(&format!("{gate_name}, open")).await;
         rig.server.start_again();
-        let back = now();
+        let back = Stopwatch::start();
         rig.reconnect();
         for number in 0..20 {
             rig.board.hear(&format!("{round} {number}")).await;
@@ -119,7 +120,7 @@ async fn workers_go_on_after_a_server_that_comes_back_empty() {
     rig.send(say::message("lost")).await;
     rig.server.kill();
     rig.server.start_again();
-    let back = now();
+    let back = Stopwatch::start();
     rig.reconnect();
     rig.board.open_gate();
     rig.send_surely(say::message("after")).await;
@@ -200,11 +201,11 @@ async fn a_server_that_takes_nobody_in_serves_who_is_there_and_is_tried_again() 
 
     let _: i64 = rig.redis(&["CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"]);
     wait_for_line(&["WARN", &rig.address(), "cannot be reached"]);
-    let refused = eventually(async || say::message("refused").send(&rig.broker).await.err()).await;
+    let refused = eventually_async(PATIENCE, async || say::message("refused").send(&rig.broker).await.err()).await;
     let refused = refused.unwrap();
     assert!(matches!(refused, EnqueueError::NotStored { stored: 0, cause: StoreError::Unreachable(_) }), "{refused}");
     let _: () = rig.redis(&["CONFIG", "SET", "maxclients", "100"]);
-    let back = now();
+    let back = Stopwatch::start();
     rig.send_surely(say::message("after")).await;
     rig.board.hear("after").await;
     assert!(back.elapsed() < BACK_WITHIN, "{:?}", back.elapsed());
@@ -230,7 +231,7 @@ async fn a_server_that_became_a_replica_is_left_and_work_goes_on_when_it_is_a_ma
     wait_for_line(&["WARN", &rig.address(), "READONLY"]);
 
     let _: () = rig.redis(&["REPLICAOF", "NO", "ONE"]);
-    let back = now();
+    let back = Stopwatch::start();
     rig.board.hear("waiting").await;
     rig.settle(0).await;
     assert!(back.elapsed() < BACK_WITHIN, "{:?}", back.elapsed());
@@ -251,7 +252,7 @@ async fn a_server_that_is_held_up_by_somebodys_script_is_waited_for() {
         redis::cmd("EVAL").arg("while true do end").arg(0).exec(&mut other).unwrap_err().to_string()
     });
     wait_for_line(&["WARN", &rig.address(), "cannot be reached"]);
-    let killed = eventually(async || rig.try_redis::<()>(&["SCRIPT", "KILL"]).ok()).await;
+    let killed = eventually_async(PATIENCE, async || rig.try_redis::<()>(&["SCRIPT", "KILL"]).ok()).await;
     killed.unwrap();
     looping.join().unwrap();
     rig.send_surely(say::message("after")).await;

@@ -5,17 +5,18 @@ use std::future::Future;
 use std::panic::resume_unwind;
 use std::sync::{Mutex, PoisonError};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use common::broker::Broker;
 use common::call::Call;
-use common::clock::Clock;
+use common::clock::{Clock, Stopwatch};
 use common::error::EnqueueError;
 use common::message::{Message, MessageId, Raw, option};
 use common::queue_name::QueueName;
 use common::store::{Counts, DeadLetter};
 use common::worker::{Shutdown, Stopper, Worker};
 use redis::FromRedisValue;
+use tests::process::{PATIENCE, eventually_async};
 use tests::redis::Server;
 use tokio::runtime::Builder;
 use tokio::sync::watch;
@@ -23,9 +24,6 @@ use tokio::task::JoinHandle;
 
 use crate::listener;
 use crate::work::{Board, WORK};
-
-/// Generous: what is waited for must come, on however slow a machine.
-pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
 
 pub(crate) struct Rig {
     pub(crate) server: Server,
@@ -133,7 +131,7 @@ impl Rig {
     pub(crate) async fn settle(&self, dead: usize) {
         let left = Counts { dead, ..Counts::default() };
         let mut last = None;
-        let settled = eventually(async || {
+        let settled = eventually_async(PATIENCE, async || {
             last = self.counts().await;
             (last == Some(left)).then_some(())
         });
@@ -147,7 +145,9 @@ impl Rig {
     }
 
     pub(crate) async fn letters(&self) -> HashMap<String, DeadLetter> {
-        let letters = eventually(async || self.broker.dead_letters(&QueueName::default(), 0, 100).await.ok()).await;
+        let letters =
+            eventually_async(PATIENCE, async || self.broker.dead_letters(&QueueName::default(), 0, 100).await.ok())
+                .await;
         let letters = letters.expect("the dead letters");
         letters.into_iter().map(|letter| (letter.id.clone(), letter)).collect()
     }
@@ -161,14 +161,14 @@ impl Rig {
 /// Sends as a careful sender does: until it knows that the message is stored. Answers how often it did not know the outcome
 /// and sent once more.
 pub(crate) async fn send_surely(broker: &Broker, call: Call) -> usize {
-    let (started, mut unknown) = (now(), 0);
+    let (started, mut unknown) = (Stopwatch::start(), 0);
     while let Err(error) = call.send(broker).await {
         match error {
             EnqueueError::Unknown(_) => unknown += 1,
             EnqueueError::NotStored { stored: 0, .. } => {}
             error => panic!("{error}"),
         }
-        assert!(started.elapsed() < DEADLINE, "not stored within {DEADLINE:?}");
+        assert!(started.elapsed() < PATIENCE, "not stored within {PATIENCE:?}");
         tokio::task::yield_now().await;
     }
     unknown
@@ -200,29 +200,6 @@ impl Running {
         self.stopper.stop();
         assert_eq!(self.run.await.expect("no panic"), Shutdown::Clean);
     }
-}
-
-/// Looks again and again until there is something, or the deadline has passed.
-pub(crate) async fn eventually<T>(mut look: impl AsyncFnMut() -> Option<T>) -> Option<T> {
-    let started = now();
-    while started.elapsed() < DEADLINE {
-        if let Some(found) = look().await {
-            return Some(found);
-        }
-        pause().await;
-    }
-    None
-}
-
-/// Between two looks.
-#[expect(clippy::disallowed_methods, reason = "it only spares the processor while something else is waited for")]
-pub(crate) async fn pause() {
-    tokio::time::sleep(Duration::from_millis(20)).await;
-}
-
-#[expect(clippy::disallowed_methods, reason = "a test measures what a user would notice")]
-pub(crate) fn now() -> Instant {
-    Instant::now()
 }
 
 /// The bytes of a message that somebody else wrote.

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 
 use common::error::{EnqueueError, StoreError};
+use tests::process::{PATIENCE, eventually_async};
 use tests::workspace;
 
 use crate::listener::lines;
@@ -103,7 +104,7 @@ async fn goes_without(command: String) -> Option<String> {
     let words = command.replace('|', " ");
     let ours = || [[rig.namespace.as_str(), &words], [&rig.address(), &words]].map(|parts| lines(&parts)).concat();
     // Until it was missed, or everything went well without it.
-    let missed = eventually(async || {
+    let missed = eventually_async(PATIENCE, async || {
         let missed = ours().into_iter().find(|line| line.contains("the store forbids `"));
         let is_done = all.iter().all(|what| rig.board.times(what) > 0) && rig.board.times("left") > 0;
         let left = rig.counts().await;
@@ -118,7 +119,8 @@ async fn goes_without(command: String) -> Option<String> {
     }
 
     let _: () = rig.redis(&["ACL", "SETUSER", "worker", &format!("+{}", command.to_lowercase())]);
-    let heard = eventually(async || all.iter().all(|what| rig.board.times(what) > 0).then_some(())).await;
+    let heard =
+        eventually_async(PATIENCE, async || all.iter().all(|what| rig.board.times(what) > 0).then_some(())).await;
     assert!(heard.is_some(), "{command}: {:?}\n{}", rig.board.all(), ours().join("\n"));
     rig.settle(1).await;
     for (what, times) in rig.board.all() {

@@ -1,11 +1,12 @@
 //! Links that let little through, and bodies that take their time.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use common::clock::Clock;
+use common::clock::{Clock, Stopwatch};
 use common::queue_name::QueueName;
 use common::store::{FetchRequest, Inspect as _, Store as _};
 use common::stores::redis::RedisStore;
+use tests::process::{PATIENCE, eventually_async, pause};
 use tests::proxy::Proxy;
 
 use crate::listener::lines;
@@ -19,7 +20,7 @@ const RATE: u32 = 1_000_000;
 async fn alone(proxy: &Proxy, bytes: usize) -> Duration {
     let url = proxy.url();
     let sending = tokio::task::spawn_blocking(move || {
-        let begun = now();
+        let begun = Stopwatch::start();
         let mut connection = redis::Client::open(url).unwrap().get_connection().unwrap();
         redis::cmd("ECHO").arg("x".repeat(bytes)).exec(&mut connection).unwrap();
         begun.elapsed() / 2
@@ -33,7 +34,7 @@ fn in_time(own: Duration) -> Duration {
 }
 
 #[expect(clippy::print_stdout, reason = "figures for who asks for them with --nocapture")]
-fn report(what: &str, since: Instant, own: Duration) {
+fn report(what: &str, since: Stopwatch, own: Duration) {
     println!("{what}: {:.1?}, by itself {own:.1?}", since.elapsed());
 }
 
@@ -52,12 +53,12 @@ async fn a_large_message_takes_as_long_as_its_link_needs() {
     let broker = open(&proxy.url(), &rig.namespace).await;
     proxy.throttle(RATE);
     let own = alone(&proxy, SIZE).await;
-    let begun = now();
+    let begun = Stopwatch::start();
     weigh::message("3".repeat(SIZE)).send(&broker).await.unwrap();
     report("sending 3 MB", begun, own);
     assert!(begun.elapsed() < in_time(own), "{:?}", begun.elapsed());
 
-    let begun = now();
+    let begun = Stopwatch::start();
     let worker = rig.worker_on(&broker, 2).await;
     rig.board.hear(&format!("{SIZE} of 3")).await;
     report("fetching 3 MB", begun, own);
@@ -95,11 +96,12 @@ async fn many_messages_take_as_long_as_their_link_needs() {
     let call = |_| weigh::message("5".repeat(SIZE)).message(sender.clock().now()).unwrap();
     let messages = (0..COUNT).map(call).collect();
     let own = alone(&proxy, COUNT * SIZE).await;
-    let begun = now();
+    let begun = Stopwatch::start();
     // Both directions at the same time: what is stored is fetched while the rest is sent.
     sender.enqueue(messages).await.unwrap();
     report("sending many of 50 kB", begun, own);
-    let heard = eventually(async || (rig.board.times(&format!("{SIZE} of 5")) >= COUNT).then_some(())).await;
+    let heard =
+        eventually_async(PATIENCE, async || (rig.board.times(&format!("{SIZE} of 5")) >= COUNT).then_some(())).await;
     assert!(heard.is_some(), "{:?}", rig.board.all());
     report("and running them", begun, own);
     assert!(begun.elapsed() < in_time(own), "{:?}", begun.elapsed());
@@ -164,7 +166,7 @@ async fn large_retries_are_stored_part_by_part_after_an_outage() {
         rig.send(gate_and_weigh::message(letter.to_string().repeat(SIZE))).await;
     }
     let runs = || rig.board.all().keys().filter(|what| what.ends_with("at first")).count();
-    let started = eventually(async || (runs() == COUNT).then_some(())).await;
+    let started = eventually_async(PATIENCE, async || (runs() == COUNT).then_some(())).await;
     assert!(started.is_some(), "{:?}", rig.board.all());
     proxy.throttle(FAST);
     proxy.redirect("127.0.0.1:1");

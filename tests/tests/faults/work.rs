@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use common::actor;
 use common::actor::{Declaration, actors};
+use common::clock::Stopwatch;
+use tests::process::{PATIENCE, eventually_async};
 use tokio::sync::watch;
-
-use crate::rig::{eventually, now};
 
 pub(crate) const WORK: &[&Declaration] =
     actors![say, shout, weigh, flaky, refuse, die, gate, gate_and_die, gate_and_weigh];
@@ -53,8 +53,8 @@ impl Board {
 
     /// Waits until it was said.
     pub(crate) async fn hear(&self, what: &str) {
-        let started = now();
-        let heard = eventually(async || (self.times(what) > 0).then_some(())).await;
+        let started = Stopwatch::start();
+        let heard = eventually_async(PATIENCE, async || (self.times(what) > 0).then_some(())).await;
         assert!(heard.is_some(), "`{what}` was not said within {:?}, but {:?}", started.elapsed(), self.all());
     }
 }

@@ -5,16 +5,15 @@ use std::{
     sync::{Arc, Mutex},
     task::{Context, Poll, Wake, Waker},
     thread::{self, Thread},
-    time::Duration,
 };
 
 use common::{actor, broker::Broker, clock::Clock, queue_name::QueueName, store::Counts, stores::memory::MemoryStore};
 use tempfile::TempDir;
-use tests::{process, redis};
+use tests::{
+    process::{self, PATIENCE},
+    redis,
+};
 use tokio::sync::watch;
-
-/// Generous: what is waited for must come, on however slow a machine.
-pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
 
 /// Runs a future on this thread, with no runtime at all.
 pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
@@ -126,20 +125,20 @@ pub(crate) async fn hold_async(gate: &Arc<Gate>, number: u32) {
 
 /// Waits until something is so.
 pub(crate) fn eventually(what: &str, is_so: impl Fn() -> bool) {
-    assert!(process::eventually(DEADLINE, || is_so().then_some(())).is_some(), "{what}: not after {DEADLINE:?}");
+    assert!(process::eventually(PATIENCE, || is_so().then_some(())).is_some(), "{what}: not after {PATIENCE:?}");
 }
 
 /// Waits until so many are ready, and so many claimed.
 pub(crate) fn settle(broker: &Broker, what: &str, ready: usize, claimed: usize) {
     let counts = || block_on(broker.counts(&QueueName::default())).unwrap();
     let wanted = Counts { ready, claimed, ..Counts::default() };
-    let is_settled = process::eventually(DEADLINE, || (counts() == wanted).then_some(())).is_some();
-    assert!(is_settled, "{what}, on {}: not after {DEADLINE:?}, but {:?}", broker.address(), counts());
+    let is_settled = process::eventually(PATIENCE, || (counts() == wanted).then_some(())).is_some();
+    assert!(is_settled, "{what}, on {}: not after {PATIENCE:?}, but {:?}", broker.address(), counts());
 }
 
 /// Waits until no worker is registered.
 pub(crate) fn all_have_left(broker: &Broker) {
     let workers = || block_on(broker.workers(None, 9)).unwrap();
-    let have_left = process::eventually(DEADLINE, || workers().is_empty().then_some(())).is_some();
+    let have_left = process::eventually(PATIENCE, || workers().is_empty().then_some(())).is_some();
     assert!(have_left, "not signed off on {}: {:?}", broker.address(), workers());
 }

@@ -1,10 +1,11 @@
 //! A Redis that is away for a while, while a message runs.
 
-use crate::scene::{DURABLE, FIVE_SECONDS, Scene, instant, note, report, times, wait_for_end_of_line};
+use crate::scene::{DURABLE, Scene, note, report, times, wait_for_end_of_line};
+use common::clock::Stopwatch;
 use common::store::Counts;
 use std::{thread, time::Duration};
 use tests::{
-    process::{PATIENCE, Process, eventually},
+    process::{FIVE_SECONDS, PATIENCE, Process, eventually},
     proxy::Proxy,
     redis::Server,
 };
@@ -19,7 +20,7 @@ fn holding(scene: &Scene, url: &str) -> Process {
 
 /// The end of what ran lands, once, and the next message runs in time.
 fn goes_on(scene: &Scene, worker: &Process) {
-    let back = instant();
+    let back = Stopwatch::start();
     scene.send([note(1)]);
     wait_for_end_of_line(worker, "noted 1");
     report("Redis is back, the next message ran", back);
@@ -85,7 +86,7 @@ fn a_connection_that_died_silently_is_given_up() {
     proxy.strand();
     scene.open("gate");
     worker.wait_for_line("done in");
-    let stranded = instant();
+    let stranded = Stopwatch::start();
     scene.send([note(1)]);
     wait_for_end_of_line(&worker, "noted 1");
     report("stranded, the next message ran", stranded);
@@ -102,7 +103,7 @@ fn a_worker_that_only_waits_notices_that_its_connections_died_silently() {
     let worker = scene.worker_at(&proxy.url(), 1);
     for number in 1..=3 {
         proxy.strand();
-        let stranded = instant();
+        let stranded = Stopwatch::start();
         scene.send([note(number)]);
         wait_for_end_of_line(&worker, &format!("noted {number}"));
         report(&format!("stranded, message {number} ran"), stranded);

@@ -1,10 +1,11 @@
 //! kill -9 of the Redis, a hundred times, under load: whatever was acknowledged is there.
 
-use crate::scene::{DURABLE, delayed, instant, message, prioritised, report};
+use crate::scene::{DURABLE, delayed, prioritised, report};
 use common::{
     actor,
     actor::actors,
     broker::Broker,
+    clock::{Clock, Stopwatch},
     error::EnqueueError,
     message::{Message, Raw},
     queue_name::QueueName,
@@ -21,6 +22,7 @@ use std::{
 };
 use tests::{
     process::{PATIENCE, eventually},
+    queue::message,
     redis::Server,
 };
 
@@ -91,13 +93,13 @@ async fn a_hundred_kills_lose_nothing_that_was_acknowledged() {
         let (is_over, acknowledged) = (is_over.clone(), acknowledged.clone());
         move || send(&sender, &is_over, &acknowledged)
     });
-    let started = instant();
+    let started = Stopwatch::start();
     let (server, slowest) = tokio::task::spawn_blocking({
         let (is_over, acknowledged) = (is_over.clone(), acknowledged.clone());
         move || {
             let mut slowest = Duration::ZERO;
             for kill in 0..KILLS {
-                let (back, before) = (instant(), acknowledged.load(Ordering::Relaxed));
+                let (back, before) = (Stopwatch::start(), acknowledged.load(Ordering::Relaxed));
                 let is_loaded = || acknowledged.load(Ordering::Relaxed) >= before + SENDS;
                 assert!(eventually(PATIENCE, || is_loaded().then_some(())).is_some(), "nothing is sent after {kill}");
                 slowest = slowest.max(back.elapsed());
@@ -114,7 +116,7 @@ async fn a_hundred_kills_lose_nothing_that_was_acknowledged() {
     let sent = sure.len();
     report(&format!("{KILLS} kills, {sent} sends acknowledged, slowest {SENDS} of them {slowest:.2?}"), started);
 
-    let drained = instant();
+    let drained = Stopwatch::start();
     loop {
         let counts = looker.counts(&QueueName::default()).await;
         match counts {

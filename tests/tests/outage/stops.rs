@@ -1,6 +1,7 @@
 //! Signals, in the middle of work and before there is any.
 
-use crate::scene::{DURABLE, Scene, ends_well, instant, note, report, times, wait_for_times};
+use crate::scene::{DURABLE, Scene, ends_well, note, report, times, wait_for_times};
+use common::clock::Stopwatch;
 use common::store::Counts;
 use std::time::Duration;
 use tests::{
@@ -33,7 +34,7 @@ fn list(scene: &Scene) -> Vec<String> {
 fn a_signal_requeues_what_waits_in_order_before_what_runs_has_ended() {
     let scene = Scene::new();
     let (worker, ids) = busy(&scene);
-    let told = instant();
+    let told = Stopwatch::start();
     worker.terminate();
     scene.settle("the three are back", |counts| (counts.ready, counts.claimed) == (3, 2));
     report("told to stop, requeued", told);
@@ -76,7 +77,7 @@ fn a_second_signal_requeues_everything() {
     let (worker, ids) = busy(&scene);
     worker.terminate();
     scene.settle("the three are back", |counts| (counts.ready, counts.claimed) == (3, 2));
-    let told = instant();
+    let told = Stopwatch::start();
     worker.terminate();
     assert_eq!(worker.wait().code(), Some(1), "{worker}");
     assert!(told.elapsed() < AT_ONCE, "{worker}");
@@ -92,7 +93,7 @@ fn a_third_signal_waits_for_nobody() {
     let (worker, _) = busy(&scene);
     // Nothing can be requeued, which the second signal would wait for.
     server.pause();
-    let told = instant();
+    let told = Stopwatch::start();
     worker.terminate();
     worker.wait_for_line("Ctrl-C again requeues running messages");
     worker.terminate();
@@ -129,7 +130,7 @@ fn a_second_signal_while_a_worker_deregisters_ends_it_and_says_nothing_of_what_i
         eventually(PATIENCE, is_off).is_some(),
         "it is taken off, and hands over what it kept for others\n{worker}"
     );
-    let told = instant();
+    let told = Stopwatch::start();
     worker.terminate();
     ends_well(&worker);
     assert!(told.elapsed() < AT_ONCE, "{worker}");
@@ -181,7 +182,7 @@ fn a_second_signal_waits_no_longer_for_a_redis_that_is_away() {
     let mut server = Server::start_with(&DURABLE);
     let scene = Scene::on(&server.url());
     let worker = with_an_end_left(&scene, &scene.url, || server.stop());
-    let told = instant();
+    let told = Stopwatch::start();
     worker.terminate();
     assert_eq!(worker.wait().code(), Some(1), "{worker}");
     assert!(told.elapsed() < AT_ONCE, "{worker}");
@@ -234,7 +235,7 @@ fn a_signal_during_the_start_leaves_nothing_behind() {
         // The first line that it says; it is about to connect, or to register, or ready.
         worker.wait_for_line("broker");
         worker.terminate();
-        let told = instant();
+        let told = Stopwatch::start();
         assert_eq!(worker.wait().code(), Some(0), "{worker}");
         assert!(told.elapsed() < AT_ONCE, "{worker}");
         assert_eq!(scene.counts().claimed, 0, "{worker}");

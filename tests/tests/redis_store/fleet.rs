@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
 
 use common::queue_name::QueueName;
 use common::store::{BEAT_INTERVAL, Claim, Disposition, Registration, Store as _, Wake};
 use common::stores::redis::RedisStore;
+use tests::process::PATIENCE;
 use tokio::sync::{Mutex, MutexGuard, mpsc};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -15,9 +15,6 @@ use crate::crowds::{DEAD, plant};
 use crate::rig::*;
 
 const MANY: usize = 100;
-
-/// Generous: what is waited for must come, on however slow a machine.
-const DEADLINE: Duration = Duration::from_secs(60);
 
 /// An idle worker with connections of its own, which waits, fetches and acknowledges, and beats when it is told.
 struct Idle {
@@ -71,7 +68,7 @@ impl Fleet {
     }
 
     async fn hears_of(&mut self, number: i64) {
-        let got = timeout(DEADLINE, self.got.recv()).await.unwrap_or_else(|_| panic!("nobody got {number}"));
+        let got = timeout(PATIENCE, self.got.recv()).await.unwrap_or_else(|_| panic!("nobody got {number}"));
         assert_eq!(got, Some(number));
     }
 

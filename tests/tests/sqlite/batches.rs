@@ -8,7 +8,9 @@ use common::queue_name::QueueName;
 use common::store::{Completion, Disposition, FetchRequest, Store as _};
 use common::stores::sqlite::{SqliteStore, Synchronous};
 
-use crate::rig::{Rig, begin, message};
+use tests::queue::message;
+
+use crate::rig::{Rig, begin};
 
 const MANY: usize = 100_000;
 const LARGE: usize = 200_000;

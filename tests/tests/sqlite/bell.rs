@@ -1,11 +1,12 @@
 //! The bell is deleted: news are found by looking, and the bell is hung up again.
 
+use common::clock::Stopwatch;
 use std::fs;
 use std::time::Duration;
 
 use tests::process::{PATIENCE, eventually};
 
-use crate::rig::{Rig, begin, instant, send};
+use crate::rig::{Rig, begin, send};
 
 /// The safety look comes every two seconds; the rest is for a busy machine.
 const SAFETY_LOOK: Duration = Duration::from_secs(4);
@@ -19,7 +20,7 @@ fn a_deleted_bell_delays_one_message_and_is_hung_up_again() {
     let broker = rig.open();
     let worker = rig.quiet_worker();
     fs::remove_file(rig.beside(".bell")).unwrap();
-    let sent = instant();
+    let sent = Stopwatch::start();
     send(&broker, begin(0)).unwrap();
     worker.wait_for_line("ran 0");
     assert!(sent.elapsed() < SAFETY_LOOK, "{:?}", sent.elapsed());
@@ -28,7 +29,7 @@ fn a_deleted_bell_delays_one_message_and_is_hung_up_again() {
     // Both may look once more before they share the new one; from then on, each is heard at once.
     let mut slow = 0;
     for number in 1..=10 {
-        let sent = instant();
+        let sent = Stopwatch::start();
         send(&broker, begin(number)).unwrap();
         worker.wait_for_line(&format!("ran {number}"));
         slow += u32::from(sent.elapsed() > AT_ONCE);

@@ -1,15 +1,14 @@
 //! Very many workers on one file: so many that most of them wait for the lock at any time, or that died together.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
-use common::clock::Clock;
+use common::clock::{Clock, Stopwatch};
 use common::queue_name::QueueName;
 use common::store::{FetchRequest, Store as _};
 use common::stores::sqlite::{SqliteStore, Synchronous};
-use tests::process::{PATIENCE, Process, eventually};
+use tests::process::{PATIENCE, Process, TEN_SECONDS, eventually};
 
-use crate::rig::{Rig, begin, instant, said};
+use crate::rig::{Rig, begin, said};
 
 const WORKERS: usize = 50;
 const SENDERS: u32 = 4;
@@ -44,9 +43,6 @@ fn fifty_workers_run_each_message_once_and_all_of_them_stay_alive() {
 /// So many die together.
 const DEAD: u32 = 1_000;
 
-/// Promised are ten seconds; the rest is for a busy machine.
-const TEN_SECONDS: Duration = Duration::from_secs(14);
-
 /// Workers that claim a message each, and show no sign of life after that.
 async fn claim_and_die(store: SqliteStore) {
     let queue = [QueueName::default()];
@@ -67,7 +63,7 @@ fn all_messages_of_a_thousand_workers_that_died_together_run_within_ten_seconds(
     rig.wait_for(claim_and_die(store));
     // It took a while to start them all: they die at the same moment, after a last beat.
     let now = Clock::system().now().as_millis();
-    let died = instant();
+    let died = Stopwatch::start();
     let beaten = rig.sqlite().execute("UPDATE workers SET beat = ?", [now]).unwrap();
     assert_eq!(beaten, usize::try_from(DEAD).unwrap());
     let survivor = rig.quiet_worker();

@@ -10,8 +10,9 @@ use common::error::{EnqueueError, StoreError};
 use common::message::Raw;
 use tempfile::TempDir;
 use tests::process::{PATIENCE, eventually};
+use tests::queue::message;
 
-use crate::rig::{Rig, message, send};
+use crate::rig::{Rig, send};
 
 /// A disk of four megabytes.
 pub(crate) struct Disk(Option<Rig>);

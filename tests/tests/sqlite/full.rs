@@ -3,9 +3,10 @@
 use common::error::{EnqueueError, StoreError};
 use common::message::Raw;
 use tests::process::{PATIENCE, eventually};
+use tests::queue::message;
 
 use crate::disk::{Disk, where_one_may_mount};
-use crate::rig::{begin, message, said, send};
+use crate::rig::{begin, said, send};
 
 #[test]
 fn a_send_without_room_is_refused_and_works_once_there_is_some() {

@@ -3,10 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use common::clock::Stopwatch;
 use common::message::Raw;
-use tests::process::{PATIENCE, Process, eventually};
+use tests::process::{FIVE_SECONDS, PATIENCE, Process, eventually};
+use tests::queue::message;
 
-use crate::rig::{FIVE_SECONDS, Rig, instant, message, said, send};
+use crate::rig::{Rig, said, send};
 
 const ROUNDS: u32 = 5;
 
@@ -78,7 +80,7 @@ fn the_message_of_a_killed_worker_runs_on_another_within_five_seconds() {
     victim.wait_for_line("attempt 1 starts");
     let survivor = rig.worker();
     victim.kill();
-    let died = instant();
+    let died = Stopwatch::start();
     survivor.wait_for_line("attempt 1 starts");
     let took: Duration = died.elapsed();
     assert!(took < FIVE_SECONDS, "after {took:?}\n{survivor}");

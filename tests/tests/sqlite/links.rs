@@ -4,9 +4,10 @@ use std::fs::{self, OpenOptions};
 use std::os::unix::fs::symlink;
 use std::time::Duration;
 
+use common::clock::Stopwatch;
 use common::error::{EnqueueError, StoreError};
 
-use crate::rig::{Rig, begin, instant, send};
+use crate::rig::{Rig, begin, send};
 
 /// With one bell, it takes milliseconds; with two, whoever waits looks after two seconds.
 const AT_ONCE: Duration = Duration::from_millis(700);
@@ -25,7 +26,7 @@ fn what_is_sent_by_the_name_of_a_link_is_heard_of_at_once() {
     let worker = data.quiet_worker();
     let mut slow = 0;
     for number in 0..10 {
-        let sent = instant();
+        let sent = Stopwatch::start();
         send(if number % 2 == 0 { &by_link } else { &direct }, begin(number)).unwrap();
         worker.wait_for_line(&format!("ran {number}"));
         slow += u32::from(sent.elapsed() > AT_ONCE);

@@ -2,18 +2,20 @@
 
 use std::time::Duration;
 
-use common::clock::Clock;
+use common::clock::{Clock, Stopwatch};
 use common::error::{EnqueueError, StoreError};
 use common::message::Raw;
 
-use crate::rig::{Rig, begin, instant, message, send};
+use tests::queue::message;
+
+use crate::rig::{Rig, begin, send};
 
 #[test]
 fn a_send_says_for_how_long_another_has_held_the_lock() {
     let rig = Rig::new();
     let broker = rig.open();
     let stopped = rig.stopped_writer();
-    let started = instant();
+    let started = Stopwatch::start();
     let error = send(&broker, begin(1)).unwrap_err();
     let took = started.elapsed();
     let EnqueueError::NotStored { stored: 0, cause: StoreError::Busy(cause) } = error else { panic!("{error:?}") };

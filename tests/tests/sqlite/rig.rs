@@ -3,7 +3,6 @@
 use std::fmt::Display;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
 
 use common::broker::Broker;
 use common::clock::Clock;
@@ -14,10 +13,8 @@ use common::store::{Counts, DeadLetter};
 use rusqlite::Connection;
 use tempfile::TempDir;
 use tests::process::{self, PATIENCE, Process, eventually};
+use tests::queue::message;
 use tokio::runtime::{Builder, Runtime};
-
-/// Promised are five seconds; the rest is for a busy machine.
-pub(crate) const FIVE_SECONDS: Duration = Duration::from_secs(7);
 
 pub(crate) struct Rig {
     folder: TempDir,
@@ -162,10 +159,6 @@ pub(crate) fn assert_is_whole(path: &Path) {
     assert_eq!(found, "ok", "{}", path.display());
 }
 
-pub(crate) fn message(actor: &str, args: impl IntoIterator<Item = Raw>) -> Message {
-    Message::new(QueueName::default(), actor, args, Clock::system().now())
-}
-
 /// What the processes of [`Rig::sender`] send.
 pub(crate) fn begin(number: u32) -> Message {
     message("begin", [Raw::from(number)])
@@ -179,9 +172,4 @@ pub(crate) fn send(broker: &Broker, message: Message) -> Result<(), EnqueueError
 pub(crate) fn said(process: &Process, word: impl Display) -> Vec<u32> {
     let word = format!("{word} ");
     process.stdout().iter().filter_map(|line| line.strip_prefix(&word)?.parse().ok()).collect()
-}
-
-#[expect(clippy::disallowed_methods, reason = "a test measures what a user would notice")]
-pub(crate) fn instant() -> Instant {
-    Instant::now()
 }

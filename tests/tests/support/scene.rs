@@ -3,27 +3,20 @@
 use crate::experiment::{Experiment, write};
 use common::{
     broker::Broker,
-    clock::{Clock, Timestamp},
+    clock::{Clock, Stopwatch, Timestamp},
     error::StoreError,
     message::{Message, Raw, option},
     queue_name::QueueName,
     store::{Counts, DeadLetter},
 };
-use std::{
-    fs,
-    path::PathBuf,
-    sync::OnceLock,
-    time::{Duration, Instant},
-};
+use std::{fs, path::PathBuf, sync::OnceLock, time::Duration};
 use tempfile::TempDir;
 use tests::{
     process::{PATIENCE, Process, eventually},
+    queue::message,
     redis,
 };
 use tokio::runtime::{Builder, Runtime};
-
-/// Promised are five seconds; the rest is for a busy machine.
-pub(crate) const FIVE_SECONDS: Duration = Duration::from_secs(7);
 
 /// A queue, and what belongs to it.
 pub(crate) struct Scene {
@@ -155,10 +148,6 @@ fn program() -> &'static PathBuf {
     })
 }
 
-pub(crate) fn message(actor: &str, args: impl IntoIterator<Item = Raw>) -> Message {
-    Message::new(QueueName::default(), actor, args, now())
-}
-
 pub(crate) fn note(number: u32) -> Message {
     message("note", [Raw::from(number)])
 }
@@ -193,14 +182,9 @@ pub(crate) fn wait_for_times(worker: &Process, said: &str, wanted: usize) {
     assert!(seen.is_some(), "`{said}` should have been said {wanted} times\n{worker}");
 }
 
-#[expect(clippy::disallowed_methods, reason = "a test measures what a user would notice")]
-pub(crate) fn instant() -> Instant {
-    Instant::now()
-}
-
 /// Says how long something took, for who runs the test with `--nocapture`.
 #[expect(clippy::print_stderr, reason = "what was measured is worth a line")]
-pub(crate) fn report(what: &str, since: Instant) {
+pub(crate) fn report(what: &str, since: Stopwatch) {
     eprintln!("{what}: {:.2} s", since.elapsed().as_secs_f64());
 }
 
