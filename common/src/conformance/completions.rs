@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{Fixture, message, numbers};
-use crate::message::{Raw, option};
+use crate::message::{Message, Raw, option};
 use crate::store::{Body, Completion, Delivery, Disposition, Effect, Finished};
 
 /// Nothing is left of it.
@@ -15,17 +15,35 @@ pub async fn an_acknowledged_message_is_gone(fixture: &Fixture) {
     assert_eq!(fixture.counts().await, (0, 0, 0, 0));
 }
 
-/// A worker that does not know whether its end arrived may send it again.
+/// A worker that does not know whether its end arrived may send it again, whatever it was, and whatever it is now.
 pub async fn an_end_that_is_repeated_is_unknown(fixture: &Fixture) {
-    fixture.enqueue(&[fixture.message(1), fixture.message(2)]).await;
     let worker = fixture.worker().await;
-    let deliveries = worker.fetch(2).await;
-    let retry = Disposition::Retry(fixture.clock.now() + Duration::from_secs(1), fixture.message(3));
-    for (delivery, disposition) in deliveries.iter().zip([Disposition::Ack, retry]) {
-        assert_eq!(worker.finish(&delivery.claim, disposition.clone()).await, Finished::Done);
-        assert_eq!(worker.finish(&delivery.claim, disposition).await, Finished::ClaimLost);
+    let (queue, due) = (&fixture.queue, fixture.clock.now() + Duration::from_secs(1));
+    let ends = |message: &Message| {
+        [
+            Disposition::Ack,
+            Disposition::Requeue(message.clone()),
+            Disposition::Retry(due, message.clone()),
+            Disposition::Defer(due, message.clone()),
+            Disposition::Release,
+            Disposition::DeadLetter(Body::Message(message.clone()), "no".to_owned()),
+        ]
+    };
+    for at in 0..ends(&fixture.message(0)).len() {
+        fixture.enqueue(&[fixture.message(1)]).await;
+        let delivery = worker.fetch_one().await;
+        let ends = ends(message(&delivery));
+        assert_eq!(worker.finish(&delivery.claim, ends[at].clone()).await, Finished::Done);
+        let before = fixture.store.counts(queue).await.expect("counts");
+        for again in ends {
+            assert_eq!(worker.finish(&delivery.claim, again).await, Finished::ClaimLost);
+        }
+        assert_eq!(fixture.store.counts(queue).await.expect("counts"), before);
+        for left in worker.fetch(9).await {
+            assert_eq!(worker.finish(&left.claim, Disposition::Ack).await, Finished::Done);
+        }
     }
-    assert_eq!(fixture.counts().await, (0, 1, 0, 0));
+    assert_eq!(fixture.counts().await, (0, 2, 0, 1));
 }
 
 /// The retry is what the worker made of the message, under the same message id.
@@ -111,7 +129,7 @@ pub async fn a_dead_letter_keeps_body_and_reason(fixture: &Fixture) {
     assert_eq!(worker.finish(&delivery.claim, disposition).await, Finished::Done);
     assert_eq!(fixture.counts().await, (0, 0, 0, 1));
     let letter = fixture.store.dead_letters(&fixture.queue, 0, 9).await.expect("dead letters").remove(0);
-    let body = crate::message::Message::decode(&letter.bytes, fixture.clock.now()).expect("a message");
+    let body = Message::decode(&letter.bytes, fixture.clock.now()).expect("a message");
     assert_eq!(body.message_id, message(&delivery).message_id);
     assert_eq!(body.retries(), 3);
     assert_eq!(letter.reason.as_deref(), Some("17 is not allowed"));

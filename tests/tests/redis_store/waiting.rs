@@ -17,13 +17,6 @@ fn queues() -> Vec<QueueName> {
 }
 
 #[tokio::test]
-async fn what_is_ready_already_ends_a_wait() {
-    let rig = Rig::new().await;
-    rig.enqueue(&[message("other", 1)]).await;
-    timeout(SOON * 5, rig.store.wait(&queues(), None)).await.unwrap();
-}
-
-#[tokio::test]
 async fn what_is_held_by_priority_ends_a_wait() {
     let rig = Rig::new().await;
     rig.register(&["other"]).await;
@@ -49,18 +42,6 @@ async fn own_and_foreign_messages_wake_again_and_again() {
         assert_eq!(found.len(), 1);
         rig.finish(&worker, &found[0].claim, Disposition::Ack).await;
     }
-}
-
-#[tokio::test]
-async fn a_dropped_wait_loses_nothing() {
-    let rig = Rig::new().await;
-    let waiting = queues();
-    for _ in 0..20 {
-        let _ = timeout(Duration::from_micros(300), rig.store.wait(&waiting, None)).await;
-    }
-    let wait = rig.store.wait(&waiting, None);
-    rig.enqueue(&[message("default", 1)]).await;
-    timeout(SOON, wait).await.unwrap();
 }
 
 #[tokio::test]
