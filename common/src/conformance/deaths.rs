@@ -12,6 +12,14 @@ fn known(delivery: &Delivery) -> (bool, u32) {
 }
 
 impl Fixture {
+    /// Messages with these numbers, and a worker of another process that will find others dead.
+    async fn survivor_of<const COUNT: usize>(&self, numbers: [i64; COUNT]) -> Peer {
+        let survivor = self.other_worker().await;
+        self.enqueue(&numbers.map(|number| self.message(number))).await;
+        survivor.beat(&[]).await;
+        survivor
+    }
+
     /// A worker fetches one message, does something with it, and is found dead by `survivor`.
     async fn dies_with_one(&self, survivor: &Peer, fate: impl AsyncFn(&Peer, &Claim)) -> (bool, u32) {
         let victim = self.worker().await;
@@ -24,9 +32,7 @@ impl Fixture {
 
 /// It may have been running, and another one may have been the killer.
 pub async fn what_a_dead_worker_held_is_marked_and_not_counted(fixture: &Fixture) {
-    let survivor = fixture.other_worker().await;
-    fixture.enqueue(&[fixture.message(1), fixture.message(2)]).await;
-    survivor.beat(&[]).await;
+    let survivor = fixture.survivor_of([1, 2]).await;
     for marked in [false, true, true] {
         assert_eq!(fixture.dies_with_one(&survivor, async |_, _| ()).await, (marked, 0));
     }
@@ -40,9 +46,7 @@ pub async fn what_a_dead_worker_held_is_marked_and_not_counted(fixture: &Fixture
 
 /// Marked or not; and no other death beside it.
 pub async fn a_death_counts_where_the_start_was_recorded(fixture: &Fixture) {
-    let survivor = fixture.other_worker().await;
-    fixture.enqueue(&[fixture.message(1)]).await;
-    survivor.beat(&[]).await;
+    let survivor = fixture.survivor_of([1]).await;
     let runs = async |victim: &Peer, claim: &Claim| assert!(victim.start(claim).await);
     assert_eq!(fixture.dies_with_one(&survivor, runs).await, (false, 0));
     assert_eq!(fixture.dies_with_one(&survivor, async |_, _| ()).await, (true, 1));
@@ -59,9 +63,7 @@ pub async fn a_death_counts_where_the_start_was_recorded(fixture: &Fixture) {
 
 /// What kills does so soon after its start, mostly; but what kills late must not go on for ever beside others that come and go.
 pub async fn what_started_long_before_the_last_one_is_passed_over_once(fixture: &Fixture) {
-    let (survivor, second) = (fixture.other_worker().await, Duration::from_secs(1));
-    fixture.enqueue(&[1, 2, 3, 4].map(|number| fixture.message(number))).await;
-    survivor.beat(&[]).await;
+    let (survivor, second) = (fixture.survivor_of([1, 2, 3, 4]).await, Duration::from_secs(1));
     let mut deaths = Vec::new();
     for is_put_off in [true, false, false] {
         let victim = fixture.worker().await;
@@ -99,9 +101,7 @@ pub async fn what_started_long_before_the_last_one_is_passed_over_once(fixture: 
 
 /// A worker that does not know its actor, say, must not make it immortal.
 pub async fn what_is_put_off_without_a_run_keeps_what_is_known_of_deaths(fixture: &Fixture) {
-    let (survivor, second) = (fixture.other_worker().await, Duration::from_secs(1));
-    fixture.enqueue(&[fixture.message(1)]).await;
-    survivor.beat(&[]).await;
+    let (survivor, second) = (fixture.survivor_of([1]).await, Duration::from_secs(1));
     let runs = async |victim: &Peer, claim: &Claim| assert!(victim.start(claim).await);
     let waits = async |victim: &Peer, claim: &Claim| {
         let claims = std::slice::from_ref(claim);
@@ -153,9 +153,7 @@ pub async fn what_is_put_off_without_a_run_keeps_what_is_known_of_deaths(fixture
 
 /// Only a worker knows how many are too many.
 pub async fn a_store_ends_no_message_because_of_deaths(fixture: &Fixture) {
-    let survivor = fixture.other_worker().await;
-    fixture.enqueue(&[fixture.message(1)]).await;
-    survivor.beat(&[]).await;
+    let survivor = fixture.survivor_of([1]).await;
     for crashes in 0..=MAX_CRASHES {
         let runs = async |victim: &Peer, claim: &Claim| assert!(victim.start(claim).await);
         assert_eq!(fixture.dies_with_one(&survivor, runs).await.1, crashes);
@@ -165,9 +163,7 @@ pub async fn a_store_ends_no_message_because_of_deaths(fixture: &Fixture) {
 
 /// Twice would make a message immortal that starts between a beat and its worker's death.
 pub async fn what_waited_when_its_worker_died_is_spared_once(fixture: &Fixture) {
-    let survivor = fixture.other_worker().await;
-    fixture.enqueue(&[fixture.message(1)]).await;
-    survivor.beat(&[]).await;
+    let survivor = fixture.survivor_of([1]).await;
     let waits = async |victim: &Peer, claim: &Claim| {
         let claims = std::slice::from_ref(claim);
         assert_eq!(victim.beat_while(claims, claims).await.lost, []);
@@ -179,9 +175,7 @@ pub async fn what_waited_when_its_worker_died_is_spared_once(fixture: &Fixture) 
 
 /// The last beat counts, and no older one.
 pub async fn what_waited_once_and_started_since_is_marked(fixture: &Fixture) {
-    let survivor = fixture.other_worker().await;
-    fixture.enqueue(&[fixture.message(1)]).await;
-    survivor.beat(&[]).await;
+    let survivor = fixture.survivor_of([1]).await;
     let starts = async |victim: &Peer, claim: &Claim| {
         let claims = std::slice::from_ref(claim);
         victim.beat_while(claims, claims).await;
@@ -194,9 +188,7 @@ pub async fn what_waited_once_and_started_since_is_marked(fixture: &Fixture) {
 
 /// Whoever does not know whether it was recorded says so again.
 pub async fn a_start_that_is_repeated_counts_once(fixture: &Fixture) {
-    let survivor = fixture.other_worker().await;
-    fixture.enqueue(&[fixture.message(1)]).await;
-    survivor.beat(&[]).await;
+    let survivor = fixture.survivor_of([1]).await;
     let runs = async |victim: &Peer, claim: &Claim| {
         assert!(victim.start(claim).await);
         assert!(victim.start(claim).await);
@@ -208,9 +200,7 @@ pub async fn a_start_that_is_repeated_counts_once(fixture: &Fixture) {
 
 /// Whether others fetch it or the same worker does.
 pub async fn what_was_requeued_has_not_started(fixture: &Fixture) {
-    let survivor = fixture.other_worker().await;
-    fixture.enqueue(&[fixture.message(1)]).await;
-    survivor.beat(&[]).await;
+    let survivor = fixture.survivor_of([1]).await;
     let again = async |victim: &Peer, claim: &Claim| {
         assert!(victim.start(claim).await);
         assert_eq!(victim.finish(claim, Disposition::Release).await, Finished::Done);
