@@ -5,13 +5,15 @@
 //! tolerances     where stores may differ, and how one of them does
 //! operation   what may happen, as data
 //! play        the same on a store and on the model, side by side
-//! python      dramatiq's own script, which takes part on Redis
+//! python      dramatiq's own script, which takes part on Redis, and what its rules lead to
 //! sequence    drawn by a seed, played; one that fails is made shorter, and told
 //! coverage    what has been reached
 //! ```
 //!
-//! Nothing here looks at the store's own data: what it shows has to agree, after every step, with what a person would expect who
-//! has read the contract.
+//! What a store shows has to agree, after every step, with what a person would expect who has read the contract. Nothing here looks
+//! at the store's own data, but for the bodies in Redis: those Python reads as well, so dramatiq's rules have to lead to each.
+//!
+//! At the end of some sequences all that is left is worked off, by Rust alone or by Python alone.
 
 pub mod coverage;
 pub mod operation;

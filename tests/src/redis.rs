@@ -21,6 +21,7 @@ mod versions;
 pub use self::server::Server;
 use crate::{process, python, workspace};
 use common::{clock::Clock, stores::redis::RedisStore};
+use redis::aio::MultiplexedConnection;
 use std::{
     fmt,
     path::PathBuf,
@@ -117,6 +118,16 @@ pub async fn store(url: &str, namespace: &str, clock: &Clock) -> RedisStore {
         }
     }
     panic!("{refusals:?}");
+}
+
+/// A connection that waits for as long as an answer takes: the client's own half second is short for a busy machine.
+///
+/// # Panics
+/// When there is no Redis.
+pub async fn patient(url: &str) -> MultiplexedConnection {
+    let client = redis::Client::open(url).expect("a URL");
+    let patient = redis::AsyncConnectionConfig::new().set_response_timeout(None).set_connection_timeout(None);
+    client.get_multiplexed_async_connection_with_config(&patient).await.expect("the Redis of the tests")
 }
 
 /// A blocking connection to this test process's Redis, for tests that look at keys.

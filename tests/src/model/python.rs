@@ -1,5 +1,8 @@
 //! dramatiq's own script, taken from the virtual environment: what Python's workers do to a Redis.
 
+mod bodies;
+
+pub use self::bodies::Stored;
 use crate::python;
 use common::{
     clock::Timestamp,
@@ -43,8 +46,7 @@ impl Script {
     /// # Panics
     /// When there is no dramatiq, or no server.
     pub async fn load(url: &str, namespace: &str) -> Self {
-        let client = redis::Client::open(url).expect("a URL");
-        let mut connection = client.get_multiplexed_async_connection().await.expect("the Redis of the tests");
+        let mut connection = crate::redis::patient(url).await;
         let mut load = redis::cmd("SCRIPT");
         let sha = load.arg("LOAD").arg(source()).query_async(&mut connection).await.expect("dramatiq's script");
         Self { connection, namespace: namespace.to_owned(), sha }
@@ -74,16 +76,9 @@ impl Script {
     }
 
     /// Deletes all keys of the namespace, so that a search has less to go through.
-    ///
-    /// # Panics
-    /// When the server refuses.
     pub async fn clear(&self) {
-        const CLEAR: &str = "for _, key in ipairs(redis.call('KEYS', ARGV[1])) do redis.call('UNLINK', key) end";
-        let mut call = redis::cmd("EVAL");
-        call.arg(CLEAR).arg(0).arg(format!("{}*", self.namespace));
-        call.exec_async(&mut self.connection.clone())
-            .await
-            .unwrap_or_else(|error| panic!("{}: {error}", self.namespace));
+        const CLEAR: &str = "for _, key in ipairs(redis.call('KEYS', KEYS[1] .. '*')) do redis.call('UNLINK', key) end";
+        self.eval::<()>(CLEAR, &[]).await;
     }
 
     /// Stores bytes under a name.

@@ -30,4 +30,9 @@ impl Random {
     pub fn index(&mut self, length: usize) -> usize {
         usize::try_from(self.below(length as u64)).unwrap_or_default()
     }
+
+    /// The same as [`Random::below`], signed.
+    pub fn number(&mut self, end: u64) -> i64 {
+        i64::try_from(self.below(end)).unwrap_or_default()
+    }
 }

@@ -4,6 +4,7 @@
 //! here is as forgetful as a process can be: it dies, stands still, and loses answers.
 
 mod completion;
+mod drain;
 mod moving;
 mod possible;
 mod python;
@@ -144,8 +145,8 @@ impl Runner {
     /// # Errors
     ///
     /// Where the store does not do what it should.
-    pub async fn step(&mut self, operation: Operation) -> Result<bool, Wrong> {
     #[expect(clippy::unnested_or_patterns, reason = "macros stand for parts of the patterns")]
+    pub async fn step(&mut self, operation: Operation) -> Result<bool, Wrong> {
         let kind = operation.kind;
         if !self.is_possible(kind) {
             return Ok(false);
@@ -166,6 +167,7 @@ impl Runner {
             _ => self.python(operation).await?,
         }
         self.count().await?;
+        self.reach().await?;
         Ok(true)
     }
 
@@ -208,7 +210,7 @@ impl Runner {
         self.compare(&mut places).await?;
         self.places = places;
         self.tell(|| "look".to_owned());
-        Ok(())
+        self.claimed_by_the_living().await
     }
 
     async fn compare(&self, places: &mut Places) -> Result<(), Wrong> {

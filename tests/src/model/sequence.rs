@@ -41,6 +41,9 @@ const FORSAKEN: [Kind; 6] =
 /// One sequence of so many ends with a look at everything; all others with numbers.
 const LOOKS: u64 = 4;
 
+/// One sequence of so many is worked off by Rust in the end, and one by Python.
+const DRAINS: u64 = 20;
+
 /// How many of a sequence's first operations are drawn freely, so that there is something for others to happen to.
 const OPENING: usize = 6;
 
@@ -140,11 +143,23 @@ pub async fn play(stage: &impl Stage, seed: u64, coverage: &mut Coverage) -> Res
     if wrong.is_none() && seed.is_multiple_of(LOOKS) {
         wrong = runner.look().await.err();
     }
+    if wrong.is_none() {
+        wrong = drain(&mut runner, seed).await.err();
+    }
     coverage.add(&happened, &runner.places.moves);
     runner.close().await;
     match wrong {
         None => Ok(()),
         Some(wrong) => Err(shorten(stage, seed, drawn, wrong).await),
+    }
+}
+
+/// Works off what is left, at the end of some sequences.
+async fn drain(runner: &mut Runner, seed: u64) -> Result<(), Wrong> {
+    match seed % DRAINS {
+        3 => runner.drain_by_rust().await,
+        13 => runner.drain_by_python().await,
+        _ => Ok(()),
     }
 }
 
@@ -235,14 +250,14 @@ impl Draw {
 /// Leaves out whatever can be left out, and plays the rest once more, to tell its story.
 async fn shorten(stage: &impl Stage, seed: u64, mut operations: Vec<Operation>, mut wrong: Wrong) -> Failure {
     let watch = Stopwatch::start();
-    let mut told = replay(stage, &operations).await;
+    let mut told = replay(stage, seed, &operations).await;
     let mut size = operations.len() / 2;
     while size > 0 && told.is_some() {
         let (mut from, before) = (0, operations.len());
         while from < operations.len() && watch.elapsed() < PATIENCE {
             let mut fewer = operations.clone();
             fewer.drain(from..(from + size).min(fewer.len()));
-            match replay(stage, &fewer).await {
+            match replay(stage, seed, &fewer).await {
                 Some(shorter) => {
                     operations = fewer;
                     told = Some(shorter);
@@ -266,7 +281,7 @@ async fn shorten(stage: &impl Stage, seed: u64, mut operations: Vec<Operation>, 
 }
 
 /// Plays operations; what goes wrong, and the story up to there.
-async fn replay(stage: &impl Stage, operations: &[Operation]) -> Option<(Wrong, String)> {
+async fn replay(stage: &impl Stage, seed: u64, operations: &[Operation]) -> Option<(Wrong, String)> {
     let clock = Clock::manual(START);
     let scene = stage.open(clock.clone()).await;
     let mut runner = Runner::new(scene, clock, stage, true);
@@ -279,6 +294,9 @@ async fn replay(stage: &impl Stage, operations: &[Operation]) -> Option<(Wrong, 
     }
     if wrong.is_none() {
         wrong = runner.look().await.err();
+    }
+    if wrong.is_none() {
+        wrong = drain(&mut runner, seed).await.err();
     }
     runner.close().await;
     Some((wrong?, runner.story()))

@@ -4,9 +4,10 @@ use crate::run;
 use common::clock::Clock;
 use std::sync::Arc;
 use tests::model::{
-    operation::Kind,
+    operation::{Kind, Operation},
     places::Move,
     python::Script,
+    runner::{Runner, START},
     sequence::{Scene, Stage},
     tolerances::Tolerances,
 };
@@ -53,4 +54,42 @@ pub(crate) async fn scene(url: &str, clock: Clock) -> Scene {
 #[test]
 fn redis_does_what_the_model_says() {
     run::all(&Redis { url: tests::redis::url() }, SEQUENCES, AT_ONCE);
+}
+
+#[tokio::test]
+async fn what_dramatiqs_rules_do_not_lead_to_and_what_should_be_gone_is_found() {
+    let (stage, clock) = (Redis { url: tests::redis::url() }, Clock::manual(START));
+    let scene = stage.open(clock.clone()).await;
+    let namespace = scene.results.strip_suffix("-result-").unwrap().to_owned();
+    let mut runner = Runner::new(scene, clock, &stage, false);
+    let redis = |words: &str| {
+        let mut command = redis::Cmd::new();
+        for word in words.split(' ') {
+            command.arg(word.replace(':', &format!("{namespace}:")));
+        }
+        command.query::<i64>(&mut tests::redis::connection()).unwrap()
+    };
+    let tick = Operation { kind: Kind::Tick, picks: [0; 3] };
+    for (made, words, gone) in [
+        ("HSET :a.msgs x body", "where dramatiq's rules do not lead", "DEL :a.msgs"),
+        ("HSET :b.DQ.msgs x body", "where dramatiq's rules do not lead", "DEL :b.DQ.msgs"),
+        ("SADD :__acks__.ghost.a x", "nobody would look at", "DEL :__acks__.ghost.a"),
+    ] {
+        assert_eq!(runner.step(tick).await, Ok(true));
+        assert_eq!(runner.look().await, Ok(()));
+        redis(made);
+        let wrong = async { runner.step(tick).await.and(runner.look().await) }.await.unwrap_err().to_string();
+        assert!(wrong.contains(words), "{made}: {wrong}");
+        redis(gone);
+    }
+    // Python's worker has it, as far as the server knows.
+    redis("HSET :a.msgs x body");
+    redis("ZADD :__heartbeats__ 1795485700000 python");
+    redis("SADD :__acks__.python.a x");
+    let mut wrongs = Vec::new();
+    for _ in 0..2 {
+        wrongs.extend(runner.step(tick).await.err().map(|wrong| wrong.to_string()));
+    }
+    assert!(wrongs.iter().any(|wrong| wrong.contains("what lies in Redis")), "{wrongs:?}");
+    runner.close().await;
 }

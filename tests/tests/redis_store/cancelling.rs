@@ -5,8 +5,8 @@ use common::store::{
     Cancelled, Completion, Disposition, Effect, Finished, Inspect as _, MAX_CRASHES, State, Store as _,
 };
 
+use crate::python::{Python, Script, Taken};
 use crate::rig::*;
-use crate::walk::python::{Python, Script};
 
 const LETTERS: [&str; 3] = [":default.XQ", ":default.XQ.msgs", ":default.XQ@why"];
 
@@ -148,6 +148,7 @@ async fn what_a_python_worker_holds_is_not_run_again_by_rust() {
     script.fetch(&rig, &mut python, "default", 9, false).await;
     script.fetch(&rig, &mut python, "default.DQ", 9, false).await;
     let held = python.held.clone();
+    assert_eq!(held.iter().map(Taken::number).collect::<Vec<_>>(), [1, 2, 3, 4]);
     let told = Cancelled::Claimed { worker: python.id.clone() };
     for taken in &held {
         assert_eq!(rig.cancel(&taken.id).await, Some(told.clone()));

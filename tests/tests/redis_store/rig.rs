@@ -42,11 +42,7 @@ impl Rig {
         let clock = Clock::manual(Timestamp::from_millis(NOON));
         let namespace = tests::redis::namespace();
         let store = tests::redis::store(url, &namespace, &clock).await;
-        let client = redis::Client::open(url).unwrap();
-        // The client's own half second is short for a busy machine.
-        let patient = redis::AsyncConnectionConfig::new().set_response_timeout(None).set_connection_timeout(None);
-        let connection = client.get_multiplexed_async_connection_with_config(&patient).await.unwrap();
-        Self { store, clock, namespace, connection }
+        Self { store, clock, namespace, connection: tests::redis::patient(url).await }
     }
 
     /// What the server says of each of the store's connections to this database, by field.

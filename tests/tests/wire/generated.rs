@@ -6,9 +6,9 @@ use common::clock::Timestamp;
 use common::message::{Entries, Message, MessageId, Raw};
 use common::queue_name::QueueName;
 use serde_json::Value;
+use tests::model::random::Random;
 
 use crate::python::Python;
-use crate::random::Random;
 
 const MESSAGES: u64 = 400;
 

@@ -3,17 +3,16 @@
 //! Whatever the order, each message ends once, and nothing is left of it.
 
 mod owners;
-#[allow(dead_code, reason = "another test's loader, of which not all is needed here")]
-#[path = "../redis_store/walk/python.rs"]
-mod script;
+#[allow(dead_code, reason = "another test's Python, of which not all is needed here")]
+#[path = "../redis_store/python.rs"]
+mod python;
 mod upkeep;
 
 use std::time::Duration;
 
-use common::clock::Timestamp;
-use common::message::Message;
+use common::store::Registration;
 
-use self::script::{Python, Script, Taken};
+use self::python::{Python, Script, Taken};
 use crate::rig::Rig;
 
 /// Longer than Python waits for a sign of life.
@@ -41,12 +40,12 @@ impl Beside {
     async fn fetches(&mut self, rig: &Rig, queue: &str, maintains: bool) -> Vec<i64> {
         let before = self.worker.held.len();
         self.script.fetch(rig, &mut self.worker, queue, 99, maintains).await;
-        self.worker.held[before..].iter().map(number).collect()
+        self.worker.held[before..].iter().map(Taken::number).collect()
     }
 
     /// Ends a message by `ack`, `nack` or `requeue`.
     async fn ends(&mut self, rig: &Rig, command: &str, argument: i64) {
-        let at = self.worker.held.iter().position(|taken| number(taken) == argument).expect("it holds the message");
+        let at = self.worker.held.iter().position(|taken| taken.number() == argument).expect("it holds the message");
         let taken = self.worker.held.remove(at);
         self.script.end(rig, command, &self.worker, &taken).await;
     }
@@ -58,8 +57,12 @@ impl Beside {
     }
 }
 
-fn number(taken: &Taken) -> i64 {
-    Message::decode(&taken.bytes, Timestamp::EPOCH).unwrap().args[0].read().unwrap()
+/// A rig, one Python worker beside it, and one of Rust's for the default queue.
+async fn both() -> (Rig, Beside, Registration) {
+    let rig = Rig::new().await;
+    let python = Beside::new(&rig).await;
+    let worker = rig.register(&["default"]).await;
+    (rig, python, worker)
 }
 
 /// A place on the same Redis whose clock is its own.

@@ -22,8 +22,6 @@ mod handover;
 mod interleavings;
 mod odd;
 mod python;
-#[path = "../redis_store/walk/random.rs"]
-mod random;
 mod restart;
 #[allow(dead_code, reason = "another test's hands, of which not all are needed here")]
 #[path = "../redis_store/rig.rs"]

@@ -1,7 +1,10 @@
 //! Looking inside: what a store shows has to be what the model knows.
 
 use super::{Item, Letter, Place, Places, Wrong, check, differ};
+use crate::model::python::Stored;
 use common::{
+    clock::Timestamp,
+    message::Message,
     queue_name::QueueName,
     store::{BEAT_INTERVAL, Body, Counts, DEAD_AFTER, DeadLetter, MessageInfo, QueueInfo, State, WorkerInfo},
 };
@@ -205,6 +208,28 @@ impl Places {
         Ok(())
     }
 
+    /// Compares the bodies that lie in Redis: each message that has not ended has one, to which dramatiq's rules lead, and nothing
+    /// else has.
+    ///
+    /// # Errors
+    ///
+    /// Where they differ.
+    pub fn lying(&self, told: &[Stored]) -> Result<(), Wrong> {
+        if let Some(Stored { list, name, .. }) = told.iter().find(|told| !told.is_reachable) {
+            return Err(Wrong(format!("{name} lies in {list}, where dramatiq's rules do not lead")));
+        }
+        let known = |item: &Item| (item.queue.as_str().to_owned(), identity(&item.body(), self.now));
+        let seen = |told: &Stored| {
+            let queue = told.list.strip_suffix(".DQ").unwrap_or(&told.list);
+            (queue.to_owned(), identity(&Body::Raw(told.bytes.clone()), self.now))
+        };
+        let mut known: Vec<_> = self.items.iter().map(known).collect();
+        let mut seen: Vec<_> = told.iter().map(seen).collect();
+        known.sort_unstable();
+        seen.sort_unstable();
+        differ("what lies in Redis", &known, &seen)
+    }
+
     /// Compares a stored value.
     ///
     /// # Errors
@@ -219,6 +244,17 @@ impl Places {
             return Ok(());
         }
         differ("what is stored", &(!is_over).then_some(value), &told)
+    }
+}
+
+/// What tells bodies apart: a message's id, or the bytes of what is none.
+fn identity(body: &Body, now: Timestamp) -> String {
+    match body {
+        Body::Message(message) => message.message_id.to_string(),
+        Body::Raw(bytes) => match Message::decode(bytes, now) {
+            Ok(message) => message.message_id.to_string(),
+            Err(_) => String::from_utf8_lossy(bytes).into_owned(),
+        },
     }
 }
 

@@ -89,13 +89,13 @@ impl Runner {
     }
 
     /// Whether a worker would fetch something.
-    fn is_ready(&self) -> bool {
+    pub(super) fn is_ready(&self) -> bool {
         let mut workers = self.workers.iter().zip(&self.places.workers).filter(|(worker, _)| worker.is_alive);
         workers.any(|(_, worker)| worker.is_registered && self.places.is_ready(&worker.queues))
     }
 
     /// Whether Python would fetch something from one of the lists.
-    fn has_listed(&self, delayed: bool) -> bool {
+    pub(super) fn has_listed(&self, delayed: bool) -> bool {
         self.places.items.iter().any(|item| match item.place {
             Place::Ready { band: 0, .. } => !delayed,
             Place::Held { inbox: Some(_), .. } => delayed,

@@ -7,8 +7,8 @@ use common::{
     message::Message,
     queue_name::QueueName,
     store::{
-        Beat, Boxed, Claim, Completion, Disposition, FetchRequest, Fetched, Finished, Inspect, MessageInfo, Registration,
-        State, Store, delegate,
+        Beat, Boxed, Claim, Completion, Disposition, FetchRequest, Fetched, Finished, Inspect, MessageInfo,
+        Registration, State, Store, delegate,
     },
 };
 use std::{

@@ -6,7 +6,7 @@ use common::error::StoreError;
 use common::message::{Message, option};
 use common::store::{Disposition, FetchRequest, Finished, Inspect as _, Store as _};
 
-use super::{BEYOND_DEATH, Beside};
+use super::{BEYOND_DEATH, Beside, both};
 use crate::rig::*;
 
 /// Sends a message, and lists its id once more.
@@ -19,9 +19,7 @@ async fn doubled(rig: &Rig) -> Message {
 
 #[tokio::test]
 async fn buried_by_python_a_worker_wakes_as_a_stranger_goes_on_and_may_die_again() {
-    let rig = Rig::new().await;
-    let mut python = Beside::new(&rig).await;
-    let worker = rig.register(&["default"]).await;
+    let (rig, mut python, worker) = both().await;
     rig.enqueue(&[message("default", 1)]).await;
     let held = claims(&rig.fetch(&worker, 9).await);
     rig.clock.advance(BEYOND_DEATH);
@@ -46,9 +44,7 @@ async fn buried_by_python_a_worker_wakes_as_a_stranger_goes_on_and_may_die_again
 async fn of_two_holders_in_two_languages_the_first_one_ends_the_message() {
     for rust_first in [true, false] {
         for command in ["ack", "nack", "requeue"] {
-            let rig = Rig::new().await;
-            let mut python = Beside::new(&rig).await;
-            let worker = rig.register(&["default"]).await;
+            let (rig, mut python, worker) = both().await;
             doubled(&rig).await;
             let found = rig.fetch(&worker, 1).await.remove(0);
             assert_eq!(python.fetches(&rig, "default", false).await, [1]);
@@ -84,9 +80,7 @@ async fn of_two_holders_in_two_languages_the_first_one_ends_the_message() {
 
 #[tokio::test]
 async fn what_python_requeues_while_rust_runs_it_does_not_run_beside_itself() {
-    let rig = Rig::new().await;
-    let mut python = Beside::new(&rig).await;
-    let worker = rig.register(&["default"]).await;
+    let (rig, mut python, worker) = both().await;
     doubled(&rig).await;
     let found = rig.fetch(&worker, 1).await.remove(0);
     assert_eq!(python.fetches(&rig, "default", false).await, [1]);
@@ -100,9 +94,7 @@ async fn what_python_requeues_while_rust_runs_it_does_not_run_beside_itself() {
 
 #[tokio::test]
 async fn a_call_that_is_sent_again_while_python_holds_it_is_not_stored_twice() {
-    let rig = Rig::new().await;
-    let mut python = Beside::new(&rig).await;
-    let worker = rig.register(&["default"]).await;
+    let (rig, mut python, worker) = both().await;
     let plain = message("default", 1);
     rig.enqueue(std::slice::from_ref(&plain)).await;
     assert_eq!(python.takes(&rig, "default").await, [1]);
@@ -114,9 +106,7 @@ async fn a_call_that_is_sent_again_while_python_holds_it_is_not_stored_twice() {
 
 #[tokio::test]
 async fn what_comes_due_under_an_id_that_python_runs_waits_for_it() {
-    let rig = Rig::new().await;
-    let mut python = Beside::new(&rig).await;
-    let worker = rig.register(&["default"]).await;
+    let (rig, mut python, worker) = both().await;
     let late = delayed("default", 2, rig.later(1));
     rig.enqueue(std::slice::from_ref(&late)).await;
     // Not by anybody's rules, but so it may lie there.
@@ -154,9 +144,7 @@ async fn a_dead_worker_of_two_queues_is_swept_by_python_on_one_and_by_rust_on_th
 
 #[tokio::test]
 async fn python_takes_over_from_a_worker_whose_completion_was_refused() {
-    let rig = Rig::new().await;
-    let mut python = Beside::new(&rig).await;
-    let worker = rig.register(&["default"]).await;
+    let (rig, mut python, worker) = both().await;
     rig.enqueue(&[message("default", 1)]).await;
     let found = rig.fetch(&worker, 1).await.remove(0);
     let _: () = rig.redis(&["SET", ":default.DQ.msgs", "foreign"]).await;
@@ -176,9 +164,7 @@ async fn python_takes_over_from_a_worker_whose_completion_was_refused() {
 
 #[tokio::test]
 async fn requeued_and_taken_by_python_before_the_answer_came_it_is_not_requeued_again() {
-    let rig = Rig::new().await;
-    let mut python = Beside::new(&rig).await;
-    let worker = rig.register(&["default"]).await;
+    let (rig, mut python, worker) = both().await;
     rig.enqueue(&[message("default", 1), message("default", 2)]).await;
     let found = claims(&rig.fetch(&worker, 1).await);
     // The answer is lost.

@@ -6,15 +6,13 @@ use common::clock::Timestamp;
 use common::message::option;
 use common::store::{BEAT_INTERVAL, Body, Disposition, Finished, Inspect as _};
 
-use super::script::Taken;
-use super::{BEATS_UNTIL_PYTHON_IS_DEAD, BEYOND_DEATH, Beside, number, with_a_clock_of_its_own};
+use super::python::Taken;
+use super::{BEATS_UNTIL_PYTHON_IS_DEAD, BEYOND_DEATH, Beside, both, with_a_clock_of_its_own};
 use crate::rig::*;
 
 #[tokio::test]
 async fn python_takes_over_from_the_claims_when_the_indexes_are_lost() {
-    let rig = Rig::new().await;
-    let mut python = Beside::new(&rig).await;
-    let worker = rig.register(&["default"]).await;
+    let (rig, mut python, worker) = both().await;
     let held = with_option(message("default", 1), option::PRIORITY, 2);
     rig.enqueue(&[held, delayed("default", 2, rig.later(1))]).await;
     let _: i64 = rig.redis(&["DEL", ":default@due", ":default@held"]).await;
@@ -31,13 +29,11 @@ async fn python_takes_over_from_the_claims_when_the_indexes_are_lost() {
 
 #[tokio::test]
 async fn a_fleet_that_comes_back_leaves_what_python_took_and_takes_the_rest() {
-    let rig = Rig::new().await;
-    let mut python = Beside::new(&rig).await;
-    let worker = rig.register(&["default"]).await;
+    let (rig, mut python, worker) = both().await;
     rig.enqueue(&[delayed("default", 1, rig.later(75)), delayed("default", 2, rig.later(76))]).await;
     rig.clock.advance(BEYOND_DEATH);
     python.script.fetch(&rig, &mut python.worker, "default.DQ", 1, true).await;
-    let taken = number(&python.worker.held[0]);
+    let taken = python.worker.held[0].number();
     // Both indexes still name both.
     rig.clock.advance(Duration::from_secs(10));
     rig.beats(&worker, &[], 2).await;
@@ -54,9 +50,7 @@ async fn a_fleet_that_comes_back_leaves_what_python_took_and_takes_the_rest() {
 #[tokio::test]
 async fn a_python_worker_that_is_seen_late_is_buried_and_its_late_end_changes_nothing() {
     for command in ["ack", "nack", "requeue"] {
-        let rig = Rig::new().await;
-        let mut python = Beside::new(&rig).await;
-        let worker = rig.register(&["default"]).await;
+        let (rig, mut python, worker) = both().await;
         python.script.enqueue(&rig, "sender", "default", 1, None).await;
         assert_eq!(python.fetches(&rig, "default", false).await, [1]);
         let mut looks = 0;
@@ -81,9 +75,7 @@ async fn a_python_worker_that_is_seen_late_is_buried_and_its_late_end_changes_no
 
 #[tokio::test]
 async fn what_python_delays_until_now_moves_in_the_beat_that_finds_it() {
-    let rig = Rig::new().await;
-    let python = Beside::new(&rig).await;
-    let worker = rig.register(&["default"]).await;
+    let (rig, python, worker) = both().await;
     for (argument, eta) in [(1, NOON), (2, NOON + 500), (3, NOON - 9)] {
         python.script.enqueue(&rig, "sender", "default.DQ", argument, Some(eta)).await;
     }
@@ -141,14 +133,12 @@ async fn a_python_whose_clock_is_behind_is_not_taken_for_dead_and_robs_nobody() 
 
 #[tokio::test]
 async fn a_queue_that_python_flushes_leaves_nothing_behind_and_goes_on() {
-    let rig = Rig::new().await;
-    let mut python = Beside::new(&rig).await;
-    let worker = rig.register(&["default"]).await;
+    let (rig, mut python, worker) = both().await;
     let held = with_option(message("default", 1), option::PRIORITY, 2);
     rig.enqueue(&[message("default", 2), message("default", 3), held, delayed("default", 4, rig.later(9))]).await;
     let found = claims(&rig.fetch(&worker, 1).await);
     for queue in ["default", "default.DQ"] {
-        let nothing = Taken { queue: queue.to_owned(), id: String::new(), bytes: Vec::new() };
+        let nothing = Taken { queue: queue.to_owned(), id: String::new(), message: message(queue, 0) };
         python.script.end(&rig, "purge", &python.worker, &nothing).await;
     }
     assert_eq!(rig.finish(&worker, &found[0], Disposition::Ack).await, Finished::ClaimLost);
@@ -161,9 +151,7 @@ async fn a_queue_that_python_flushes_leaves_nothing_behind_and_goes_on() {
 
 #[tokio::test]
 async fn everything_is_deleted_while_both_hold_something_and_both_go_on() {
-    let rig = Rig::new().await;
-    let mut python = Beside::new(&rig).await;
-    let worker = rig.register(&["default"]).await;
+    let (rig, mut python, worker) = both().await;
     let held = with_option(message("default", 3), option::PRIORITY, 2);
     rig.enqueue(&[message("default", 1), message("default", 2), held, delayed("default", 4, rig.later(9))]).await;
     let found = claims(&rig.fetch(&worker, 1).await);
