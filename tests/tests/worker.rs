@@ -13,7 +13,7 @@ use common::actor;
 use common::actor::{Declaration, actors};
 use common::broker::Broker;
 use common::clock::{Clock, Timestamp};
-use common::message::{Message, MessageId, Raw, option};
+use common::message::{Entries, Message, MessageId, Raw, option};
 use common::queue_name::QueueName;
 use common::store::Counts;
 use common::worker::{Shutdown, Stopper, Worker};

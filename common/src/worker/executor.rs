@@ -16,7 +16,7 @@ use super::unsupported_options::{Warnings, refusal};
 use crate::actor::{Cause, Context, Entry, States};
 use crate::broker::Broker;
 use crate::clock::Stopwatch;
-use crate::explain::spell;
+use crate::duration::spell;
 use crate::message::option;
 use crate::middleware::{Decision, FinishedRun, HookError, Middleware, Run, callbacks};
 use crate::outcome::{Failure, Outcome, bounded, catch, catch_async};

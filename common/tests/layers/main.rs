@@ -41,24 +41,11 @@ const NEIGHBOURS: [(&str, &str); 5] =
     [("message", "error"), ("actor", "outcome"), ("broker", "middleware"), ("broker", "explain"), ("call", "broker")];
 
 /// Cycles between siblings that are permitted: a folder, and the use in it that closes the cycle.
-const CYCLES: [Permitted<'static>; 11] = [
-    // The scripts are given limits that lie beside the calls that keep to them.
-    ("stores::redis", "scripts", "enqueue"),
-    ("stores::redis", "scripts", "fetch"),
-    // Beats are cut into slices, and a slice is part of a beat.
-    ("stores::redis", "slices", "beat"),
-    ("stores::redis", "slices", "upkeep"),
+const CYCLES: [Permitted<'static>; 2] = [
     // Names of files on one side, their rights on the other one.
     ("stores::sqlite", "files", "database"),
     // The thread owns its writer, which takes what was posted to the thread.
     ("stores::sqlite", "writer", "connection_thread"),
-    // An event carries a kind of call and reserved messages, which are defined where they are used most.
-    ("worker", "event", "consumer"),
-    ("worker", "event", "local_queue"),
-    // A job is defined in the local queue, which starts what runs it.
-    ("worker", "executor", "local_queue"),
-    ("worker", "quarantine", "local_queue"),
-    ("worker", "threads", "local_queue"),
 ];
 
 fn common() -> Tree {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use syn::Item;
+use syn::{Attribute, Expr, ExprLit, Item, Lit, Meta, MetaNameValue};
 
 use crate::source::{Names, Source, is_test};
 
@@ -50,6 +50,16 @@ enum Found {
     Item(Place),
 }
 
+/// Where a `#[path = "…"]` says that a module lies.
+fn path_of(attributes: &[Attribute]) -> Option<String> {
+    let path = attributes.iter().find(|attribute| attribute.path().is_ident("path"))?;
+    let Meta::NameValue(MetaNameValue { value: Expr::Lit(ExprLit { lit: Lit::Str(path), .. }), .. }) = &path.meta
+    else {
+        return None;
+    };
+    Some(path.value())
+}
+
 impl Tree {
     /// Reads the crate whose sources lie below `root`, from its `lib.rs` on.
     pub(crate) fn read(root: &Path) -> Self {
@@ -79,17 +89,20 @@ impl Tree {
                 self.modules.get_mut(place).unwrap().1.read(item);
                 continue;
             };
-            assert!(
-                !module.attrs.iter().any(|attribute| attribute.path().is_ident("path")),
-                "{}: a module lies where its name says, without `#[path]`",
-                file.display()
-            );
             let below = folder.join(module.ident.to_string());
             let child = [place.as_slice(), &[module.ident.to_string()]].concat();
-            match &module.content {
-                _ if is_test(&module.attrs) => self.tests.extend([below.with_extension("rs"), below]),
-                Some((_, items)) => self.read_items(&child, items, file, &below),
-                None => self.read_file(child, &below.with_extension("rs"), &below),
+            if is_test(&module.attrs) {
+                self.tests.extend([below.with_extension("rs"), below]);
+            } else if let Some(path) = path_of(&module.attrs) {
+                let lies_at = file.with_file_name(&path).canonicalize().unwrap();
+                let is_foreign = !lies_at.starts_with(self.root.canonicalize().unwrap());
+                assert!(is_foreign, "{}: a module lies where its name says, without `#[path]`", file.display());
+                // What two crates share belongs to the tree of the other one.
+                self.modules.insert(child, (path, Source::default()));
+            } else if let Some((_, items)) = &module.content {
+                self.read_items(&child, items, file, &below);
+            } else {
+                self.read_file(child, &below.with_extension("rs"), &below);
             }
         }
     }

@@ -1,7 +1,7 @@
 //! A log that nobody reads, or that can't be written.
 
 use crate::{ERRORS, SOON, experiment::Experiment};
-use common::{broker::Broker, clock::Clock, message::Raw};
+use common::{broker::Broker, message::Raw};
 use std::{
     fs::File,
     io::{BufRead, BufReader},

@@ -5,7 +5,7 @@ use common::{
     actor,
     actor::actors,
     broker::Broker,
-    clock::{Clock, Stopwatch},
+    clock::Stopwatch,
     error::EnqueueError,
     message::{Message, Raw},
     queue_name::QueueName,

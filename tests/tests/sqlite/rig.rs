@@ -5,7 +5,6 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use common::broker::Broker;
-use common::clock::Clock;
 use common::error::{ConnectError, EnqueueError};
 use common::message::{Message, Raw};
 use common::queue_name::QueueName;
