@@ -42,6 +42,7 @@ mod files;
 mod finish;
 mod inspect;
 mod moves;
+mod posted;
 mod queries;
 mod schema;
 mod start;
@@ -59,10 +60,11 @@ use rusqlite::Connection;
 
 use self::beat::Upkeep;
 use self::bell::Bell;
-use self::connection_thread::{ConnectionThread, Rank, connection_threads};
+use self::connection_thread::{ConnectionThread, connection_threads};
 pub use self::database::Synchronous;
 use self::error::TxError;
 use self::files::Place;
+use self::posted::Rank;
 #[cfg(feature = "lab")]
 pub(crate) use self::watching::watch_error;
 use crate::clock::{Clock, Timestamp};

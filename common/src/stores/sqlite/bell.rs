@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
 use tokio::sync::watch;
 
-use super::database::beside;
+use super::files::beside;
 use super::watching::watch_error;
 
 /// A file longer than this, in bytes, begins anew.

@@ -1,7 +1,5 @@
 //! Handing calls to the threads that hold the connections, and waiting for them.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::thread;
 use std::time::Duration;
@@ -13,37 +11,10 @@ use super::bell::Bell;
 use super::database::{self, Synchronous};
 use super::error::{TxError, told};
 use super::files::{Files, Place};
+use super::posted::{Posted, Rank, Waited, Work};
 use super::writer::Writer;
 use crate::clock::Stopwatch;
 use crate::error::StoreError;
-
-/// Who goes first where several wait for the lock.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Rank {
-    /// A worker that is not heard of in time is taken for dead, so this goes before everything else.
-    Beat,
-    Other,
-}
-
-/// What runs inside of a transaction.
-pub(super) trait Work: Send {
-    /// About how many rows it touches.
-    fn rows(&self) -> usize;
-    fn run(&mut self, connection: &Connection) -> Result<(), TxError>;
-    /// Whether there is nothing for it to write; it has come to something without then.
-    fn is_void(&mut self, connection: &Connection) -> bool;
-    /// The transaction is over.
-    fn end(self: Box<Self>, committed: Result<(), StoreError>);
-}
-
-/// A call on its way to a connection.
-pub(super) struct Posted {
-    pub(super) rank: Rank,
-    pub(super) since: Stopwatch,
-    /// It failed together with others, so it is tried once more by itself.
-    pub(super) is_alone: bool,
-    pub(super) work: Box<dyn Work>,
-}
 
 struct Call<T, F, G> {
     rows: usize,
@@ -81,20 +52,6 @@ where
         let done = committed.and_then(|()| done.ok_or_else(|| StoreError::Refused("it never ran".to_owned())));
         // Nobody may wait for it any more.
         let _ = answer.send(done);
-    }
-}
-
-/// For how long the beats of this process have waited for the lock, in microseconds.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Waited(Arc<AtomicU64>);
-
-impl Waited {
-    pub(super) fn add(&self, waited: Duration) {
-        self.0.fetch_add(u64::try_from(waited.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
-    }
-
-    fn get(&self) -> Duration {
-        Duration::from_micros(self.0.load(Ordering::Relaxed))
     }
 }
 
@@ -159,13 +116,6 @@ impl ConnectionThread {
     /// For how long, since the beginning, beats have waited for another process's write.
     pub(super) fn waited(&self) -> Duration {
         self.waited.get()
-    }
-}
-
-/// Ends calls of which nothing happened.
-pub(super) fn refuse(calls: impl IntoIterator<Item = Posted>, error: &StoreError) {
-    for call in calls {
-        call.work.end(Err(error.clone()));
     }
 }
 

@@ -6,14 +6,14 @@
 use std::fs::{self, OpenOptions};
 use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, MAIN_DB, OpenFlags, TransactionBehavior};
 
 use super::error::told;
-use super::files::rights;
+use super::files::{beside, rights};
 use super::schema;
 use crate::clock::Stopwatch;
 use crate::error::StoreError;
@@ -65,13 +65,6 @@ pub(super) fn open_to_look(path: &Path) -> Result<Connection, StoreError> {
         Ok(connection)
     };
     look().map_err(|error: rusqlite::Error| told(&error))
-}
-
-/// The name of a file that belongs to the database.
-pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(suffix);
-    name.into()
 }
 
 fn check_place(path: &Path) -> Result<(), StoreError> {

@@ -10,7 +10,6 @@ use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use super::database::beside;
 use crate::error::StoreError;
 
 /// As many links in a row as Linux follows.
@@ -116,4 +115,11 @@ impl Files {
         self.lost = Some(lost.clone());
         Err(lost)
     }
+}
+
+/// The name of a file that belongs to the database.
+pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
 }

@@ -15,10 +15,10 @@ use rusqlite::Connection;
 use self::line::{Line, Patience};
 use self::log::Log;
 use super::bell::Bell;
-use super::connection_thread::{Posted, Waited, Work, refuse};
 use super::database::{BUSY_TIMEOUT, is_busy};
 use super::error::{TxError, told};
 use super::files::Files;
+use super::posted::{Posted, Waited, Work, refuse};
 use crate::clock::Stopwatch;
 use crate::error::StoreError;
 

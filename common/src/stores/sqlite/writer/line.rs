@@ -16,7 +16,7 @@ use std::time::Duration;
 use rusqlite::Connection;
 
 use crate::clock::Stopwatch;
-use crate::stores::sqlite::connection_thread::{Posted, Rank};
+use crate::stores::sqlite::posted::{Posted, Rank};
 
 /// How many calls one commit serves at most, and how many rows these may touch together: others wait for the lock meanwhile.
 const MOST_TOGETHER: usize = 256;

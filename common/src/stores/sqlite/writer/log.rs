@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
 
-use crate::stores::sqlite::database::beside;
+use crate::stores::sqlite::files::beside;
 
 /// A log that is longer than this, in bytes, is cut off when there is nothing else to do.
 pub(super) const LONG: u64 = 4 << 20;

@@ -8,9 +8,10 @@ use tempfile::TempDir;
 
 use super::log::{LONG, Log, TOO_LONG};
 use super::*;
-use crate::stores::sqlite::connection_thread::{ConnectionThread, Rank};
+use crate::stores::sqlite::connection_thread::ConnectionThread;
 use crate::stores::sqlite::database::{open, open_to_look};
 use crate::stores::sqlite::files::Place;
+use crate::stores::sqlite::posted::Rank;
 use crate::stores::sqlite::{Bell, Synchronous};
 
 /// A file, and another process's connection to it.
