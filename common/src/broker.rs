@@ -124,22 +124,19 @@ impl Broker {
     /// [`ResultError::Timeout`] when nothing was there in time, else what the store says.
     pub async fn wait_for_result(&self, message: &Message, timeout: Duration) -> Result<Stored, ResultError> {
         self.0.io_thread.check().map_err(StoreError::from)?;
-        let (store, message) = (self.0.store.clone(), message.clone());
-        let waiting = async move {
-            let (waited, mut pause) = (Stopwatch::start(), RESULT_PAUSE);
-            loop {
-                if let Some(stored) = stored(&*store, &message).await? {
-                    return Ok(stored);
-                }
-                let left = timeout.saturating_sub(waited.elapsed());
-                if left.is_zero() {
-                    return Err(ResultError::Timeout(message.to_string(), timeout));
-                }
-                Clock::system().sleep(pause.min(left)).await;
-                pause = (pause * 2).min(LONGEST_RESULT_PAUSE);
-            }
-        };
-        self.0.io_thread.run_while_wanted(waiting).await
+        let store = self.0.store.clone();
+        self.0.io_thread.run_while_wanted(result_within(store, message.clone(), timeout)).await
+    }
+
+    /// The same as [`Broker::wait_for_result`], from a thread that may wait.
+    ///
+    /// # Errors
+    ///
+    /// As [`Broker::wait_for_result`].
+    pub fn wait_for_result_blocking(&self, message: &Message, timeout: Duration) -> Result<Stored, ResultError> {
+        self.0.io_thread.check().map_err(StoreError::from)?;
+        let store = self.0.store.clone();
+        self.0.io_thread.run_blocking(result_within(store, message.clone(), timeout))
     }
 
     /// The clock that all of its times come from.
@@ -181,15 +178,20 @@ impl Broker {
         Ok(self.0.io_thread.run(work).await)
     }
 
+    /// Runs the hooks of a message that is about to be stored.
+    fn before_enqueue(&self, message: &mut Message) -> Result<(), EnqueueError> {
+        self.settings().before_enqueue(message).map_err(|(middleware, cause)| EnqueueError::Hook {
+            actor: message.actor_name.to_string(),
+            middleware,
+            cause,
+        })
+    }
+
     /// The messages as they are stored, and roughly how many bytes they take.
     fn prepare(&self, mut messages: Vec<Message>) -> Result<(Vec<Message>, usize), EnqueueError> {
         let mut bytes = 0;
         for message in &mut messages {
-            self.settings().before_enqueue(message).map_err(|(middleware, cause)| EnqueueError::Hook {
-                actor: message.actor_name.to_string(),
-                middleware,
-                cause,
-            })?;
+            self.before_enqueue(message)?;
             // After the hooks, which may change it.
             message
                 .queue_name
@@ -203,6 +205,22 @@ impl Broker {
             bytes += size;
         }
         Ok((messages, bytes))
+    }
+}
+
+/// Looks for a result again and again.
+async fn result_within(store: Arc<dyn Inspect>, message: Message, timeout: Duration) -> Result<Stored, ResultError> {
+    let (waited, mut pause) = (Stopwatch::start(), RESULT_PAUSE);
+    loop {
+        if let Some(stored) = stored(&*store, &message).await? {
+            return Ok(stored);
+        }
+        let left = timeout.saturating_sub(waited.elapsed());
+        if left.is_zero() {
+            return Err(ResultError::Timeout(message.to_string(), timeout));
+        }
+        Clock::system().sleep(pause.min(left)).await;
+        pause = (pause * 2).min(LONGEST_RESULT_PAUSE);
     }
 }
 

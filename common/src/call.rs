@@ -198,3 +198,27 @@ impl Call {
         message
     }
 }
+
+impl Broker {
+    /// Sends many calls as one batch.
+    ///
+    /// # Errors
+    ///
+    /// See [`EnqueueError`]: it says how many of them are stored. One that cannot be encoded keeps all of them from being sent.
+    pub async fn send_all(&self, calls: impl IntoIterator<Item = Call>) -> Result<Vec<Message>, EnqueueError> {
+        self.enqueue(messages(calls, self.clock().now())?).await
+    }
+
+    /// The same, from a thread that may wait.
+    ///
+    /// # Errors
+    ///
+    /// As [`Broker::send_all`].
+    pub fn send_all_blocking(&self, calls: impl IntoIterator<Item = Call>) -> Result<Vec<Message>, EnqueueError> {
+        self.enqueue_blocking(messages(calls, self.clock().now())?)
+    }
+}
+
+fn messages(calls: impl IntoIterator<Item = Call>, now: Timestamp) -> Result<Vec<Message>, EnqueueError> {
+    calls.into_iter().map(|call| call.message(now)).collect()
+}

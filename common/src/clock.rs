@@ -50,6 +50,15 @@ impl std::ops::Add<Duration> for Timestamp {
     }
 }
 
+impl From<Timestamp> for SystemTime {
+    /// A time beyond what the system can tell is the Unix epoch.
+    fn from(time: Timestamp) -> Self {
+        let apart = Duration::from_millis(time.0.unsigned_abs());
+        let there = if time.0 < 0 { UNIX_EPOCH.checked_sub(apart) } else { UNIX_EPOCH.checked_add(apart) };
+        there.unwrap_or(UNIX_EPOCH)
+    }
+}
+
 impl From<SystemTime> for Timestamp {
     fn from(time: SystemTime) -> Self {
         match time.duration_since(UNIX_EPOCH) {

@@ -33,6 +33,15 @@ impl Broker {
     pub async fn connect(url: &str) -> Result<Self, ConnectError> {
         Self::builder().connect(url).await
     }
+
+    /// The same as [`Broker::connect`], from a thread that may wait: a plain `main`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Broker::connect`].
+    pub fn connect_blocking(url: &str) -> Result<Self, ConnectError> {
+        Self::builder().connect_blocking(url)
+    }
 }
 
 impl BrokerBuilder {
@@ -44,6 +53,24 @@ impl BrokerBuilder {
     pub async fn connect(self, url: &str) -> Result<Broker, ConnectError> {
         open(url, self).await
     }
+
+    /// The same, from a thread that may wait.
+    ///
+    /// # Errors
+    ///
+    /// As [`Broker::connect`].
+    pub fn connect_blocking(self, url: &str) -> Result<Broker, ConnectError> {
+        let thread = io_thread(url)?;
+        let url = url.to_owned();
+        thread.run_blocking(async move { open(&url, self).await })
+    }
+}
+
+fn io_thread(url: &str) -> Result<IoThread, ConnectError> {
+    IoThread::start().map_err(|error| ConnectError::Unreachable {
+        url: without_password(url),
+        cause: StoreError::Refused(format!("no thread for its connections: {error}")),
+    })
 }
 
 async fn open(url: &str, builder: BrokerBuilder) -> Result<Broker, ConnectError> {
@@ -52,8 +79,7 @@ async fn open(url: &str, builder: BrokerBuilder) -> Result<Broker, ConnectError>
     let BrokerUrl { place, namespace: named } = BrokerUrl::parse(url).map_err(wrong)?;
     let namespace = builder.namespace.clone().or(named).unwrap_or_else(|| NAMESPACE.to_owned());
     let clock = builder.clock.clone();
-    let io_thread = IoThread::start()
-        .map_err(|error| unreachable(StoreError::Refused(format!("no thread for its connections: {error}"))))?;
+    let io_thread = io_thread(url)?;
     let store: Arc<dyn Inspect> = match place {
         Place::Memory => Arc::new(MemoryStore::new(clock)),
         Place::Redis(url) => {

@@ -8,9 +8,7 @@
 //! use std::sync::mpsc::{Sender, channel};
 //! use std::sync::Mutex;
 //!
-//! use common::broker::Broker;
-//! use common::worker::Worker;
-//! use common::{actor, actors};
+//! use common::{Broker, Worker, actor, actors};
 //!
 //! /// Counts to `n`.
 //! #[actor(max_retries = 3, min_backoff = "1s")]
@@ -115,3 +113,9 @@ mod url;
 pub mod worker;
 
 pub use common_macros::actor;
+
+pub use self::actor::Context;
+pub use self::broker::Broker;
+pub use self::message::Message;
+pub use self::outcome::Retry;
+pub use self::worker::Worker;

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use common::broker::Broker;
+use common::results::Stored;
 use common::store::Cancelled;
 use common::testing::TestBroker;
 use common::worker::{Shutdown, Worker};
@@ -42,6 +43,17 @@ fn spread(broker: &Arc<TestBroker>, n: u32) -> Result<(), common::error::Enqueue
         spread::send_blocking(broker, 0)?;
     }
     Ok(())
+}
+
+#[test]
+fn a_plain_main_connects_sends_a_batch_and_waits_for_a_result() {
+    let broker = Broker::connect_blocking("memory:").unwrap();
+    let sent = broker.send_all_blocking((1..=3).map(|number| add::message(number, None).store_results(DAY))).unwrap();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(Worker::new(broker.clone()).actors(actors![add, hear]).run_until_idle()).unwrap();
+    let results = sent.iter().map(|message| broker.wait_for_result_blocking(message, PATIENCE).unwrap());
+    let sum = |value| if let Stored::Value(raw) = value { raw.read::<i64>().unwrap() } else { 0 };
+    assert_eq!(results.map(sum).sum::<i64>(), 9);
 }
 
 #[tokio::test]

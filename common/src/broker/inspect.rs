@@ -110,13 +110,16 @@ impl Broker {
     }
 
     /// Sends dead letters once more: same message id and arguments, no retries yet, ready at once, under a new name on the
-    /// wire. Tells of each whether it was still there, and a message.
+    /// wire. Tells of each whether it was still there, and a message. Nothing is sent where middleware refuses one of them.
     pub async fn requeue(&self, queue: &QueueName, letters: &[DeadLetter]) -> Result<Vec<bool>, StoreError> {
         let now = self.clock().now();
-        let fresh: Vec<_> = letters
+        let mut fresh: Vec<_> = letters
             .iter()
             .map(|letter| Some((letter.id.clone(), as_new(Message::decode(&letter.bytes, now).ok()?))))
             .collect();
+        for (_, message) in fresh.iter_mut().flatten() {
+            self.before_enqueue(message).map_err(|refused| StoreError::Refused(refused.to_string()))?;
+        }
         let readable: Vec<_> = fresh.iter().flatten().cloned().collect();
         let queue = queue.clone();
         let requeued = self.look(async move |store| store.requeue_dead(&queue, &readable).await).await?;

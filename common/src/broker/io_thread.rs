@@ -7,7 +7,7 @@ use std::future::Future;
 use std::io;
 use std::panic;
 use std::process;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::thread;
 
 use tokio::runtime::{Builder, Handle};
@@ -72,6 +72,16 @@ impl IoThread {
     /// Runs `work` there and waits for it, from any runtime. What it began goes on when the caller stops waiting.
     pub(crate) async fn run<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> T {
         finished(self.spawn(work).await)
+    }
+
+    /// Runs `work` there, while this thread waits for it.
+    pub(crate) fn run_blocking<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> T {
+        let (answer, done) = mpsc::sync_channel(1);
+        self.begin(async move {
+            // The caller waits for it.
+            let _ = answer.send(work.await);
+        });
+        done.recv().expect("the I/O thread answers what it was given, or panicked")
     }
 
     /// Runs `work` there, which ends when the caller stops waiting.

@@ -122,6 +122,28 @@ async fn a_tenant_goes_from_the_sender_into_runs_and_on_to_all_that_they_send() 
     assert_eq!(left(&broker).await, Counts::default());
 }
 
+#[actor(max_retries = 0)]
+fn fail() -> Result<(), String> {
+    Err("failed".to_owned())
+}
+
+#[tokio::test]
+async fn what_is_requeued_by_hand_is_sent_like_anything() {
+    let broker = TestBroker::from_builder(Broker::builder().with(Tenants));
+    TENANT.scope("ada".to_owned(), fail::send(&broker)).await.unwrap();
+    broker.worker().actors(actors![fail]).run_until_done().await.unwrap();
+    let letters = broker.dead_letters("default").await;
+    let refused = broker.requeue(&QueueName::default(), &letters).await.unwrap_err().to_string();
+    assert!(refused.ends_with("refuses it: no tenant"), "{refused}");
+    assert_eq!(left(&broker).await, Counts { dead: 1, ..Counts::default() });
+    let requeued = TENANT.scope("bob".to_owned(), async { broker.requeue(&QueueName::default(), &letters).await });
+    assert_eq!(requeued.await, Ok(vec![true]));
+    broker.worker().actors(actors![fail]).run_until_done().await.unwrap();
+    let letter = broker.dead_letters("default").await.remove(0);
+    let message = Message::decode(&letter.bytes, broker.clock().now()).unwrap();
+    assert_eq!(message.options.read::<String>("tenant").as_deref(), Some("bob"));
+}
+
 /// Notes which hooks ran, and in which order.
 struct Noting(&'static str, &'static Notes);
 

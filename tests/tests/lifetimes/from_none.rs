@@ -39,6 +39,8 @@ fn every_call_of_a_broker_works_without_a_runtime() {
 
         let messages: Vec<Message> =
             (1..=3).map(|number| note::message(number).message(broker.clock().now()).unwrap()).collect();
+        let stored = broker.wait_for_result_blocking(&message, Duration::ZERO).unwrap();
+        assert!(matches!(stored, Stored::Value(value) if value.as_str() == "42"));
         let sent = block_on(broker.enqueue(messages)).unwrap();
         settle(&broker, "they are stored", 3, 0);
         assert_eq!(block_on(broker.queues(None, 9)).unwrap().len(), 1);
