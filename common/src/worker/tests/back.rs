@@ -12,6 +12,8 @@ async fn what_comes_when_the_rest_goes_back_lies_behind_it() {
     let (stopper, worker) = stage.start(2);
     stage.enqueue([WAITING, WAITING + 1, 1]);
     stage.settle("one waits", |counts| counts.claimed == 3).await;
+    // And its worker has heard of it: what a fetch brings is held up from now on.
+    stage.settle_started(2).await;
     stage.sleepy.slow.send_replace(true);
     stage.enqueue([2, 3]);
     stage.settle("two are on their way", |counts| (counts.ready, counts.claimed) == (0, 5)).await;
