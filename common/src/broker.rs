@@ -151,6 +151,12 @@ impl Broker {
         self.0.store.address()
     }
 
+    /// Whether Python's dramatiq shares its queues: on Redis.
+    #[must_use]
+    pub fn is_shared_with_python(&self) -> bool {
+        self.0.store.is_shared_with_python()
+    }
+
     /// What sets its queues apart from others in the same place.
     #[must_use]
     pub fn namespace(&self) -> &str {

@@ -5,12 +5,12 @@
 //!   └ run               commands.rs   what was typed, with clap
 //!       ├ worker        runner.rs     runs messages until a signal (signals.rs); watch.rs runs it as a child
 //!       ├ an actor      sender.rs     sends one message, prints its id
-//!       ├ queues, show… inside.rs     looks inside, and moves by hand
+//!       ├ queues, show… inspect.rs    looks inside, and moves by hand
 //!       ├ demo          demo.rs       both in one process, on a store in memory
 //!       └ notes                       README.rst, as it is
 //! ```
 //!
-//! Logs go to stderr (log.rs), ids and notes to stdout (output.rs). Which broker is meant is decided in `choice.rs`, and
+//! Logs go to stderr (log.rs), ids and notes to stdout (output.rs). Which broker is meant is decided in `broker_choice.rs`, and
 //! said in the first line of the log. The rest of the library neither knows this module nor reads the environment.
 
 mod broker_choice;
@@ -36,7 +36,9 @@ use tokio::runtime::Runtime;
 
 use self::signals::Signals;
 use crate::actor::Declaration;
-use crate::error::WorkerError;
+use crate::broker::{Broker, BrokerBuilder};
+use crate::error::{ConnectError, WorkerError};
+use crate::worker::Worker;
 
 /// Makes an experiment's `main` out of its actors, and the script of its demonstration.
 ///
@@ -50,6 +52,16 @@ use crate::error::WorkerError;
 /// The script is a list of command lines, as they would be typed. One that ends with `after "text"` is run when a log
 /// line with this text has been seen since the command before it.
 ///
+/// An experiment whose actors take state, or whose broker has middleware, says so before its demonstration:
+///
+/// ```text
+/// common::lab::main!(
+///     actors![visit],
+///     setup: Setup { worker: |worker| worker.state(Counter::default()), broker: |broker| broker.with(Tenants) },
+///     demo: ["visit ada"]
+/// );
+/// ```
+///
 /// Name, folder, description and `README.rst` are those of the crate that the macro is used in.
 #[doc(inline)]
 pub use crate::__lab_main as main;
@@ -58,7 +70,7 @@ pub use crate::__lab_main as main;
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __lab_main {
-    ($actors:expr, demo: [$($command:literal $(after $seen:literal)?),* $(,)?] $(,)?) => {
+    ($actors:expr, $(setup: $setup:expr,)? demo: [$($command:literal $(after $seen:literal)?),* $(,)?] $(,)?) => {
         fn main() -> ::std::process::ExitCode {
             const EXPERIMENT: $crate::lab::Experiment = $crate::lab::Experiment {
                 name: ::core::env!("CARGO_PKG_NAME"),
@@ -67,6 +79,7 @@ macro_rules! __lab_main {
                 notes: ::core::include_str!(::core::concat!(::core::env!("CARGO_MANIFEST_DIR"), "/README.rst")),
                 release: !::core::cfg!(debug_assertions),
                 actors: $actors,
+                setup: [$($setup,)? $crate::lab::Setup::NONE][0],
                 demo: &[$($crate::lab::Step {
                     command: $command,
                     after: [$($seen,)? ""][0],
@@ -92,8 +105,36 @@ pub struct Experiment {
     pub release: bool,
     /// Its actors.
     pub actors: &'static [&'static Declaration],
+    /// What its workers and its broker have beside.
+    pub setup: Setup,
     /// The script of its demonstration.
     pub demo: &'static [Step],
+}
+
+/// What an experiment adds to what all of them have.
+#[derive(Clone, Copy, Debug)]
+pub struct Setup {
+    /// To its worker: state.
+    pub worker: fn(Worker) -> Worker,
+    /// To the broker of its worker and its senders: middleware, other settings.
+    pub broker: fn(BrokerBuilder) -> BrokerBuilder,
+}
+
+impl Setup {
+    /// Nothing.
+    pub const NONE: Self = Self { worker: |worker| worker, broker: |broker| broker };
+}
+
+impl Experiment {
+    /// Its broker, at a URL.
+    async fn connect(&self, url: &str) -> Result<Broker, ConnectError> {
+        (self.setup.broker)(Broker::builder()).connect(url).await
+    }
+
+    /// Its worker, with its actors.
+    fn worker(&self, broker: Broker) -> Worker {
+        (self.setup.worker)(Worker::new(broker)).actors(self.actors)
+    }
 }
 
 /// One command of a demonstration.

@@ -83,7 +83,7 @@ impl BrokerChoice {
     pub(super) async fn connect(self, experiment: &Experiment) -> Result<Broker, Failure> {
         let (broker, why) = match self {
             Self::Named { url, by } => {
-                let broker = Broker::connect(&url).await.map_err(|error| explain(&error, by, experiment))?;
+                let broker = experiment.connect(&url).await.map_err(|error| explain(&error, by, experiment))?;
                 (broker, by.to_owned())
             }
             Self::Default => by_default(experiment).await?,
@@ -99,7 +99,7 @@ async fn by_default(experiment: &Experiment) -> Result<(Broker, String), Failure
         Probe::Nobody => (file_url(experiment)?, format!("no Redis answers on {}", place())),
         Probe::Refuses(words) => (file_url(experiment)?, format!("the Redis on {} refuses: {words}", place())),
     };
-    let broker = Broker::connect(&url).await.map_err(|error| explain(&error, "the default", experiment))?;
+    let broker = experiment.connect(&url).await.map_err(|error| explain(&error, "the default", experiment))?;
     Ok((broker, format!("default: {why}")))
 }
 

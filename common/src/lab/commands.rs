@@ -22,6 +22,7 @@ use crate::call::Call;
 use crate::clock::Timestamp;
 use crate::error::WorkerError;
 use crate::message::Raw;
+use crate::store::PRIORITIES;
 use crate::url::without_password;
 use crate::worker::{MAX_PREFETCH, MAX_THREADS};
 
@@ -69,6 +70,8 @@ Exit codes:
 
 const DELAY: &str = "delay";
 const AT: &str = "at";
+const PRIORITY: &str = "priority";
+const OPTION: &str = "option";
 
 /// Checks that every actor can be a command.
 pub(super) fn check(experiment: &Experiment) -> Result<(), Failure> {
@@ -223,7 +226,13 @@ pub(super) fn call(experiment: &Experiment, actor: &str, given: &ArgMatches) -> 
         .iter()
         .map_while(|parameter| given.get_one::<Raw>(&id(parameter)).cloned().map(Ok))
         .collect();
-    let call = Call::new(declaration, arguments);
+    let mut call = Call::new(declaration, arguments);
+    if let Some(priority) = given.get_one::<i32>(PRIORITY) {
+        call = call.priority(*priority);
+    }
+    for (name, value) in given.get_many::<(String, Raw)>(OPTION).into_iter().flatten() {
+        call = call.option(name, value.clone());
+    }
     match (given.get_one::<Duration>(DELAY), given.get_one::<Timestamp>(AT)) {
         (Some(delay), _) => call.delay(*delay),
         (None, Some(at)) => call.at(*at),
@@ -266,6 +275,7 @@ fn worker() -> Command {
 
 fn sender(actor: &'static Declaration) -> Command {
     let signature = signature(actor);
+    let (lowest, highest) = (i64::from(*PRIORITIES.start()), i64::from(*PRIORITIES.end()));
     let about = if actor.about.is_empty() {
         format!("Sends {signature}")
     } else {
@@ -305,6 +315,31 @@ fn sender(actor: &'static Declaration) -> Command {
                 .value_parser(|text: &str| time::point(text, &ZonedDateTime::now()))
                 .help("Not before this time: 12:00:05 (the next one, local time, as TZ or this machine has it), or\n2030-01-31T12:00:05+01:00"),
         )
+        .arg(
+            Arg::new(PRIORITY)
+                .long(PRIORITY)
+                .value_name("N")
+                .value_parser(value_parser!(i32).range(lowest..=highest))
+                .allow_negative_numbers(true)
+                .help("Among ready messages, lower runs first"),
+        )
+        .arg(
+            Arg::new(OPTION)
+                .long(OPTION)
+                .value_name("NAME=JSON")
+                .action(ArgAction::Append)
+                .value_parser(option)
+                .help("Sets an option of the message: max_retries=0, on_success='\"other\"'"),
+        )
+}
+
+/// Reads `NAME=JSON`.
+fn option(text: &str) -> Result<(String, Raw), String> {
+    let form = || "an option is NAME=JSON: max_retries=0, on_success='\"other\"'".to_owned();
+    let (name, value) = text.split_once('=').filter(|(name, _)| !name.is_empty()).ok_or_else(form)?;
+    let value =
+        Raw::parse(value).ok_or_else(|| format!("`{value}` is no JSON; a text stands in quotes: '\"{value}\"'"))?;
+    Ok((name.to_owned(), value))
 }
 
 /// Reads an argument by its type. Where in the text an error is, matters for lists and objects only.

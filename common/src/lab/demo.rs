@@ -10,7 +10,6 @@ use super::{Experiment, Failure, Step, broker_choice, commands, runner};
 use crate::broker::Broker;
 use crate::clock::Clock;
 use crate::queue_name::QueueName;
-use crate::worker::Worker;
 
 /// Two slots are enough to see which of them takes what.
 const THREADS: u16 = 2;
@@ -23,15 +22,12 @@ const BREATH: Duration = Duration::from_millis(200);
 
 /// Runs the script, waits until every message has ended, and says where to go on.
 pub(super) async fn demonstrate(experiment: &Experiment, mut lines: Lines) -> Result<ExitCode, Failure> {
-    let broker = Broker::connect(broker_choice::MEMORY).await.map_err(|error| Failure::Broken(error.to_string()))?;
+    let broker = experiment.connect(broker_choice::MEMORY).await.map_err(|error| Failure::Broken(error.to_string()))?;
     broker_choice::say(&broker, "demo: worker and messages in one process, gone at its end");
     let (ready, started) = tokio::sync::oneshot::channel();
     let ready_line = runner::ready_line(experiment, THREADS);
-    let worker = Worker::new(broker.clone())
-        .actors(experiment.actors)
-        .threads(usize::from(THREADS))
-        .log_arguments(true)
-        .on_ready(move || {
+    let worker =
+        experiment.worker(broker.clone()).threads(usize::from(THREADS)).log_arguments(true).on_ready(move || {
             tracing::info!(target: "common::worker", "{ready_line}");
             let _ = ready.send(());
         });

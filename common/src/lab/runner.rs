@@ -14,7 +14,7 @@ use super::broker_choice::BrokerChoice;
 use super::signals::Signals;
 use super::{Experiment, Failure, commands, output};
 use crate::clock::Clock;
-use crate::worker::{Shutdown, Stopper, Worker};
+use crate::worker::{Shutdown, Stopper};
 
 /// What a worker under a watcher writes to its stdout when it is ready.
 pub(super) const READY: &str = "ready\n";
@@ -44,27 +44,22 @@ pub(super) async fn work(
     let is_ready = Arc::new(AtomicBool::new(false));
     let threads = given.get_one::<u16>(commands::THREADS).expect("it has a default");
     let timeout = given.get_one::<Duration>(commands::SHUTDOWN_TIMEOUT).expect("it has a default");
-    let mut worker = Worker::new(broker);
+    let mut worker = experiment.worker(broker);
     if let Some(prefetch) = given.get_one::<u16>(commands::PREFETCH) {
         worker = worker.prefetch(usize::from(*prefetch));
     }
-    let worker = worker
-        .actors(experiment.actors)
-        .threads(usize::from(*threads))
-        .shutdown_timeout(*timeout)
-        .log_arguments(true)
-        .on_ready({
-            let is_ready = is_ready.clone();
-            let ready = ready_line(experiment, *threads);
-            let stops = if supervised { "" } else { "; Ctrl-C stops" };
-            move || {
-                is_ready.store(true, Ordering::Release);
-                tracing::info!(target: "common::worker", "{ready}{stops}");
-                if supervised {
-                    output::print(READY);
-                }
+    let worker = worker.threads(usize::from(*threads)).shutdown_timeout(*timeout).log_arguments(true).on_ready({
+        let is_ready = is_ready.clone();
+        let ready = ready_line(experiment, *threads);
+        let stops = if supervised { "" } else { "; Ctrl-C stops" };
+        move || {
+            is_ready.store(true, Ordering::Release);
+            tracing::info!(target: "common::worker", "{ready}{stops}");
+            if supervised {
+                output::print(READY);
             }
-        });
+        }
+    });
     let stopper = worker.stopper();
     let mut run = pin!(worker.run());
     tokio::select! {

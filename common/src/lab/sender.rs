@@ -12,9 +12,6 @@ use crate::broker::Broker;
 use crate::clock::Timestamp;
 use crate::message::Message;
 
-/// How the address of a store begins that Python shares.
-const SHARED: &str = "redis:";
-
 /// How many workers one look shows.
 const PAGE: usize = 100;
 
@@ -61,7 +58,7 @@ fn say(message: &Message, now: Timestamp, is_at: bool) {
 /// Whether a worker is alive that takes from the message's queue. Where Python's share the broker, which don't tell their
 /// queues, any live one counts.
 async fn somebody_runs(broker: &Broker, message: &Message) -> bool {
-    let is_shared = broker.address().starts_with(SHARED);
+    let is_shared = broker.is_shared_with_python();
     let mut after = None;
     loop {
         let workers = match broker.workers(after, PAGE).await {

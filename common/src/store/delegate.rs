@@ -103,6 +103,7 @@ macro_rules! __store_delegate {
             fn purge<'a>(queue: &'a $crate::queue_name::QueueName) -> $crate::store::Delegated<'a, usize>;
             fn stored<'a>(key: &'a str) -> $crate::store::Delegated<'a, Option<Vec<u8>>>;
             fn address() -> String;
+            fn is_shared_with_python() -> bool;
         }
     };
     (@methods $self:ident { $to:expr } $except:tt
@@ -140,6 +141,7 @@ macro_rules! __store_delegate {
     (@unless pause in [pause $($rest:ident)*] $method:tt) => {};
     (@unless purge in [purge $($rest:ident)*] $method:tt) => {};
     (@unless stored in [stored $($rest:ident)*] $method:tt) => {};
+    (@unless is_shared_with_python in [is_shared_with_python $($rest:ident)*] $method:tt) => {};
     (@unless address in [address $($rest:ident)*] $method:tt) => {};
     (@unless $name:ident in [] { $($method:tt)* }) => { $($method)* };
     (@unless $name:ident in [$other:ident $($rest:ident)*] $method:tt) => {

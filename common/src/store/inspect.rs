@@ -95,4 +95,9 @@ pub trait Inspect: Store {
 
     /// Where this store is, for people; without a password.
     fn address(&self) -> String;
+
+    /// Whether Python's dramatiq shares its queues. No, unless a store says so.
+    fn is_shared_with_python(&self) -> bool {
+        false
+    }
 }

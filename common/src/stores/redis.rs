@@ -291,6 +291,10 @@ impl Inspect for RedisStore {
     fn address(&self) -> String {
         self.link.address().to_owned()
     }
+
+    fn is_shared_with_python(&self) -> bool {
+        true
+    }
 }
 
 impl fmt::Debug for RedisStore {

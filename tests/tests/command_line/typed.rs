@@ -17,7 +17,11 @@ use tests::{
 /// Actors whose arguments are more than a number.
 const TYPED: &str = r#"//! Arguments of all kinds.
 
-use common::{actor, actors};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use common::lab::Setup;
+use common::middleware::{HookError, Middleware};
+use common::{Context, Message, actor, actors};
 use serde::{Deserialize, Serialize};
 use tracing::info;
 
@@ -54,7 +58,30 @@ fn paint(colour: Colour) {
     info!("{colour:?} it is");
 }
 
-common::lab::main!(actors![add, greet, go, paint], demo: ["add [1,2]"]);
+#[actor]
+fn visit(visits: &AtomicU32, context: &Context, who: String) {
+    let (options, visits) = (&context.message().options, visits.fetch_add(1, Ordering::Relaxed) + 1);
+    let [tenant, priority] = ["tenant", "priority"].map(|name| options.get(name).map(ToString::to_string));
+    info!("{who} is visitor {visits}, of {tenant:?} at {priority:?}");
+}
+
+/// Whoever names no tenant belongs to the house.
+struct Tenants;
+
+impl Middleware for Tenants {
+    fn before_enqueue(&self, message: &mut Message) -> Result<(), HookError> {
+        if message.options.get("tenant").is_none() {
+            message.options.set("tenant", "house".into());
+        }
+        Ok(())
+    }
+}
+
+common::lab::main!(
+    actors![add, greet, go, paint, visit],
+    setup: Setup { worker: |worker| worker.state(AtomicU32::new(0)), broker: |broker| broker.with(Tenants) },
+    demo: ["add [1,2]"]
+);
 "#;
 
 #[test]
@@ -128,6 +155,11 @@ fn whatever_can_travel_can_be_typed() {
         (&["greet", "Ada Lovelace"], "hello, Ada Lovelace"),
         (&["go", r#"{"x":1,"y":2}"#], "1 to the right, 2 up"),
         (&["paint", "red"], "Red it is"),
+        (&["visit", "Ada"], r#"Ada is visitor 1, of Some("\"house\"") at None"#),
+        (
+            &["visit", "Bob", "--option", r#"tenant="shop""#, "--priority", "-3"],
+            r#"Bob is visitor 2, of Some("\"shop\"") at Some("-3")"#,
+        ),
     ] {
         let id = experiment.send(typed);
         worker.wait_for(&format!("what {typed:?} brought"), |line| line.contains(&id) && line.ends_with(logged));

@@ -1,6 +1,6 @@
 use super::*;
 use crate::actor::{Callbacks, Entry, ResultOptions, RetryOptions};
-use crate::lab::Step;
+use crate::lab::{Setup, Step};
 use crate::message::Message;
 use crate::outcome::Outcome;
 
@@ -37,6 +37,7 @@ const EXPERIMENT: Experiment = Experiment {
     notes: "====\nA title\n====\n\nText.\n",
     release: false,
     actors: &[&ADD, &HANDLED],
+    setup: Setup::NONE,
     demo: &[Step { command: "handled 3", after: "" }],
 };
 
@@ -51,6 +52,25 @@ fn sent(line: &str) -> Result<Message, String> {
 
 fn refused(line: &str) -> String {
     sent(line).unwrap_err().lines().next().unwrap().to_owned()
+}
+
+#[test]
+fn a_sender_sets_priority_and_any_option() {
+    let message = sent("handled 3 --priority -5 --option max_retries=0 --option tenant=\"ada\"").unwrap();
+    let option = |name: &str| message.options.get(name).map(ToString::to_string);
+    assert_eq!(
+        ["priority", "max_retries", "tenant"].map(option),
+        ["-5", "0", "\"ada\""].map(|json| Some(json.to_owned()))
+    );
+    for (wrong, said) in [
+        ("handled 3 --option max_retries", "an option is NAME=JSON"),
+        ("handled 3 --option =1", "an option is NAME=JSON"),
+        ("handled 3 --option tenant=ada", "`ada` is no JSON; a text stands in quotes"),
+        ("handled 3 --priority 5000", "5000 is not in -4000..=4000"),
+    ] {
+        let error = sent(wrong).unwrap_err();
+        assert!(error.contains(said), "{error}");
+    }
 }
 
 #[test]
