@@ -75,6 +75,7 @@ fn io_thread(url: &str) -> Result<IoThread, ConnectError> {
 
 async fn open(url: &str, builder: BrokerBuilder) -> Result<Broker, ConnectError> {
     let wrong = |reason| ConnectError::Url { url: without_password(url), reason };
+    #[cfg(feature = "sqlite")]
     let unreachable = |cause| ConnectError::Unreachable { url: without_password(url), cause };
     let BrokerUrl { place, namespace: named } = BrokerUrl::parse(url).map_err(wrong)?;
     let namespace = builder.namespace.clone().or(named).unwrap_or_else(|| NAMESPACE.to_owned());

@@ -73,6 +73,22 @@ pub(crate) fn window(low: Duration, high: Duration) -> String {
     }
 }
 
+/// How long a run took, in the unit that fits: `53 µs`, `6.1 ms`, `2.5 s`. For lines that end runs.
+pub(crate) struct Took(pub(crate) Duration);
+
+impl fmt::Display for Took {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds = self.0.as_secs_f64();
+        if seconds < 0.001 {
+            write!(f, "{} µs", self.0.as_micros())
+        } else if seconds < 1.0 {
+            write!(f, "{:.1} ms", seconds * 1_000.0)
+        } else {
+            write!(f, "{seconds:.1} s")
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -16,7 +16,7 @@ use super::unsupported_options::{Warnings, refusal};
 use crate::actor::{Cause, Context, Entry, States};
 use crate::broker::Broker;
 use crate::clock::Stopwatch;
-use crate::duration::spell;
+use crate::duration::{Took, spell};
 use crate::message::option;
 use crate::middleware::{Decision, FinishedRun, HookError, Middleware, Run, callbacks};
 use crate::outcome::{Failure, Outcome, bounded, catch, catch_async};
@@ -334,20 +334,4 @@ fn around(middleware: &[Arc<dyn Middleware>], run: &Run<'_>, step: &mut dyn FnMu
     };
     outer.map_err(|panic| of_hook("around", &**hook, panic))?;
     taken.unwrap_or_else(|| Err(not_taken()))
-}
-
-/// How long a run took, in the unit that fits.
-struct Took(Duration);
-
-impl std::fmt::Display for Took {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let seconds = self.0.as_secs_f64();
-        if seconds < 0.001 {
-            write!(f, "{} µs", self.0.as_micros())
-        } else if seconds < 1.0 {
-            write!(f, "{:.1} ms", seconds * 1_000.0)
-        } else {
-            write!(f, "{seconds:.1} s")
-        }
-    }
 }
