@@ -82,6 +82,10 @@ async fn what_dramatiqs_rules_do_not_lead_to_and_what_should_be_gone_is_found() 
         assert!(wrong.contains(words), "{made}: {wrong}");
         redis(gone);
     }
+    redis("RPUSH :c.DQ x");
+    let wrong = runner.drain_by_rust().await.unwrap_err().to_string();
+    assert!(wrong.contains("should have gone with the last message"), "{wrong}");
+    assert_eq!(runner.drain_by_python().await, Ok(()));
     // Python's worker has it, as far as the server knows.
     redis("HSET :a.msgs x body");
     redis("ZADD :__heartbeats__ 1795485700000 python");
