@@ -38,7 +38,7 @@ pub type HookError = Box<dyn Error + Send + Sync>;
 /// amends that; then callbacks are sent and results kept.
 ///
 /// A hook that panics or fails does so for its message alone: the sender gets an error, and nothing is stored; a run counts as failed,
-/// the policy decides about that failure, and the hooks of the others amend it.
+/// the policy decides about that failure, and the hooks of the others amend it. What a hook refuses to have sent is not sent.
 ///
 /// # Examples
 ///
@@ -95,7 +95,8 @@ pub trait Middleware: Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// Why it must not be sent: the sender's error; of what the end of a run sends, the run's failure.
+    /// Why it must not be sent: the sender's error; of what the end of a run sends, the run's failure, unless it has
+    /// failed already.
     fn before_enqueue(&self, message: &mut Message) -> Result<(), HookError> {
         let _ = message;
         Ok(())

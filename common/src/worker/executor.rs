@@ -186,22 +186,33 @@ impl Executor {
                 Ok(Err(error)) => failure_of_hook("ending", *hook, &error),
                 Err(panic) => of_hook("ending", *hook, panic),
             };
-            return Err(without(middleware, at, failure));
+            error!(target: "common::run", "{}", failure.text);
+            middleware.remove(at);
+            return Err(failure);
         }
         callbacks::tell(run, &mut completion);
-        for effect in &mut completion.effects {
-            let Effect::Enqueue(message) = effect else { continue };
-            for (at, hook) in middleware.iter().enumerate() {
-                let failure = match catch(|| hook.before_enqueue(message)) {
-                    Ok(Ok(())) => continue,
-                    Ok(Err(error)) => failure_of_hook("before_enqueue", *hook, &error),
-                    Err(panic) => of_hook("before_enqueue", *hook, panic),
-                };
-                return Err(without(middleware, at, failure));
-            }
+        let refused = self.refuse_effects(&mut completion);
+        if let (Some(failure), Outcome::Value(_) | Outcome::Skipped) = (refused, run.outcome) {
+            return Err(failure);
         }
         settings.results.keep(run, &mut completion);
         Ok(completion)
+    }
+
+    /// Takes out what a hook refuses to have sent: it is not sent, even where the run has failed already. Answers with the last refusal.
+    fn refuse_effects(&self, completion: &mut Completion) -> Option<Failure> {
+        let mut failure = None;
+        completion.effects.retain_mut(|effect| {
+            let Effect::Enqueue(message) = effect else { return true };
+            let Err((middleware, cause)) = self.broker.settings().before_enqueue(message) else { return true };
+            let actor = &message.actor_name;
+            let text =
+                bounded(format_args!("`{actor}` cannot be sent: the hook `before_enqueue` of `{middleware}` {cause}"));
+            error!(target: "common::run", "{text}");
+            failure = Some(Failure { text, kind: "hook".to_owned(), ..Failure::default() });
+            false
+        });
+        failure
     }
 
     /// The end of a run whose hook has panicked or failed: a failure like any other, of which the other hooks hear. What had failed by
@@ -272,13 +283,6 @@ fn of_hook(hook: &str, middleware: &dyn Middleware, panic: Failure) -> Failure {
 fn failure_of_hook(hook: &str, middleware: &dyn Middleware, error: &HookError) -> Failure {
     let text = bounded(format_args!("the hook `{hook}` of `{}` failed: {error}", middleware.name()));
     Failure { text, kind: "hook".to_owned(), ..Failure::default() }
-}
-
-/// Takes a hook off the list that has failed.
-fn without(middleware: &mut Vec<&dyn Middleware>, at: usize, failure: Failure) -> Failure {
-    error!(target: "common::run", "{}", failure.text);
-    middleware.remove(at);
-    failure
 }
 
 fn call(run: &Run<'_>, middleware: &[Arc<dyn Middleware>], context: &Context) -> Outcome {

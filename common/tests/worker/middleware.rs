@@ -144,6 +144,35 @@ async fn what_is_requeued_by_hand_is_sent_like_anything() {
     assert_eq!(message.options.read::<String>("tenant").as_deref(), Some("bob"));
 }
 
+/// Lets nobody hear of anything.
+struct Secretive;
+
+impl Middleware for Secretive {
+    fn before_enqueue(&self, message: &mut Message) -> Result<(), HookError> {
+        if *message.actor_name == *"hear" { Err("it is a secret".into()) } else { Ok(()) }
+    }
+}
+
+#[actor(max_retries = 0, on_failure = hear)]
+fn fail_loudly() -> Result<(), String> {
+    Err("failed".to_owned())
+}
+
+#[actor(max_retries = 0, on_success = hear, on_failure = hear)]
+fn end_well() {}
+
+#[tokio::test]
+async fn what_a_hook_refuses_to_have_sent_is_not_sent_whether_its_run_ended_well_or_not() {
+    let broker = TestBroker::from_builder(Broker::builder().with(Secretive));
+    fail_loudly::send(&broker).await.unwrap();
+    end_well::send(&broker).await.unwrap();
+    broker.worker().actors(actors![fail_loudly, end_well]).run_until_done().await.unwrap();
+    assert_eq!(broker.sent(<hear as actor::Actor>::DECLARATION), []);
+    let reasons: Vec<_> = broker.dead_letters("default").await.into_iter().filter_map(|letter| letter.reason).collect();
+    let refused = "`hear` cannot be sent: the hook `before_enqueue` of `worker::middleware::Secretive` refuses it: it is a secret";
+    assert_eq!(reasons, ["failed", refused]);
+}
+
 /// Notes which hooks ran, and in which order.
 struct Noting(&'static str, &'static Notes);
 
