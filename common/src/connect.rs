@@ -67,16 +67,16 @@ impl BrokerBuilder {
 }
 
 fn io_thread(url: &str) -> Result<IoThread, ConnectError> {
-    IoThread::start().map_err(|error| ConnectError::Unreachable {
-        url: without_password(url),
-        cause: StoreError::Refused(format!("no thread for its connections: {error}")),
-    })
+    let refused = |error: std::io::Error| StoreError::Refused(format!("no thread for its connections: {error}"));
+    IoThread::start().map_err(|error| unreachable(url, refused(error)))
+}
+
+fn unreachable(url: &str, cause: StoreError) -> ConnectError {
+    ConnectError::Unreachable { url: without_password(url), cause }
 }
 
 async fn open(url: &str, builder: BrokerBuilder) -> Result<Broker, ConnectError> {
     let wrong = |reason| ConnectError::Url { url: without_password(url), reason };
-    #[cfg(feature = "sqlite")]
-    let unreachable = |cause| ConnectError::Unreachable { url: without_password(url), cause };
     let BrokerUrl { place, namespace: named } = BrokerUrl::parse(url).map_err(wrong)?;
     let namespace = builder.namespace.clone().or(named).unwrap_or_else(|| NAMESPACE.to_owned());
     let clock = builder.clock.clone();
@@ -95,8 +95,8 @@ async fn open(url: &str, builder: BrokerBuilder) -> Result<Broker, ConnectError>
             let open = move || SqliteStore::open(path.as_ref(), synchronous, &namespace, clock);
             // The file is read as a whole; no thread of the caller's runtime, if it has one, has to wait for that.
             let opened = io_thread.run(async { tokio::task::spawn_blocking(open).await }).await;
-            let store = opened.map_err(|error| unreachable(StoreError::Refused(error.to_string())))?;
-            Arc::new(store.map_err(unreachable)?)
+            let store = opened.map_err(|error| unreachable(url, StoreError::Refused(error.to_string())))?;
+            Arc::new(store.map_err(|cause| unreachable(url, cause))?)
         }
         #[cfg(not(feature = "sqlite"))]
         Place::Sqlite { .. } => {

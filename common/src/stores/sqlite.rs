@@ -181,7 +181,7 @@ impl Store for SqliteStore {
     }
 
     fn register<'a>(&'a self, queues: &'a [QueueName]) -> Boxed<'a, Result<Registration, StoreError>> {
-        Box::pin(beat::register(self, queues))
+        Box::pin(self.registered.register(queues, move |new| async move { beat::run(self, &new, &[], &[]).await }))
     }
 
     fn fetch<'a>(
@@ -219,7 +219,7 @@ impl Store for SqliteStore {
         held: &'a [Claim],
         waiting: &'a [Claim],
     ) -> Boxed<'a, Result<Beat, StoreError>> {
-        Box::pin(beat::run(self, registration, held, waiting))
+        Box::pin(self.registered.beat(&registration.worker, beat::run(self, registration, held, waiting)))
     }
 
     fn deregister<'a>(&'a self, registration: &'a Registration) -> Boxed<'a, Result<(), StoreError>> {

@@ -63,20 +63,6 @@ impl Drop for UnderWay<'_> {
     }
 }
 
-pub(super) async fn run(
-    store: &RedisStore,
-    registration: &Registration,
-    held: &[Claim],
-    waiting: &[Claim],
-) -> Result<Beat, StoreError> {
-    store.registered.beat(&registration.worker, store.beat_alone(registration, held, waiting)).await
-}
-
-pub(super) async fn register(store: &RedisStore, queues: &[QueueName]) -> Result<Registration, StoreError> {
-    let first = |registration| async move { store.beat_alone(&registration, &[], &[]).await };
-    store.registered.register(queues, first).await
-}
-
 pub(super) async fn deregister(store: &RedisStore, registration: &Registration) -> Result<(), StoreError> {
     store.registered.remove(&registration.worker).await?;
     store.end_duty().await;
@@ -103,69 +89,70 @@ pub(super) async fn deregister(store: &RedisStore, registration: &Registration) 
     Ok(())
 }
 
+/// Not by itself: beats of one worker come one after the other (`Registered::beat`).
+pub(super) async fn run(
+    store: &RedisStore,
+    registration: &Registration,
+    held: &[Claim],
+    waiting: &[Claim],
+) -> Result<Beat, StoreError> {
+    let started = store.clock.uptime();
+    let is_expiring = store.registered.is_expiring(&registration.worker, started);
+    let wish = store.wish(registration);
+    if held.is_empty()
+        && waiting.is_empty()
+        && !is_expiring
+        && let Some(beat) = store.beat_shortly(registration, wish.as_ref()).await?
+    {
+        return Ok(beat);
+    }
+    let first = store.look_after(registration, held, is_expiring, wish.as_ref()).await;
+    store.heard(wish.as_ref(), first.as_ref().ok().map(|seen| (seen.listens, seen.heartbeats)));
+    let first = first?;
+    let took = store.clock.uptime().saturating_sub(started);
+    let mut beat = Beat {
+        now: first.now,
+        lost: Vec::new(),
+        cancelled: first.cancelled,
+        next_due: first.next_due,
+        moved: first.moved,
+        ready: first.is_ready,
+    };
+
+    store.report_waiting(registration, waiting, first.now).await?;
+
+    // The first answer counts: what was claimed later, `held` cannot know.
+    let uptime = store.clock.uptime();
+    let compared = store.registered.compare(&registration.worker, held, &first.claims, &first.unread, uptime);
+    beat.lost = compared.lost;
+    if !compared.forgotten.is_empty() {
+        finish::run(store, &store.pulse, registration, &compared.forgotten).await?;
+    }
+    let uptime = store.clock.uptime();
+    // The looks happened at the server: an answer that was held up on its way is none that came late.
+    if let Some(look) = first.look {
+        let at = first.now.since(Timestamp::EPOCH);
+        store.name_clocks(first.now, &look.pythons, beat.lost.len());
+        beat.moved += store.recover_dead(registration, at, took, look).await?;
+    }
+    if store.with_upkeep(&registration.worker, |upkeep| is_time(&mut upkeep.tidied, uptime, TIDY_EVERY)) {
+        store.with_upkeep(&registration.worker, |upkeep| upkeep.peers.reopen());
+        if let Err(error) = store.tidy().await {
+            tracing::warn!(target: "common::broker", "registrations were not looked at: {error}");
+        }
+    }
+    store.with_upkeep(&registration.worker, |upkeep| upkeep.idle.looked(&beat));
+    // After the beat, lest it be late for that.
+    store.ready_for_calls(registration).await;
+    Ok(beat)
+}
+
 impl RedisStore {
     /// Notes that a call has begun which may bring or end claims of a worker.
     pub(super) fn under_way<'a>(&'a self, worker: &'a WorkerId) -> UnderWay<'a> {
         let since = self.clock.uptime();
         self.registered.begin_call(worker, since);
         UnderWay { store: self, worker, since }
-    }
-
-    async fn beat_alone(
-        &self,
-        registration: &Registration,
-        held: &[Claim],
-        waiting: &[Claim],
-    ) -> Result<Beat, StoreError> {
-        let started = self.clock.uptime();
-        let is_expiring = self.registered.is_expiring(&registration.worker, started);
-        let wish = self.wish(registration);
-        if held.is_empty()
-            && waiting.is_empty()
-            && !is_expiring
-            && let Some(beat) = self.beat_shortly(registration, wish.as_ref()).await?
-        {
-            return Ok(beat);
-        }
-        let first = self.look_after(registration, held, is_expiring, wish.as_ref()).await;
-        self.heard(wish.as_ref(), first.as_ref().ok().map(|seen| (seen.listens, seen.heartbeats)));
-        let first = first?;
-        let took = self.clock.uptime().saturating_sub(started);
-        let mut beat = Beat {
-            now: first.now,
-            lost: Vec::new(),
-            cancelled: first.cancelled,
-            next_due: first.next_due,
-            moved: first.moved,
-            ready: first.is_ready,
-        };
-
-        self.report_waiting(registration, waiting, first.now).await?;
-
-        // The first answer counts: what was claimed later, `held` cannot know.
-        let uptime = self.clock.uptime();
-        let compared = self.registered.compare(&registration.worker, held, &first.claims, &first.unread, uptime);
-        beat.lost = compared.lost;
-        if !compared.forgotten.is_empty() {
-            finish::run(self, &self.pulse, registration, &compared.forgotten).await?;
-        }
-        let uptime = self.clock.uptime();
-        // The looks happened at the server: an answer that was held up on its way is none that came late.
-        if let Some(look) = first.look {
-            let at = first.now.since(Timestamp::EPOCH);
-            self.name_clocks(first.now, &look.pythons, beat.lost.len());
-            beat.moved += self.recover_dead(registration, at, took, look).await?;
-        }
-        if self.with_upkeep(&registration.worker, |upkeep| is_time(&mut upkeep.tidied, uptime, TIDY_EVERY)) {
-            self.with_upkeep(&registration.worker, |upkeep| upkeep.peers.reopen());
-            if let Err(error) = self.tidy().await {
-                tracing::warn!(target: "common::broker", "registrations were not looked at: {error}");
-            }
-        }
-        self.with_upkeep(&registration.worker, |upkeep| upkeep.idle.looked(&beat));
-        // After the beat, lest it be late for that.
-        self.ready_for_calls(registration).await;
-        Ok(beat)
     }
 
     /// What this worker has claimed and not started, by the beat of this time. Nothing is sent where nothing waits: an older report

@@ -45,20 +45,6 @@ struct Left {
     ready: bool,
 }
 
-pub(super) async fn run(
-    store: &SqliteStore,
-    registration: &Registration,
-    held: &[Claim],
-    waiting: &[Claim],
-) -> Result<Beat, StoreError> {
-    store.registered.beat(&registration.worker, store.beat_alone(registration, held, waiting)).await
-}
-
-pub(super) async fn register(store: &SqliteStore, queues: &[QueueName]) -> Result<Registration, StoreError> {
-    let first = |registration| async move { store.beat_alone(&registration, &[], &[]).await };
-    store.registered.register(queues, first).await
-}
-
 pub(super) async fn deregister(store: &SqliteStore, registration: &Registration) -> Result<(), StoreError> {
     store.registered.remove(&registration.worker).await?;
     let (namespace, worker) = (store.namespace.clone(), registration.worker.clone());
@@ -74,46 +60,47 @@ pub(super) async fn deregister(store: &SqliteStore, registration: &Registration)
         .await
 }
 
-impl SqliteStore {
-    async fn beat_alone(
-        &self,
-        registration: &Registration,
-        held: &[Claim],
-        waiting: &[Claim],
-    ) -> Result<Beat, StoreError> {
-        let (now, started) = (self.clock.now(), self.clock.uptime());
-        let waiting = rows(waiting);
-        let is_expiring = self.registered.is_expiring(&registration.worker, started);
-        let seen = self.look_after(registration, waiting.clone(), is_expiring).await?;
-        let took = self.clock.uptime().saturating_sub(started);
-        let mut moved = seen.moved;
-        let mut has_more = seen.has_more;
-        for _ in 1..MAX_ROUNDS {
-            if !has_more {
-                break;
-            }
-            let again = self.look_after(registration, waiting.clone(), is_expiring).await?;
-            moved += again.moved;
-            has_more = again.has_more;
+/// Not by itself: beats of one worker come one after the other (`Registered::beat`).
+pub(super) async fn run(
+    store: &SqliteStore,
+    registration: &Registration,
+    held: &[Claim],
+    waiting: &[Claim],
+) -> Result<Beat, StoreError> {
+    let (now, started) = (store.clock.now(), store.clock.uptime());
+    let waiting = rows(waiting);
+    let is_expiring = store.registered.is_expiring(&registration.worker, started);
+    let seen = store.look_after(registration, waiting.clone(), is_expiring).await?;
+    let took = store.clock.uptime().saturating_sub(started);
+    let mut moved = seen.moved;
+    let mut has_more = seen.has_more;
+    for _ in 1..MAX_ROUNDS {
+        if !has_more {
+            break;
         }
-        let uptime = self.clock.uptime();
-        let compared = self.registered.compare(&registration.worker, held, &seen.claims, &[], uptime);
-        if !compared.forgotten.is_empty() {
-            finish::run(self, registration, &compared.forgotten).await?;
-        }
-        // While beats had to wait, silence was no sign of death.
-        let watched = uptime.saturating_sub(self.writing.waited());
-        let dead = self.with_upkeep(&registration.worker, |upkeep| {
-            upkeep.alike = seen.alike;
-            upkeep.liveness.see(watched, took, &seen.silent, seen.silent.len() < PAGE)
-        });
-        for peer in dead {
-            moved += self.recover(&peer, now).await?;
-        }
-        let Left { next_due, ready } = self.what_is_left(registration).await?;
-        Ok(Beat { now, lost: compared.lost, cancelled: seen.cancelled, next_due, moved, ready })
+        let again = store.look_after(registration, waiting.clone(), is_expiring).await?;
+        moved += again.moved;
+        has_more = again.has_more;
     }
+    let uptime = store.clock.uptime();
+    let compared = store.registered.compare(&registration.worker, held, &seen.claims, &[], uptime);
+    if !compared.forgotten.is_empty() {
+        finish::run(store, registration, &compared.forgotten).await?;
+    }
+    // While beats had to wait, silence was no sign of death.
+    let watched = uptime.saturating_sub(store.writing.waited());
+    let dead = store.with_upkeep(&registration.worker, |upkeep| {
+        upkeep.alike = seen.alike;
+        upkeep.liveness.see(watched, took, &seen.silent, seen.silent.len() < PAGE)
+    });
+    for peer in dead {
+        moved += store.recover(&peer, now).await?;
+    }
+    let Left { next_due, ready } = store.what_is_left(registration).await?;
+    Ok(Beat { now, lost: compared.lost, cancelled: seen.cancelled, next_due, moved, ready })
+}
 
+impl SqliteStore {
     /// Shows that the worker lives, and moves what is due.
     async fn look_after(
         &self,
@@ -320,6 +307,7 @@ fn recover(connection: &Connection, namespace: &str, dead: &Peer, now: Timestamp
 mod tests {
     use super::*;
     use crate::clock::Clock;
+    use crate::store::Store as _;
     use crate::stores::sqlite::Synchronous;
 
     #[tokio::test]
@@ -327,13 +315,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("tasks.db");
         let store = SqliteStore::open(&path, Synchronous::Normal, "lab", Clock::system()).unwrap();
-        let registration = register(&store, &[QueueName::default()]).await.unwrap();
-        let (beat, left) =
-            tokio::join!(biased; run(&store, &registration, &[], &[]), deregister(&store, &registration));
+        let registration = store.register(&[QueueName::default()]).await.unwrap();
+        let (beat, left) = tokio::join!(biased; store.beat(&registration, &[], &[]), store.deregister(&registration));
         beat.unwrap();
         left.unwrap();
         // The end of a run may come late.
-        finish::run(&store, &registration, &[]).await.unwrap();
+        store.finish(&registration, &[]).await.unwrap();
         assert_eq!(store.registered.count(), 0);
     }
 }
