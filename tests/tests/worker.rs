@@ -5,8 +5,7 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Mutex};
-use std::thread;
+use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
 use common::actor;
@@ -196,8 +195,16 @@ async fn a_rolling_deploy_kills_no_message_of_a_new_actor() {
 /// Longer than it takes to find a worker dead that does not beat.
 const BEYOND_DEATH: Duration = Duration::from_secs(7);
 
+/// How many runs began; and whether the one has ended that spins, which those wait for that block.
 #[derive(Default)]
-struct Runs(AtomicU32);
+struct Runs(AtomicU32, (Mutex<bool>, Condvar));
+
+impl Runs {
+    fn block(&self) {
+        let (has_spun, spun) = &self.1;
+        drop(spun.wait_while(has_spun.lock().expect("nobody panics with it"), |has_spun| !*has_spun));
+    }
+}
 
 #[actor]
 fn spin(runs: &Arc<Runs>) {
@@ -206,18 +213,20 @@ fn spin(runs: &Arc<Runs>) {
     while started.elapsed() < BEYOND_DEATH {
         std::hint::spin_loop();
     }
+    *runs.1.0.lock().expect("nobody panics with it") = true;
+    runs.1.1.notify_all();
 }
 
 #[actor]
 fn block(runs: &Arc<Runs>) {
     runs.0.fetch_add(1, Ordering::Relaxed);
-    thread::sleep(BEYOND_DEATH);
+    runs.block();
 }
 
 #[actor]
 async fn block_the_runtime(runs: &Arc<Runs>) {
     runs.0.fetch_add(1, Ordering::Relaxed);
-    thread::sleep(BEYOND_DEATH);
+    runs.block();
 }
 
 #[actor(max_retries = 0)]
