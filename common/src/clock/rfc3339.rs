@@ -1,24 +1,20 @@
 //! A time for programs: as people write it, and as a number.
 
+use jiff::SignedDuration;
+use jiff::civil::DateTime;
 use serde::ser::SerializeStruct as _;
 use serde::{Serialize, Serializer};
 
 use super::Timestamp;
 
-const SECOND: i64 = 1_000;
-const MINUTE: i64 = 60 * SECOND;
-const HOUR: i64 = 60 * MINUTE;
-const DAY: i64 = 24 * HOUR;
+const EPOCH: DateTime = DateTime::constant(1970, 1, 1, 0, 0, 0, 0);
 
 impl Timestamp {
     /// The time as RFC 3339 writes it: UTC, with milliseconds. `None` outside of the years that it has a form for, 0 to 9999.
     #[must_use]
     pub fn rfc3339(self) -> Option<String> {
-        let (year, month, day) = date(self.0.div_euclid(DAY));
-        let rest = self.0.rem_euclid(DAY);
-        let (hour, minute, second) = (rest / HOUR, rest % HOUR / MINUTE, rest % MINUTE / SECOND);
-        let text = || format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{:03}Z", rest % SECOND);
-        (0..=9999).contains(&year).then(text)
+        let time = EPOCH.checked_add(SignedDuration::from_millis(self.0)).ok()?;
+        (time.year() >= 0).then(|| format!("{time:.3}Z"))
     }
 }
 
@@ -30,23 +26,6 @@ impl Serialize for Timestamp {
         fields.serialize_field("millis", &self.0)?;
         fields.end()
     }
-}
-
-/// A day after 1970-01-01 in the Gregorian calendar: year, month, day.
-///
-/// # Source
-///
-/// Howard Hinnant, `civil_from_days`. Years begin in March there, so that a leap day is the last of its year, and an era has
-/// 400 of them.
-fn date(day: i64) -> (i64, i64, i64) {
-    const ERA: i64 = 146_097;
-    let day = day + 719_468;
-    let (era, day) = (day.div_euclid(ERA), day.rem_euclid(ERA));
-    let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
-    let day = day - (365 * year + year / 4 - year / 100);
-    let month = (5 * day + 2) / 153;
-    let next_year = i64::from(month >= 10);
-    (era * 400 + year + next_year, (month + 2) % 12 + 1, day - (153 * month + 2) / 5 + 1)
 }
 
 #[cfg(test)]
