@@ -59,6 +59,8 @@ pub struct Process {
     output: Arc<Output>,
     /// What has to live as long as the process, such as the folder with its files.
     kept: Vec<Box<dyn Any + Send + Sync>>,
+    /// How long it is waited for what it is to do.
+    patience: Duration,
 }
 
 impl Process {
@@ -93,7 +95,7 @@ impl Process {
             Output::read(&output, Stream::Error, stderr);
         }
         let command = format!("{} {}", program.display(), args.join(" "));
-        let mut process = Self { child, command, output, kept: Vec::new() };
+        let mut process = Self { child, command, output, kept: Vec::new(), patience: PATIENCE };
         reaper::watch(process.group());
         let told = process.child.stdin.take().map(|mut stdin| stdin.write_all(b"go\n"));
         assert!(matches!(told, Some(Ok(()))), "`{}` can't be started: {told:?}", process.command);
@@ -107,6 +109,13 @@ impl Process {
         self
     }
 
+    /// Lets what waits for the process wait for so long, in place of [`PATIENCE`].
+    #[must_use]
+    pub fn patient(mut self, patience: Duration) -> Self {
+        self.patience = patience;
+        self
+    }
+
     /// The process's id, which is its group's id too.
     #[must_use]
     pub fn id(&self) -> u32 {
@@ -116,7 +125,7 @@ impl Process {
     /// Waits until a line that contains `text` has been printed, and returns it. Lines that were there before count.
     ///
     /// # Panics
-    /// After [`PATIENCE`], or when the process closes its output without such a line; with everything printed so far.
+    /// When its [patience](Self::patient) is over, or the process closes its output without such a line; with everything printed so far.
     #[expect(clippy::must_use_candidate, reason = "most tests only want to wait")]
     pub fn wait_for_line(&self, text: &str) -> String {
         self.wait_for(&format!("a line with `{text}`"), |line| line.contains(text))
@@ -132,7 +141,7 @@ impl Process {
 
     /// As [`wait_for`](Self::wait_for), for whoever has another way when there is no such line.
     pub(crate) fn find_line(&self, wanted: impl Fn(&str) -> bool) -> Result<String, &'static str> {
-        self.output.find(wanted, PATIENCE)
+        self.output.find(wanted, self.patience)
     }
 
     /// Every line so far, of both streams, in the order in which they were read.
@@ -204,11 +213,11 @@ impl Process {
     /// Waits until the process has ended and what it printed has been read.
     ///
     /// # Panics
-    /// When that takes longer than [`PATIENCE`]; with everything printed so far.
+    /// When its [patience](Self::patient) is over; with everything printed so far.
     #[expect(clippy::must_use_candidate, reason = "a test may want the end and not the code")]
     pub fn wait(&self) -> ExitStatus {
-        let status = eventually(PATIENCE, || self.ended());
-        let status = status.unwrap_or_else(|| panic!("still running after {PATIENCE:?}\n{self}"));
+        let status = eventually(self.patience, || self.ended());
+        let status = status.unwrap_or_else(|| panic!("still running after {:?}\n{self}", self.patience));
         // A grandchild may hold the streams open, so this isn't worth a failure.
         self.output.closed(LAST_WORDS);
         status
