@@ -57,6 +57,9 @@ fn kills_lose_no_acknowledged_message_and_leave_no_half_batch() {
     workers.push(rig.quiet_worker());
     let broker = rig.open();
     rig.settle(&broker);
+    let last = workers.last().unwrap();
+    last.kill();
+    last.wait();
     let ran = times(&workers, "ran");
     let ran: BTreeSet<u32> = ran.into_keys().collect();
     // All that the worker says last is read before it ends, so what ran is what was said.

@@ -182,6 +182,12 @@ pub(crate) fn wait_for_times(worker: &Process, said: &str, wanted: usize) {
     assert!(seen.is_some(), "`{said}` should have been said {wanted} times\n{worker}");
 }
 
+/// Expects that so many lines have ended so, and no more: what a worker says may be read a moment after the store knows of it.
+pub(crate) fn expect_times(worker: &Process, said: &str, wanted: usize) {
+    let _ = eventually(PATIENCE, || (times(worker, said) >= wanted).then_some(()));
+    assert_eq!(times(worker, said), wanted, "times `{said}` was said\n{worker}");
+}
+
 /// Says how long something took, for who runs the test with `--nocapture`.
 #[expect(clippy::print_stderr, reason = "what was measured is worth a line")]
 pub(crate) fn report(what: &str, since: Stopwatch) {
