@@ -141,6 +141,9 @@ impl Worker {
     }
 
     /// Lends a value to every actor that takes a `&T` of exactly this type.
+    ///
+    /// An actor that takes a `&Broker` gets the worker's own without this. One that is added here goes before it: for actors that
+    /// send to another place than their messages come from.
     #[must_use]
     pub fn state<T: Any + Send + Sync>(mut self, value: T) -> Self {
         if let Err(mistake) = self.states.add(value) {

@@ -19,6 +19,7 @@ use super::threads::{self, Threads};
 use super::unsupported_options::Warnings;
 use super::{MAX_PREFETCH, MAX_THREADS, Worker};
 use crate::actor::{Declaration, Entry};
+use crate::broker::Broker;
 use crate::error::{StoreError, WorkerError};
 use crate::outcome::catch;
 
@@ -55,7 +56,7 @@ impl Worker {
         self.run_as(Until::Done).await
     }
 
-    async fn run_as(self, until: Until) -> Result<Shutdown, WorkerError> {
+    async fn run_as(mut self, until: Until) -> Result<Shutdown, WorkerError> {
         if let Some(mistake) = self.mistake {
             return Err(mistake);
         }
@@ -64,6 +65,9 @@ impl Worker {
         within("the prefetch", self.prefetch.unwrap_or_default(), 0, MAX_PREFETCH)?;
         within("the number of crashes", count(self.max_crashes), 1, count(u32::MAX))?;
         let registry = Arc::new(Registry::new(&self.actors, &self.remote_actors)?);
+        if self.states.get::<Broker>().is_none() {
+            self.states.add(self.broker.clone())?;
+        }
         for actor in &self.actors {
             self.states.check(actor.name, actor.states)?;
         }

@@ -6,5 +6,6 @@ mod hooks;
 mod kit;
 mod middleware;
 mod runs;
+mod state;
 mod stops;
 mod told;

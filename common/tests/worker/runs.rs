@@ -310,7 +310,7 @@ async fn mistakes_are_found_before_the_first_message() {
     let broker = broker().await;
     let run = |worker: Worker| async move { worker.run().await.unwrap_err() };
     let missing = run(Worker::new(broker.clone()).actors(actors![say]).state(5_u8)).await.to_string();
-    assert!(missing.starts_with("`say` needs `&Mutex<Sender<String>>`; its state has `u8`"), "{missing}");
+    assert!(missing.starts_with("`say` needs `&Mutex<Sender<String>>`; its state has `Broker`, `u8`"), "{missing}");
     let twice = run(Worker::new(broker.clone()).actors(actors![say, say])).await.to_string();
     assert!(twice.starts_with("two actors are called `say`: one at common/tests/worker/runs.rs:"), "{twice}");
     assert_eq!(run(Worker::new(broker.clone())).await, WorkerError::NoActors);
