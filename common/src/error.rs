@@ -195,6 +195,17 @@ pub enum WorkerError {
     /// Nothing to do: no actors.
     #[error("the worker has no actors: add `.actors(actors![…])`")]
     NoActors,
+    /// The worker is to consume a queue that none of its actors is on.
+    #[error("no actor of this worker is on queue `{queue}`; its actors are on {queues}")]
+    UnknownQueue {
+        /// The queue.
+        queue: String,
+        /// The queues of its actors.
+        queues: String,
+    },
+    /// The worker is to consume none of the queues of its actors.
+    #[error("the worker was given an empty list of queues; its actors are on {0}")]
+    NoQueues(String),
     /// A number is outside of its bounds.
     #[error("{what} has to be from {low} to {high}, not {given}")]
     OutOfBounds {

@@ -91,6 +91,8 @@ pub struct Worker {
     broker: Broker,
     actors: Vec<&'static Declaration>,
     remote_actors: Vec<&'static Declaration>,
+    /// Which of its actors' queues it consumes; `None` for all of them.
+    queues: Option<Vec<String>>,
     states: States,
     /// What went wrong while the worker was put together; told at start, so that building it stays a chain.
     mistake: Option<WorkerError>,
@@ -112,6 +114,7 @@ impl Worker {
             broker,
             actors: Vec::new(),
             remote_actors: Vec::new(),
+            queues: None,
             states: States::default(),
             mistake: None,
             threads: DEFAULT_THREADS,
@@ -125,10 +128,24 @@ impl Worker {
         }
     }
 
-    /// Adds actors; the worker consumes their queues.
+    /// Adds actors; the worker consumes their queues, unless it is told [which of them](Worker::queues).
     #[must_use]
     pub fn actors(mut self, actors: &[&'static Declaration]) -> Self {
         self.actors.extend_from_slice(actors);
+        self
+    }
+
+    /// Consumes only these of its actors' queues, and leaves the others to other workers: one program with all actors runs as
+    /// several workers, some of which have time for what is urgent only. Called again, it adds to them.
+    ///
+    /// A name that is no queue of its actors is refused at start ([`WorkerError::UnknownQueue`]), and so is an empty list.
+    ///
+    /// # Source
+    ///
+    /// dramatiq 2.2, the option `--queues` of its command line.
+    #[must_use]
+    pub fn queues<Q: Into<String>>(mut self, queues: impl IntoIterator<Item = Q>) -> Self {
+        self.queues.get_or_insert_default().extend(queues.into_iter().map(Into::into));
         self
     }
 

@@ -5,6 +5,7 @@
 //! parameter may be called `delay`.
 
 pub(super) mod inspect;
+mod worker;
 
 use std::env;
 use std::ffi::OsString;
@@ -16,6 +17,7 @@ use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use jiff::ZonedDateTime;
 
+pub(super) use self::worker::{CONSUMED, PREFETCH, SHUTDOWN_TIMEOUT, SUPERVISED, THREADS, WATCH};
 use super::{Experiment, Failure, output, time};
 use crate::actor::{Declaration, Parameter};
 use crate::call::Call;
@@ -24,7 +26,6 @@ use crate::error::WorkerError;
 use crate::message::Raw;
 use crate::store::PRIORITIES;
 use crate::url::without_password;
-use crate::worker::{MAX_PREFETCH, MAX_THREADS};
 
 /// The command that runs messages.
 pub(super) const WORKER: &str = "worker";
@@ -40,33 +41,8 @@ pub(super) const VERBOSE: &str = "verbose";
 const LOG_FORMAT: &str = "log-format";
 /// One JSON object a line.
 const JSON_LOG: &str = "json";
-/// How many slots a worker has.
-pub(super) const THREADS: &str = "threads";
-/// How many messages wait in a worker.
-pub(super) const PREFETCH: &str = "prefetch";
-/// How long a worker that stops waits for what runs.
-pub(super) const SHUTDOWN_TIMEOUT: &str = "shutdown-timeout";
-/// The folder to watch.
-pub(super) const WATCH: &str = "watch";
-/// Whether a watcher runs this worker.
-pub(super) const SUPERVISED: &str = "supervised";
-
 /// What all commands have goes below what a command has of its own.
 const LAST: usize = 900;
-
-/// How a worker ends.
-const ENDS: &str = "\
-Signals:
-  Ctrl-C, SIGTERM  No longer fetches, and ends when what runs has ended; a second one requeues
-                   what still runs, a third one waits for nothing
-  SIGHUP           The terminal was closed: as the first one, however often it comes
-  Under `nohup`, or with `&` in a script, SIGHUP and SIGINT stay ignored; SIGTERM never is.
-
-Exit codes:
-  0  Told to stop, and stopped; also before it was ready
-  1  Running messages were requeued, or the broker did not answer at the end
-  2  What was typed, or is in the environment, makes no sense
-  3  No broker answers";
 
 const DELAY: &str = "delay";
 const AT: &str = "at";
@@ -126,7 +102,7 @@ pub(super) fn program(experiment: &Experiment) -> Command {
         .subcommand_required(true)
         .arg_required_else_help(true)
         .args([broker, verbose, log_format])
-        .subcommand(worker())
+        .subcommand(worker::worker())
         .subcommands(experiment.actors.iter().map(|actor| sender(actor)))
         .subcommand(Command::new(DEMO).about("Shows the lesson: all in one process, no broker needed"))
         .subcommand(Command::new(NOTES).about("Prints the notes of this experiment"))
@@ -238,39 +214,6 @@ pub(super) fn call(experiment: &Experiment, actor: &str, given: &ArgMatches) -> 
         (None, Some(at)) => call.at(*at),
         (None, None) => call,
     }
-}
-
-/// A bound, as clap takes it.
-fn most(bound: usize) -> i64 {
-    i64::try_from(bound).unwrap_or(i64::MAX)
-}
-
-fn worker() -> Command {
-    Command::new(WORKER).about("Runs messages until Ctrl-C").after_help(ENDS).args([
-        Arg::new(THREADS)
-            .long(THREADS)
-            .value_name("N")
-            .value_parser(value_parser!(u16).range(1..=most(MAX_THREADS)))
-            .default_value("8")
-            .help("How many messages run at the same time"),
-        Arg::new(PREFETCH)
-            .long(PREFETCH)
-            .value_name("N")
-            .value_parser(value_parser!(u16).range(0..=most(MAX_PREFETCH)))
-            .help("How many more wait in the worker; else few or none while runs are long"),
-        Arg::new(SHUTDOWN_TIMEOUT)
-            .long(SHUTDOWN_TIMEOUT)
-            .value_name("TIME")
-            .value_parser(time::duration)
-            .default_value("10m")
-            .help("How long Ctrl-C waits for running messages, before they are requeued"),
-        Arg::new(WATCH)
-            .long(WATCH)
-            .value_name("DIR")
-            .value_parser(value_parser!(std::path::PathBuf))
-            .help("Rebuilds when a file in DIR changes, and hands over to the new worker"),
-        Arg::new(SUPERVISED).long(SUPERVISED).action(ArgAction::SetTrue).hide(true),
-    ])
 }
 
 fn sender(actor: &'static Declaration) -> Command {

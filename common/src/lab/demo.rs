@@ -25,7 +25,7 @@ pub(super) async fn demonstrate(experiment: &Experiment, mut lines: Lines) -> Re
     let broker = experiment.connect(broker_choice::MEMORY).await.map_err(|error| Failure::Broken(error.to_string()))?;
     broker_choice::say(&broker, "demo: worker and messages in one process, gone at its end");
     let (ready, started) = tokio::sync::oneshot::channel();
-    let ready_line = runner::ready_line(experiment, THREADS);
+    let ready_line = runner::ready_line(experiment, THREADS, None);
     let worker =
         experiment.worker(broker.clone()).threads(usize::from(THREADS)).log_arguments(true).on_ready(move || {
             tracing::info!(target: "common::worker", "{ready_line}");

@@ -48,9 +48,13 @@ pub(super) async fn work(
     if let Some(prefetch) = given.get_one::<u16>(commands::PREFETCH) {
         worker = worker.prefetch(usize::from(*prefetch));
     }
+    let only: Option<Vec<_>> = given.get_many::<String>(commands::CONSUMED).map(|names| names.cloned().collect());
+    if let Some(only) = &only {
+        worker = worker.queues(only.clone());
+    }
     let worker = worker.threads(usize::from(*threads)).shutdown_timeout(*timeout).log_arguments(true).on_ready({
         let is_ready = is_ready.clone();
-        let ready = ready_line(experiment, *threads);
+        let ready = ready_line(experiment, *threads, only.as_deref());
         let stops = if supervised { "" } else { "; Ctrl-C stops" };
         move || {
             is_ready.store(true, Ordering::Release);
@@ -122,10 +126,11 @@ pub(super) fn code(shutdown: Shutdown) -> ExitCode {
     }
 }
 
-/// What a worker says that is ready: which actors of which queues, and how many slots.
-pub(super) fn ready_line(experiment: &Experiment, threads: u16) -> String {
+/// What a worker says that is ready: which actors of which queues, or of `only` these, and how many slots.
+pub(super) fn ready_line(experiment: &Experiment, threads: u16, only: Option<&[String]>) -> String {
     let mut queues: BTreeMap<_, Vec<_>> = BTreeMap::new();
-    for actor in experiment.actors {
+    let is_consumed = |queue: &str| only.is_none_or(|only| only.iter().any(|name| name == queue));
+    for actor in experiment.actors.iter().filter(|actor| is_consumed(actor.queue)) {
         queues.entry(actor.queue).or_default().push(actor.name);
     }
     let queues: Vec<_> =

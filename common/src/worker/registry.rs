@@ -42,6 +42,23 @@ impl Registry {
         if queues.is_empty() { Err(WorkerError::NoActors) } else { Ok(Self { actors, remote_actors, queues }) }
     }
 
+    /// The same, with only these of its queues. The actors on the other ones stay known.
+    pub(super) fn only(mut self, wanted: &[String]) -> Result<Self, WorkerError> {
+        let is_there = |wanted: &String| self.queues.iter().any(|queue| queue.as_str() == *wanted);
+        let queues = || {
+            let names: Vec<_> = self.queues.iter().map(|queue| format!("`{queue}`")).collect();
+            names.join(", ")
+        };
+        if wanted.is_empty() {
+            return Err(WorkerError::NoQueues(queues()));
+        }
+        if let Some(unknown) = wanted.iter().find(|wanted| !is_there(wanted)) {
+            return Err(WorkerError::UnknownQueue { queue: unknown.clone(), queues: queues() });
+        }
+        self.queues.retain(|queue| wanted.iter().any(|wanted| *wanted == queue.as_str()));
+        Ok(self)
+    }
+
     pub(super) fn get(&self, name: &str) -> Option<&'static Declaration> {
         self.actors.get(name).copied()
     }

@@ -64,7 +64,11 @@ impl Worker {
         within("the number of threads", self.threads, 1, MAX_THREADS)?;
         within("the prefetch", self.prefetch.unwrap_or_default(), 0, MAX_PREFETCH)?;
         within("the number of crashes", count(self.max_crashes), 1, count(u32::MAX))?;
-        let registry = Arc::new(Registry::new(&self.actors, &self.remote_actors)?);
+        let registry = Registry::new(&self.actors, &self.remote_actors)?;
+        let registry = Arc::new(match &self.queues {
+            Some(queues) => registry.only(queues)?,
+            None => registry,
+        });
         if self.states.get::<Broker>().is_none() {
             self.states.add(self.broker.clone())?;
         }

@@ -5,6 +5,7 @@ mod cancelled;
 mod hooks;
 mod kit;
 mod middleware;
+mod queues;
 mod runs;
 mod state;
 mod stops;

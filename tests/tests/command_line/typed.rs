@@ -107,6 +107,18 @@ fn an_unknown_command_is_refused() {
 }
 
 #[test]
+fn a_worker_is_told_which_of_its_actors_queues_it_consumes() {
+    let experiment = Experiment::of_the_lab(ERRORS);
+    let worker = experiment.start(&["worker", "--queues", "default,hihg"]);
+    assert_eq!(worker.wait().code(), Some(2), "{worker}");
+    worker.wait_for_line("no actor of this worker is on queue `hihg`; its actors are on `default`");
+    let worker = experiment.worker(&["--queues", "default"]);
+    worker.wait_for_line("ready: handled, unhandled, nap on queue default; 8 slots");
+    worker.interrupt();
+    assert_eq!(worker.wait().code(), Some(0), "{worker}");
+}
+
+#[test]
 fn notes_are_printed_byte_for_byte() {
     for name in [HELLO, ERRORS] {
         let printed = Command::new(process::binary(name)).arg("notes").stdin(Stdio::null()).output().unwrap();

@@ -81,6 +81,22 @@ fn the_commands_hold_together() {
 }
 
 #[test]
+fn a_workers_queues_are_told_at_once_or_one_by_one() {
+    let queues = |line: &str| -> Option<Vec<String>> {
+        let matches = program(&EXPERIMENT).try_get_matches_from(line.split(' ')).unwrap();
+        let (_, given) = matches.subcommand().unwrap();
+        given.get_many::<String>(CONSUMED).map(|names| names.cloned().collect())
+    };
+    let all = ["high", "default", "low"].map(str::to_owned);
+    for line in
+        ["--queues high,default,low", "--queues high --queues default,low", "--queues=high,default --queues=low"]
+    {
+        assert_eq!(queues(&format!("e99_test worker {line}")).as_deref(), Some(&all[..]), "{line}");
+    }
+    assert_eq!(queues("e99_test worker"), None);
+}
+
+#[test]
 fn what_is_typed_becomes_a_message() {
     assert_eq!(sent("add 1 [2,3]").unwrap().to_string(), "add(1, [2,3])");
     assert_eq!(sent("add -1").unwrap().to_string(), "add(-1)");
