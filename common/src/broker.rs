@@ -171,6 +171,11 @@ impl Broker {
         &self.0.settings
     }
 
+    /// The thread that its connections live on.
+    pub(crate) fn io_thread(&self) -> &IoThread {
+        &self.0.io_thread
+    }
+
     /// Runs `work` on the I/O thread and waits for it. What it began goes on when the caller stops waiting.
     ///
     /// # Errors

@@ -234,6 +234,12 @@ pub enum WorkerError {
     Store(#[from] StoreError),
 }
 
+impl From<Forked> for WorkerError {
+    fn from(forked: Forked) -> Self {
+        Self::Store(forked.into())
+    }
+}
+
 /// Why a broker could not be made.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ConnectError {

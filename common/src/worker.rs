@@ -11,7 +11,8 @@
 //! ```
 //!
 //! * `worker.rs` (here): what people put together.
-//! * `run`: checks everything that can be checked before the first message, and waits for the end.
+//! * `run`: checks everything that can be checked before the first message, and waits for the end; `running`: what people hold of
+//!   a worker that was started beside.
 //! * `job`: a message on its way to a slot; `event`: what the consumer is told, and by which calls.
 //! * `consumer`: the loop on the I/O thread. It reacts to one event after the other and never waits inside of one.
 //! * `local_queue`: what slots pull from, under one lock; `quarantine`: which messages that workers died with may run side by side.
@@ -29,6 +30,7 @@ mod prefetch;
 mod quarantine;
 mod registry;
 mod run;
+mod running;
 mod stop;
 mod threads;
 mod unsupported_options;
@@ -40,6 +42,7 @@ use std::any::Any;
 use std::fmt;
 use std::time::Duration;
 
+pub use self::running::RunningWorker;
 pub use self::stop::{Shutdown, Stopper};
 use crate::actor::{Declaration, States};
 use crate::broker::Broker;
@@ -61,6 +64,9 @@ pub const DEFAULT_SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(600);
 /// How long messages of an unknown actor wait for a worker that knows it, unless a worker is told otherwise.
 pub const DEFAULT_UNKNOWN_ACTOR_TIMEOUT: Duration = Duration::from_secs(24 * 60 * 60);
 
+/// What is called once a worker is ready.
+type OnReady = Box<dyn FnOnce() + Send>;
+
 /// A worker, before it runs.
 ///
 /// ```no_run
@@ -73,20 +79,21 @@ pub const DEFAULT_UNKNOWN_ACTOR_TIMEOUT: Duration = Duration::from_secs(24 * 60 
 ///
 /// # Lifetimes
 ///
-/// Once [`Worker::run`] is awaited, the worker's loop lives on its broker's thread, sync actors on threads of their own, and async
-/// ones on the runtime in which that was called.
+/// Once [`Worker::run`] is awaited, or [`Worker::start`] called, the worker's loop lives on its broker's thread, sync actors on threads of their own, and async
+/// ones on the runtime in which that was done.
 ///
 /// | what happens | what becomes of it |
 /// | --- | --- |
 /// | [`Stopper::stop`] | it no longer fetches, requeues at once and in order what has not started, lets end what runs, deregisters |
 /// | [`Stopper::stop_now`] | it requeues what runs, too |
 /// | the future of `run` is dropped: `select!`, a timeout, an aborted task | the same as [`Stopper::stop`]: what runs may end, and counts, for as long as the shutdown timeout says; the log says that it was dropped, and when it has ended |
-/// | the runtime ends in which `run` was called | async runs are dropped in the middle and requeued, sync ones may end; the worker stops |
+/// | the [handle](RunningWorker) of `start` is dropped, or the future of its `join` | the same |
+/// | the runtime ends in which `run` or `start` was called | async runs are dropped in the middle and requeued, sync ones may end; the worker stops |
 /// | every other clone of its broker is dropped | nothing: it has one of its own, and the broker's thread ends after it |
-/// | `run` is called outside of tokio | sync actors run; with an async one it fails with [`WorkerError::NoRuntime`] |
-/// | several workers run on one broker, in one runtime or several | each runs its async actors where its own `run` was called |
+/// | `run` or `start` is called outside of tokio | sync actors run; with an async one it fails with [`WorkerError::NoRuntime`] |
+/// | several workers run on one broker, in one runtime or several | each runs its async actors where its own `run` or `start` was called |
 /// | the process forks | the worker is the parent's; `run` in the child, with a broker of before, fails with [`Forked`](crate::error::Forked) |
-/// | the process ends | whoever returns from `main` while a worker still stops has killed it: others take over within 5 s. To wait for its end, stop it with a [`Stopper`], and await `run` |
+/// | the process ends | whoever returns from `main` while a worker still stops has killed it: others take over within 5 s. To wait for its end, stop it with a [`Stopper`], and await `run`, or `join` |
 pub struct Worker {
     broker: Broker,
     actors: Vec<&'static Declaration>,
@@ -102,7 +109,7 @@ pub struct Worker {
     unknown_actor_timeout: Duration,
     max_crashes: u32,
     log_arguments: bool,
-    on_ready: Option<Box<dyn FnOnce() + Send>>,
+    on_ready: Option<OnReady>,
     stopper: Stopper,
 }
 
@@ -231,7 +238,7 @@ impl Worker {
     }
 
     /// Called once the worker is registered and about to fetch for the first time, which waits for it; in the task that awaits the
-    /// worker.
+    /// worker. Of one that was [started](Worker::start), on a thread that may wait; [`RunningWorker::ready`] comes after it.
     #[must_use]
     pub fn on_ready(mut self, ready: impl FnOnce() + Send + 'static) -> Self {
         self.on_ready = Some(Box::new(ready));

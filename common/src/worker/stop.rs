@@ -36,9 +36,9 @@ impl Stopper {
         Self(watch::Sender::new(Stage::Running))
     }
 
-    /// Stops the worker when this is dropped, unless it has ended by then.
-    pub(super) fn when_dropped(&self) -> StopWhenDropped {
-        StopWhenDropped { stopper: self.clone(), is_dropped: Arc::default() }
+    /// Stops the worker when this is dropped, unless it has ended by then; `what` that was, the log says.
+    pub(super) fn when_dropped(&self, what: &'static str) -> StopWhenDropped {
+        StopWhenDropped { what, stopper: self.clone(), is_settled: Arc::default() }
     }
 
     /// Lets the worker end: it no longer fetches, requeues what has not started, and waits for what runs, as long as
@@ -74,29 +74,46 @@ impl Stopper {
     }
 }
 
-/// What stands in the future of a worker's run, and is dropped with it.
+/// What stands in what people hold of a worker that runs, and is dropped with it.
 #[derive(Debug)]
 pub(super) struct StopWhenDropped {
+    what: &'static str,
     stopper: Stopper,
-    is_dropped: Arc<AtomicBool>,
+    /// It was dropped, or the worker has ended.
+    is_settled: Arc<AtomicBool>,
+}
+
+/// Whether what people hold of a worker was dropped while it ran.
+#[derive(Clone, Debug)]
+pub(super) struct Dropped {
+    what: &'static str,
+    is_settled: Arc<AtomicBool>,
 }
 
 impl StopWhenDropped {
-    /// Tells later whether the future was dropped.
-    pub(super) fn flag(&self) -> Arc<AtomicBool> {
-        self.is_dropped.clone()
+    /// What is told that the worker has ended.
+    pub(super) fn watch(&self) -> Dropped {
+        Dropped { what: self.what, is_settled: self.is_settled.clone() }
+    }
+}
+
+impl Dropped {
+    /// Whether it was dropped, or the worker has ended.
+    pub(super) fn is_settled(&self) -> bool {
+        self.is_settled.load(Ordering::Relaxed)
     }
 
-    /// The worker has ended by itself.
-    pub(super) fn disarm(self) {
-        self.is_dropped.store(true, Ordering::Relaxed);
+    /// From now on dropping changes nothing, for the worker has ended. Tells what was dropped before that.
+    pub(super) fn settle(&self) -> Option<&'static str> {
+        self.is_settled.swap(true, Ordering::Relaxed).then_some(self.what)
     }
 }
 
 impl Drop for StopWhenDropped {
     fn drop(&mut self) {
-        if !self.is_dropped.swap(true, Ordering::Relaxed) && self.stopper.raise(Stage::Stopping) {
-            warn!(target: "common::worker", "the future of this worker's run was dropped: no longer fetching, requeueing prefetched messages, letting running ones finish");
+        let what = self.what;
+        if !self.is_settled.swap(true, Ordering::Relaxed) && self.stopper.raise(Stage::Stopping) {
+            warn!(target: "common::worker", "the {what} of a worker that runs was dropped: no longer fetching, requeueing prefetched messages, letting running ones finish");
         }
     }
 }

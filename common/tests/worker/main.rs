@@ -7,6 +7,7 @@ mod kit;
 mod middleware;
 mod queues;
 mod runs;
+mod started;
 mod state;
 mod stops;
 mod told;

@@ -11,14 +11,14 @@ use common::worker::{Shutdown, Worker};
 use super::kit::{Told, broker, ears, next, start_with, tell};
 
 #[actor]
-fn hold(told: &Told, gate: &Gate, name: String) {
+pub(crate) fn hold(told: &Told, gate: &Gate, name: String) {
     tell(told, name);
     gate.wait();
 }
 
 /// A door that actors wait at.
 #[derive(Default, Clone)]
-struct Gate(Arc<(Mutex<bool>, std::sync::Condvar)>);
+pub(crate) struct Gate(Arc<(Mutex<bool>, std::sync::Condvar)>);
 
 impl Gate {
     fn wait(&self) {
@@ -26,7 +26,7 @@ impl Gate {
         drop(changed.wait_while(open.lock().unwrap(), |open| !*open).unwrap());
     }
 
-    fn open(&self) {
+    pub(crate) fn open(&self) {
         *self.0.0.lock().unwrap() = true;
         self.0.1.notify_all();
     }

@@ -85,6 +85,19 @@ fn a_worker_that_loses_a_select_requeues_what_has_not_started_and_ends() {
 }
 
 #[test]
+fn a_worker_whose_handle_is_dropped_requeues_what_has_not_started_and_ends() {
+    let runtime = runtime();
+    dropped(|worker, is_busy| {
+        let running = {
+            let _inside = runtime.enter();
+            worker.start()
+        };
+        is_busy();
+        drop(running);
+    });
+}
+
+#[test]
 fn a_worker_that_is_dropped_can_still_be_told_to_stop_at_once() {
     let runtime = runtime();
     for site in Site::all() {
