@@ -14,9 +14,11 @@ pub use self::builder::BrokerBuilder;
 pub(crate) use self::builder::Settings;
 pub(crate) use self::io_thread::IoThread;
 use self::outbox::Outbox;
+use crate::actor::Actor;
 use crate::clock::{Clock, Stopwatch};
 use crate::error::{EnqueueError, Forked, ResultError, StoreError};
-use crate::message::Message;
+use crate::message::{Message, MessageId};
+use crate::queue_name::QueueName;
 use crate::results::{self, Stored};
 use crate::store::Inspect;
 
@@ -115,6 +117,17 @@ impl Broker {
     pub async fn result(&self, message: &Message) -> Result<Option<Stored>, StoreError> {
         let (store, message) = (self.0.store.clone(), message.clone());
         self.at_home(async move { stored(&*store, &message).await }).await?
+    }
+
+    /// The same, of the message to the actor `A` that has this id: for whoever kept no more than the id.
+    ///
+    /// # Errors
+    ///
+    /// What the store says.
+    pub async fn result_of<A: Actor>(&self, id: &MessageId) -> Result<Option<Stored>, StoreError> {
+        let queue = QueueName::canonical(A::DECLARATION.queue);
+        let message = Message::new(queue, A::DECLARATION.name, [], self.clock().now());
+        self.result(&Message { message_id: id.clone(), ..message }).await
     }
 
     /// Waits until something is kept of a message's run, for `timeout` at most. Cancel safe.

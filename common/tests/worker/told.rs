@@ -84,6 +84,9 @@ async fn results_are_kept_for_their_time_and_so_is_a_last_failure() {
     let done = double::send(&broker, 21).await.unwrap();
     let stored = broker.wait_for_result(&done, patience).await.unwrap();
     assert_eq!(stored, Stored::Value(Raw::from(42_u32)));
+    let by_id = broker.result_of::<double>(&done.message_id).await;
+    assert_eq!(by_id, Ok(Some(stored)), "the id is enough for who knows the actor");
+    assert_eq!(broker.result_of::<throw>(&done.message_id).await, Ok(None));
     let failed = double::send(&broker, 100).await.unwrap();
     let stored = broker.wait_for_result(&failed, patience).await.unwrap();
     assert_eq!(stored, Stored::Failed { kind: "String".to_owned(), text: "100 is too much".to_owned() });
