@@ -5,34 +5,24 @@
 //! and what cannot be run is kept with its reason. On Redis all of this is shared with Python's [dramatiq].
 //!
 //! ```
-//! use std::sync::mpsc::{Sender, channel};
-//! use std::sync::Mutex;
-//!
 //! use common::{Broker, Worker, actor, actors};
 //!
-//! /// Counts to `n`.
-//! #[actor(max_retries = 3, min_backoff = "1s")]
-//! fn count_to(counted: &Mutex<Sender<u32>>, n: u32) -> Result<(), String> {
-//!     let counted = counted.lock().map_err(|error| error.to_string())?;
-//!     (1..=n).try_for_each(|i| counted.send(i)).map_err(|error| error.to_string())
+//! #[actor(max_retries = 3)]
+//! fn greet(name: String) {
+//!     println!("Hello, {name}!");
 //! }
 //!
-//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! # tokio::runtime::Runtime::new()?.block_on(async {
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let broker = Broker::connect("memory:").await?;     // "redis://localhost:6379" is shared with other processes
-//! count_to::send(&broker, 3).await?;                  // typed: a wrong argument does not compile
-//!
-//! let (counted, numbers) = channel::<u32>();
-//! let worker = Worker::new(broker).state(Mutex::new(counted)).actors(actors![count_to]);
-//! let stopper = worker.stopper();
-//! let running = tokio::spawn(worker.run());
-//! assert_eq!(tokio::task::spawn_blocking(move || numbers.iter().take(3).sum::<u32>()).await?, 6);
-//! stopper.stop();
-//! running.await??;
+//! greet::send(&broker, "world").await?;               // typed: a wrong argument does not compile
+//! Worker::new(broker).actors(actors![greet]).run_until_idle().await?;     // `run` goes on until it is stopped
 //! # Ok(())
-//! # })
 //! # }
 //! ```
+//!
+//! [`Worker::start`] starts a worker inside of a program that does something else beside. Three programs, as others would write
+//! them, stand in `examples`: `outside` is the least, `batch` a plain `main`, `server` a web server with a worker inside.
 //!
 //! # The journey of a message
 //!
