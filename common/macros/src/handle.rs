@@ -1,8 +1,9 @@
 //! What is emitted for an actor is made from this.
 
-use proc_macro2::{Ident, Span};
-use quote::format_ident;
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{format_ident, quote_spanned};
 use syn::Type;
+use syn::spanned::Spanned as _;
 
 use crate::options::Options;
 use crate::signature::{Function, Parameter, Takes};
@@ -18,6 +19,19 @@ pub(crate) struct Handle<'a> {
 }
 
 impl Handle<'_> {
+    /// The path of the library, for code that is emitted at this place.
+    pub(crate) fn common(&self, at: Span) -> TokenStream {
+        self.options.library.at(at)
+    }
+
+    /// What knows all that a message needs of this type, and the place to emit it at: the type's own, where the compiler
+    /// shows what is wrong with it.
+    pub(crate) fn payload_kind(&self, ty: &Type) -> (Span, TokenStream) {
+        let at = Span::mixed_site().located_at(ty.span());
+        let common = self.common(at);
+        (at, quote_spanned!(at=> #common::actor::payload::<#ty>()))
+    }
+
     /// The parameters that travel.
     pub(crate) fn payload(&self) -> impl Iterator<Item = (&Ident, &Type)> {
         self.parameters.iter().filter_map(|parameter| match &parameter.takes {

@@ -1,9 +1,12 @@
 //! The attribute `#[actor]` of the crate `common`.
 
+mod declaration;
 #[path = "../../src/duration/parse.rs"]
 mod duration;
 mod expand;
 mod handle;
+mod library;
+mod methods;
 mod mistakes;
 mod options;
 mod runner;
@@ -47,12 +50,20 @@ use proc_macro::TokenStream;
 /// | `on_failure` | an actor that hears of every failed attempt | nobody hears |
 /// | `store_results` | `true` or `false`: whether what it returned is kept | the worker's: `false` |
 /// | `result_ttl` | how long that is kept, a time | the worker's: `"10m"` |
+/// | `max_crashes` | after how many deaths of its workers a message is not run again | the worker's: 5 |
+/// | `crate` | the path of this library, where it has another name than `common` | `"::common"` |
 ///
 /// A time is a whole number and a unit, one of `ms`, `s`, `m` (minutes), `h`, `d`: `"500ms"`, `"15s"`, `"7d"`. `"0s"` is
 /// no wait at all.
 ///
 /// Two actors cannot name each other in these options, nor can one name itself: the compiler would have to know each
 /// before the other.
+///
+/// # The library under another name
+///
+/// A workspace that has a `common` of its own gives this one another name (`tasks = { package = "common", … }`) and tells it to the
+/// attribute: `#[actor(crate = "tasks")]`. The value is a path that leads to the library from where the actor stands, so
+/// `crate::reexported::common` will do as well.
 ///
 /// # Not an actor
 ///

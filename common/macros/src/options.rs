@@ -1,17 +1,22 @@
 //! The options in `#[actor(…)]`.
 
+mod unknown;
+mod values;
+
 use std::time::Duration;
 
 use proc_macro2::TokenTree;
 use syn::ext::IdentExt as _;
 use syn::parse::{ParseStream, Parser as _};
-use syn::{Error, Expr, Ident, LitBool, LitInt, LitStr, Pat, Path, ReturnType, Signature, Token};
+use syn::{Error, Expr, Ident, Pat, Path, ReturnType, Signature, Token};
 
-use crate::duration;
+use self::unknown::unknown;
+use self::values::otherwise;
+use crate::library::Library;
 use crate::mistakes::Mistakes;
 
 /// All options, in the order in which they are told, each with an example.
-const KNOWN: [(&str, &str); 14] = [
+const KNOWN: [(&str, &str); 15] = [
     ("name", r#"name = "send_email""#),
     ("queue", r#"queue = "mail""#),
     ("priority", "priority = -5"),
@@ -26,16 +31,8 @@ const KNOWN: [(&str, &str); 14] = [
     ("store_results", "store_results = true"),
     ("result_ttl", r#"result_ttl = "10m""#),
     ("max_crashes", "max_crashes = 3"),
+    ("crate", r#"crate = "tasks""#),
 ];
-
-/// The bound of a priority, in both directions.
-const PRIORITY: i32 = 4000;
-
-/// What a time looks like.
-const TIME: &str = r#"a time is a number and a unit: `"500ms"`, `"15s"`, `"2m"`, `"1h"`, `"7d"`"#;
-
-/// How the limit of retries is spelt that is none.
-const UNLIMITED: &str = "unlimited";
 
 /// How many retries an attribute allows.
 #[derive(Clone, Copy)]
@@ -61,6 +58,7 @@ pub(crate) struct Options {
     pub(crate) store_results: Option<bool>,
     pub(crate) result_ttl: Option<Duration>,
     pub(crate) max_crashes: Option<u32>,
+    pub(crate) library: Library,
 }
 
 impl Options {
@@ -140,12 +138,12 @@ impl Options {
 
     fn read_value(&mut self, name: &str, input: ParseStream) -> syn::Result<()> {
         match name {
-            "name" => self.name = Some(actor_name(input)?),
-            "queue" => self.queue = Some(queue_name(input)?),
-            "priority" => self.priority = priority(input)?,
-            "max_retries" => self.max_retries = Some(number_of_retries(input)?),
-            "min_backoff" => self.min_backoff = Some(time(input)?),
-            "max_backoff" => self.max_backoff = Some(time(input)?),
+            "name" => self.name = Some(values::actor_name(input)?),
+            "queue" => self.queue = Some(values::queue_name(input)?),
+            "priority" => self.priority = values::priority(input)?,
+            "max_retries" => self.max_retries = Some(values::number_of_retries(input)?),
+            "min_backoff" => self.min_backoff = Some(values::time(input)?),
+            "max_backoff" => self.max_backoff = Some(values::time(input)?),
             "throws" => {
                 self.throws = Some(otherwise(
                     input.call(Pat::parse_multi_with_leading_vert),
@@ -158,23 +156,16 @@ impl Options {
                     "`retry_when` is a function or a closure: `|retries, error| retries < 3`",
                 )?);
             }
-            "on_retry_exhausted" => self.on_retry_exhausted = Some(actor(input, name)?),
-            "on_success" => self.on_success = Some(actor(input, name)?),
-            "on_failure" => self.on_failure = Some(actor(input, name)?),
-            "store_results" => {
-                let yes: LitBool = otherwise(input.parse(), "`store_results` is `true` or `false`")?;
-                self.store_results = Some(yes.value);
-            }
-            "result_ttl" => self.result_ttl = Some(time(input)?),
-            _ => self.max_crashes = Some(number_of_crashes(input)?),
+            "on_retry_exhausted" => self.on_retry_exhausted = Some(values::actor(input, name)?),
+            "on_success" => self.on_success = Some(values::actor(input, name)?),
+            "on_failure" => self.on_failure = Some(values::actor(input, name)?),
+            "store_results" => self.store_results = Some(values::truth(input, name)?),
+            "result_ttl" => self.result_ttl = Some(values::time(input)?),
+            "max_crashes" => self.max_crashes = Some(values::number_of_crashes(input)?),
+            _ => self.library = Library(Some(values::library(input)?)),
         }
         Ok(())
     }
-}
-
-/// The path of another actor.
-fn actor(input: ParseStream, option: &str) -> syn::Result<Path> {
-    otherwise(input.parse(), &format!("`{option}` is the path of an actor: `tell_admin`"))
 }
 
 /// Leaves out everything up to the comma before the next option: a closure has commas of its own.
@@ -185,109 +176,4 @@ fn skip(input: ParseStream) {
         }
         drop(input.parse::<TokenTree>());
     }
-}
-
-/// Replaces a parser's words by ours.
-fn otherwise<T>(parsed: syn::Result<T>, message: &str) -> syn::Result<T> {
-    parsed.map_err(|error| Error::new(error.span(), message))
-}
-
-fn actor_name(input: ParseStream) -> syn::Result<String> {
-    let text: LitStr = otherwise(input.parse(), "the name is a text: `\"send_email\"`")?;
-    if text.value().is_empty() {
-        return Err(Error::new(text.span(), "an actor needs a name that is not empty"));
-    }
-    Ok(text.value())
-}
-
-fn queue_name(input: ParseStream) -> syn::Result<String> {
-    let text: LitStr = otherwise(input.parse(), "the queue's name is a text: `\"mail\"`")?;
-    let name = text.value();
-    let mut chars = name.chars();
-    let starts_well = chars.next().is_some_and(|first| first.is_ascii_alphabetic() || first == '_');
-    if !starts_well || !chars.all(|char| char.is_ascii_alphanumeric() || ['.', '_', '-'].contains(&char)) {
-        return Err(Error::new(
-            text.span(),
-            "a queue's name starts with a letter or an underscore, and goes on with letters, digits, `.`, `_` or `-` (all ASCII)",
-        ));
-    }
-    // The same rule as in `common::queue_name`, which says why.
-    if ["__heartbeats__", "__acks__"].contains(&&*name)
-        || name.starts_with("__acks__.")
-        || [".DQ", ".XQ", ".msgs"].iter().any(|end| name.ends_with(end))
-    {
-        return Err(Error::new(
-            text.span(),
-            "this name is taken: dramatiq keeps other things of a queue under it (`__heartbeats__`, `__acks__`, names ending in `.DQ`, `.XQ` or `.msgs`)",
-        ));
-    }
-    Ok(name)
-}
-
-fn priority(input: ParseStream) -> syn::Result<i32> {
-    let message = format!("a priority is a number from -{PRIORITY} to {PRIORITY}; lower runs first");
-    let minus: Option<Token![-]> = input.parse()?;
-    let number: LitInt = otherwise(input.parse(), &message)?;
-    let value: i32 = otherwise(number.base10_parse(), &message)?;
-    let value = if minus.is_some() { -value } else { value };
-    if value.abs() > PRIORITY {
-        return Err(Error::new(number.span(), message));
-    }
-    Ok(value)
-}
-
-fn number_of_retries(input: ParseStream) -> syn::Result<MaxRetries> {
-    let message = "a number of retries is a whole number, 0 for none: `max_retries = 5`; or `\"unlimited\"`";
-    if input.peek(LitStr) {
-        let text: LitStr = input.parse()?;
-        return if text.value() == UNLIMITED {
-            Ok(MaxRetries::Unlimited)
-        } else {
-            Err(Error::new(text.span(), message))
-        };
-    }
-    let number: LitInt = otherwise(input.parse(), message)?;
-    otherwise(number.base10_parse(), message).map(MaxRetries::AtMost)
-}
-
-fn number_of_crashes(input: ParseStream) -> syn::Result<u32> {
-    let message = "a number of crashes is a whole number from 1 on: `max_crashes = 3`";
-    let number: LitInt = otherwise(input.parse(), message)?;
-    match number.base10_parse() {
-        Ok(0) | Err(_) => Err(Error::new(number.span(), message)),
-        Ok(crashes) => Ok(crashes),
-    }
-}
-
-fn time(input: ParseStream) -> syn::Result<Duration> {
-    let text: LitStr = otherwise(input.parse(), TIME)?;
-    duration::parse(&text.value(), TIME).map_err(|message| Error::new(text.span(), message))
-}
-
-fn unknown(name: &str) -> String {
-    let known: Vec<_> = KNOWN.iter().map(|(known, _)| format!("`{known}`")).collect();
-    let meant = KNOWN
-        .iter()
-        .map(|(known, _)| *known)
-        .filter(|known| known.contains(name) || name.contains(known) || distance(known, name) <= name.len() / 3)
-        .min_by_key(|known| distance(known, name))
-        .map(|known| format!("; did you mean `{known}`?"))
-        .unwrap_or_default();
-    format!("`#[actor]` has no option `{name}`; it knows {}{meant}", known.join(", "))
-}
-
-/// How many letters have to be changed, added or removed.
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, a) in a.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, b) in b.iter().enumerate() {
-            let replaced = diagonal + usize::from(a != *b);
-            diagonal = row[j + 1];
-            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[b.len()]
 }

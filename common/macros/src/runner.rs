@@ -1,7 +1,7 @@
 //! The closure that a worker calls: from a message to an outcome.
 
 use proc_macro2::{Span, TokenStream};
-use quote::{ToTokens as _, quote_spanned};
+use quote::quote_spanned;
 use syn::spanned::Spanned as _;
 use syn::{PathArguments, ReturnType, Type};
 
@@ -11,24 +11,26 @@ use crate::signature::Takes;
 /// `Entry::Sync(…)` or `Entry::Async(…)`.
 pub(crate) fn emit(handle: &Handle<'_>) -> TokenStream {
     let site = Span::mixed_site();
+    let common = handle.common(site);
     let is_async = handle.function.signature.asyncness.is_some();
     let body = if handle.sound {
         body(handle)
     } else {
-        quote_spanned!(site=> _ = context; ::common::outcome::Outcome::Rejected(::std::string::String::new()))
+        quote_spanned!(site=> _ = context; #common::outcome::Outcome::Rejected(::std::string::String::new()))
     };
     if is_async {
         // A future that cannot change threads is shown at the function's name.
         let at = site.located_at(handle.function.signature.ident.span());
         let running = quote_spanned!(at=> ::std::boxed::Box::pin(async move { #body }));
-        quote_spanned!(site=> ::common::actor::Entry::Async(|context| #running))
+        quote_spanned!(site=> #common::actor::Entry::Async(|context| #running))
     } else {
-        quote_spanned!(site=> ::common::actor::Entry::Sync(|context| { #body }))
+        quote_spanned!(site=> #common::actor::Entry::Sync(|context| { #body }))
     }
 }
 
 fn body(handle: &Handle<'_>) -> TokenStream {
     let site = Span::mixed_site();
+    let common = handle.common(site);
     let signature = &handle.function.signature;
     let mut types = Vec::new();
     let mut names = Vec::new();
@@ -53,8 +55,8 @@ fn body(handle: &Handle<'_>) -> TokenStream {
     let function = &signature.ident;
     let wait = signature.asyncness.map(|_| quote_spanned!(site=> .await));
     let outcome = outcome(handle);
-    let parameters = quote_spanned!(site=> <Self as ::common::actor::Actor>::DECLARATION.parameters);
-    let arguments = quote_spanned!(site=> ::common::actor::Arguments::new(context.message(), #parameters)?);
+    let parameters = quote_spanned!(site=> <Self as #common::actor::Actor>::DECLARATION.parameters);
+    let arguments = quote_spanned!(site=> #common::actor::Arguments::new(context.message(), #parameters)?);
     let arguments = if nexts.is_empty() {
         quote_spanned!(site=> #arguments;)
     } else {
@@ -67,7 +69,7 @@ fn body(handle: &Handle<'_>) -> TokenStream {
         };
         let (#(#names,)*) = match decode() {
             ::core::result::Result::Ok(arguments) => arguments,
-            ::core::result::Result::Err(text) => return ::common::outcome::Outcome::Rejected(text),
+            ::core::result::Result::Err(text) => return #common::outcome::Outcome::Rejected(text),
         };
         let returned = #function(#(#given),*) #wait;
         #outcome
@@ -77,7 +79,7 @@ fn body(handle: &Handle<'_>) -> TokenStream {
 /// From the returned value to an outcome; the value's type decides.
 fn outcome(handle: &Handle<'_>) -> TokenStream {
     let site = Span::mixed_site();
-    let options = handle.options;
+    let (common, options) = (handle.common(site), handle.options);
     let (value_at, error_at) = places(&handle.function.signature.output);
     let throws = options
         .throws
@@ -85,21 +87,22 @@ fn outcome(handle: &Handle<'_>) -> TokenStream {
         .map(|pattern| quote_spanned!(site=> failure.expected = ::core::matches!(error, #pattern);));
     let retry_when = options.retry_when.as_ref().map(|rule| {
         let at = site.located_at(rule.span());
-        let rule = rule.to_token_stream();
+        let common = handle.common(at);
         quote_spanned! {at=>
             failure.retry_when = ::core::option::Option::Some(
-                ::common::actor::returned::decide(#rule, context.message().retries(), &error)
+                #common::actor::returned::decide(#rule, context.message().retries(), &error)
             );
         }
     });
     let mutable = (throws.is_some() || retry_when.is_some()).then(|| quote_spanned!(site=> mut));
-    let value = quote_spanned!(value_at=> ::common::actor::returned::value(&done, context.wants_result()));
-    let described = quote_spanned!(site=> (&&&::common::actor::returned::Described(&error)).described_as());
+    let value_in = handle.common(value_at);
+    let value = quote_spanned!(value_at=> #value_in::actor::returned::value(&done, context.wants_result()));
+    let described = quote_spanned!(site=> (&&&#common::actor::returned::Described(&error)).described_as());
     let describe = quote_spanned!(error_at=> #described.describe(&error));
     quote_spanned! {site=>
         {
             #[allow(unused_imports, reason = "the value's type decides which of them is used")]
-            use ::common::actor::returned::{
+            use #common::actor::returned::{
                 AnyDyn as _, AnyError as _, AnyResult as _, AnyText as _, AnyValue as _,
             };
             match (&returned).returned_as().split(returned) {
@@ -108,7 +111,7 @@ fn outcome(handle: &Handle<'_>) -> TokenStream {
                     let #mutable failure = #describe;
                     #throws
                     #retry_when
-                    ::common::outcome::Outcome::Failed(failure)
+                    #common::outcome::Outcome::Failed(failure)
                 }
             }
         }

@@ -1,0 +1,128 @@
+//! What is called on the type beside the function: `message`, `send` and the like.
+
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::quote_spanned;
+use syn::Type;
+
+use crate::handle::Handle;
+use crate::signature;
+
+impl Handle<'_> {
+    /// `message`, `send`, `send_blocking` and `sent`.
+    pub(crate) fn methods(&self) -> TokenStream {
+        let common = self.common(Span::mixed_site());
+        let name = &self.function.signature.ident;
+        let visibility = &self.function.visibility;
+        let (takes, encoded): (Vec<_>, Vec<_>) = self.payload().map(|(ident, ty)| self.sending_side(ident, ty)).unzip();
+        let given: Vec<_> = self.payload().map(|(ident, _)| ident).collect();
+        let message = Ident::new("message", name.span());
+        let send = Ident::new("send", name.span());
+        let send_blocking = Ident::new("send_blocking", name.span());
+        let about_message = format!(" A call of [`{name}()`], to be delayed, composed or sent.");
+        let about_send = format!(" Sends a message that calls [`{name}()`].");
+        let for_tests = self.sent();
+        let count = encoded.len();
+        let body = if self.sound {
+            quote_spanned! {Span::mixed_site()=>
+                let encoded: [
+                    ::core::result::Result<#common::message::Raw, #common::message::ParseError>; #count
+                ] = [#(#encoded),*];
+                #common::call::Call::new(<Self as #common::actor::Actor>::DECLARATION, encoded)
+            }
+        } else {
+            quote_spanned!(Span::mixed_site()=> #(_ = #given;)* ::core::unreachable!())
+        };
+        quote_spanned! {Span::mixed_site()=>
+            #[doc = #about_message]
+            #visibility fn #message(#(#takes),*) -> #common::call::Call {
+                #body
+            }
+
+            #[doc = #about_send]
+            ///
+            /// # Errors
+            ///
+            /// An argument has no form that can travel, or the broker could not take the message.
+            #visibility async fn #send(
+                broker: &#common::broker::Broker,
+                #(#takes),*
+            ) -> ::core::result::Result<#common::message::Message, #common::error::EnqueueError> {
+                Self::#message(#(#given),*).send(broker).await
+            }
+
+            #[doc = #about_send]
+            /// It waits on this thread, so it is not for `async` code.
+            ///
+            /// # Errors
+            ///
+            /// An argument has no form that can travel, or the broker could not take the message.
+            #visibility fn #send_blocking(
+                broker: &#common::broker::Broker,
+                #(#takes),*
+            ) -> ::core::result::Result<#common::message::Message, #common::error::EnqueueError> {
+                Self::#message(#(#given),*).send_blocking(broker)
+            }
+
+            #for_tests
+        }
+    }
+
+    /// What a test sees of the calls: the arguments of each, as a tuple.
+    fn sent(&self) -> TokenStream {
+        let common = self.common(Span::mixed_site());
+        let name = &self.function.signature.ident;
+        let visibility = &self.function.visibility;
+        let sent = Ident::new("sent", name.span());
+        let about =
+            format!(" The arguments of all calls of [`{name}()`] that a test's broker was sent, in their order.");
+        if !self.sound {
+            return quote_spanned! {Span::mixed_site()=>
+                #[doc = #about]
+                #visibility fn #sent(broker: &#common::testing::TestBroker) -> ::std::vec::Vec<()> {
+                    _ = broker;
+                    ::core::unreachable!()
+                }
+            };
+        }
+        let types: Vec<_> = self.payload().map(|(_, ty)| ty).collect();
+        let nexts = types.iter().map(|ty| {
+            let (at, kind) = self.payload_kind(ty);
+            quote_spanned!(at=> #kind.next(arguments)?)
+        });
+        let arguments = if types.is_empty() {
+            quote_spanned!(Span::mixed_site()=> _)
+        } else {
+            quote_spanned!(Span::mixed_site()=> arguments)
+        };
+        quote_spanned! {Span::mixed_site()=>
+            #[doc = #about]
+            ///
+            /// # Panics
+            ///
+            /// When an argument was sent that the parameter's type cannot read.
+            #visibility fn #sent(broker: &#common::testing::TestBroker) -> ::std::vec::Vec<(#(#types,)*)> {
+                broker.arguments(
+                    <Self as #common::actor::Actor>::DECLARATION,
+                    |#arguments| ::core::result::Result::Ok((#(#nexts,)*)),
+                )
+            }
+        }
+    }
+
+    /// A parameter as a sender gives it, and how it is encoded.
+    fn sending_side(&self, ident: &Ident, ty: &Type) -> (TokenStream, TokenStream) {
+        let site = Span::mixed_site();
+        if !self.sound {
+            return (quote_spanned!(site=> #ident: impl ::core::marker::Sized), TokenStream::new());
+        }
+        let (at, kind) = self.payload_kind(ty);
+        if signature::is_string(ty) {
+            (
+                quote_spanned!(site=> #ident: impl ::core::convert::Into<#ty>),
+                quote_spanned!(at=> #kind.encode(&::core::convert::Into::into(#ident))),
+            )
+        } else {
+            (quote_spanned!(site=> #ident: #ty), quote_spanned!(at=> #kind.encode(&#ident)))
+        }
+    }
+}
