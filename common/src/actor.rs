@@ -19,7 +19,7 @@ use std::time::Duration;
 pub use self::arguments::Arguments;
 pub use self::context::{Cancellation, Cause, Context, Wanted};
 pub use self::parameter::Parameter;
-pub use self::payload::{Payload, PayloadKind, payload};
+pub use self::payload::{FromText, Payload, PayloadKind, from_text, payload};
 pub use self::state::States;
 use crate::outcome::Outcome;
 

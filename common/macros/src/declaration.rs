@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens as _, quote_spanned};
+use syn::Path;
 use syn::ext::IdentExt as _;
 use syn::spanned::Spanned as _;
-use syn::{Path, Type};
 
 use crate::handle::Handle;
 use crate::options::MaxRetries;
 use crate::runner;
-use crate::signature::Takes;
+use crate::signature::{DefaultValue, Payload, Takes};
 use crate::spell::{first_paragraph, spell};
 
 impl Handle<'_> {
@@ -30,7 +30,7 @@ impl Handle<'_> {
         let (retries, callbacks, results) = (self.retries(), self.callbacks(), self.results());
         let about = first_paragraph(&self.function.attributes);
         let (parameters, states): (Vec<_>, Vec<_>) = if self.sound {
-            (self.payload().map(|(ident, ty)| self.parameter(ident, ty)).collect(), self.states().collect())
+            (self.payload().map(|(ident, payload)| self.parameter(ident, payload)).collect(), self.states().collect())
         } else {
             (Vec::new(), Vec::new())
         };
@@ -65,11 +65,18 @@ impl Handle<'_> {
         })
     }
 
-    fn parameter(&self, ident: &Ident, ty: &Type) -> TokenStream {
+    fn parameter(&self, ident: &Ident, payload: &Payload) -> TokenStream {
         let name = ident.unraw().to_string();
-        let type_name = spell(ty.to_token_stream());
-        let (at, kind) = self.payload_kind(ty);
-        quote_spanned!(at=> #kind.parameter(#name, #type_name))
+        let type_name = spell(payload.ty.to_token_stream());
+        let (at, kind) = self.payload_kind(&payload.ty);
+        let default = payload.default.as_ref().map(|default| {
+            let text = match default {
+                DefaultValue::OfItsType(_) => "Default::default()".to_owned(),
+                DefaultValue::Is(value) => spell(value.to_token_stream()),
+            };
+            quote_spanned!(at=> .with_default(#text))
+        });
+        quote_spanned!(at=> #kind.parameter(#name, #type_name) #default)
     }
 
     fn retries(&self) -> TokenStream {

@@ -9,7 +9,7 @@ use crate::mistakes::Mistakes;
 use crate::options::Options;
 use crate::signature::{self, Function, Place};
 
-/// The function, unchanged, and its handle.
+/// The function, as it stands, and its handle.
 pub(crate) fn actor(options: TokenStream, item: TokenStream) -> TokenStream {
     let mut mistakes = Mistakes::default();
     let handle = match syn::parse2::<Function>(item.clone()) {
@@ -20,6 +20,7 @@ pub(crate) fn actor(options: TokenStream, item: TokenStream) -> TokenStream {
         }
     };
     let errors = mistakes.to_compile_errors();
+    let item = signature::without_attributes(item);
     quote_spanned!(Span::mixed_site()=> #item #errors #handle)
 }
 

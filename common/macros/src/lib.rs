@@ -30,6 +30,11 @@ use proc_macro::TokenStream;
 /// no lifetime of their own: they end with the run. `String` parameters take whatever is `Into<String>` when a message is
 /// built. All other parameters keep their exact type.
 ///
+/// **What a message may lack** has a default: `#[default = "EUR"] currency: String`, or `#[default]` for the `Default` of its type.
+/// It stands for the argument in messages that were sent before the actor had this parameter, and in those of Python callers who leave
+/// it out. A text is converted (`.into()`), any other value has the parameter's type. As in Python, only the last parameters have a
+/// default. A sender in Rust gives all arguments.
+///
 /// An actor may be `async`. It returns `()`, a value with `Serialize`, or a `Result` of such a value, whose error needs
 /// `Display`.
 ///

@@ -13,7 +13,8 @@ impl Handle<'_> {
         let common = self.common(Span::mixed_site());
         let name = &self.function.signature.ident;
         let visibility = &self.function.visibility;
-        let (takes, encoded): (Vec<_>, Vec<_>) = self.payload().map(|(ident, ty)| self.sending_side(ident, ty)).unzip();
+        let (takes, encoded): (Vec<_>, Vec<_>) =
+            self.payload().map(|(ident, payload)| self.sending_side(ident, &payload.ty)).unzip();
         let given: Vec<_> = self.payload().map(|(ident, _)| ident).collect();
         let message = Ident::new("message", name.span());
         let send = Ident::new("send", name.span());
@@ -84,10 +85,13 @@ impl Handle<'_> {
                 }
             };
         }
-        let types: Vec<_> = self.payload().map(|(_, ty)| ty).collect();
-        let nexts = types.iter().map(|ty| {
-            let (at, kind) = self.payload_kind(ty);
-            quote_spanned!(at=> #kind.next(arguments)?)
+        let types: Vec<_> = self.payload().map(|(_, payload)| &payload.ty).collect();
+        let nexts = self.payload().map(|(_, payload)| {
+            let (at, kind) = self.payload_kind(&payload.ty);
+            match self.make_default(payload) {
+                None => quote_spanned!(at=> #kind.next(arguments)?),
+                Some(default) => quote_spanned!(at=> #kind.next_or(arguments, #default)?),
+            }
         });
         let arguments = if types.is_empty() {
             quote_spanned!(Span::mixed_site()=> _)

@@ -38,10 +38,14 @@ fn body(handle: &Handle<'_>) -> TokenStream {
     let mut given = Vec::new();
     for (index, parameter) in handle.parameters.iter().enumerate() {
         match &parameter.takes {
-            Takes::Payload(ty) => {
+            Takes::Payload(payload) => {
                 let name = local(index);
+                let ty = &payload.ty;
                 let at = site.located_at(ty.span());
-                nexts.push(quote_spanned!(at=> arguments.next::<#ty>()?));
+                nexts.push(match handle.make_default(payload) {
+                    None => quote_spanned!(at=> arguments.next::<#ty>()?),
+                    Some(default) => quote_spanned!(at=> arguments.next_or::<#ty>(#default)?),
+                });
                 types.push(ty);
                 given.push(quote_spanned!(site=> #name));
                 names.push(name);

@@ -1,13 +1,16 @@
 //! What an actor's signature says: which parameters travel, which are state, and what cannot be an actor.
 
-use proc_macro2::{Ident, TokenStream, TokenTree};
+mod attributes;
+
+use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, format_ident};
 use syn::parse::{Parse, ParseStream};
 use syn::{
-    Attribute, FnArg, GenericParam, Generics, Pat, PatIdent, PatType, Safety, Signature, Type, TypeReference,
+    Attribute, Expr, FnArg, GenericParam, Generics, Pat, PatIdent, PatType, Safety, Signature, Type, TypeReference,
     Visibility,
 };
 
+pub(crate) use self::attributes::without_attributes;
 use crate::mistakes::Mistakes;
 use crate::spell::spell;
 
@@ -41,10 +44,25 @@ pub(crate) struct Parameter {
 
 /// How an actor gets a parameter.
 pub(crate) enum Takes {
-    /// From the message, as this type.
-    Payload(Type),
+    /// From the message.
+    Payload(Payload),
     /// From the worker, as a reference to this type.
     State(Type),
+}
+
+/// What is known of a parameter that travels.
+pub(crate) struct Payload {
+    pub(crate) ty: Type,
+    /// What stands for it where a message lacks it.
+    pub(crate) default: Option<DefaultValue>,
+}
+
+/// What `#[default]` says.
+pub(crate) enum DefaultValue {
+    /// The `Default` of the parameter's type; the attribute stands here.
+    OfItsType(Span),
+    /// This value.
+    Is(Expr),
 }
 
 /// Whether a handle can stand beside the function.
@@ -60,7 +78,7 @@ pub(crate) enum Place {
 pub(crate) fn read(signature: &Signature, mistakes: &mut Mistakes) -> (Vec<Parameter>, Place) {
     check_head(signature, mistakes);
     let method = check_place(signature, mistakes);
-    let parameters = signature
+    let parameters: Vec<_> = signature
         .inputs
         .iter()
         .enumerate()
@@ -69,6 +87,7 @@ pub(crate) fn read(signature: &Signature, mistakes: &mut Mistakes) -> (Vec<Param
             FnArg::Typed(parameter) => Some(read_parameter(index, parameter, mistakes)),
         })
         .collect();
+    check_order(&parameters, mistakes);
     (parameters, if method { Place::Method } else { Place::Free })
 }
 
@@ -121,7 +140,8 @@ fn check_place(signature: &Signature, mistakes: &mut Mistakes) -> bool {
 }
 
 fn read_parameter(index: usize, parameter: &PatType, mistakes: &mut Mistakes) -> Parameter {
-    let takes = read_type(&parameter.ty, mistakes);
+    let mut takes = read_type(&parameter.ty, mistakes);
+    attributes::read(&parameter.attrs, &mut takes, mistakes);
     let ident = match &*parameter.pat {
         Pat::Ident(PatIdent { by_ref: None, subpat: None, ident, .. }) => ident.clone(),
         pattern => {
@@ -138,12 +158,30 @@ fn read_parameter(index: usize, parameter: &PatType, mistakes: &mut Mistakes) ->
     Parameter { ident, takes }
 }
 
+/// Checks that what a message may lack comes last: one that lacks an argument lacks all after it.
+fn check_order(parameters: &[Parameter], mistakes: &mut Mistakes) {
+    let mut with_default: Option<&Ident> = None;
+    for Parameter { ident, takes } in parameters {
+        let Takes::Payload(payload) = takes else { continue };
+        match (&payload.default, with_default) {
+            (Some(_), _) => with_default = Some(ident),
+            (None, None) => {}
+            (None, Some(before)) => mistakes.at(
+                ident,
+                format!(
+                    "`{before}` has a default, so a message may end before `{ident}`: give `{ident}` a `#[default]` as well, or let it stand before `{before}`"
+                ),
+            ),
+        }
+    }
+}
+
 fn read_type(ty: &Type, mistakes: &mut Mistakes) -> Takes {
     match bare(ty) {
         Type::Reference(reference) => read_reference(reference, mistakes),
         owned => {
             check_owned(owned, mistakes);
-            Takes::Payload(owned.clone())
+            payload(owned)
         }
     }
 }
@@ -168,12 +206,12 @@ fn read_reference(reference: &TypeReference, mistakes: &mut Mistakes) -> Takes {
     match referred {
         Type::Path(path) if path.path.is_ident("str") => {
             mistakes.at(reference, "what travels owns its data: use `String`");
-            return Takes::Payload(referred.clone());
+            return payload(referred);
         }
         Type::Slice(slice) => {
             let item = spell(slice.elem.to_token_stream());
             mistakes.at(reference, format!("what travels owns its data: use `Vec<{item}>`"));
-            return Takes::Payload(referred.clone());
+            return payload(referred);
         }
         Type::TraitObject(object) => {
             let mut object = spell(object.to_token_stream());
@@ -197,6 +235,11 @@ fn read_reference(reference: &TypeReference, mistakes: &mut Mistakes) -> Takes {
         }
     }
     Takes::State(referred.clone())
+}
+
+/// What travels, as far as its type says.
+fn payload(ty: &Type) -> Takes {
+    Takes::Payload(Payload { ty: ty.clone(), default: None })
 }
 
 /// A type without the parentheses around it, seen or unseen.

@@ -3,7 +3,7 @@
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 use syn::{Attribute, Expr, ExprLit, Lit, Meta};
 
-/// A type as it is written: `Vec<(u8, &'static str)>`, without the spaces that a token stream prints.
+/// A type or a value as it is written: `Vec<(u8, &'static str)>`, without the spaces that a token stream prints.
 pub(crate) fn spell(tokens: TokenStream) -> String {
     let mut text = String::new();
     write(tokens, &mut text);
@@ -34,6 +34,7 @@ fn write(tokens: TokenStream, text: &mut String) {
                     text.push(punct.as_char());
                     text.push(' ');
                 }
+                '-' if text.is_empty() || text.ends_with(['(', '[', ' ']) => text.push('-'),
                 '-' => text.push_str(" -"),
                 '>' if text.ends_with(" -") => text.push_str("> "),
                 // A trailing comma closes as if it were not there.
@@ -93,7 +94,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn types_read_as_they_were_written() {
+    fn types_and_values_read_as_they_were_written() {
         for written in [
             "u32",
             "Vec<Option<u8>>",
@@ -102,6 +103,9 @@ mod tests {
             "&'static str",
             "Box<dyn Send + Sync>",
             "fn(u8, u8) -> u8",
+            "-5",
+            "vec![1.5, -2.0]",
+            "Currency::new(\"EUR\")",
         ] {
             assert_eq!(spell(written.parse().unwrap()), written);
         }

@@ -47,18 +47,32 @@ impl<'a> Arguments<'a> {
     /// It is missing, or something else.
     #[expect(clippy::should_implement_trait, reason = "the type differs from call to call")]
     pub fn next<T: DeserializeOwned>(&mut self) -> Result<T, String> {
+        let name = self.parameters[self.next].name;
+        let given = self.given()?;
+        given
+            .or_else(absent)
+            .ok_or_else(|| format!("argument `{name}` is missing; it takes {}", signature(self.parameters)))
+    }
+
+    /// Reads the next parameter's argument; where there is none, it is what `default` makes.
+    ///
+    /// # Errors
+    ///
+    /// It is something else.
+    pub fn next_or<T: DeserializeOwned>(&mut self, default: impl FnOnce() -> T) -> Result<T, String> {
+        self.given().map(|given| given.unwrap_or_else(default))
+    }
+
+    /// The next parameter's argument, if the message has one.
+    pub(super) fn given<T: DeserializeOwned>(&mut self) -> Result<Option<T>, String> {
         let index = self.next;
         self.next += 1;
         let name = self.parameters[index].name;
         if let Some(value) = self.message.args.get(index) {
-            return value.read().map_err(|error| format!("args[{index}] (`{name}`): {error}"));
+            return value.read().map(Some).map_err(|error| format!("args[{index}] (`{name}`): {error}"));
         }
-        match kwarg(&self.message.kwargs, name) {
-            Some(value) => value.read().map_err(|error| format!("kwargs[`{name}`]: {error}")),
-            None => {
-                absent().ok_or_else(|| format!("argument `{name}` is missing; it takes {}", signature(self.parameters)))
-            }
-        }
+        let given = kwarg(&self.message.kwargs, name).map(Raw::read).transpose();
+        given.map_err(|error| format!("kwargs[`{name}`]: {error}"))
     }
 }
 
@@ -75,8 +89,7 @@ fn signature(parameters: &[Parameter]) -> String {
     if parameters.is_empty() {
         return "none".to_owned();
     }
-    let list: Vec<_> =
-        parameters.iter().map(|parameter| format!("{}: {}", parameter.name, parameter.type_name)).collect();
+    let list: Vec<_> = parameters.iter().map(|parameter| format!("{parameter:?}")).collect();
     format!("({})", list.join(", "))
 }
 
@@ -132,6 +145,29 @@ mod tests {
     #[test]
     fn an_absent_option_is_none() {
         assert_eq!(read("[1]", "{}"), Ok((1, None)));
+    }
+
+    #[test]
+    fn a_default_stands_for_what_is_absent_and_for_nothing_else() {
+        static PARAMETERS: [Parameter; 2] = [
+            Parameter::of::<u32>("n", "u32"),
+            Parameter::of::<Option<u32>>("times", "Option<u32>").with_default("Some(3)"),
+        ];
+        let read = |args: &str, kwargs: &str| {
+            let message = message(args, kwargs);
+            let mut arguments = Arguments::new(&message, &PARAMETERS)?;
+            Ok::<_, String>((arguments.next::<u32>()?, arguments.next_or(|| Some(3_u32))?))
+        };
+        assert_eq!(read("[1]", "{}"), Ok((1, Some(3))));
+        assert_eq!(read("[1,null]", "{}"), Ok((1, None)));
+        assert_eq!(read("[]", r#"{"n":1,"times":7}"#), Ok((1, Some(7))));
+        for (args, kwargs, reason) in [
+            ("[]", "{}", "argument `n` is missing; it takes (n: u32, times: Option<u32> = Some(3))"),
+            ("[1,-7]", "{}", "args[1] (`times`): invalid value: integer `-7`, expected u32"),
+            ("[1]", r#"{"times":"x"}"#, "kwargs[`times`]: invalid type: string \"x\", expected u32"),
+        ] {
+            assert_eq!(read(args, kwargs), Err(reason.to_owned()));
+        }
     }
 
     #[test]

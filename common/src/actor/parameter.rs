@@ -1,4 +1,4 @@
-//! What the command line has to know about a parameter.
+//! What people and the command line have to know about a parameter.
 
 use std::fmt;
 
@@ -11,6 +11,8 @@ pub struct Parameter {
     pub name: &'static str,
     /// Its type, as written in the function's signature.
     pub type_name: &'static str,
+    /// What stands for it where a message lacks it, as written in `#[default = …]`.
+    pub default: Option<&'static str>,
     pub(super) parse: fn(&str) -> Result<Raw, String>,
     pub(super) may_be_absent: fn() -> bool,
 }
@@ -25,15 +27,23 @@ impl Parameter {
         (self.parse)(text)
     }
 
+    /// The same, with a default of this spelling. The value itself is where the argument is read:
+    /// [`Arguments::next_or`](super::Arguments::next_or).
+    #[must_use]
+    pub const fn with_default(self, default: &'static str) -> Self {
+        Self { default: Some(default), ..self }
+    }
+
     /// Whether the actor can do without it.
     #[must_use]
     pub fn may_be_absent(&self) -> bool {
-        (self.may_be_absent)()
+        self.default.is_some() || (self.may_be_absent)()
     }
 }
 
 impl fmt::Debug for Parameter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.name, self.type_name)
+        write!(f, "{}: {}", self.name, self.type_name)?;
+        self.default.map_or(Ok(()), |default| write!(f, " = {default}"))
     }
 }

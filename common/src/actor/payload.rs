@@ -23,6 +23,23 @@ pub trait Payload: serde::Serialize + DeserializeOwned + Send + 'static {}
 #[diagnostic::do_not_recommend]
 impl<T: serde::Serialize + DeserializeOwned + Send + 'static> Payload for T {}
 
+/// What a default can be that is written as a text.
+#[diagnostic::on_unimplemented(
+    message = "a text cannot become a `{Self}`",
+    label = "the parameter is a `{Self}`",
+    note = "a type of your own takes a text where it implements `From<&str>`"
+)]
+pub trait FromText: From<&'static str> {}
+
+#[diagnostic::do_not_recommend]
+impl<T: From<&'static str>> FromText for T {}
+
+/// What `#[default = "…"]` stands for.
+#[must_use]
+pub fn from_text<T: FromText>(text: &'static str) -> T {
+    T::from(text)
+}
+
 impl Parameter {
     /// A parameter of type `T`.
     #[must_use]
@@ -37,6 +54,7 @@ impl Parameter {
 pub struct PayloadKind<T> {
     encode: fn(&T) -> Result<Raw, ParseError>,
     next: fn(&mut Arguments<'_>) -> Result<T, String>,
+    given: fn(&mut Arguments<'_>) -> Result<Option<T>, String>,
     parse: fn(&str) -> Result<Raw, String>,
     may_be_absent: fn() -> bool,
 }
@@ -47,6 +65,7 @@ pub const fn payload<T: Payload>() -> PayloadKind<T> {
     PayloadKind {
         encode: Raw::encode::<T>,
         next: |arguments| arguments.next(),
+        given: |arguments| arguments.given(),
         parse: parse::<T>,
         may_be_absent: may_be_absent::<T>,
     }
@@ -56,7 +75,7 @@ impl<T> PayloadKind<T> {
     /// The parameter of this type and this name.
     #[must_use]
     pub const fn parameter(&self, name: &'static str, type_name: &'static str) -> Parameter {
-        Parameter { name, type_name, parse: self.parse, may_be_absent: self.may_be_absent }
+        Parameter { name, type_name, default: None, parse: self.parse, may_be_absent: self.may_be_absent }
     }
 
     /// Encodes one argument for the wire.
@@ -75,6 +94,15 @@ impl<T> PayloadKind<T> {
     /// As [`Arguments::next`].
     pub fn next(&self, arguments: &mut Arguments<'_>) -> Result<T, String> {
         (self.next)(arguments)
+    }
+
+    /// The same, with a default for what is missing.
+    ///
+    /// # Errors
+    ///
+    /// As [`Arguments::next_or`].
+    pub fn next_or(&self, arguments: &mut Arguments<'_>, default: impl FnOnce() -> T) -> Result<T, String> {
+        (self.given)(arguments).map(|given| given.unwrap_or_else(default))
     }
 }
 

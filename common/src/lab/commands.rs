@@ -230,7 +230,7 @@ fn sender(actor: &'static Declaration) -> Command {
     let arguments = actor.parameters.iter().enumerate().map(|(index, parameter)| {
         let parameter = *parameter;
         Arg::new(id(&parameter))
-            .value_name(format!("{}: {}", parameter.name, parameter.type_name))
+            .value_name(format!("{parameter:?}"))
             .required(index < required)
             .allow_negative_numbers(true)
             .help(if index < required { "" } else { "May be left out" })

@@ -38,6 +38,16 @@ async fn Shout(Words: String) -> Result<(), std::num::ParseIntError> {
     Words.parse::<u32>().map(drop)
 }
 
+/// Leaves out what is usual.
+#[actor]
+fn remind(
+    _customer: u64,
+    #[default = "EUR"] _currency: String,
+    #[default = 7] _days: u32,
+    #[default] _tags: Vec<String>,
+) {
+}
+
 #[actor]
 fn never_listed() {}
 

@@ -23,8 +23,11 @@ const fn actor(name: &'static str, parameters: &'static [Parameter]) -> Declarat
 
 static PAIR: [Parameter; 2] =
     [Parameter::of::<i32>("delay", "i32"), Parameter::of::<Option<Vec<u32>>>("list", "Option<Vec<u32>>")];
+static PRICE: [Parameter; 2] =
+    [Parameter::of::<u32>("cents", "u32"), Parameter::of::<String>("currency", "String").with_default("\"EUR\"")];
 static NUMBER: [Parameter; 1] = [Parameter::of::<u32>("n", "u32")];
 static ADD: Declaration = actor("add", &PAIR);
+static PAY: Declaration = actor("pay", &PRICE);
 static HANDLED: Declaration = actor("handled", &NUMBER);
 static WORKER_ACTOR: Declaration = actor("worker", &[]);
 static LIKE_A_COMMAND: [&Declaration; 1] = [&WORKER_ACTOR];
@@ -36,7 +39,7 @@ const EXPERIMENT: Experiment = Experiment {
     folder: "/nowhere",
     notes: "====\nA title\n====\n\nText.\n",
     release: false,
-    actors: &[&ADD, &HANDLED],
+    actors: &[&ADD, &PAY, &HANDLED],
     setup: Setup::NONE,
     demo: &[Step { command: "handled 3", after: "" }],
 };
@@ -107,6 +110,14 @@ fn what_is_typed_becomes_a_message() {
     // A parameter may be called like an option.
     let message = sent("add 7 --delay 5s").unwrap();
     assert_eq!((message.to_string().as_str(), message.eta(NOW)), ("add(7)", Some(NOW + Duration::from_secs(5))));
+}
+
+#[test]
+fn what_has_a_default_may_be_left_out_and_help_tells_it() {
+    assert_eq!(sent("pay 3").unwrap().to_string(), "pay(3)");
+    assert_eq!(sent("pay 3 CHF").unwrap().to_string(), "pay(3, \"CHF\")");
+    let help = sent("pay --help").unwrap_err();
+    assert!(help.contains("[currency: String = \"EUR\"]  May be left out"), "{help}");
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! What `#[actor]` makes of a function, run as a worker runs it.
 #![expect(clippy::unwrap_used, reason = "a test")]
 
+mod defaults;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,9 +15,12 @@ use serde::{Deserialize, Serialize};
 
 /// Runs `A` with these arguments and states, after so many retries.
 async fn run_with<A: Actor>(args: &str, states: States, retries: u32) -> Outcome {
-    let body = format!(
-        r#"{{"queue_name":"q","actor_name":"a","args":{args},"kwargs":{{}},"options":{{"retries":{retries}}}}}"#
-    );
+    run_message::<A>(&format!(r#""args":{args},"kwargs":{{}},"options":{{"retries":{retries}}}"#), states).await
+}
+
+/// Runs `A` with a message of these entries.
+async fn run_message<A: Actor>(entries: &str, states: States) -> Outcome {
+    let body = format!(r#"{{"queue_name":"q","actor_name":"a",{entries}}}"#);
     let message = Message::decode(body.as_bytes(), Timestamp::EPOCH).unwrap();
     let context = Context::new(Arc::new(message), Arc::new(states), Cancellation::default());
     match A::DECLARATION.entry {

@@ -1,0 +1,84 @@
+//! What the attributes of a parameter say.
+
+use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
+use syn::spanned::Spanned as _;
+use syn::{Attribute, Error, Meta};
+
+use super::{DefaultValue, Takes};
+use crate::mistakes::Mistakes;
+
+/// The attribute of a parameter that a message may lack.
+const DEFAULT: &str = "default";
+
+/// Reads those that are `#[actor]`'s own.
+pub(super) fn read(attributes: &[Attribute], takes: &mut Takes, mistakes: &mut Mistakes) {
+    for attribute in attributes.iter().filter(|attribute| attribute.path().is_ident(DEFAULT)) {
+        let Takes::Payload(payload) = takes else {
+            mistakes.at(attribute, "state does not travel, so a message cannot lack it: leave out `#[default]`");
+            continue;
+        };
+        match default_value(attribute) {
+            Err(error) => mistakes.add(error),
+            Ok(_) if payload.default.is_some() => mistakes.at(attribute, "`#[default]` is given twice"),
+            Ok(value) => payload.default = Some(value),
+        }
+    }
+}
+
+fn default_value(attribute: &Attribute) -> syn::Result<DefaultValue> {
+    match &attribute.meta {
+        Meta::Path(path) => Ok(DefaultValue::OfItsType(path.span())),
+        Meta::NameValue(meta) => Ok(DefaultValue::Is(meta.value.clone())),
+        Meta::List(list) => Err(Error::new_spanned(
+            list,
+            "a default is written like this: `#[default = 3]`; `#[default]` alone is the `Default` of the type",
+        )),
+    }
+}
+
+/// The function without these attributes, which the compiler does not know.
+pub(crate) fn without_attributes(function: TokenStream) -> TokenStream {
+    let without = |token: TokenTree| match token {
+        TokenTree::Group(group) if group.delimiter() == Delimiter::Parenthesis => {
+            TokenTree::Group(without_attributes_in(&group).unwrap_or(group))
+        }
+        TokenTree::Group(group) if group.delimiter() == Delimiter::None => {
+            TokenTree::Group(replaced(&group, without_attributes(group.stream())))
+        }
+        other => other,
+    };
+    function.into_iter().map(without).collect()
+}
+
+/// The parameters without them; `None` where there are none.
+fn without_attributes_in(parameters: &Group) -> Option<Group> {
+    let mut kept = Vec::new();
+    let mut found = false;
+    let mut tokens = parameters.stream().into_iter().peekable();
+    while let Some(token) = tokens.next() {
+        let is_hash = matches!(&token, TokenTree::Punct(punct) if punct.as_char() == '#');
+        if is_hash && tokens.next_if(is_own).is_some() {
+            found = true;
+        } else {
+            kept.push(token);
+        }
+    }
+    found.then(|| replaced(parameters, kept.into_iter().collect()))
+}
+
+/// Whether this is what follows the `#` of such an attribute.
+fn is_own(token: &TokenTree) -> bool {
+    let TokenTree::Group(group) = token else { return false };
+    match group.stream().into_iter().next() {
+        Some(TokenTree::Ident(name)) => name == DEFAULT,
+        // As a macro hands on what it was given as `$attribute:meta`.
+        Some(inner @ TokenTree::Group(_)) => is_own(&inner),
+        _ => false,
+    }
+}
+
+fn replaced(group: &Group, stream: TokenStream) -> Group {
+    let mut replaced = Group::new(group.delimiter(), stream);
+    replaced.set_span(group.span());
+    replaced
+}
