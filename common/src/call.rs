@@ -43,8 +43,8 @@ enum When {
 }
 
 impl Call {
-    /// A call with arguments by position; `#[actor]` emits this. An argument that could not be encoded is reported when
-    /// the call is sent.
+    /// A call with arguments in the order of the parameters, which know what is sent by name; `#[actor]` emits this. An argument
+    /// that could not be encoded is reported when the call is sent.
     pub fn new(declaration: &'static Declaration, args: impl IntoIterator<Item = Result<Raw, ParseError>>) -> Self {
         let name = |index: usize| declaration.parameters.get(index).map_or("?", |parameter| parameter.name);
         let args = args.into_iter().enumerate().map(|(index, arg)| {
@@ -180,12 +180,22 @@ impl Call {
         broker.enqueue_blocking(vec![message]).map(|mut sent| sent.swap_remove(0))
     }
 
-    fn build(&self, args: Vec<Raw>, now: Timestamp) -> Message {
+    fn build(&self, mut args: Vec<Raw>, now: Timestamp) -> Message {
+        let parameters = self.declaration.parameters;
+        let by_position = parameters.iter().take_while(|parameter| !parameter.is_kwarg).count();
+        let named = parameters.iter().skip(by_position);
+        let mut kwargs = Entries::default();
+        // Without any of those, what there is too much stays where it is, for the actor to refuse.
+        if by_position < parameters.len().min(args.len()) {
+            for (parameter, value) in named.zip(args.split_off(by_position)) {
+                kwargs.set(parameter.name, value);
+            }
+        }
         let mut message = Message {
             queue_name: QueueName::canonical(self.declaration.queue),
             actor_name: self.declaration.name.into(),
             args,
-            kwargs: Entries::default(),
+            kwargs,
             options: self.options.clone(),
             message_id: self.id.clone(),
             message_timestamp: now,

@@ -76,7 +76,8 @@ impl Handle<'_> {
             };
             quote_spanned!(at=> .with_default(#text))
         });
-        quote_spanned!(at=> #kind.parameter(#name, #type_name) #default)
+        let by_name = payload.is_kwarg.then(|| quote_spanned!(at=> .sent_by_name()));
+        quote_spanned!(at=> #kind.parameter(#name, #type_name) #default #by_name)
     }
 
     fn retries(&self) -> TokenStream {

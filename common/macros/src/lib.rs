@@ -35,6 +35,9 @@ use proc_macro::TokenStream;
 /// it out. A text is converted (`.into()`), any other value has the parameter's type. As in Python, only the last parameters have a
 /// default. A sender in Rust gives all arguments.
 ///
+/// **By name.** A parameter with `#[kwarg]` is sent as a keyword argument, as an actor in Python may want it. It comes after those that
+/// are sent by position. An actor in Rust reads every argument by position or by name, as it comes.
+///
 /// An actor may be `async`. It returns `()`, a value with `Serialize`, or a `Result` of such a value, whose error needs
 /// `Display`.
 ///

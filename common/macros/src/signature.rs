@@ -55,6 +55,8 @@ pub(crate) struct Payload {
     pub(crate) ty: Type,
     /// What stands for it where a message lacks it.
     pub(crate) default: Option<DefaultValue>,
+    /// Whether it is sent by name and not by position.
+    pub(crate) is_kwarg: bool,
 }
 
 /// What `#[default]` says.
@@ -158,20 +160,29 @@ fn read_parameter(index: usize, parameter: &PatType, mistakes: &mut Mistakes) ->
     Parameter { ident, takes }
 }
 
-/// Checks that what a message may lack comes last: one that lacks an argument lacks all after it.
+/// Checks that what is sent by position comes first, and what a message may lack last of that.
 fn check_order(parameters: &[Parameter], mistakes: &mut Mistakes) {
-    let mut with_default: Option<&Ident> = None;
+    let (mut with_default, mut by_name): (Option<&Ident>, Option<&Ident>) = (None, None);
     for Parameter { ident, takes } in parameters {
         let Takes::Payload(payload) = takes else { continue };
-        match (&payload.default, with_default) {
-            (Some(_), _) => with_default = Some(ident),
-            (None, None) => {}
-            (None, Some(before)) => mistakes.at(
+        if payload.is_kwarg {
+            by_name = Some(ident);
+        } else if let Some(before) = by_name {
+            mistakes.at(
+                ident,
+                format!(
+                    "`{before}` is a `#[kwarg]`, and arguments by position come before those by name: let `{ident}` stand before `{before}`, or make it a `#[kwarg]` as well"
+                ),
+            );
+        } else if payload.default.is_some() {
+            with_default = Some(ident);
+        } else if let Some(before) = with_default {
+            mistakes.at(
                 ident,
                 format!(
                     "`{before}` has a default, so a message may end before `{ident}`: give `{ident}` a `#[default]` as well, or let it stand before `{before}`"
                 ),
-            ),
+            );
         }
     }
 }
@@ -239,7 +250,7 @@ fn read_reference(reference: &TypeReference, mistakes: &mut Mistakes) -> Takes {
 
 /// What travels, as far as its type says.
 fn payload(ty: &Type) -> Takes {
-    Takes::Payload(Payload { ty: ty.clone(), default: None })
+    Takes::Payload(Payload { ty: ty.clone(), default: None, is_kwarg: false })
 }
 
 /// A type without the parentheses around it, seen or unseen.

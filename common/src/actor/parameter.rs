@@ -13,6 +13,8 @@ pub struct Parameter {
     pub type_name: &'static str,
     /// What stands for it where a message lacks it, as written in `#[default = …]`.
     pub default: Option<&'static str>,
+    /// Whether it is sent by name and not by position (`#[kwarg]`); it is read as it comes.
+    pub is_kwarg: bool,
     pub(super) parse: fn(&str) -> Result<Raw, String>,
     pub(super) may_be_absent: fn() -> bool,
 }
@@ -32,6 +34,12 @@ impl Parameter {
     #[must_use]
     pub const fn with_default(self, default: &'static str) -> Self {
         Self { default: Some(default), ..self }
+    }
+
+    /// The same, sent by name.
+    #[must_use]
+    pub const fn sent_by_name(self) -> Self {
+        Self { is_kwarg: true, ..self }
     }
 
     /// Whether the actor can do without it.

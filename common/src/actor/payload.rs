@@ -75,7 +75,14 @@ impl<T> PayloadKind<T> {
     /// The parameter of this type and this name.
     #[must_use]
     pub const fn parameter(&self, name: &'static str, type_name: &'static str) -> Parameter {
-        Parameter { name, type_name, default: None, parse: self.parse, may_be_absent: self.may_be_absent }
+        Parameter {
+            name,
+            type_name,
+            default: None,
+            is_kwarg: false,
+            parse: self.parse,
+            may_be_absent: self.may_be_absent,
+        }
     }
 
     /// Encodes one argument for the wire.

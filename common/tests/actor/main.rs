@@ -1,6 +1,7 @@
 //! What `#[actor]` makes of a function, run as a worker runs it.
 #![expect(clippy::unwrap_used, reason = "a test")]
 
+mod by_name;
 mod defaults;
 
 use std::sync::Arc;

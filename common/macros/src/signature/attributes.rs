@@ -4,25 +4,51 @@ use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
 use syn::spanned::Spanned as _;
 use syn::{Attribute, Error, Meta};
 
-use super::{DefaultValue, Takes};
+use super::{DefaultValue, Payload, Takes};
 use crate::mistakes::Mistakes;
 
 /// The attribute of a parameter that a message may lack.
 const DEFAULT: &str = "default";
 
+/// The attribute of a parameter that is sent by name.
+const KWARG: &str = "kwarg";
+
 /// Reads those that are `#[actor]`'s own.
 pub(super) fn read(attributes: &[Attribute], takes: &mut Takes, mistakes: &mut Mistakes) {
-    for attribute in attributes.iter().filter(|attribute| attribute.path().is_ident(DEFAULT)) {
+    for attribute in attributes.iter().filter(|attribute| is_own(attribute)) {
         let Takes::Payload(payload) = takes else {
-            mistakes.at(attribute, "state does not travel, so a message cannot lack it: leave out `#[default]`");
+            let name = if attribute.path().is_ident(KWARG) { KWARG } else { DEFAULT };
+            mistakes.at(
+                attribute,
+                format!("state does not travel, so a message cannot lack or name it: leave out `#[{name}]`"),
+            );
             continue;
         };
-        match default_value(attribute) {
-            Err(error) => mistakes.add(error),
-            Ok(_) if payload.default.is_some() => mistakes.at(attribute, "`#[default]` is given twice"),
-            Ok(value) => payload.default = Some(value),
+        if let Err(error) = read_one(attribute, payload) {
+            mistakes.add(error);
         }
     }
+}
+
+/// Whether the compiler does not know this attribute, but `#[actor]` does.
+pub(crate) fn is_own(attribute: &Attribute) -> bool {
+    [DEFAULT, KWARG].iter().any(|name| attribute.path().is_ident(name))
+}
+
+fn read_one(attribute: &Attribute, payload: &mut Payload) -> syn::Result<()> {
+    if attribute.path().is_ident(DEFAULT) {
+        let value = default_value(attribute)?;
+        return match payload.default.replace(value) {
+            None => Ok(()),
+            Some(_) => Err(Error::new_spanned(attribute, "`#[default]` is given twice")),
+        };
+    }
+    let message = "`#[kwarg]` stands alone: the argument is sent under the parameter's name";
+    attribute.meta.require_path_only().map_err(|_| Error::new_spanned(attribute, message))?;
+    if std::mem::replace(&mut payload.is_kwarg, true) {
+        return Err(Error::new_spanned(attribute, "`#[kwarg]` is given twice"));
+    }
+    Ok(())
 }
 
 fn default_value(attribute: &Attribute) -> syn::Result<DefaultValue> {
@@ -57,7 +83,7 @@ fn without_attributes_in(parameters: &Group) -> Option<Group> {
     let mut tokens = parameters.stream().into_iter().peekable();
     while let Some(token) = tokens.next() {
         let is_hash = matches!(&token, TokenTree::Punct(punct) if punct.as_char() == '#');
-        if is_hash && tokens.next_if(is_own).is_some() {
+        if is_hash && tokens.next_if(is_in_brackets).is_some() {
             found = true;
         } else {
             kept.push(token);
@@ -67,12 +93,12 @@ fn without_attributes_in(parameters: &Group) -> Option<Group> {
 }
 
 /// Whether this is what follows the `#` of such an attribute.
-fn is_own(token: &TokenTree) -> bool {
+fn is_in_brackets(token: &TokenTree) -> bool {
     let TokenTree::Group(group) = token else { return false };
     match group.stream().into_iter().next() {
-        Some(TokenTree::Ident(name)) => name == DEFAULT,
+        Some(TokenTree::Ident(name)) => name == DEFAULT || name == KWARG,
         // As a macro hands on what it was given as `$attribute:meta`.
-        Some(inner @ TokenTree::Group(_)) => is_own(&inner),
+        Some(inner @ TokenTree::Group(_)) => is_in_brackets(&inner),
         _ => false,
     }
 }
