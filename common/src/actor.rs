@@ -34,6 +34,14 @@ pub trait Actor {
     const DECLARATION: &'static Declaration;
 }
 
+/// What the function of a remote actor asks for, and its type lacks: so it cannot be called.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` runs elsewhere and cannot be called",
+    label = "declared with `#[actor(remote)]`",
+    note = "it can be sent: `{Self}::send(&broker, …)`"
+)]
+pub trait Callable<'call> {}
+
 /// Everything about an actor, with its types gone.
 pub struct Declaration {
     /// Its name on the wire.
@@ -129,6 +137,8 @@ pub enum Entry {
     Sync(fn(&Context) -> Outcome),
     /// An `async` function, run as a task.
     Async(fn(Context) -> Running),
+    /// Not at all: it runs elsewhere.
+    Remote,
 }
 
 impl fmt::Debug for Entry {
@@ -136,6 +146,7 @@ impl fmt::Debug for Entry {
         f.write_str(match self {
             Self::Sync(_) => "Sync",
             Self::Async(_) => "Async",
+            Self::Remote => "Remote",
         })
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use crate::actor::{Actor, Declaration};
+use crate::actor::{Actor, Declaration, Entry, MaxRetries, Target};
 use crate::broker::Broker;
 use crate::clock::Timestamp;
 use crate::duration::millis;
@@ -57,6 +57,9 @@ impl Call {
         let mut options = Entries::default();
         if declaration.priority != 0 {
             options.set(option::PRIORITY, Raw::from(i64::from(declaration.priority)));
+        }
+        if let Entry::Remote = declaration.entry {
+            declared(declaration, &mut options);
         }
         Self {
             declaration,
@@ -206,6 +209,31 @@ impl Call {
             When::At(time) => message.set_eta(Some(time)),
         }
         message
+    }
+}
+
+/// Sets what a remote actor's attribute says: whoever runs it does not know that.
+fn declared(declaration: &Declaration, options: &mut Entries) {
+    let Declaration { retries, callbacks, results, .. } = declaration;
+    let name = |target: Option<Target>| target.map(|target| Raw::from(target.name));
+    let time = |time: Option<Duration>| time.map(|time| Raw::from(millis(time)));
+    let max_retries = retries.max_retries.map(|limit| match limit {
+        MaxRetries::AtMost(retries) => Raw::from(retries),
+        MaxRetries::Unlimited => Raw::NULL,
+    });
+    for (option, value) in [
+        (option::MAX_RETRIES, max_retries),
+        (option::MIN_BACKOFF, time(retries.min_backoff)),
+        (option::MAX_BACKOFF, time(retries.max_backoff)),
+        (option::ON_RETRY_EXHAUSTED, name(retries.on_retry_exhausted)),
+        (option::ON_SUCCESS, name(callbacks.on_success)),
+        (option::ON_FAILURE, name(callbacks.on_failure)),
+        (option::STORE_RESULTS, results.store_results.map(Raw::from)),
+        (option::RESULT_TTL, time(results.result_ttl)),
+    ] {
+        if let Some(value) = value {
+            options.set(option, value);
+        }
     }
 }
 

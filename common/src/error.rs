@@ -159,6 +159,17 @@ pub enum ResultError {
     /// Nothing was kept in time: it has not ended yet, its actor does not store results, or its time is over.
     #[error("no result of {0} within {1:?}; does its actor say `store_results = true`?")]
     Timeout(String, std::time::Duration),
+    /// The actor failed for good.
+    #[error("the actor failed: {kind}: {text}")]
+    Failed {
+        /// The name of the error's type, for people.
+        kind: String,
+        /// The error's text.
+        text: String,
+    },
+    /// What the actor returned is of another type than it is read as.
+    #[error("the actor returned something else: {0}")]
+    Unreadable(String),
     /// The store could not be asked.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -192,6 +203,16 @@ pub enum WorkerError {
     /// Two states have one type.
     #[error("two states of the worker are `{0}`; an actor could not tell which one it gets")]
     StateTwice(String),
+    /// An actor is declared to run elsewhere, and has no code here.
+    #[error(
+        "`{actor}` runs elsewhere: it is declared with `#[actor(remote)]` at {place}; add it by `.remote_actors(actors![…])`, not by `.actors(…)`"
+    )]
+    Remote {
+        /// The actor.
+        actor: &'static str,
+        /// Where it is declared.
+        place: &'static str,
+    },
     /// Nothing to do: no actors.
     #[error("the worker has no actors: add `.actors(actors![…])`")]
     NoActors,

@@ -7,7 +7,9 @@ use std::fmt::Write as _;
 
 use md5::{Digest as _, Md5};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
+use crate::error::ResultError;
 use crate::message::{Message, Raw};
 
 /// What tells a stored failure from a value that looks like one.
@@ -42,7 +44,29 @@ pub fn key(message: &Message) -> String {
     })
 }
 
+/// What a result can be read as.
+#[diagnostic::on_unimplemented(
+    message = "a result cannot be read as `{Self}`",
+    label = "a result is read when it comes: it needs `Deserialize`"
+)]
+pub trait Readable: DeserializeOwned {}
+
+#[diagnostic::do_not_recommend]
+impl<T: DeserializeOwned> Readable for T {}
+
 impl Stored {
+    /// Reads the value as a `T`.
+    ///
+    /// # Errors
+    ///
+    /// [`ResultError::Failed`] when there is none, [`ResultError::Unreadable`] when it is no `T`.
+    pub fn read<T: Readable>(&self) -> Result<T, ResultError> {
+        match self {
+            Self::Value(value) => value.read().map_err(|error| ResultError::Unreadable(error.to_string())),
+            Self::Failed { kind, text } => Err(ResultError::Failed { kind: kind.clone(), text: text.clone() }),
+        }
+    }
+
     /// The bytes that lie in the store.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {

@@ -157,7 +157,7 @@ impl Worker {
     }
 
     /// Makes actors known that other workers run, in Python perhaps: messages name callbacks by their names only, and this
-    /// tells on which queue they are.
+    /// tells on which queue they are. `#[actor(remote)]` declares such actors.
     #[must_use]
     pub fn remote_actors(mut self, actors: &[&'static Declaration]) -> Self {
         self.remote_actors.extend_from_slice(actors);

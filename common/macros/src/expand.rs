@@ -7,33 +7,41 @@ use syn::Attribute;
 use crate::handle::Handle;
 use crate::mistakes::Mistakes;
 use crate::options::Options;
+use crate::remote;
 use crate::signature::{self, Function, Place};
 
 /// The function, as it stands, and its handle.
 pub(crate) fn actor(options: TokenStream, item: TokenStream) -> TokenStream {
     let mut mistakes = Mistakes::default();
-    let handle = match syn::parse2::<Function>(item.clone()) {
+    let (stand_in, handle) = match syn::parse2::<Function>(item.clone()) {
         Ok(function) => handle(&function, options, &mut mistakes),
         Err(error) => {
             mistakes.add(error);
-            TokenStream::new()
+            (None, TokenStream::new())
         }
     };
     let errors = mistakes.to_compile_errors();
-    let item = signature::without_attributes(item);
+    let item = stand_in.unwrap_or_else(|| signature::without_attributes(item));
     quote_spanned!(Span::mixed_site()=> #item #errors #handle)
 }
 
-fn handle(function: &Function, options: TokenStream, mistakes: &mut Mistakes) -> TokenStream {
+/// What stands in for the function, where that has no body, and the handle.
+fn handle(function: &Function, options: TokenStream, mistakes: &mut Mistakes) -> (Option<TokenStream>, TokenStream) {
     let mut in_signature = Mistakes::default();
     let (parameters, place) = signature::read(&function.signature, &mut in_signature);
     let mut options = Options::parse(options, mistakes);
     options.check_use(&function.signature, mistakes);
+    if place == Place::Free {
+        remote::check(function, options.is_remote, &parameters, mistakes);
+    }
     let sound = in_signature.is_empty();
     mistakes.append(in_signature);
+    let handle = Handle { function, options: &options, parameters: &parameters, sound };
+    let has_no_body = options.is_remote || function.semicolon.is_some();
+    let stand_in = has_no_body.then(|| handle.stand_in());
     match place {
-        Place::Method => TokenStream::new(),
-        Place::Free => Handle { function, options: &options, parameters: &parameters, sound }.emit(),
+        Place::Method => (stand_in, TokenStream::new()),
+        Place::Free => (stand_in, handle.emit()),
     }
 }
 
@@ -44,7 +52,11 @@ impl Handle<'_> {
         let visibility = &self.function.visibility;
         let cfg: Vec<&Attribute> =
             self.function.attributes.iter().filter(|attribute| signature::is_cfg(attribute)).collect();
-        let about = format!(" The actor [`{name}()`]: what is sent, and what a worker runs.");
+        let about = if self.options.is_remote {
+            format!(" The actor [`{name}()`], which runs elsewhere: what is sent.")
+        } else {
+            format!(" The actor [`{name}()`]: what is sent, and what a worker runs.")
+        };
         let methods = self.methods();
         let declaration = self.declaration();
         quote_spanned! {Span::mixed_site()=>

@@ -9,6 +9,7 @@ mod library;
 mod methods;
 mod mistakes;
 mod options;
+mod remote;
 mod runner;
 mod signature;
 mod spell;
@@ -59,6 +60,7 @@ use proc_macro::TokenStream;
 /// | `store_results` | `true` or `false`: whether what it returned is kept | the worker's: `false` |
 /// | `result_ttl` | how long that is kept, a time | the worker's: `"10m"` |
 /// | `max_crashes` | after how many deaths of its workers a message is not run again | the worker's: 5 |
+/// | `remote` | no value: the actor runs elsewhere | it runs here |
 /// | `crate` | the path of this library, where it has another name than `common` | `"::common"` |
 ///
 /// A time is a whole number and a unit, one of `ms`, `s`, `m` (minutes), `h`, `d`: `"500ms"`, `"15s"`, `"7d"`. `"0s"` is
@@ -66,6 +68,22 @@ use proc_macro::TokenStream;
 ///
 /// Two actors cannot name each other in these options, nor can one name itself: the compiler would have to know each
 /// before the other.
+///
+/// # Remote actors
+///
+/// An actor of another program, in Python perhaps, is declared without a body, and sent like any other:
+///
+/// ```text
+/// #[actor(remote, queue = "python", max_retries = 3)]
+/// fn invoice(customer: u64, #[kwarg] due: String) -> f64;
+/// ```
+///
+/// Its options travel with each message, because the program that runs it does not know this declaration. Other actors may name it in
+/// `on_success` and the like. Its function cannot be called. A worker that has it in `Worker::actors` does not start;
+/// `Worker::remote_actors` is the place for it.
+///
+/// The type that it returns is that of its result when it succeeds. Where it is declared, `invoice::wait_for_result(&broker, &message,
+/// timeout)` and `wait_for_result_blocking(…)` read the result as this type.
 ///
 /// # The library under another name
 ///

@@ -3,6 +3,7 @@
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::quote_spanned;
 use syn::Type;
+use syn::spanned::Spanned as _;
 
 use crate::handle::Handle;
 use crate::signature;
@@ -21,7 +22,7 @@ impl Handle<'_> {
         let send_blocking = Ident::new("send_blocking", name.span());
         let about_message = format!(" A call of [`{name}()`], to be delayed, composed or sent.");
         let about_send = format!(" Sends a message that calls [`{name}()`].");
-        let for_tests = self.sent();
+        let (for_tests, waiting) = (self.sent(), self.waiting());
         let count = encoded.len();
         let body = if self.sound {
             quote_spanned! {Span::mixed_site()=>
@@ -64,8 +65,52 @@ impl Handle<'_> {
                 Self::#message(#(#given),*).send_blocking(broker)
             }
 
+            #waiting
+
             #for_tests
         }
+    }
+
+    /// `wait_for_result` and its blocking twin, of an actor whose signature says what it returns elsewhere.
+    fn waiting(&self) -> Option<TokenStream> {
+        let ty = self.returned_elsewhere()?;
+        let common = self.common(Span::mixed_site());
+        let name = &self.function.signature.ident;
+        let visibility = &self.function.visibility;
+        let wait = Ident::new("wait_for_result", name.span());
+        let wait_blocking = Ident::new("wait_for_result_blocking", name.span());
+        let about = format!(" Waits until what [`{name}()`] returned is kept, for `timeout` at most, and reads it.");
+        let read = quote_spanned!(Span::mixed_site().located_at(ty.span())=> stored.read::<#ty>());
+        Some(quote_spanned! {Span::mixed_site()=>
+            #[doc = #about]
+            ///
+            /// # Errors
+            ///
+            /// Nothing was kept in time, it failed, or it returned something else.
+            #visibility async fn #wait(
+                broker: &#common::broker::Broker,
+                message: &#common::message::Message,
+                timeout: ::core::time::Duration,
+            ) -> ::core::result::Result<#ty, #common::error::ResultError> {
+                let stored = broker.wait_for_result(message, timeout).await?;
+                #read
+            }
+
+            #[doc = #about]
+            /// It waits on this thread, so it is not for `async` code.
+            ///
+            /// # Errors
+            ///
+            /// Nothing was kept in time, it failed, or it returned something else.
+            #visibility fn #wait_blocking(
+                broker: &#common::broker::Broker,
+                message: &#common::message::Message,
+                timeout: ::core::time::Duration,
+            ) -> ::core::result::Result<#ty, #common::error::ResultError> {
+                let stored = broker.wait_for_result_blocking(message, timeout)?;
+                #read
+            }
+        })
     }
 
     /// What a test sees of the calls: the arguments of each, as a tuple.

@@ -15,8 +15,11 @@ use self::values::otherwise;
 use crate::library::Library;
 use crate::mistakes::Mistakes;
 
+/// The option without a value.
+const REMOTE: &str = "remote";
+
 /// All options, in the order in which they are told, each with an example.
-const KNOWN: [(&str, &str); 15] = [
+const KNOWN: [(&str, &str); 16] = [
     ("name", r#"name = "send_email""#),
     ("queue", r#"queue = "mail""#),
     ("priority", "priority = -5"),
@@ -32,6 +35,7 @@ const KNOWN: [(&str, &str); 15] = [
     ("result_ttl", r#"result_ttl = "10m""#),
     ("max_crashes", "max_crashes = 3"),
     ("crate", r#"crate = "tasks""#),
+    (REMOTE, REMOTE),
 ];
 
 /// How many retries an attribute allows.
@@ -59,6 +63,10 @@ pub(crate) struct Options {
     pub(crate) result_ttl: Option<Duration>,
     pub(crate) max_crashes: Option<u32>,
     pub(crate) library: Library,
+    /// Whether the actor runs elsewhere.
+    pub(crate) is_remote: bool,
+    /// The names of all that is given.
+    keys: Vec<Ident>,
 }
 
 impl Options {
@@ -77,6 +85,20 @@ impl Options {
 
     /// Checks that the options fit the function, and leaves out those that do not.
     pub(crate) fn check_use(&mut self, signature: &Signature, mistakes: &mut Mistakes) {
+        if self.is_remote {
+            for (option, is_given) in [
+                ("throws", self.throws.is_some()),
+                ("retry_when", self.retry_when.is_some()),
+                ("max_crashes", self.max_crashes.is_some()),
+            ] {
+                if let Some(key) = self.keys.iter().find(|key| is_given && *key == option) {
+                    let message =
+                        format!("`{option}` is for the program that runs the actor, and does not travel: leave it out");
+                    mistakes.at(key, message);
+                }
+            }
+            return;
+        }
         if !matches!(signature.output, ReturnType::Default) {
             return;
         }
@@ -89,9 +111,8 @@ impl Options {
     }
 
     fn read_all(&mut self, input: ParseStream, mistakes: &mut Mistakes) {
-        let mut seen = Vec::new();
         while !input.is_empty() {
-            if let Err(error) = self.read_one(input, &mut seen) {
+            if let Err(error) = self.read_one(input) {
                 mistakes.add(error);
                 skip(input);
             }
@@ -107,13 +128,13 @@ impl Options {
         }
         if let (Some(min), Some(max)) = (self.min_backoff, self.max_backoff)
             && min > max
-            && let Some(key) = seen.iter().find(|key| *key == "min_backoff")
+            && let Some(key) = self.keys.iter().find(|key| *key == "min_backoff")
         {
             mistakes.at(key, "`min_backoff` is longer than `max_backoff`");
         }
     }
 
-    fn read_one(&mut self, input: ParseStream, seen: &mut Vec<Ident>) -> syn::Result<()> {
+    fn read_one(&mut self, input: ParseStream) -> syn::Result<()> {
         let key = input
             .call(Ident::parse_any)
             .map_err(|error| Error::new(error.span(), format!("an option looks like this: `{}`", KNOWN[1].1)))?;
@@ -121,10 +142,18 @@ impl Options {
         let Some((_, example)) = KNOWN.iter().find(|(known, _)| *known == name) else {
             return Err(Error::new(key.span(), unknown(&name)));
         };
-        if seen.contains(&key) {
+        if self.keys.contains(&key) {
             return Err(Error::new(key.span(), format!("`{name}` is given twice")));
         }
-        seen.push(key.clone());
+        self.keys.push(key.clone());
+        if name == REMOTE {
+            self.is_remote = true;
+            return if input.peek(Token![=]) {
+                Err(Error::new(key.span(), "`remote` stands alone: `#[actor(remote)]`"))
+            } else {
+                Ok(())
+            };
+        }
         let needs_value = || format!("`{name}` needs a value: `{example}`");
         if !input.peek(Token![=]) {
             return Err(Error::new(key.span(), needs_value()));
@@ -171,9 +200,15 @@ impl Options {
 /// Leaves out everything up to the comma before the next option: a closure has commas of its own.
 fn skip(input: ParseStream) {
     while !input.is_empty() {
-        if input.peek(Token![,]) && input.peek2(Ident::peek_any) && input.peek3(Token![=]) {
+        if input.peek(Token![,]) && input.peek2(Ident::peek_any) && (input.peek3(Token![=]) || stands_alone(input)) {
             return;
         }
         drop(input.parse::<TokenTree>());
     }
+}
+
+/// Whether the option after this comma needs no value.
+fn stands_alone(input: ParseStream) -> bool {
+    let ahead = input.fork();
+    ahead.parse::<Token![,]>().is_ok() && ahead.call(Ident::parse_any).is_ok_and(|word| word == REMOTE)
 }

@@ -8,10 +8,13 @@ use syn::{PathArguments, ReturnType, Type};
 use crate::handle::{Handle, local};
 use crate::signature::Takes;
 
-/// `Entry::Sync(…)` or `Entry::Async(…)`.
+/// `Entry::Sync(…)`, `Entry::Async(…)` or `Entry::Remote`.
 pub(crate) fn emit(handle: &Handle<'_>) -> TokenStream {
     let site = Span::mixed_site();
     let common = handle.common(site);
+    if handle.options.is_remote {
+        return quote_spanned!(site=> #common::actor::Entry::Remote);
+    }
     let is_async = handle.function.signature.asyncness.is_some();
     let body = if handle.sound {
         body(handle)

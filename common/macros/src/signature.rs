@@ -6,11 +6,11 @@ use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, format_ident};
 use syn::parse::{Parse, ParseStream};
 use syn::{
-    Attribute, Expr, FnArg, GenericParam, Generics, Pat, PatIdent, PatType, Safety, Signature, Type, TypeReference,
-    Visibility,
+    Attribute, Expr, FnArg, GenericParam, Generics, Pat, PatIdent, PatType, Safety, Signature, Token, Type,
+    TypeReference, Visibility,
 };
 
-pub(crate) use self::attributes::without_attributes;
+pub(crate) use self::attributes::{is_own, without_attributes};
 use crate::mistakes::Mistakes;
 use crate::spell::spell;
 
@@ -19,6 +19,8 @@ pub(crate) struct Function {
     pub(crate) attributes: Vec<Attribute>,
     pub(crate) visibility: Visibility,
     pub(crate) signature: Signature,
+    /// What the head ends with, where that is no body.
+    pub(crate) semicolon: Option<Token![;]>,
 }
 
 impl Parse for Function {
@@ -31,8 +33,9 @@ impl Parse for Function {
             return Err(input.error("`#[actor]` goes above a function"));
         }
         let signature = input.parse()?;
+        let semicolon = input.parse()?;
         input.parse::<TokenStream>()?;
-        Ok(Self { attributes, visibility, signature })
+        Ok(Self { attributes, visibility, signature, semicolon })
     }
 }
 
@@ -197,7 +200,8 @@ fn read_type(ty: &Type, mistakes: &mut Mistakes) -> Takes {
     }
 }
 
-fn check_owned(ty: &Type, mistakes: &mut Mistakes) {
+/// Checks that a type owns all of its data.
+pub(crate) fn check_owned(ty: &Type, mistakes: &mut Mistakes) {
     let borrows = |token: &TokenTree| match token {
         TokenTree::Punct(punct) => punct.as_char() == '&',
         TokenTree::Ident(word) => word == "_",
@@ -254,7 +258,7 @@ fn payload(ty: &Type) -> Takes {
 }
 
 /// A type without the parentheses around it, seen or unseen.
-fn bare(ty: &Type) -> &Type {
+pub(crate) fn bare(ty: &Type) -> &Type {
     match ty {
         Type::Group(group) => bare(&group.elem),
         Type::Paren(paren) => bare(&paren.elem),

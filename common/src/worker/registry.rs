@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::actor::Declaration;
+use crate::actor::{Declaration, Entry};
 use crate::error::WorkerError;
 use crate::queue_name::QueueName;
 
@@ -27,6 +27,9 @@ impl Registry {
             QueueName::new(actor.queue).map_err(|cause| WorkerError::Queue { actor: actor.name, cause })
         };
         for actor in list {
+            if let Entry::Remote = actor.entry {
+                return Err(WorkerError::Remote { actor: actor.name, place: actor.place });
+            }
             if let Some(first) = actors.insert(actor.name, actor) {
                 return Err(WorkerError::NameTaken { name: actor.name, first: first.place, second: actor.place });
             }

@@ -46,7 +46,8 @@ impl Threads {
     pub(super) fn start(self: &Arc<Self>, starts: impl IntoIterator<Item = (usize, Job)>) {
         for (slot, job) in starts {
             match job.actor.entry {
-                Entry::Sync(_) => run_on_thread(self, slot, job),
+                // The registry takes no remote actors.
+                Entry::Sync(_) | Entry::Remote => run_on_thread(self, slot, job),
                 Entry::Async(_) => spawn_tasks(self.clone(), slot, job),
             }
         }

@@ -3,6 +3,7 @@
 
 mod by_name;
 mod defaults;
+mod remote;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,6 +28,7 @@ async fn run_message<A: Actor>(entries: &str, states: States) -> Outcome {
     match A::DECLARATION.entry {
         Entry::Sync(run) => run(&context),
         Entry::Async(run) => run(context).await,
+        Entry::Remote => panic!("it runs elsewhere"),
     }
 }
 

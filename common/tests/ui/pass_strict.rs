@@ -48,6 +48,13 @@ fn remind(
 ) {
 }
 
+/// Runs elsewhere; public, and documented.
+#[actor(remote, queue = "python")]
+pub fn invoice(customer: u64, due: Vec<String>, #[kwarg] paid: bool) -> Option<u64>;
+
+#[actor(remote)]
+fn never_sent(customer: u64);
+
 #[actor]
 fn never_listed() {}
 
