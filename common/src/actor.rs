@@ -6,6 +6,7 @@
 
 mod arguments;
 mod context;
+mod options;
 mod parameter;
 mod payload;
 pub mod returned;
@@ -18,6 +19,7 @@ use std::time::Duration;
 
 pub use self::arguments::Arguments;
 pub use self::context::{Cancellation, Cause, Context, Wanted};
+pub use self::options::Options;
 pub use self::parameter::Parameter;
 pub use self::payload::{FromText, Payload, PayloadKind, from_text, payload};
 pub use self::state::States;
@@ -58,6 +60,8 @@ pub struct Declaration {
     pub results: ResultOptions,
     /// After how many deaths of its workers it is not run again; `None` leaves it to the worker.
     pub max_crashes: Option<u32>,
+    /// What its attribute says to middleware of the user's.
+    pub options: Options,
     /// What travels, in order.
     pub parameters: &'static [Parameter],
     /// What it takes as state.

@@ -150,7 +150,7 @@ pub enum Decision {
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Run<'a> {
-    /// The actor.
+    /// The actor; `actor.options` is what its attribute says to middleware.
     pub actor: &'a Declaration,
     /// The message as it was fetched.
     pub message: &'a Message,

@@ -61,6 +61,7 @@ use proc_macro::TokenStream;
 /// | `result_ttl` | how long that is kept, a time | the worker's: `"10m"` |
 /// | `max_crashes` | after how many deaths of its workers a message is not run again | the worker's: 5 |
 /// | `remote` | no value: the actor runs elsewhere | it runs here |
+/// | `options` | options of your own in parentheses, for middleware of your own | none |
 /// | `crate` | the path of this library, where it has another name than `common` | `"::common"` |
 ///
 /// A time is a whole number and a unit, one of `ms`, `s`, `m` (minutes), `h`, `d`: `"500ms"`, `"15s"`, `"7d"`. `"0s"` is
@@ -84,6 +85,12 @@ use proc_macro::TokenStream;
 ///
 /// The type that it returns is that of its result when it succeeds. Where it is declared, `invoice::wait_for_result(&broker, &message,
 /// timeout)` and `wait_for_result_blocking(…)` read the result as this type.
+///
+/// # Options of your own
+///
+/// `#[actor(options(tenant_required = true, weight = 3))]` declares options that your middleware reads:
+/// `run.actor.options.read::<bool>("tenant_required")`. A value is `true`, `false`, a number, a text or a list of these. They stay with
+/// the actor and do not travel in messages.
 ///
 /// # The library under another name
 ///

@@ -1,5 +1,6 @@
 //! The options in `#[actor(…)]`.
 
+mod own;
 mod unknown;
 mod values;
 
@@ -18,8 +19,11 @@ use crate::mistakes::Mistakes;
 /// The option without a value.
 const REMOTE: &str = "remote";
 
+/// The option with others inside.
+const OPTIONS: &str = "options";
+
 /// All options, in the order in which they are told, each with an example.
-const KNOWN: [(&str, &str); 16] = [
+const KNOWN: [(&str, &str); 17] = [
     ("name", r#"name = "send_email""#),
     ("queue", r#"queue = "mail""#),
     ("priority", "priority = -5"),
@@ -36,6 +40,7 @@ const KNOWN: [(&str, &str); 16] = [
     ("max_crashes", "max_crashes = 3"),
     ("crate", r#"crate = "tasks""#),
     (REMOTE, REMOTE),
+    (OPTIONS, "options(weight = 3)"),
 ];
 
 /// How many retries an attribute allows.
@@ -65,6 +70,8 @@ pub(crate) struct Options {
     pub(crate) library: Library,
     /// Whether the actor runs elsewhere.
     pub(crate) is_remote: bool,
+    /// Options of the user's own, each with its value as JSON.
+    pub(crate) own: Vec<(String, String)>,
     /// The names of all that is given.
     keys: Vec<Ident>,
 }
@@ -154,6 +161,10 @@ impl Options {
                 Ok(())
             };
         }
+        if name == OPTIONS {
+            self.own = own::read(input)?;
+            return Ok(());
+        }
         let needs_value = || format!("`{name}` needs a value: `{example}`");
         if !input.peek(Token![=]) {
             return Err(Error::new(key.span(), needs_value()));
@@ -200,15 +211,16 @@ impl Options {
 /// Leaves out everything up to the comma before the next option: a closure has commas of its own.
 fn skip(input: ParseStream) {
     while !input.is_empty() {
-        if input.peek(Token![,]) && input.peek2(Ident::peek_any) && (input.peek3(Token![=]) || stands_alone(input)) {
+        if input.peek(Token![,]) && input.peek2(Ident::peek_any) && (input.peek3(Token![=]) || has_no_value(input)) {
             return;
         }
         drop(input.parse::<TokenTree>());
     }
 }
 
-/// Whether the option after this comma needs no value.
-fn stands_alone(input: ParseStream) -> bool {
+/// Whether what comes after this comma is an option without `=`.
+fn has_no_value(input: ParseStream) -> bool {
     let ahead = input.fork();
-    ahead.parse::<Token![,]>().is_ok() && ahead.call(Ident::parse_any).is_ok_and(|word| word == REMOTE)
+    let is_one = |word: Ident| word == REMOTE || word == OPTIONS && ahead.peek(syn::token::Paren);
+    ahead.parse::<Token![,]>().is_ok() && ahead.call(Ident::parse_any).is_ok_and(is_one)
 }

@@ -20,7 +20,7 @@ use tokio::task::JoinHandle;
 
 use self::sleepy::Sleepy;
 use super::{Shutdown, Stopper, Worker};
-use crate::actor::{Callbacks, Context, Declaration, Entry, ResultOptions, RetryOptions};
+use crate::actor::{Callbacks, Context, Declaration, Entry, Options, ResultOptions, RetryOptions};
 use crate::broker::Broker;
 use crate::clock::{Clock, Stopwatch, Timestamp};
 use crate::message::{Entries, Message, MessageId, Raw};
@@ -93,6 +93,7 @@ const WATCH: Declaration = Declaration {
     callbacks: Callbacks { on_success: None, on_failure: None },
     results: ResultOptions { store_results: None, result_ttl: None },
     max_crashes: None,
+    options: Options::NONE,
     parameters: &[],
     states: &[],
     entry: Entry::Sync(run),

@@ -3,6 +3,7 @@
 
 mod by_name;
 mod defaults;
+mod options;
 mod remote;
 
 use std::sync::Arc;

@@ -72,6 +72,30 @@ fn dies_before_it_runs() {}
 #[actor(max_crashes = "three")]
 fn dies_of_a_text() {}
 
+#[actor(options(weight = 3, max_retries = 5))]
+fn one_that_is_known() {}
+
+#[actor(options(weight = 3, weight = 4))]
+fn the_same_twice() {}
+
+#[actor(options = 3)]
+fn without_parentheses() {}
+
+#[actor(options(weight))]
+fn without_a_value() {}
+
+#[actor(options(3))]
+fn without_a_name() {}
+
+#[actor(options(weight = [1, heavy], queue = "mail"))]
+fn a_name_for_a_value() {}
+
+#[actor(options(weight = -true))]
+fn less_than_true() {}
+
+#[actor(options(weight = 99999999999999999999))]
+fn too_heavy() {}
+
 fn main() {
     // The handles are there all the same.
     drop(unknown::message(3));

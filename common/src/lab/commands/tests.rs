@@ -1,5 +1,5 @@
 use super::*;
-use crate::actor::{Callbacks, Entry, ResultOptions, RetryOptions};
+use crate::actor::{Callbacks, Entry, Options, ResultOptions, RetryOptions};
 use crate::lab::{Setup, Step};
 use crate::message::Message;
 use crate::outcome::Outcome;
@@ -13,6 +13,7 @@ const fn actor(name: &'static str, parameters: &'static [Parameter]) -> Declarat
         callbacks: Callbacks { on_success: None, on_failure: None },
         results: ResultOptions { store_results: None, result_ttl: None },
         max_crashes: None,
+        options: Options::NONE,
         parameters,
         states: &[],
         entry: Entry::Sync(|_| Outcome::Value(Raw::NULL)),
