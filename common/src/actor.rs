@@ -121,13 +121,16 @@ pub struct Target {
     pub name: &'static str,
     /// Its queue.
     pub queue: &'static str,
+    /// Its priority.
+    pub priority: i32,
 }
 
 impl Target {
     /// The target that `A` is.
     #[must_use]
     pub const fn of<A: Actor>() -> Self {
-        Self { name: A::DECLARATION.name, queue: A::DECLARATION.queue }
+        let Declaration { name, queue, priority, .. } = A::DECLARATION;
+        Self { name, queue, priority: *priority }
     }
 }
 

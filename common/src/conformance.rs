@@ -26,6 +26,7 @@ mod beats;
 mod completions;
 mod deaths;
 mod delays;
+mod ends;
 mod enqueueing;
 mod fetching;
 mod inspect;
@@ -41,6 +42,7 @@ pub use self::beats::*;
 pub use self::completions::*;
 pub use self::deaths::*;
 pub use self::delays::*;
+pub use self::ends::*;
 pub use self::enqueueing::*;
 pub use self::fetching::*;
 pub use self::inspect::*;
@@ -274,6 +276,9 @@ macro_rules! conformance_suite {
             what_waits_and_is_cancelled_becomes_a_dead_letter
             a_worker_hears_of_a_cancellation_until_the_end
             a_cancelled_message_is_not_run_again
+            what_dies_in_the_store_is_ended_by_one_worker
+            every_death_in_the_store_waits_for_its_end
+            a_dead_letter_that_is_requeued_or_deleted_has_no_end
             nothing_is_fetched_from_a_paused_queue
             a_purge_deletes_what_waits_and_nothing_else
         }

@@ -4,6 +4,7 @@ use crate::queue_name::{InvalidQueueName, QueueName};
 
 /// Bytes that are no message.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum DecodeError {
     /// They are not even text.
     #[error("not JSON: the bytes are no UTF-8 after byte {0}; was it written by an other encoder, pickle perhaps?")]
@@ -28,6 +29,7 @@ pub struct Forked {
 
 /// What a store could not do.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum StoreError {
     /// Nobody answers, or the connection broke: the call may or may not have run.
     #[error("the store cannot be reached: {0}")]
@@ -94,6 +96,7 @@ impl StoreError {
 
 /// Why messages were not enqueued.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum EnqueueError {
     /// An argument that cannot travel. Nothing was stored.
     #[error("`{actor}` cannot be sent: its argument `{argument}` has no JSON form: {cause}")]
@@ -155,6 +158,7 @@ pub enum EnqueueError {
 
 /// Why there is no result.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum ResultError {
     /// Nothing was kept in time: it has not ended yet, its actor does not store results, or its time is over.
     #[error("no result of {0} within {1:?}; does its actor say `store_results = true`?")]
@@ -177,6 +181,7 @@ pub enum ResultError {
 
 /// Why a worker could not start.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum WorkerError {
     /// Two actors have one name.
     #[error(
@@ -263,6 +268,7 @@ impl From<Forked> for WorkerError {
 
 /// Why a broker could not be made.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum ConnectError {
     /// The URL is none that a store understands.
     #[error("`{url}` is no broker: {reason}; valid forms: `redis://HOST:PORT/DB`, `sqlite:PATH` and `memory:`")]

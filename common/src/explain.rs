@@ -38,6 +38,7 @@ pub struct Facts<'a> {
 
 /// Why a message waits, or why it does not. Shown, it is a sentence without a full stop.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Explanation {
     /// It is ready, and nobody may or can fetch it.
     Blocked(Blocker),
@@ -98,6 +99,7 @@ pub struct Explained {
 
 /// What keeps everything in a queue from being fetched.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Blocker {
     /// The queue is paused; Python's workers know of no pause.
     Paused {

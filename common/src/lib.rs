@@ -33,7 +33,7 @@
 //!    └ Call    → Message                      └ LocalQueue   one queue, that free slots take the first of
 //!      └ Broker: before_enqueue hooks           └ Executor   arguments → before_run hooks → actor → Outcome
 //!        └ Store::enqueue(batch)                  └ ending hooks: Outcome → Completion (a disposition, and effects)
-//!              └ Redis │ SQLite │ memory            └ Store::finish(batch): one step a message
+//!              └ Redis │ SQLite │ memory            └ Store::finish(batch): one step a message; then observers hear of it
 //! ```
 //!
 //! Downwards, a file a step:
@@ -46,6 +46,7 @@
 //! | the contract of what keeps messages; on Redis, in a file, in memory | [`store`]; [`stores`] |
 //! | the worker's loop, its slots, and how one message is run | [`worker`] |
 //! | how a run ended, and what the hooks make of it | [`outcome`], [`middleware`] |
+//! | who hears what became of it | [`observe`] |
 //! | looking inside, and moving by hand what lies there | [`broker`], [`store::Inspect`], [`explain`] |
 //! | what a program's tests need | [`testing`] |
 //!
@@ -72,8 +73,8 @@
 //!
 //! # Features
 //!
-//! `sqlite`: the store in a file; it compiles SQLite. `lab`: the command line, log and notes of the lab's experiments.
-//! `conformance`: the contract as tests, for stores of your own.
+//! `redis`, on by default: the store on Redis. `sqlite`: the store in a file; it compiles SQLite. `lab`: the command line, log and
+//! notes of the lab's experiments. `conformance`: the contract as tests, for stores of your own.
 //!
 //! [dramatiq]: https://dramatiq.io
 
@@ -93,6 +94,7 @@ pub mod explain;
 pub mod lab;
 pub mod message;
 pub mod middleware;
+pub mod observe;
 pub mod outcome;
 pub mod queue_name;
 pub mod results;

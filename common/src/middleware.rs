@@ -1,7 +1,8 @@
 //! The hooks around a message's journey.
 //!
-//! A hook does no I/O. What happens at the end of a run is data: an [`Completion`] says where the message goes and what else
-//! happens, hooks change it, and the store carries it out as one step.
+//! A hook does no I/O. What happens at the end of a message is data: a [`Completion`] says where it goes and what else happens, hooks
+//! change it, and the store carries it out as one step. Who only wants to know what happened is an
+//! [`Observer`](crate::observe::Observer).
 
 pub(crate) mod callbacks;
 mod results;
@@ -9,7 +10,6 @@ mod retries;
 
 use std::error::Error;
 use std::fmt;
-use std::ops::Deref;
 use std::time::Duration;
 
 pub use self::results::Results;
@@ -17,7 +17,7 @@ pub use self::retries::Retries;
 use crate::actor::{Declaration, Target};
 use crate::clock::Timestamp;
 use crate::message::{Message, Raw, option};
-use crate::outcome::{Failure, Outcome};
+use crate::outcome::Outcome;
 use crate::queue_name::QueueName;
 use crate::store::{Completion, Effect};
 
@@ -28,21 +28,22 @@ pub type HookError = Box<dyn Error + Send + Sync>;
 ///
 /// | hook | when | where |
 /// | --- | --- | --- |
-/// | [`before_enqueue`](Middleware::before_enqueue) | before a message is stored that somebody sends, or that the end of a run sends | the sender's thread; the slot |
+/// | [`before_enqueue`](Middleware::before_enqueue) | before a message is stored that somebody sends, or that an end sends | the sender's thread; the slot |
 /// | [`before_run`](Middleware::before_run) | before an actor is called | the slot |
 /// | [`wants_result`](Middleware::wants_result) | before an actor is called | the slot |
 /// | [`around`](Middleware::around) | around an actor's run, and what comes after it | the slot |
-/// | [`ending`](Middleware::ending) | after it has returned, before its end is stored | the slot |
+/// | [`ending`](Middleware::ending) | after it has returned, or where a message dies without a run; before that is stored | the slot; a thread of its own |
 ///
 /// All run in the order in which the middleware was added. When a run has ended, the [retry policy](Retries) decides first; middleware
-/// amends that; then callbacks are sent and results kept.
+/// amends that; then callbacks are sent and results kept. What dies without a run ([`Outcome::Condemned`]) ends in the same way, in a
+/// worker of its queue: endings, callbacks, results.
 ///
 /// A hook that panics or fails does so for its message alone: the sender gets an error, and nothing is stored; a run counts as failed,
 /// the policy decides about that failure, and the hooks of the others amend it. What a hook refuses to have sent is not sent.
 ///
 /// # Examples
 ///
-/// A tenant that goes with a message, into the task-local of its run, and on to what the run sends:
+/// A tenant that goes with a message, into the task-local and the span of its run, and on to what the run sends:
 ///
 /// ```
 /// use common::message::{Message, Raw};
@@ -62,8 +63,9 @@ pub type HookError = Box<dyn Error + Send + Sync>;
 ///     }
 ///
 ///     fn around(&self, run: &Run<'_>, step: &mut dyn FnMut()) {
-///         let tenant = run.message.options.read("tenant").unwrap_or_default();
-///         TENANT.sync_scope(tenant, step);
+///         let tenant: String = run.message.options.read("tenant").unwrap_or_default();
+///         let span = tracing::info_span!("tenant", tenant);
+///         TENANT.sync_scope(tenant, || span.in_scope(step));
 ///     }
 /// }
 /// # let _ = Tenants;
@@ -90,8 +92,8 @@ pub trait Middleware: Send + Sync + 'static {
         std::any::type_name::<Self>()
     }
 
-    /// May change a message before it is stored: one that is sent, or that the end of a run sends. Not retries, which are the
-    /// same message.
+    /// May change a message before it is stored: one that is sent, or that an end sends. Not retries, which are the same
+    /// message.
     ///
     /// # Errors
     ///
@@ -115,7 +117,8 @@ pub trait Middleware: Send + Sync + 'static {
     }
 
     /// Goes around a run, for what has to be so meanwhile: a span, a task-local, a measurement. A `step` is the whole call of a sync
-    /// actor; of an async one, each time that it is polled; and afterwards, what the hooks at its end do. It has to be called, once.
+    /// actor; of an async one, each time that it is polled; and afterwards, what the hooks at its end do. That is the only step of a
+    /// message which dies without a run. It has to be called, once.
     fn around(&self, run: &Run<'_>, step: &mut dyn FnMut()) {
         let _ = run;
         step();
@@ -125,15 +128,16 @@ pub trait Middleware: Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// Why the run counts as failed.
-    fn ending(&self, run: &FinishedRun<'_>, completion: &mut Completion) -> Result<(), HookError> {
-        let _ = (run, completion);
+    /// Why the run counts as failed. What had failed or died already has its own reason.
+    fn ending(&self, end: &End<'_>, completion: &mut Completion) -> Result<(), HookError> {
+        let _ = (end, completion);
         Ok(())
     }
 }
 
 /// What becomes of a message that is about to run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Decision {
     /// It runs, if all others say so too.
     #[default]
@@ -146,22 +150,27 @@ pub enum Decision {
     Reject(String),
 }
 
-/// A run of an actor.
+/// A run of an actor, or what would have been one.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Run<'a> {
     /// The actor; `actor.options` is what its attribute says to middleware.
-    pub actor: &'a Declaration,
+    pub actor: &'static Declaration,
     /// The message as it was fetched.
     pub message: &'a Message,
-    /// The slot that it runs on, from 1.
-    pub slot: usize,
+    /// The slot that it runs on, from 1; `None` for a message that dies without a run.
+    pub slot: Option<usize>,
     /// When it began.
     pub started: Timestamp,
 }
 
 impl<'a> Run<'a> {
-    pub(crate) fn new(actor: &'a Declaration, message: &'a Message, slot: usize, started: Timestamp) -> Self {
+    pub(crate) fn new(
+        actor: &'static Declaration,
+        message: &'a Message,
+        slot: Option<usize>,
+        started: Timestamp,
+    ) -> Self {
         Self { actor, message, slot, started }
     }
 
@@ -190,12 +199,16 @@ impl fmt::Debug for dyn Middleware {
     }
 }
 
-/// A run that has ended.
+/// How a message has ended that was fetched: by a run, or without one.
 #[derive(Clone, Copy)]
 #[non_exhaustive]
-pub struct FinishedRun<'a> {
-    /// What it was; its fields are this one's as well.
-    pub run: Run<'a>,
+pub struct End<'a> {
+    /// The queue that it was fetched from.
+    pub queue: &'a QueueName,
+    /// The message as it was fetched; `None` where its bytes are none, or too many to be fetched.
+    pub message: Option<&'a Message>,
+    /// Its run, or what would have been one; `None` where there is no message, or this worker does not know its actor.
+    pub run: Option<Run<'a>>,
     /// How it ended.
     pub outcome: &'a Outcome,
     /// How long its actor took; zero where that was not called.
@@ -208,47 +221,55 @@ pub struct FinishedRun<'a> {
     pub find: &'a (dyn Fn(&str) -> Option<&'static Declaration> + Sync),
 }
 
-impl<'a> Deref for FinishedRun<'a> {
-    type Target = Run<'a>;
-
-    fn deref(&self) -> &Run<'a> {
-        &self.run
-    }
-}
-
-impl FinishedRun<'_> {
-    /// The actor that is meant by an option of the message, else by the running actor's declaration. Messages name actors by
-    /// name only: one that this worker does not know is taken to be on the message's own queue.
+impl End<'_> {
+    /// The actor that is meant by an option of the message, else by its own actor's declaration. Messages name actors by name
+    /// only: one that this worker does not know is taken to be on the message's own queue.
     #[must_use]
-    pub fn target(&self, option: &str, declared: Option<Target>) -> Option<(String, QueueName)> {
-        let named = self.message.options.read::<String>(option).filter(|name| !name.is_empty());
-        let Some(name) = named else {
-            return declared.map(|target| (target.name.to_owned(), QueueName::canonical(target.queue)));
+    pub fn target(&self, option: &str, declared: Option<Target>) -> Option<Recipient> {
+        let named = self.message.and_then(|message| message.options.read::<String>(option));
+        let Some(name) = named.filter(|name| !name.is_empty()) else {
+            let recipient = |Target { name, queue, priority }| Recipient {
+                actor: name.to_owned(),
+                queue: QueueName::canonical(queue),
+                priority,
+            };
+            return declared.map(recipient);
         };
-        let known = (self.find)(&name).map(|actor| QueueName::canonical(actor.queue));
-        Some((name, known.unwrap_or_else(|| self.message.queue_name.clone())))
+        let known = (self.find)(&name).map(|actor| (QueueName::canonical(actor.queue), actor.priority));
+        let own = || self.message.map_or_else(|| self.queue.clone(), |message| message.queue_name.clone());
+        let (queue, priority) = known.unwrap_or_else(|| (own(), 0));
+        Some(Recipient { actor: name, queue, priority })
     }
 
-    /// A message to another actor, which is sent in the same step as this run ends.
+    /// A message to another actor, which is sent in the same step as this one ends.
     #[must_use]
-    pub fn send(&self, (actor, queue_name): (String, QueueName), args: Vec<Raw>) -> Effect {
-        Effect::Enqueue(Message::new(queue_name, actor, args, self.now))
-    }
-
-    /// The message with what is known about its failure.
-    #[must_use]
-    pub fn failed_message(&self, failure: &Failure, retries: u32) -> Message {
-        let mut message = self.message.clone();
-        message.options.set(option::RETRIES, Raw::from(retries));
-        message.options.set(option::TRACEBACK, Raw::from(failure.text.as_str()));
-        message
+    pub fn send(&self, recipient: Recipient, args: Vec<Raw>) -> Effect {
+        let Recipient { actor, queue, priority } = recipient;
+        let mut message = Message::new(queue, actor, args, self.now);
+        if priority != 0 {
+            message.options.set(option::PRIORITY, Raw::from(i64::from(priority)));
+        }
+        Effect::Enqueue(message)
     }
 }
 
-impl fmt::Debug for FinishedRun<'_> {
+/// An actor that a message goes to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recipient {
+    /// Its name on the wire.
+    pub actor: String,
+    /// Its queue.
+    pub queue: QueueName,
+    /// Its priority, where that is known.
+    pub priority: i32,
+}
+
+impl fmt::Debug for End<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { run, outcome, took, cancelled, now, find: _ } = self;
-        f.debug_struct("FinishedRun")
+        let Self { queue, message, run, outcome, took, cancelled, now, find: _ } = self;
+        f.debug_struct("End")
+            .field("queue", queue)
+            .field("message", message)
             .field("run", run)
             .field("outcome", outcome)
             .field("took", took)
@@ -256,4 +277,12 @@ impl fmt::Debug for FinishedRun<'_> {
             .field("now", now)
             .finish_non_exhaustive()
     }
+}
+
+/// A message with what is known about its failure.
+fn failed_message(message: &Message, text: &str, retries: u32) -> Message {
+    let mut message = message.clone();
+    message.options.set(option::RETRIES, Raw::from(retries));
+    message.options.set(option::TRACEBACK, Raw::from(text));
+    message
 }

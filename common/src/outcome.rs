@@ -1,17 +1,21 @@
 //! How a run of an actor ended, as data.
 
 mod panics;
+mod shared_error;
 mod text;
 
+use std::error::Error;
 use std::time::Duration;
 
-pub(crate) use self::panics::{catch, catch_async};
+pub(crate) use self::panics::{catch, catch_async, remember_places};
+pub(crate) use self::shared_error::SharedError;
 pub(crate) use self::text::Bounded;
 pub use self::text::{MAX_TEXT, bounded};
 use crate::message::Raw;
 
 /// How a run of an actor ended.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub enum Outcome {
     /// It returned this; a unit is [`Raw::NULL`], and so is what nobody wants
     /// ([`Middleware::wants_result`](crate::middleware::Middleware::wants_result)).
@@ -22,21 +26,68 @@ pub enum Outcome {
     Rejected(String),
     /// It was never called, because middleware had it [skipped](crate::middleware::Decision::Skip): it is done.
     Skipped,
+    /// It was never called, and this message died all the same: for this reason, in words.
+    Condemned(DeathCause, String),
+}
+
+/// Why a message dies that is not run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum DeathCause {
+    /// Somebody has cancelled it while it waited.
+    Cancelled,
+    /// As many workers died while they ran it as may ([`Worker::max_crashes`](crate::worker::Worker::max_crashes)).
+    Crashes,
+    /// Nobody who met it knew its actor, for as long as is waited
+    /// ([`Worker::unknown_actor_timeout`](crate::worker::Worker::unknown_actor_timeout)).
+    UnknownActor,
+    /// Its bytes are no message.
+    Undecodable,
+    /// It is too large to be fetched.
+    TooLarge,
+}
+
+impl DeathCause {
+    /// Its name, as callbacks and results have it in place of an error's type.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Cancelled => "Cancelled",
+            Self::Crashes => "Crashes",
+            Self::UnknownActor => "UnknownActor",
+            Self::Undecodable => "Undecodable",
+            Self::TooLarge => "TooLarge",
+        }
+    }
 }
 
 impl Outcome {
     /// The same with texts of bounded length: one that was not made by `#[actor]` may have any.
     pub(crate) fn bounded(mut self) -> Self {
-        let (Self::Failed(Failure { text, .. }) | Self::Rejected(text)) = &mut self else { return self };
+        let (Self::Failed(Failure { text, .. }) | Self::Rejected(text) | Self::Condemned(_, text)) = &mut self else {
+            return self;
+        };
         if text.len() > MAX_TEXT {
             *text = bounded(&*text);
         }
         self
     }
+
+    /// What went wrong: the name of its kind, and what it says. `None` where nothing did.
+    #[must_use]
+    pub fn problem(&self) -> Option<(&str, &str)> {
+        match self {
+            Self::Value(_) | Self::Skipped => None,
+            Self::Failed(failure) => Some((&failure.kind, &failure.text)),
+            Self::Rejected(reason) => Some(("Rejected", reason)),
+            Self::Condemned(cause, reason) => Some((cause.name(), reason)),
+        }
+    }
 }
 
 /// What is known about a failure once its type is gone.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Failure {
     /// The error and its sources, separated by `: `; at most [`MAX_TEXT`] bytes.
     pub text: String,
@@ -50,8 +101,20 @@ pub struct Failure {
     pub retry_requested: Option<Retry>,
     /// It did not return: it panicked.
     pub panicked: bool,
+    /// Where it panicked, `file:line:column`; `None` where somebody has replaced the panic hook since the worker started.
+    pub place: Option<String>,
     /// The work is done, and a retry would only repeat it: what was returned cannot be kept.
     pub is_final: bool,
+    pub(crate) error: SharedError,
+}
+
+impl Failure {
+    /// The error itself, which may be downcast; `None` after a panic, and where what the actor returned is no [`Error`], or cannot go
+    /// to another thread.
+    #[must_use]
+    pub fn error(&self) -> Option<&(dyn Error + 'static)> {
+        self.error.get()
+    }
 }
 
 /// An error that asks for another attempt, without being an error to worry about.

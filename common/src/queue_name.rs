@@ -15,6 +15,7 @@ pub struct QueueName(Arc<str>);
 
 /// A queue name that breaks the rule, or that is taken.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum InvalidQueueName {
     /// It breaks dramatiq's rule.
     #[error(

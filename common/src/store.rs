@@ -26,6 +26,12 @@
 //! deaths: it tells the count, and the worker that fetches the message knows the limit ([`MAX_CRASHES`], unless the actor or the
 //! worker says otherwise).
 //!
+//! # Ends without a run
+//!
+//! What cannot be run is ended by the worker that has fetched it. Where a store makes a dead letter by itself, since its message was
+//! cancelled or is too large to be fetched, it remembers that the end of that one is still to be made, by whatever worker of its
+//! queue ([`Store::unended`]).
+//!
 //! What every store promises stands beside each method, and is checked by `common::conformance` (feature
 //! `conformance`), which somebody with a store of his own can run as well.
 
@@ -42,7 +48,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
-pub use self::claims::{Claim, Delivery, FetchRequest, Fetched, Registration, Undecodable, Wake, WorkerId};
+pub use self::claims::{Claim, Delivery, FetchRequest, Fetched, Registration, Undecodable, Unended, Wake, WorkerId};
 pub use self::completion::{Body, Completion, Disposition, Effect, Finished};
 #[doc(hidden)]
 pub use self::delegate::Delegated;
@@ -175,6 +181,16 @@ pub trait Store: Send + Sync + fmt::Debug {
         registration: &'a Registration,
         completions: &'a [Completion],
     ) -> Boxed<'a, Result<Vec<Finished>, StoreError>>;
+
+    /// Dead letters of these queues that the store has made by itself and whose end nobody has made yet: at most `limit` of them, in any
+    /// order. A worker makes it, with hooks, callbacks and results, and tells it by [`Store::finish`] as
+    /// [`Disposition::StaysDead`], with what else is to happen. Only the first one who tells it has any effect; to the others,
+    /// the claim was lost. A letter that is requeued, deleted or expired has no end any more.
+    ///
+    /// # Errors
+    ///
+    /// What the store says.
+    fn unended<'a>(&'a self, queues: &'a [QueueName], limit: usize) -> Boxed<'a, Result<Vec<Unended>, StoreError>>;
 
     /// Shows that this worker lives, and does all upkeep of its queues: moves due messages to their queue, recovers what
     /// dead workers held (to the head of the queue), expires dead letters.

@@ -13,7 +13,7 @@
 //! * `worker.rs` (here): what people put together.
 //! * `run`: checks everything that can be checked before the first message, and waits for the end; `running`: what people hold of
 //!   a worker that was started beside.
-//! * `job`: a message on its way to a slot; `event`: what the consumer is told, and by which calls.
+//! * `job`: a message on its way to a slot; `ended`: what is left of it; `event`: what the consumer is told, and by which calls.
 //! * `consumer`: the loop on the I/O thread. It reacts to one event after the other and never waits inside of one.
 //! * `local_queue`: what slots pull from, under one lock; `quarantine`: which messages that workers died with may run side by side.
 //! * `executor`: how one message is run, step by step.
@@ -22,6 +22,7 @@
 //! * `stop`: how a worker is told to end.
 
 mod consumer;
+mod ended;
 mod event;
 mod executor;
 mod job;

@@ -49,7 +49,7 @@ fn options_are_declared() {
             max_retries: Some(MaxRetries::AtMost(5)),
             min_backoff: Some(Duration::ZERO),
             max_backoff: Some(Duration::from_secs(120)),
-            on_retry_exhausted: Some(Target { name: "tell", queue: "admin.high" }),
+            on_retry_exhausted: Some(Target { name: "tell", queue: "admin.high", priority: 0 }),
         }
     );
 }

@@ -21,6 +21,7 @@ mod drain;
 mod enqueue;
 mod fleet;
 mod ground;
+mod hooks;
 mod idle;
 mod pick_up;
 mod python;
@@ -45,7 +46,7 @@ impl Program for Setup {
     const USAGE: &str = "cargo bench -p common --bench redis -- REDIS_URL [SECTION …] [--python VENV] [--messages N] [--kills N] [--workers N]";
 
     const SECTIONS: &[&str] =
-        &["drain", "enqueue", "pick-up", "python", "idle", "delayed", "recovery", "fleet", "kills"];
+        &["drain", "hooks", "enqueue", "pick-up", "python", "idle", "delayed", "recovery", "fleet", "kills"];
 
     fn new() -> Self {
         Self { url: String::new(), python: None, messages: 50_000, kills: None, workers: 1_000 }
@@ -80,6 +81,7 @@ impl Program for Setup {
     async fn measure(&self, section: &str) -> Result<(), Failed> {
         match section {
             "drain" => drain::measure(self).await,
+            "hooks" => hooks::measure(self).await,
             "enqueue" => enqueue::measure(self).await,
             "pick-up" => pick_up::measure(self).await,
             "python" => python::measure(self).await,

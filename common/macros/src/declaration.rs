@@ -127,7 +127,13 @@ impl Handle<'_> {
             let at = Span::mixed_site().located_at(path.span());
             let common = self.common(at);
             let declaration = quote_spanned!(at=> <#path as #common::actor::Actor>::DECLARATION);
-            quote_spanned!(at=> #common::actor::Target { name: #declaration.name, queue: #declaration.queue })
+            quote_spanned! {at=>
+                #common::actor::Target {
+                    name: #declaration.name,
+                    queue: #declaration.queue,
+                    priority: #declaration.priority,
+                }
+            }
         }))
     }
 }

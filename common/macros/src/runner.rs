@@ -101,7 +101,6 @@ fn outcome(handle: &Handle<'_>) -> TokenStream {
             );
         }
     });
-    let mutable = (throws.is_some() || retry_when.is_some()).then(|| quote_spanned!(site=> mut));
     let value_in = handle.common(value_at);
     let value = quote_spanned!(value_at=> #value_in::actor::returned::value(&done, context.wants_result()));
     let described = quote_spanned!(site=> (&&&#common::actor::returned::Described(&error)).described_as());
@@ -110,14 +109,17 @@ fn outcome(handle: &Handle<'_>) -> TokenStream {
         {
             #[allow(unused_imports, reason = "the value's type decides which of them is used")]
             use #common::actor::returned::{
-                AnyDyn as _, AnyError as _, AnyResult as _, AnyText as _, AnyValue as _,
+                AnyDyn as _, AnyError as _, AnyResult as _, AnyText as _, AnyValue as _, KeepsDyn as _, KeepsError as _,
+                KeepsText as _,
             };
             match (&returned).returned_as().split(returned) {
                 ::core::result::Result::Ok(done) => #value,
                 ::core::result::Result::Err(error) => {
-                    let #mutable failure = #describe;
+                    let mut failure = #describe;
                     #throws
                     #retry_when
+                    let kept = (&&&#common::actor::returned::Described(&error)).kept_as();
+                    kept.keep(error, &mut failure);
                     #common::outcome::Outcome::Failed(failure)
                 }
             }

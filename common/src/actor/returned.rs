@@ -14,7 +14,7 @@ use serde::Serialize;
 
 use super::state::short;
 use crate::message::Raw;
-use crate::outcome::{Bounded, Failure, Outcome, Retry, bounded};
+use crate::outcome::{Bounded, Failure, Outcome, Retry, SharedError, bounded};
 
 /// How many sources of an error are looked at: one that is its own source has no end of them.
 const MAX_SOURCES: usize = 32;
@@ -178,6 +178,73 @@ impl TextKind {
     }
 }
 
+/// Errors that can be kept.
+pub trait KeepsError {
+    /// What keeps it.
+    fn kept_as(&self) -> KeptError {
+        KeptError
+    }
+}
+
+impl<E: Error + Send + Sync + 'static> KeepsError for &&Described<'_, E> {}
+
+/// What dereferences to an error, and can be kept.
+pub trait KeepsDyn {
+    /// What keeps it.
+    fn kept_as(&self) -> KeptDyn {
+        KeptDyn
+    }
+}
+
+impl<E: Deref<Target = dyn Error + Send + Sync + 'static> + Send + Sync + 'static> KeepsDyn for &Described<'_, E> {}
+
+/// Everything else, of which the text is kept.
+pub trait KeepsText {
+    /// What drops it.
+    fn kept_as(&self) -> KeptText {
+        KeptText
+    }
+}
+
+impl<E> KeepsText for Described<'_, E> {}
+
+/// Keeps an [`Error`] beside its text.
+#[derive(Clone, Copy, Debug)]
+pub struct KeptError;
+
+impl KeptError {
+    /// Puts it into its failure.
+    pub fn keep<E: Error + Send + Sync + 'static>(self, error: E, failure: &mut Failure) {
+        failure.error = SharedError::of(error);
+    }
+}
+
+/// Keeps something with an [`Error`] inside beside its text.
+#[derive(Clone, Copy, Debug)]
+pub struct KeptDyn;
+
+impl KeptDyn {
+    /// Puts it into its failure.
+    pub fn keep<E: Deref<Target = dyn Error + Send + Sync + 'static> + Send + Sync + 'static>(
+        self,
+        error: E,
+        failure: &mut Failure,
+    ) {
+        failure.error = SharedError::inside_of(error);
+    }
+}
+
+/// Keeps the text alone.
+#[derive(Clone, Copy, Debug)]
+pub struct KeptText;
+
+impl KeptText {
+    /// Drops the error.
+    pub fn keep<E>(self, error: E, _: &mut Failure) {
+        drop(error);
+    }
+}
+
 fn kind<E>() -> String {
     short(type_name::<E>())
 }
@@ -216,7 +283,12 @@ mod tests {
             let returned = $returned;
             match (&returned).returned_as().split(returned) {
                 Ok(done) => value(&done, true),
-                Err(error) => Outcome::Failed((&&&Described(&error)).described_as().describe(&error)),
+                Err(error) => {
+                    let mut failure = (&&&Described(&error)).described_as().describe(&error);
+                    let kept = (&&&Described(&error)).kept_as();
+                    kept.keep(error, &mut failure);
+                    Outcome::Failed(failure)
+                }
             }
         }};
     }
@@ -247,6 +319,25 @@ mod tests {
         assert!(text(&outcome!(Err::<(), _>(Mail(std::fmt::Error)))).starts_with("cannot mail: an error"));
         let boxed: Result<(), Box<dyn Error + Send + Sync>> = Err("boxed".into());
         assert_eq!(text(&outcome!(boxed)), "boxed");
+    }
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("of this thread")]
+    struct Local(std::rc::Rc<u8>);
+
+    #[test]
+    fn an_error_is_kept_where_it_is_one_and_can_go_to_another_thread() {
+        fn kept(outcome: &Outcome) -> Option<&(dyn Error + 'static)> {
+            let Outcome::Failed(failure) = outcome else { panic!("{outcome:?} is no failure") };
+            failure.error()
+        }
+        let own = outcome!(Err::<(), _>(Mail(std::fmt::Error)));
+        assert!(kept(&own).is_some_and(|error| error.is::<Mail>() && error.source().is_some()));
+        let boxed: Result<(), Box<dyn Error + Send + Sync>> = Err(Box::new(Mail(std::fmt::Error)));
+        assert!(kept(&outcome!(boxed)).is_some_and(<dyn Error>::is::<Mail>));
+        assert!(kept(&outcome!(Err::<(), _>("text"))).is_none());
+        let local = outcome!(Err::<(), _>(Local(std::rc::Rc::new(1))));
+        assert_eq!((text(&local), kept(&local).is_none()), ("of this thread", true));
     }
 
     #[derive(Debug, thiserror::Error)]

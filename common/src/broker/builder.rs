@@ -7,6 +7,7 @@ use super::{Broker, IoThread, NAMESPACE};
 use crate::clock::Clock;
 use crate::message::Message;
 use crate::middleware::{Middleware, Results, Retries};
+use crate::observe::Observer;
 use crate::outcome::{bounded, catch};
 use crate::store::Inspect;
 
@@ -36,6 +37,7 @@ pub(crate) struct Settings {
     pub(crate) retries: Retries,
     pub(crate) results: Results,
     pub(crate) middleware: Vec<Arc<dyn Middleware>>,
+    pub(crate) observers: Vec<Arc<dyn Observer>>,
 }
 
 impl Settings {
@@ -88,6 +90,12 @@ impl BrokerBuilder {
     /// Adds middleware. All hooks run in the order in which their middleware was added.
     pub fn with(mut self, middleware: impl Middleware) -> Self {
         self.settings.middleware.push(Arc::new(middleware));
+        self
+    }
+
+    /// Adds an observer: the workers of this broker tell it how messages end.
+    pub fn observer(mut self, observer: impl Observer) -> Self {
+        self.settings.observers.push(Arc::new(observer));
         self
     }
 

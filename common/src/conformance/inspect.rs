@@ -16,7 +16,7 @@ impl Fixture {
         found.remove(0)
     }
 
-    async fn cancel(&self, id: &str) -> Option<Cancelled> {
+    pub(super) async fn cancel(&self, id: &str) -> Option<Cancelled> {
         let name = self.find(id).await.name;
         self.store.cancel(&self.queue, &name, "cancelled by hand").await.expect("cancel")
     }

@@ -10,6 +10,7 @@ use crate::store::{BEAT_INTERVAL, DEAD_AFTER, PYTHON_DEAD_AFTER, WorkerInfo};
 
 /// The worker that holds a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum ClaimHolder {
     /// It is alive, and runs the message or is about to.
     Alive {
@@ -31,6 +32,7 @@ pub enum ClaimHolder {
 
 /// Who takes over what a dead worker held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Takeover {
     /// Workers of ours, in about so long.
     In(Duration),

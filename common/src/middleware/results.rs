@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::FinishedRun;
+use super::End;
 use crate::actor::Declaration;
 use crate::message::{Message, Raw, option};
 use crate::outcome::Outcome;
@@ -16,7 +16,7 @@ use crate::store::{Completion, Disposition, Effect};
 /// | `store_results` | no | message, actor, here |
 /// | `result_ttl` | 10 minutes | message, actor, here |
 ///
-/// A message that will be retried has no result yet. Read it with [`Broker::result`](crate::broker::Broker::result), or
+/// A message that will be retried has no result yet; one that died without a run has one, which says why. Read it with [`Broker::result`](crate::broker::Broker::result), or
 /// with `get_result` in Python.
 ///
 /// # Source
@@ -38,32 +38,25 @@ impl Default for Results {
 }
 
 impl Results {
-    /// Whether what this run returns is kept.
-    pub(crate) fn wants_result(&self, message: &Message, actor: &Declaration) -> bool {
+    /// Whether what a message comes to is kept.
+    pub(crate) fn are_kept(&self, message: &Message, actor: Option<&Declaration>) -> bool {
         let option = message.options.get(option::STORE_RESULTS).map(Raw::is_truthy);
-        option.or(actor.results.store_results).unwrap_or(self.store_results)
+        option.or_else(|| actor?.results.store_results).unwrap_or(self.store_results)
     }
 
-    /// Keeps what this run comes to, if that is wanted and settled.
-    pub(crate) fn keep(&self, run: &FinishedRun<'_>, completion: &mut Completion) {
-        if !self.wants_result(run.message, run.actor) {
-            return;
-        }
-        let (options, actor) = (&run.message.options, &run.actor.results);
+    /// Keeps what a message comes to, if that is wanted and settled.
+    pub(crate) fn keep(&self, end: &End<'_>, completion: &mut Completion) {
+        let actor = end.run.map(|run| run.actor);
+        let Some(message) = end.message.filter(|message| self.are_kept(message, actor)) else { return };
         let is_dead = matches!(completion.disposition, Disposition::DeadLetter(..));
-        let stored = match run.outcome {
-            Outcome::Value(value) => Stored::Value(value.clone()),
-            Outcome::Failed(failure) if is_dead => {
-                Stored::Failed { kind: failure.kind.clone(), text: failure.text.clone() }
-            }
-            Outcome::Rejected(reason) if is_dead => {
-                Stored::Failed { kind: "Rejected".to_owned(), text: reason.clone() }
-            }
-            Outcome::Failed(_) | Outcome::Rejected(_) | Outcome::Skipped => return,
+        let stored = match (end.outcome, end.outcome.problem()) {
+            (Outcome::Value(value), _) => Stored::Value(value.clone()),
+            (_, Some((kind, text))) if is_dead => Stored::Failed { kind: kind.to_owned(), text: text.to_owned() },
+            _ => return,
         };
-        let millis = options.get(option::RESULT_TTL).and_then(Raw::millis);
+        let millis = message.options.get(option::RESULT_TTL).and_then(Raw::millis);
         let ttl = millis.map(|millis| Duration::from_millis(millis.max(1).unsigned_abs()));
-        let ttl = ttl.or(actor.result_ttl).unwrap_or(self.result_ttl);
-        completion.effects.push(Effect::Store { key: key(run.message), value: stored.encode(), ttl });
+        let ttl = ttl.or_else(|| actor?.results.result_ttl).unwrap_or(self.result_ttl);
+        completion.effects.push(Effect::Store { key: key(message), value: stored.encode(), ttl });
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tracing::{debug, error, info};
 
-use super::FinishedRun;
+use super::{End, Run, failed_message};
 use crate::actor::MaxRetries;
 use crate::backoff::{Backoff, MAX_BACKOFF};
 use crate::duration::{decimal, window};
@@ -54,7 +54,7 @@ struct Policy {
 
 impl Retries {
     /// The message's word counts before the actor's, and that before the broker's.
-    fn policy(&self, run: &FinishedRun<'_>) -> Policy {
+    fn policy(&self, run: &Run<'_>) -> Policy {
         let (options, actor) = (&run.message.options, &run.actor.retries);
         let limit = options.get(option::MAX_RETRIES).and_then(limit).or(actor.max_retries);
         let max_retries = match limit {
@@ -84,96 +84,103 @@ fn limit(value: &Raw) -> Option<MaxRetries> {
 
 impl Retries {
     /// Where a message goes that has failed, and who hears that it did so for the last time.
-    pub(crate) fn decide(&self, run: &FinishedRun<'_>, completion: &mut Completion) {
-        let Outcome::Failed(failure) = run.outcome else { return };
-        if run.cancelled {
-            info!(target: "common::run", "not retried, somebody has cancelled it; kept in {}", run.message.queue_name.dead_letter());
-            completion.disposition = Disposition::DeadLetter(
-                Body::Message(run.failed_message(failure, run.message.retries())),
-                format!("cancelled while it ran: {}", failure.text),
-            );
+    pub(crate) fn decide(&self, end: &End<'_>, completion: &mut Completion) {
+        let (Some(run @ Run { slot: Some(slot), .. }), Outcome::Failed(failure)) = (end.run, end.outcome) else {
             return;
-        }
-        if failure.expected {
-            info!(target: "common::run", "not retried, its actor expects this error; kept in {}", run.message.queue_name.dead_letter());
-            completion.disposition = Disposition::DeadLetter(
-                Body::Message(run.failed_message(failure, run.message.retries())),
-                failure.text.clone(),
-            );
-            return;
-        }
-        let policy = self.policy(run);
-        let retries = run.message.retries();
-        let exhausted = match failure.retry_when {
-            _ if failure.is_final => true,
-            Some(again) => !again,
-            None => policy.max_retries.is_some_and(|max| retries >= max),
         };
-        if exhausted {
-            give_up(run, failure, &policy, completion);
+        let attempt = Attempt { end, run, slot, failure, policy: self.policy(&run) };
+        let why = if end.cancelled {
+            "somebody has cancelled it"
+        } else if failure.expected {
+            "its actor expects this error"
         } else {
-            try_again(run, failure, &policy, completion);
-        }
+            let retries = run.message.retries();
+            let exhausted = match failure.retry_when {
+                _ if failure.is_final => true,
+                Some(again) => !again,
+                None => attempt.policy.max_retries.is_some_and(|max| retries >= max),
+            };
+            return if exhausted { attempt.give_up(completion) } else { attempt.try_again(completion) };
+        };
+        info!(target: "common::run", "not retried, {why}; kept in {}", run.message.queue_name.dead_letter());
+        let cancelled = if end.cancelled { "cancelled while it ran: " } else { "" };
+        completion.disposition = Disposition::DeadLetter(
+            Body::Message(failed_message(run.message, &failure.text, run.message.retries())),
+            format!("{cancelled}{}", failure.text),
+        );
     }
 }
 
-fn try_again(run: &FinishedRun<'_>, failure: &Failure, policy: &Policy, completion: &mut Completion) {
-    let retries = run.message.retries();
-    let (wait, window) = if let Some(delay) = failure.retry_requested.and_then(|retry| retry.delay) {
-        (delay, "as it asked".to_owned())
-    } else {
-        let (low, high) = policy.backoff.window(retries);
-        (policy.backoff.wait(retries, fastrand::f64), window(low, high))
-    };
-    let limit = match (failure.retry_when, policy.max_retries) {
-        (None, Some(max)) => format!(" of {max}"),
-        _ => String::new(),
-    };
-    debug!(
-        target: "common::run",
-        "retry {}{limit} in {} ({window}); it waits in the broker, slot {} is free",
-        retries + 1,
-        decimal(wait),
-        run.slot,
-    );
-    let mut message = run.failed_message(failure, retries.saturating_add(1));
-    message.options.set(option::REQUEUE_TIMESTAMP, Raw::from(run.now.as_millis()));
-    completion.disposition = Disposition::Retry(run.now + wait, message);
+/// A run that has failed, and what holds for it.
+struct Attempt<'a> {
+    end: &'a End<'a>,
+    run: Run<'a>,
+    slot: usize,
+    failure: &'a Failure,
+    policy: Policy,
 }
 
-fn give_up(run: &FinishedRun<'_>, failure: &Failure, policy: &Policy, completion: &mut Completion) {
-    let retries = run.message.retries();
-    let limit = match (failure.retry_when, policy.max_retries) {
-        _ if failure.is_final => "a retry would repeat the work".to_owned(),
-        (None, Some(max)) => format!("max_retries {max}"),
-        _ => "retry_when says no".to_owned(),
-    };
-    let attempts = retries.saturating_add(1);
-    let plural = if attempts == 1 { "" } else { "s" };
-    error!(
-        target: "common::run",
-        "gave up after {attempts} attempt{plural} ({limit}): {}; kept 7 days in {}",
-        failure.text,
-        run.message.queue_name.dead_letter(),
-    );
-    if let Some(effect) = tell(run, failure, policy) {
-        completion.effects.push(effect);
+impl Attempt<'_> {
+    fn try_again(&self, completion: &mut Completion) {
+        let Self { end, run, slot, failure, policy } = self;
+        let retries = run.message.retries();
+        let (wait, window) = if let Some(delay) = failure.retry_requested.and_then(|retry| retry.delay) {
+            (delay, "as it asked".to_owned())
+        } else {
+            let (low, high) = policy.backoff.window(retries);
+            (policy.backoff.wait(retries, fastrand::f64), window(low, high))
+        };
+        let limit = match (failure.retry_when, policy.max_retries) {
+            (None, Some(max)) => format!(" of {max}"),
+            _ => String::new(),
+        };
+        debug!(
+            target: "common::run",
+            "retry {}{limit} in {} ({window}); it waits in the broker, slot {slot} is free",
+            retries + 1,
+            decimal(wait),
+        );
+        let mut message = failed_message(run.message, &failure.text, retries.saturating_add(1));
+        message.options.set(option::REQUEUE_TIMESTAMP, Raw::from(end.now.as_millis()));
+        completion.disposition = Disposition::Retry(end.now + wait, message);
     }
-    completion.disposition =
-        Disposition::DeadLetter(Body::Message(run.failed_message(failure, retries)), failure.text.clone());
-}
 
-/// The message for the actor that wants to hear about the last failure.
-fn tell(run: &FinishedRun<'_>, failure: &Failure, policy: &Policy) -> Option<Effect> {
-    let target = run.target(option::ON_RETRY_EXHAUSTED, run.actor.retries.on_retry_exhausted)?;
-    let retries = run.message.retries();
-    // dramatiq has counted the failed attempt by the time it tells about it.
-    let told = run.failed_message(failure, retries.saturating_add(1));
-    let info = Raw::object([
-        ("retries", Raw::from(retries)),
-        ("max_retries", policy.max_retries.map_or(Raw::NULL, Raw::from)),
-    ]);
-    Some(run.send(target, vec![told.to_raw(), info]))
+    fn give_up(&self, completion: &mut Completion) {
+        let Self { run, failure, policy, .. } = self;
+        let retries = run.message.retries();
+        let limit = match (failure.retry_when, policy.max_retries) {
+            _ if failure.is_final => "a retry would repeat the work".to_owned(),
+            (None, Some(max)) => format!("max_retries {max}"),
+            _ => "retry_when says no".to_owned(),
+        };
+        let attempts = retries.saturating_add(1);
+        let plural = if attempts == 1 { "" } else { "s" };
+        error!(
+            target: "common::run",
+            "gave up after {attempts} attempt{plural} ({limit}): {}; kept 7 days in {}",
+            failure.text,
+            run.message.queue_name.dead_letter(),
+        );
+        completion.effects.extend(self.tell());
+        completion.disposition = Disposition::DeadLetter(
+            Body::Message(failed_message(run.message, &failure.text, retries)),
+            failure.text.clone(),
+        );
+    }
+
+    /// The message for the actor that wants to hear about the last failure.
+    fn tell(&self) -> Option<Effect> {
+        let Self { end, run, failure, policy, .. } = self;
+        let target = end.target(option::ON_RETRY_EXHAUSTED, run.actor.retries.on_retry_exhausted)?;
+        let retries = run.message.retries();
+        // dramatiq has counted the failed attempt by the time it tells about it.
+        let told = failed_message(run.message, &failure.text, retries.saturating_add(1));
+        let info = Raw::object([
+            ("retries", Raw::from(retries)),
+            ("max_retries", policy.max_retries.map_or(Raw::NULL, Raw::from)),
+        ]);
+        Some(end.send(target, vec![told.to_raw(), info]))
+    }
 }
 
 #[cfg(test)]

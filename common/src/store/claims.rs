@@ -105,6 +105,20 @@ pub struct Delivery {
     pub marked: bool,
 }
 
+/// A dead letter that its store has made by itself: its message was cancelled, or too large to be fetched. Its end, with hooks,
+/// callbacks and results, is still to be made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unended {
+    /// Who ends it says so by this claim.
+    pub claim: Claim,
+    /// Its bytes; `None` where they are too many to be brought.
+    pub bytes: Option<Vec<u8>>,
+    /// Why it died.
+    pub reason: String,
+    /// When it died.
+    pub died: Timestamp,
+}
+
 /// Bytes that are no message, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Undecodable {

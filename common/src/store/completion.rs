@@ -40,6 +40,8 @@ pub enum Disposition {
     Release,
     /// To the dead letters of its queue, with a reason.
     DeadLetter(Body, String),
+    /// It is a dead letter already, and its end was still to be made ([`Unended`](super::Unended)).
+    StaysDead,
 }
 
 /// What is kept of a dead letter.

@@ -68,6 +68,8 @@ macro_rules! __store_delegate {
                 -> $crate::store::Boxed<'a, $crate::store::Wake>;
             fn finish<'a>(registration: &'a $crate::store::Registration, completions: &'a [$crate::store::Completion])
                 -> $crate::store::Delegated<'a, Vec<$crate::store::Finished>>;
+            fn unended<'a>(queues: &'a [$crate::queue_name::QueueName], limit: usize)
+                -> $crate::store::Delegated<'a, Vec<$crate::store::Unended>>;
             fn beat<'a>(
                 registration: &'a $crate::store::Registration,
                 held: &'a [$crate::store::Claim],
@@ -126,6 +128,7 @@ macro_rules! __store_delegate {
     (@unless start in [start $($rest:ident)*] $method:tt) => {};
     (@unless wait in [wait $($rest:ident)*] $method:tt) => {};
     (@unless finish in [finish $($rest:ident)*] $method:tt) => {};
+    (@unless unended in [unended $($rest:ident)*] $method:tt) => {};
     (@unless beat in [beat $($rest:ident)*] $method:tt) => {};
     (@unless deregister in [deregister $($rest:ident)*] $method:tt) => {};
     (@unless queues in [queues $($rest:ident)*] $method:tt) => {};

@@ -23,6 +23,9 @@ pub struct Beat {
     pub moved: usize,
     /// Whether there is something to fetch: whoever waits may have missed its wake-up.
     pub ready: bool,
+    /// The queues with dead letters whose end is still to be made ([`Store::unended`](super::Store::unended)); a beat may leave some
+    /// out.
+    pub unended: Vec<QueueName>,
 }
 
 /// How many messages of a queue are in which place.
@@ -93,6 +96,7 @@ impl MessageInfo {
 
 /// The place that a message was found in.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum State {
     /// In its queue.
     Ready {
@@ -123,6 +127,7 @@ pub enum State {
 /// Where a message was that has been cancelled.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "was", rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum Cancelled {
     /// In its queue; it is a dead letter now.
     Ready,

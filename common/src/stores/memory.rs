@@ -21,7 +21,7 @@ use crate::message::Message;
 use crate::queue_name::QueueName;
 use crate::store::{
     Beat, Boxed, Cancelled, Claim, Completion, Counts, DeadLetter, FetchRequest, Fetched, Finished, Inspect,
-    MessageInfo, QueueInfo, Registration, Store, Wake, WorkerId, WorkerInfo,
+    MessageInfo, QueueInfo, Registration, Store, Unended, Wake, WorkerId, WorkerInfo,
 };
 
 /// A store inside of this process.
@@ -95,11 +95,12 @@ impl MemoryStore {
         let cancelled = world.cancelled(&registration.worker);
         let next_due = world.next_due(&registration.queues);
         let is_ready = world.is_ready(&registration.queues);
+        let unended = world.with_unended(&registration.queues);
         drop(world);
         if moved > 0 || is_back {
             self.news.send_replace(());
         }
-        Beat { now, lost: compared.lost, cancelled, next_due, moved, ready: is_ready }
+        Beat { now, lost: compared.lost, cancelled, next_due, moved, ready: is_ready, unended }
     }
 
     fn is_news(&self, queues: &[QueueName], due: Option<Timestamp>) -> Option<Wake> {
@@ -200,6 +201,10 @@ impl Store for MemoryStore {
     ) -> Boxed<'a, Result<Vec<bool>, StoreError>> {
         let (now, mut world) = (self.clock.now(), self.world());
         ready(Ok(claims.iter().map(|claim| world.start(&registration.worker, claim, now)).collect()))
+    }
+
+    fn unended<'a>(&'a self, queues: &'a [QueueName], limit: usize) -> Boxed<'a, Result<Vec<Unended>, StoreError>> {
+        ready(Ok(self.world().unended(queues, limit)))
     }
 
     fn beat<'a>(

@@ -14,6 +14,7 @@
 //! | `:q@crashes` | hash | *ours:* id → how many workers died while they ran it, `~` where the last death was not counted, and, behind spaces, the worker that has recorded that it runs it, and when; empty for what was spared once (`stores/shared/blame.rs`); for a while |
 //! | `:q@cancelled` | hash | *ours:* id → why a message was cancelled that somebody holds; for a while |
 //! | `:q.XQ@why` | hash | *ours:* why a dead letter died |
+//! | `:q@unended` | set | *ours:* dead letters that no worker has ended, with hooks, callbacks and results: what died in the store |
 //! | an MD5 sum, by itself | list of one | a stored result, for a while |
 //! | `:@duty.G`, `:@idle.G` | sorted sets | *ours:* who of a large group of workers of the same queues listens for all, and who waits besides |
 //! | `:@beats` | sorted set | *ours:* Rust workers alone → their last signs of life |
@@ -60,6 +61,7 @@ mod scan;
 mod scripts;
 mod start;
 mod stream;
+mod unended;
 mod wait;
 
 use std::collections::HashSet;
@@ -82,7 +84,7 @@ use crate::message::Message;
 use crate::queue_name::QueueName;
 use crate::store::{
     Beat, Boxed, Cancelled, Claim, Completion, Counts, DeadLetter, FetchRequest, Fetched, Finished, Inspect,
-    MessageInfo, QueueInfo, Registration, Store, Wake, WorkerId, WorkerInfo,
+    MessageInfo, QueueInfo, Registration, Store, Unended, Wake, WorkerId, WorkerInfo,
 };
 use crate::stores::shared::registered::Registered;
 
@@ -201,6 +203,10 @@ impl Store for RedisStore {
         claims: &'a [Claim],
     ) -> Boxed<'a, Result<Vec<bool>, StoreError>> {
         Box::pin(start::run(self, registration, claims))
+    }
+
+    fn unended<'a>(&'a self, queues: &'a [QueueName], limit: usize) -> Boxed<'a, Result<Vec<Unended>, StoreError>> {
+        Box::pin(unended::run(self, queues, limit))
     }
 
     fn beat<'a>(

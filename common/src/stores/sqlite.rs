@@ -46,6 +46,7 @@ mod posted;
 mod queries;
 mod schema;
 mod start;
+mod unended;
 mod wait;
 mod watching;
 mod writer;
@@ -73,7 +74,7 @@ use crate::message::Message;
 use crate::queue_name::QueueName;
 use crate::store::{
     Beat, Boxed, Cancelled, Claim, Completion, Counts, DeadLetter, FetchRequest, Fetched, Finished, Inspect,
-    MessageInfo, QueueInfo, Registration, Store, Wake, WorkerId, WorkerInfo,
+    MessageInfo, QueueInfo, Registration, Store, Unended, Wake, WorkerId, WorkerInfo,
 };
 use crate::stores::shared::registered::Registered;
 use crate::stores::shared::seats::Seats;
@@ -211,6 +212,10 @@ impl Store for SqliteStore {
         claims: &'a [Claim],
     ) -> Boxed<'a, Result<Vec<bool>, StoreError>> {
         Box::pin(start::run(self, registration, claims))
+    }
+
+    fn unended<'a>(&'a self, queues: &'a [QueueName], limit: usize) -> Boxed<'a, Result<Vec<Unended>, StoreError>> {
+        Box::pin(unended::run(self, queues, limit))
     }
 
     fn beat<'a>(

@@ -4,11 +4,13 @@
 //! completions is being stored the next one gathers, so batches grow by themselves with the load.
 
 mod beat;
+mod condemned;
 mod fetch;
 mod finish;
 mod holds;
 mod idle;
 mod outage;
+mod reports;
 mod shutdown;
 mod start;
 mod unknown_actor;
@@ -25,7 +27,9 @@ use self::holds::Holds;
 use self::idle::Question;
 pub(super) use self::idle::Until;
 use self::outage::Outage;
+use self::reports::report_queue;
 use self::shutdown::listen;
+use super::ended::Ended;
 use super::event::{Call, Event};
 use super::local_queue::LocalQueue;
 use super::registry::Registry;
@@ -34,7 +38,8 @@ use super::threads::Threads;
 use crate::broker::Broker;
 use crate::clock::{Stopwatch, Timestamp};
 use crate::error::StoreError;
-use crate::store::{Completion, Registration, Wake};
+use crate::observe::{Report, ReportQueue, Reports};
+use crate::store::{Claim, Completion, Registration, Wake};
 
 /// What a worker was told to bear.
 #[derive(Clone, Copy, Debug)]
@@ -82,12 +87,24 @@ pub(super) struct Consumer {
     /// The completions that are being stored, and the last delivery that the call can know of.
     sent: Arc<Vec<Completion>>,
     sent_at: u64,
-    /// Endings that the store could not take yet.
-    unfinished: Vec<Completion>,
+    /// What observers hear of each of them, once it is stored.
+    sent_reports: Vec<Option<Box<Report>>>,
+    /// Ends that the store could not take yet.
+    unfinished: Vec<Ended>,
     /// Whether some of them may have been stored already.
     repeated: bool,
-    /// Endings that the store refuses by themselves, until they are tried again.
-    refused: Vec<Completion>,
+    /// Ends that the store refuses by themselves, until they are tried again.
+    refused: Vec<Ended>,
+    /// How many batches of what is not run are being ended.
+    condemning: usize,
+    /// Dead letters that this worker is about to end.
+    ending: HashSet<Claim>,
+    is_asking_for_unended: bool,
+    /// The last ones that it was told of are for others to end.
+    leaves_unended: bool,
+    /// What observers have not been told yet.
+    reports: Reports,
+    report_queue: Option<ReportQueue>,
     outage: Outage,
     /// The starts of marked messages are being recorded.
     is_recording: bool,
@@ -126,6 +143,7 @@ impl Consumer {
         until: Until,
     ) -> Result<Self, StoreError> {
         let registration = broker.store().register(registry.queues()).await?;
+        let report_queue = report_queue(&broker.settings().observers);
         Ok(Self {
             broker,
             registry,
@@ -149,9 +167,16 @@ impl Consumer {
             timer: 0,
             sent: Arc::default(),
             sent_at: 0,
+            sent_reports: Vec::new(),
             unfinished: Vec::new(),
             repeated: false,
             refused: Vec::new(),
+            condemning: 0,
+            ending: HashSet::new(),
+            is_asking_for_unended: false,
+            leaves_unended: false,
+            reports: Vec::new(),
+            report_queue,
             outage: Outage::default(),
             is_recording: false,
             is_on_probation: false,
@@ -183,6 +208,7 @@ impl Consumer {
         }
         self.stop_waiting();
         self.deregister(&stopper).await;
+        self.close_reports().await;
         self.end
     }
 
@@ -190,10 +216,11 @@ impl Consumer {
     fn step(&mut self) {
         self.limit_last_calls();
         if !self.finishing && !self.outage.is_pausing(Call::Finish) {
-            self.unfinished.extend(self.local_queue.take_completions(!self.is_last_fetch_under_way()));
+            self.unfinished.extend(self.local_queue.take_ended(!self.is_last_fetch_under_way()));
             self.start_finish();
         }
         self.start_marked();
+        self.send_reports();
         if self.stage == Stage::Running && !self.outage.is_pausing(Call::Fetch) && !self.abstains {
             self.fetch_or_wait();
             self.ask_for_more();
@@ -203,6 +230,8 @@ impl Consumer {
     fn react(&mut self, event: Event) {
         match event {
             Event::Fetched(fetched) => self.fetched(fetched),
+            Event::Condemned(ended, number) => self.condemned(ended, number),
+            Event::Unended(unended, now) => self.unended(unended, now),
             Event::Finished(answers) => self.finished(answers),
             Event::Started(reserved, answer) => self.started(reserved, answer),
             Event::ProbationOver => self.is_on_probation = false,

@@ -2,10 +2,12 @@
 
 use std::fmt;
 
+use super::ended::Ended;
 use super::job::Reserved;
 use super::stop::Stage;
+use crate::clock::Timestamp;
 use crate::error::StoreError;
-use crate::store::{Beat, Fetched, Finished, Wake};
+use crate::store::{Beat, Fetched, Finished, Unended, Wake};
 
 /// What the loop on the I/O thread reacts to.
 #[derive(Debug)]
@@ -16,6 +18,10 @@ pub(super) enum Event {
     Dropped,
     /// What a fetch brought.
     Fetched(Result<Fetched, StoreError>),
+    /// What was not run has its end, as fetched by the delivery of this number at the latest.
+    Condemned(Vec<Ended>, u64),
+    /// Dead letters whose end is still to be made, and the store's time of the beat that saw some.
+    Unended(Result<Vec<Unended>, StoreError>, Timestamp),
     /// What became of the completions that were being stored.
     Finished(Result<Vec<Finished>, StoreError>),
     /// Whether the starts of these are recorded, or for which of them.
@@ -53,6 +59,8 @@ pub(super) enum Call {
     Finish,
     /// A completion that the store refuses, while others in the same call are stored.
     Completion,
+    /// Asking for dead letters whose end is still to be made.
+    Unended,
     Beat,
 }
 
@@ -63,6 +71,7 @@ impl fmt::Display for Call {
             Self::Start => "start",
             Self::Finish => "finish",
             Self::Completion => "a completion",
+            Self::Unended => "the ends of dead letters",
             Self::Beat => "beat",
         })
     }

@@ -1,15 +1,21 @@
 //! How one message is run.
 //!
-//! Decode its arguments, call its actor, and turn what comes back into an [`Completion`], all inside of one span that gives
-//! every line its slot, message and actor.
+//! Decode its arguments, call its actor, and turn what comes back into a [`Completion`](crate::store::Completion), all inside of one
+//! span that gives every line its slot, message and actor.
+
+mod around;
+mod ends;
 
 use std::future::{Future, poll_fn};
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use tracing::{Instrument, Span, debug, error, info, info_span, warn};
+use tracing::{Instrument, Span, debug, info, info_span, warn};
 
+use self::around::{around, of_hook};
+use self::ends::Source;
+use super::ended::Ended;
 use super::job::Job;
 use super::registry::Registry;
 use super::unsupported_options::{Warnings, refusal};
@@ -18,15 +24,15 @@ use crate::broker::Broker;
 use crate::clock::Stopwatch;
 use crate::duration::{Took, spell};
 use crate::message::option;
-use crate::middleware::{Decision, FinishedRun, HookError, Middleware, Run, callbacks};
-use crate::outcome::{Failure, Outcome, bounded, catch, catch_async};
-use crate::store::{Body, Claim, Completion, Disposition, Effect};
+use crate::middleware::{Decision, Middleware, Run, callbacks};
+use crate::outcome::{Outcome, catch, catch_async};
+use crate::store::{Claim, Completion, Disposition};
 
-/// How a slot is done with a message.
-enum End {
-    Ended(Outcome),
+/// What a slot has done with a message.
+enum Done {
+    Ran(Outcome),
     /// It waits for so long, because this middleware says so.
-    Later(Duration, &'static str),
+    PutOff(Duration, &'static str),
 }
 
 /// Runs messages; the same for all slots.
@@ -37,47 +43,49 @@ pub(super) struct Executor {
     pub(super) states: Arc<States>,
     pub(super) log_arguments: bool,
     pub(super) warnings: Warnings,
+    /// Whether somebody hears of what has ended.
+    pub(super) is_observed: bool,
 }
 
 impl Executor {
     /// Runs a sync actor on this thread.
-    pub(super) fn run(&self, slot: usize, job: Job) -> Completion {
+    pub(super) fn run(&self, slot: usize, job: Job) -> Ended {
         let span = self.span(slot, &job);
         span.in_scope(|| {
             let started = self.started(slot, &job);
-            let (took, outcome) = match self.before(&started, &job) {
-                Err(end) => (Duration::ZERO, end),
+            let (took, done) = match self.before(&started, &job) {
+                Err(done) => (Duration::ZERO, done),
                 Ok(context) => {
                     let watch = Stopwatch::start();
                     let outcome = call(&started, &self.broker.settings().middleware, &context);
-                    (watch.elapsed(), End::Ended(outcome))
+                    (watch.elapsed(), Done::Ran(outcome))
                 }
             };
-            self.after(&started, &job, outcome, took)
+            self.after(started, &job, done, took)
         })
     }
 
     /// Runs an async actor in this task.
-    pub(super) async fn run_async(&self, slot: usize, job: Job) -> Completion {
+    pub(super) async fn run_async(&self, slot: usize, job: Job) -> Ended {
         let span = self.span(slot, &job);
         async {
             let started = self.started(slot, &job);
-            let (took, outcome) = match self.before(&started, &job) {
-                Err(end) => (Duration::ZERO, end),
+            let (took, done) = match self.before(&started, &job) {
+                Err(done) => (Duration::ZERO, done),
                 Ok(context) => {
                     let watch = Stopwatch::start();
                     let outcome = call_async(&started, &self.broker.settings().middleware, context).await;
-                    (watch.elapsed(), End::Ended(outcome))
+                    (watch.elapsed(), Done::Ran(outcome))
                 }
             };
-            self.after(&started, &job, outcome, took)
+            self.after(started, &job, done, took)
         }
         .instrument(span)
         .await
     }
 
     fn started<'a>(&self, slot: usize, job: &'a Job) -> Run<'a> {
-        Run::new(job.actor, &job.message, slot + 1, self.broker.clock().now())
+        Run::new(job.actor, &job.message, Some(slot + 1), self.broker.clock().now())
     }
 
     fn span(&self, slot: usize, job: &Job) -> Span {
@@ -98,25 +106,26 @@ impl Executor {
         span
     }
 
-    fn before(&self, run: &Run<'_>, job: &Job) -> Result<Context, End> {
+    fn before(&self, run: &Run<'_>, job: &Job) -> Result<Context, Done> {
         let Run { message, actor, .. } = run;
-        let rejected = |reason| End::Ended(Outcome::Rejected(reason));
+        let rejected = |reason| Done::Ran(Outcome::Rejected(reason));
         if let Some(reason) = refusal(message) {
             return Err(rejected(reason));
         }
         self.warnings.look_at(message, actor);
         let settings = self.broker.settings();
-        let mut wants_result = settings.results.wants_result(message, actor) || callbacks::wants_result(message, actor);
+        let mut wants_result =
+            settings.results.are_kept(message, Some(*actor)) || callbacks::wants_result(message, actor);
         for middleware in &settings.middleware {
-            let failed = |hook, panic| End::Ended(Outcome::Failed(of_hook(hook, &**middleware, panic)));
+            let failed = |hook, panic| Done::Ran(Outcome::Failed(of_hook(hook, &**middleware, panic)));
             wants_result |=
                 catch(|| middleware.wants_result(message, actor)).map_err(|panic| failed("wants_result", panic))?;
             match catch(|| middleware.before_run(run)).map_err(|panic| failed("before_run", panic))? {
                 Decision::Run => {}
-                Decision::Later(wait) => return Err(End::Later(wait, middleware.name())),
+                Decision::Later(wait) => return Err(Done::PutOff(wait, middleware.name())),
                 Decision::Skip => {
                     debug!(target: "common::run", outcome = "skipped", "skipped by {}", middleware.name());
-                    return Err(End::Ended(Outcome::Skipped));
+                    return Err(Done::Ran(Outcome::Skipped));
                 }
                 Decision::Reject(reason) => return Err(rejected(reason)),
             }
@@ -131,120 +140,21 @@ impl Executor {
         Ok(context.wanting_result(wants_result))
     }
 
-    fn after(&self, run: &Run<'_>, job: &Job, end: End, took: Duration) -> Completion {
+    fn after(&self, run: Run<'_>, job: &Job, done: Done, took: Duration) -> Ended {
         let claim = &job.claim;
-        let now = self.broker.clock().now();
-        let outcome = match end {
-            End::Ended(outcome) => outcome.bounded(),
-            End::Later(wait, by) => {
+        let outcome = match done {
+            Done::Ran(outcome) => outcome.bounded(),
+            Done::PutOff(wait, by) => {
                 debug!(target: "common::run", "put off by {by} for {}; no retry is spent", spell(wait));
-                let disposition = Disposition::Defer(now + wait, run.message.clone());
-                return Completion { claim: claim.clone(), disposition, effects: Vec::new() };
+                let disposition = Disposition::Defer(self.broker.clock().now() + wait, run.message.clone());
+                return Ended::silent(Completion { claim: claim.clone(), disposition, effects: Vec::new() });
             }
         };
-        tell(claim, run, &outcome, took);
-        let find = |name: &str| self.registry.find(name);
+        tell(claim, &run, &outcome, took);
         let cancelled = job.cancellation.cause() == Some(Cause::Cancelled);
-        let run = FinishedRun { run: *run, outcome: &outcome, took, cancelled, now, find: &find };
-        let mut completion = None;
-        let mut step = || {
-            completion.get_or_insert_with(|| self.end(claim, &run));
-        };
-        if let Err(failure) = around(&self.broker.settings().middleware, &run, &mut step) {
-            error!(target: "common::run", "{}", failure.text);
-        }
-        // A hook that does not go on has failed the run before.
-        completion.unwrap_or_else(|| self.end(claim, &run))
+        let source = Source { claim, message: Some(&job.message), bytes: &[], is_dead: false };
+        self.ended(source, Some(run), outcome, took, cancelled)
     }
-
-    fn end(&self, claim: &Claim, run: &FinishedRun<'_>) -> Completion {
-        let mut middleware: Vec<_> = self.broker.settings().middleware.iter().map(|middleware| &**middleware).collect();
-        let mut completion = match self.completion(claim, run, &mut middleware) {
-            Ok(completion) => completion,
-            Err(failure) => self.failed_completion(claim, run, &mut middleware, failure),
-        };
-        if let Disposition::DeadLetter(_, reason) = &mut completion.disposition {
-            *reason = bounded(&*reason);
-        }
-        completion
-    }
-
-    /// What becomes of a run: the retry policy decides, middleware amends that, and whoever is to hear of it does. A hook that panics
-    /// or fails is taken off the list, and what it failed with is the error.
-    fn completion(
-        &self,
-        claim: &Claim,
-        run: &FinishedRun<'_>,
-        middleware: &mut Vec<&dyn Middleware>,
-    ) -> Result<Completion, Failure> {
-        let mut completion = Completion { claim: claim.clone(), disposition: disposition(run), effects: Vec::new() };
-        let settings = self.broker.settings();
-        settings.retries.decide(run, &mut completion);
-        for (at, hook) in middleware.iter().enumerate() {
-            let failure = match catch(|| hook.ending(run, &mut completion)) {
-                Ok(Ok(())) => continue,
-                Ok(Err(error)) => failure_of_hook("ending", *hook, &error),
-                Err(panic) => of_hook("ending", *hook, panic),
-            };
-            error!(target: "common::run", "{}", failure.text);
-            middleware.remove(at);
-            return Err(failure);
-        }
-        callbacks::tell(run, &mut completion);
-        let refused = self.refuse_effects(&mut completion);
-        if let (Some(failure), Outcome::Value(_) | Outcome::Skipped) = (refused, run.outcome) {
-            return Err(failure);
-        }
-        settings.results.keep(run, &mut completion);
-        Ok(completion)
-    }
-
-    /// Takes out what a hook refuses to have sent: it is not sent, even where the run has failed already. Answers with the last refusal.
-    fn refuse_effects(&self, completion: &mut Completion) -> Option<Failure> {
-        let mut failure = None;
-        completion.effects.retain_mut(|effect| {
-            let Effect::Enqueue(message) = effect else { return true };
-            let Err((middleware, cause)) = self.broker.settings().before_enqueue(message) else { return true };
-            let actor = &message.actor_name;
-            let text =
-                bounded(format_args!("`{actor}` cannot be sent: the hook `before_enqueue` of `{middleware}` {cause}"));
-            error!(target: "common::run", "{text}");
-            failure = Some(Failure { text, kind: "hook".to_owned(), ..Failure::default() });
-            false
-        });
-        failure
-    }
-
-    /// The end of a run whose hook has panicked or failed: a failure like any other, of which the other hooks hear. What had failed by
-    /// itself, or was never run, stays what it was.
-    fn failed_completion(
-        &self,
-        claim: &Claim,
-        run: &FinishedRun<'_>,
-        middleware: &mut Vec<&dyn Middleware>,
-        failure: Failure,
-    ) -> Completion {
-        let failed = match run.outcome {
-            Outcome::Value(_) | Outcome::Skipped => Outcome::Failed(failure),
-            outcome => outcome.clone(),
-        };
-        loop {
-            // Each round has one hook less.
-            if let Ok(completion) = self.completion(claim, &FinishedRun { outcome: &failed, ..*run }, middleware) {
-                return completion;
-            }
-        }
-    }
-}
-
-/// Where the message goes as long as no hook says otherwise.
-fn disposition(run: &FinishedRun<'_>) -> Disposition {
-    let reason = match run.outcome {
-        Outcome::Value(_) | Outcome::Skipped => return Disposition::Ack,
-        Outcome::Rejected(reason) => reason,
-        Outcome::Failed(failure) => &failure.text,
-    };
-    Disposition::DeadLetter(Body::Message(run.message.clone()), reason.clone())
 }
 
 /// The line that ends a run.
@@ -254,7 +164,8 @@ fn tell(claim: &Claim, run: &Run<'_>, outcome: &Outcome, took: Duration) {
     let took = Took(took);
     match outcome {
         Outcome::Value(_) => debug!(target: "common::run", outcome = "done", milliseconds, "done in {took}"),
-        Outcome::Skipped => {}
+        // The consumer has told of what is condemned.
+        Outcome::Skipped | Outcome::Condemned(..) => {}
         Outcome::Rejected(reason) => {
             let dead = claim.queue.dead_letter();
             warn!(target: "common::run", outcome = "refused", error = reason, "not run: {reason}; kept 7 days in {dead}");
@@ -271,18 +182,6 @@ fn tell(claim: &Claim, run: &Run<'_>, outcome: &Outcome, took: Duration) {
             }
         }
     }
-}
-
-/// What a hook that panicked makes of a run.
-fn of_hook(hook: &str, middleware: &dyn Middleware, panic: Failure) -> Failure {
-    let text = bounded(format_args!("the hook `{hook}` of `{}` {}", middleware.name(), panic.text));
-    Failure { text, ..panic }
-}
-
-/// What a hook that failed makes of a run.
-fn failure_of_hook(hook: &str, middleware: &dyn Middleware, error: &HookError) -> Failure {
-    let text = bounded(format_args!("the hook `{hook}` of `{}` failed: {error}", middleware.name()));
-    Failure { text, kind: "hook".to_owned(), ..Failure::default() }
 }
 
 fn call(run: &Run<'_>, middleware: &[Arc<dyn Middleware>], context: &Context) -> Outcome {
@@ -321,21 +220,4 @@ async fn call_async(run: &Run<'_>, middleware: &[Arc<dyn Middleware>], context: 
         Err(panic) if !matches!(outcome, Outcome::Failed(_)) => Outcome::Failed(panic),
         _ => outcome,
     }
-}
-
-/// Takes a step of a run, inside of all that goes around it.
-fn around(middleware: &[Arc<dyn Middleware>], run: &Run<'_>, step: &mut dyn FnMut()) -> Result<(), Failure> {
-    let Some((hook, inner)) = middleware.split_first() else {
-        step();
-        return Ok(());
-    };
-    let mut taken = None;
-    let outer = catch(|| hook.around(run, &mut || taken = Some(around(inner, run, step))));
-    let not_taken = || Failure {
-        text: bounded(format_args!("the hook `around` of `{}` did not call its step", hook.name())),
-        kind: "hook".to_owned(),
-        ..Failure::default()
-    };
-    outer.map_err(|panic| of_hook("around", &**hook, panic))?;
-    taken.unwrap_or_else(|| Err(not_taken()))
 }

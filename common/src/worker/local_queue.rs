@@ -1,6 +1,6 @@
-//! The queue that slots pull from, and the list that they leave completions in, under one lock.
+//! The queue that slots pull from, and the list that they leave in what has ended, under one lock.
 //!
-//! A slot that has run a message leaves the completion and takes the next message in one visit. The consumer is told only when the
+//! A slot that has run a message leaves its end and takes the next message in one visit. The consumer is told only when the
 //! list was empty before, so it wakes once a batch. A message that arrives while slots are free goes to the one with the
 //! lowest number, so that a quiet log shows the same numbers every time.
 
@@ -14,11 +14,13 @@ use foldhash::HashSet;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use self::state::{Running, Slot, State, Taken};
+use super::ended::Ended;
 use super::event::Event;
 use super::job::{Job, Reserved, warn_of_rejected};
 use super::prefetch::{Prefetch, SOON};
 use crate::actor::Cause;
 use crate::clock::Stopwatch;
+use crate::observe::{Reports, Settled};
 use crate::store::{Claim, Completion};
 
 /// Messages, each with the slot that it is to run on.
@@ -152,21 +154,24 @@ impl LocalQueue {
         })
     }
 
-    /// A slot's visit: leaves the completion of its last run, and takes the next message.
-    pub(super) fn visit(&self, slot: usize, completion: Option<Completion>) -> Option<Job> {
+    /// A slot's visit: leaves the end of its last run, and takes the next message.
+    pub(super) fn visit(&self, slot: usize, ended: Option<Ended>) -> Option<Job> {
         let mut state = self.lock();
         let (mut news, mut is_late) = (false, false);
         match std::mem::replace(&mut state.slots[slot], Slot::Free) {
             Slot::Runs(run) => {
                 state.prefetch.ran(run.since.elapsed());
-                if let Some(completion) = completion {
-                    news = state.completions.is_empty();
-                    state.completions.push(completion);
+                if let Some(ended) = ended {
+                    news = state.ended.is_empty();
+                    state.ended.push(ended);
                 }
             }
             // This claim has its end already, or belongs to others, or to a later run. An actor that is told to stop may end well,
             // and is not done for all that.
-            Slot::RunsForNothing => is_late = true,
+            Slot::RunsForNothing => {
+                is_late = true;
+                state.lost.extend(ended.and_then(|ended| ended.report));
+            }
             Slot::Free => {}
         }
         // What was held up by this one may have a slot now.
@@ -215,9 +220,9 @@ impl LocalQueue {
         self.events.clone()
     }
 
-    /// Adds completions that no slot has to do with.
-    pub(super) fn end(&self, completions: impl IntoIterator<Item = Completion>) {
-        self.lock().completions.extend(completions);
+    /// Adds what has ended and no slot has to do with.
+    pub(super) fn end(&self, ended: impl IntoIterator<Item = Ended>) {
+        self.lock().ended.extend(ended);
     }
 
     /// Requeues what has just arrived.
@@ -230,14 +235,24 @@ impl LocalQueue {
         }
     }
 
-    /// Takes all completions out, with what goes back, or without.
-    pub(super) fn take_completions(&self, is_back_too: bool) -> Vec<Completion> {
+    /// Takes out all that has ended, with what goes back, or without.
+    pub(super) fn take_ended(&self, is_back_too: bool) -> Vec<Ended> {
         let mut state = self.lock();
-        let mut completions = std::mem::take(&mut state.completions);
+        let mut ended = std::mem::take(&mut state.ended);
         if is_back_too {
-            completions.extend(std::mem::take(&mut state.back).into_values().map(Completion::release));
+            let back = std::mem::take(&mut state.back).into_values();
+            ended.extend(back.map(|claim| Ended::silent(Completion::release(claim))));
         }
-        completions
+        ended
+    }
+
+    /// Takes out what observers are to hear of ends that count for nothing.
+    pub(super) fn take_lost(&self) -> Reports {
+        let mut lost = std::mem::take(&mut self.lock().lost);
+        for report in &mut lost {
+            report.settled = Settled::ClaimLost;
+        }
+        lost
     }
 
     /// How many messages to fetch.
@@ -246,10 +261,10 @@ impl LocalQueue {
         state.prefetch.wanted(state.idle.len(), state.waiting.len() - state.held_up())
     }
 
-    /// Whether nothing runs, and no completion is left.
+    /// Whether nothing runs, and no end is left.
     pub(super) fn is_quiet(&self) -> bool {
         let state = self.lock();
-        state.completions.is_empty() && state.back.is_empty() && state.running().next().is_none()
+        state.ended.is_empty() && state.back.is_empty() && state.running().next().is_none()
     }
 
     /// How many messages run.
@@ -274,9 +289,9 @@ impl LocalQueue {
         let mut state = self.lock();
         state.waiting.retain(|_, job| !lost.contains(&job.claim));
         state.back.retain(|_, claim| !lost.contains(claim));
-        let before = state.completions.len();
-        state.completions.retain(|completion| !lost.contains(&completion.claim));
-        let ended = before - state.completions.len();
+        let State { ended, lost: reports, .. } = &mut *state;
+        let of_others = ended.extract_if(.., |ended| lost.contains(ended.claim()));
+        let ended = of_others.map(|ended| reports.extend(ended.report)).count();
         let is_lost = |slot: &&mut Slot| slot.running().is_some_and(|run| lost.contains(&run.claim));
         let running = state.slots.iter_mut().filter(is_lost).filter_map(Slot::take_claim).count();
         (running, ended)

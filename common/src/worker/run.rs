@@ -21,11 +21,14 @@ use super::{MAX_PREFETCH, MAX_THREADS, OnReady, Worker};
 use crate::actor::{Declaration, Entry};
 use crate::broker::Broker;
 use crate::error::WorkerError;
-use crate::outcome::catch;
+use crate::outcome::{catch, remember_places};
 
 impl Worker {
     /// Runs until it is stopped. Async actors run on the runtime that this is called in. Dropping the future stops the worker, as
     /// [told there](Worker#lifetimes).
+    ///
+    /// The first worker of a process adds to its panic hook, which notes where an actor panics
+    /// ([`Failure::place`](crate::outcome::Failure::place)) and does what it did before.
     ///
     /// # Errors
     ///
@@ -158,7 +161,9 @@ impl Worker {
             states: Arc::new(self.states),
             log_arguments: self.log_arguments,
             warnings: Warnings::default(),
+            is_observed: !self.broker.settings().observers.is_empty(),
         };
+        remember_places();
         let runtime = Handle::try_current().ok();
         let is_async = |actor: &&&Declaration| matches!(actor.entry, Entry::Async(_));
         if let (None, Some(actor)) = (&runtime, self.actors.iter().find(is_async)) {

@@ -19,6 +19,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use self::sleepy::Sleepy;
+use super::local_queue::LocalQueue;
 use super::{Shutdown, Stopper, Worker};
 use crate::actor::{Callbacks, Context, Declaration, Entry, Options, ResultOptions, RetryOptions};
 use crate::broker::Broker;
@@ -384,4 +385,9 @@ async fn a_worker_that_was_taken_for_dead_may_wake_with_a_fetch() {
     seen.sort_unstable();
     assert_eq!(seen.iter().map(|(number, _, told)| (*number, *told)).collect::<Vec<_>>(), [(1, false), (10, true)]);
     assert_eq!(stage.finish(&taken[0], Disposition::Ack), Finished::Done, "its late end had no effect");
+}
+
+/// What a queue has for the store.
+fn completions(queue: &LocalQueue, is_back_too: bool) -> Vec<Completion> {
+    queue.take_ended(is_back_too).into_iter().map(|ended| ended.completion).collect()
 }

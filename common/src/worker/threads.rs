@@ -16,6 +16,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::AbortHandle;
 use tracing::error;
 
+use super::ended::Condemned;
 use super::event::Event;
 use super::executor::Executor;
 use super::job::Job;
@@ -35,6 +36,15 @@ impl Threads {
     pub(super) fn new(slots: usize, queue: Arc<LocalQueue>, executor: Executor, runtime: Option<Handle>) -> Arc<Self> {
         let mailboxes = std::iter::repeat_with(Mutex::default).take(slots).collect();
         Arc::new(Self { queue, executor, runtime, mailboxes })
+    }
+
+    /// Ends what is not run, away from slots and from the I/O thread: hooks are code of users.
+    pub(super) fn condemn(self: &Arc<Self>, condemned: Vec<Condemned>, number: u64) {
+        let threads = self.clone();
+        tokio::task::spawn_blocking(move || {
+            let ended = condemned.into_iter().map(|condemned| threads.executor.condemn(condemned)).collect();
+            threads.queue.tell(Event::Condemned(ended, number));
+        });
     }
 
     /// What the slots pull from.
@@ -141,8 +151,8 @@ fn run_thread(threads: &Weak<Threads>, slot: usize, mailbox: &Receiver<Job>) {
                 spawn_tasks(threads.clone(), slot, job);
                 break;
             }
-            let completion = threads.executor.run(slot, job);
-            next = threads.queue.visit(slot, Some(completion));
+            let ended = threads.executor.run(slot, job);
+            next = threads.queue.visit(slot, Some(ended));
         }
     }
 }
@@ -157,8 +167,8 @@ async fn run_tasks(mut held: SlotOfTask, first: Job) {
             run_on_thread(&held.threads, slot, job);
             return;
         }
-        let completion = held.threads.executor.run_async(slot, job).await;
-        next = held.threads.queue.visit(slot, Some(completion));
+        let ended = held.threads.executor.run_async(slot, job).await;
+        next = held.threads.queue.visit(slot, Some(ended));
         held.is_handed_on = next.is_none();
         // Actors that never wait must not keep the runtime to themselves.
         tokio::task::consume_budget().await;

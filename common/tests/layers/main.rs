@@ -28,7 +28,7 @@ const LAYERS: [&[&str]; 10] = [
     &["message", "error"],
     &["actor", "outcome"],
     &["store", "results"],
-    &["middleware", "broker", "call", "explain"],
+    &["middleware", "observe", "broker", "call", "explain"],
     &["stores"],
     &["connect"],
     &["worker"],
@@ -36,8 +36,14 @@ const LAYERS: [&[&str]; 10] = [
 ];
 
 /// Uses inside of one layer that are meant: left uses right.
-const NEIGHBOURS: [(&str, &str); 5] =
-    [("message", "error"), ("actor", "outcome"), ("broker", "middleware"), ("broker", "explain"), ("call", "broker")];
+const NEIGHBOURS: [(&str, &str); 6] = [
+    ("message", "error"),
+    ("actor", "outcome"),
+    ("broker", "middleware"),
+    ("broker", "observe"),
+    ("broker", "explain"),
+    ("call", "broker"),
+];
 
 fn common() -> Tree {
     Tree::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"))

@@ -8,7 +8,7 @@ use common::actor::{Declaration, actors};
 use common::broker::Broker;
 use common::error::EnqueueError;
 use common::message::Message;
-use common::middleware::{Decision, FinishedRun, HookError, Middleware, Run};
+use common::middleware::{Decision, End, HookError, Middleware, Run};
 use common::outcome::MAX_TEXT;
 use common::queue_name::QueueName;
 use common::store::Completion;
@@ -46,8 +46,8 @@ impl Middleware for Panicking {
         step();
     }
 
-    fn ending(&self, run: &FinishedRun<'_>, _: &mut Completion) -> Result<(), HookError> {
-        panic_where_asked(run.message, "ending");
+    fn ending(&self, end: &End<'_>, _: &mut Completion) -> Result<(), HookError> {
+        panic_where_asked(end.message.expect("a message"), "ending");
         Ok(())
     }
 }

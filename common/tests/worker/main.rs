@@ -2,9 +2,11 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
 mod cancelled;
+mod endings;
 mod hooks;
 mod kit;
 mod middleware;
+mod observers;
 mod queues;
 mod runs;
 mod started;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use common::actor::{Context, actors};
 use common::broker::Broker;
 use common::message::{Message, Raw};
-use common::middleware::{Decision, FinishedRun, HookError, Middleware, Run};
+use common::middleware::{Decision, End, HookError, Middleware, Run};
 use common::queue_name::QueueName;
 use common::store::{Completion, Counts};
 use common::testing::TestBroker;
@@ -183,10 +183,10 @@ impl Middleware for Noting {
         note(self.1, format!("{} comes out", self.0));
     }
 
-    fn ending(&self, run: &FinishedRun<'_>, completion: &mut Completion) -> Result<(), HookError> {
+    fn ending(&self, end: &End<'_>, completion: &mut Completion) -> Result<(), HookError> {
         let _ = completion;
-        note(self.1, format!("{} ends {:?} on slot {}", self.0, run.outcome, run.slot));
-        if self.0 == "outer" && *run.outcome == Outcome::Value(Raw::NULL) {
+        note(self.1, format!("{} ends {:?}", self.0, end.outcome));
+        if self.0 == "outer" && *end.outcome == Outcome::Value(Raw::NULL) {
             return Err("not good enough".into());
         }
         Ok(())

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use common::actor;
 use common::actor::actors;
-use common::message::Raw;
+use common::message::{Message, Raw};
 use common::results::Stored;
+use common::testing::TestBroker;
 use common::worker::Worker;
 
 use super::kit::{Told, broker, ears, next, start, start_with, tell};
@@ -69,6 +70,22 @@ async fn other_actors_hear_what_was_returned_and_of_every_failed_attempt() {
     halve::message(6).on_success::<hear_elsewhere>().send(&broker).await.unwrap();
     assert_eq!(next(&heard), r#"elsewhere "halve" 3"#);
     worker.stop().await;
+}
+
+#[actor(priority = -7)]
+fn hear_first(_message: serde_json::Value, _info: serde_json::Value) {}
+
+#[actor(on_success = hear_first, max_retries = 0)]
+fn succeed() {}
+
+#[tokio::test]
+async fn a_callback_has_the_priority_of_its_actor_however_it_is_named() {
+    let broker = TestBroker::new();
+    succeed::send(&broker).await.unwrap();
+    succeed::message().on_success::<hear_first>().send(&broker).await.unwrap();
+    broker.worker().actors(actors![succeed, hear_first]).run_until_done().await.unwrap();
+    let sent = broker.sent(<hear_first as actor::Actor>::DECLARATION);
+    assert_eq!(sent.iter().map(Message::priority).collect::<Vec<_>>(), [-7, -7]);
 }
 
 #[actor(store_results = true, result_ttl = "1m", max_retries = 1, min_backoff = "0s")]

@@ -16,6 +16,7 @@ mod admin;
 mod beat;
 mod check;
 mod completions;
+mod ends;
 mod item;
 mod look;
 mod python;
@@ -109,6 +110,8 @@ pub enum Move {
     Forgotten,
     /// A cancelled message was to run again, and died instead.
     Stopped,
+    /// A worker has made the end of what died in the store.
+    Ended,
     /// A dead letter was kept long enough.
     Expired,
     /// A worker lost what it held.
@@ -139,6 +142,7 @@ impl Move {
         Self::Kept,
         Self::Forgotten,
         Self::Stopped,
+        Self::Ended,
         Self::Expired,
         Self::Lost,
         Self::Strange,
@@ -375,12 +379,18 @@ impl Places {
         of_queues.filter_map(due).min()
     }
 
+    /// It dies in the store, without a worker's doing: its end is still to be made.
     fn die(&mut self, queue: &QueueName, name: Option<Arc<str>>, body: Body, reason: String) {
+        self.dead_letter(queue, name, body, reason, true);
+    }
+
+    fn dead_letter(&mut self, queue: &QueueName, name: Option<Arc<str>>, body: Body, reason: String, is_unended: bool) {
         let is_free = |name: &Arc<str>| {
             !self.letters.iter().any(|letter| letter.queue == *queue && letter.name.as_ref() == Some(name))
         };
         let name = name.filter(is_free);
-        self.letters.push(Letter { queue: queue.clone(), name, body, reason: Some(reason), died: self.now });
+        let (queue, reason) = (queue.clone(), Some(reason));
+        self.letters.push(Letter { queue, name, body, reason, died: self.now, is_unended });
     }
 
     /// Lets time pass.

@@ -153,6 +153,10 @@ async fn a_message_of_100_megabytes_dies_unread_and_large_ones_run_without_holdi
         // An answer that came too late has told nothing.
         assert!(lines(&["WARN", id, &reason]).len() <= 1);
     }
+    // Nobody has run them, and yet the worker has made their end, with hooks and observers.
+    let left = || rig.redis::<i64>(&["SCARD", ":default@unended"]);
+    let ended = eventually_async(PATIENCE, async || (left() == 0).then_some(())).await;
+    assert!(ended.is_some(), "{} are left", left());
     // A busy machine may take its time over some hundred megabytes; none of them is brought again and again.
     let lines = lines(&[&rig.address(), "cannot be reached"]);
     assert!(lines.len() <= 2, "{lines:?}");

@@ -8,7 +8,8 @@ use common::store::{
 use crate::python::{Python, Script, Taken};
 use crate::rig::*;
 
-const LETTERS: [&str; 3] = [":default.XQ", ":default.XQ.msgs", ":default.XQ@why"];
+/// Dead letters whose end is still to be made.
+const LETTERS: [&str; 4] = [":default.XQ", ":default.XQ.msgs", ":default.XQ@why", ":default@unended"];
 
 #[tokio::test]
 async fn what_waits_and_is_cancelled_leaves_only_a_dead_letter() {
@@ -169,7 +170,8 @@ async fn what_a_python_worker_holds_is_not_run_again_by_rust() {
     expected.sort_unstable();
     assert_eq!(rig.letters().await, expected);
     // Nobody tells of the end of the first one; its mark goes after a while.
-    let keys: Vec<_> = LETTERS.iter().chain(&[":default@cancelled"]).map(ToString::to_string).collect();
+    let mut keys: Vec<_> = LETTERS.iter().chain(&[":default@cancelled"]).map(ToString::to_string).collect();
+    keys.sort_unstable();
     assert_eq!(rig.keys().await, keys);
     let marks: Vec<String> = rig.redis(&["HKEYS", ":default@cancelled"]).await;
     assert_eq!(marks, [held[0].id.clone()]);
@@ -222,4 +224,26 @@ async fn a_cancelled_message_counts_no_deaths() {
     assert_eq!(rig.find(sent.message_id.as_str()).await.crashes, MAX_CRASHES - 1);
     assert_eq!(rig.cancel(sent.message_id.as_str()).await, Some(Cancelled::Ready));
     assert_eq!(rig.keys().await, LETTERS, "nothing is remembered of its deaths");
+}
+
+#[tokio::test]
+async fn what_is_too_large_to_be_fetched_is_ended_without_its_bytes() {
+    let rig = Rig::new().await;
+    let worker = rig.register(&["default"]).await;
+    let body = body_in("default", "huge", &format!(r#","blob":"{}""#, "h".repeat(33 << 20)));
+    rig.python_sends("default", "huge", body.as_bytes()).await;
+    rig.enqueue(&[message("default", 1)]).await;
+    // What dies so is alone in its step.
+    assert_eq!(rig.fetch(&worker, 9).await, []);
+    assert_eq!(arguments(&rig.fetch(&worker, 9).await), [1]);
+    let queues = rig.beat(&worker, &[]).await.unended;
+    assert_eq!(queues, worker.queues);
+    let unended = rig.store.unended(&queues, 9).await.unwrap();
+    let [common::store::Unended { claim, bytes: None, reason, .. }] = &unended[..] else { panic!("{unended:?}") };
+    assert!(reason.ends_with("a worker takes 33554432 at most"), "{reason}");
+    let end = [completion(claim, Disposition::StaysDead)];
+    assert_eq!(rig.store.finish(&worker, &end).await.unwrap(), [Finished::Done]);
+    assert_eq!(rig.store.finish(&worker, &end).await.unwrap(), [Finished::ClaimLost]);
+    assert_eq!(rig.counts("default").await.3, 1, "it stays a dead letter");
+    assert_eq!(rig.beat(&worker, &[]).await.unended, []);
 }

@@ -13,8 +13,8 @@ use crate::clock::Timestamp;
 use crate::message::Message;
 use crate::queue_name::QueueName;
 use crate::store::{
-    BEAT_INTERVAL, Body, Claim, Completion, Delivery, Disposition, Effect, FetchRequest, Finished, PRIORITIES,
-    Registration, Undecodable, WorkerId, fresh_name,
+    BEAT_INTERVAL, Body, Claim, Completion, DeadLetter, Delivery, Disposition, Effect, FetchRequest, Finished,
+    PRIORITIES, Registration, Undecodable, Unended, WorkerId, fresh_name,
 };
 use crate::stores::shared::blame::{Note, Run};
 use crate::stores::shared::liveness::Peer;
@@ -113,8 +113,9 @@ impl Queue {
         Some(id)
     }
 
+    /// It dies without a worker's doing: whose end that is, is still to be made.
     fn die(&mut self, id: &str, bytes: Vec<u8>, reason: String, now: Timestamp) {
-        self.dead.add(id, bytes, reason, now);
+        self.dead.add(id, bytes, reason, now, false);
     }
 }
 
@@ -208,6 +209,13 @@ impl World {
         let Some(queue) = self.queues.get_mut(name) else {
             return Finished::ClaimLost;
         };
+        if completion.disposition == Disposition::StaysDead {
+            if !queue.dead.end(id) {
+                return Finished::ClaimLost;
+            }
+            self.carry_out(&completion.effects, now);
+            return Finished::Done;
+        }
         if queue.claimed.get(id) != Some(worker) {
             return Finished::ClaimLost;
         }
@@ -228,7 +236,7 @@ impl World {
             ) => {
                 queue.die(id, message.encode(), reason, now);
             }
-            (Disposition::Ack, _) | (Disposition::Release, None) => {}
+            (Disposition::Ack | Disposition::StaysDead, _) | (Disposition::Release, None) => {}
             (Disposition::Requeue(message), None) => self.put(message, None, None, now),
             (Disposition::Retry(due, message), None) => self.put(message, Some(*due), None, now),
             (Disposition::Defer(due, message), None) => self.put(message, Some(*due), note, now),
@@ -237,10 +245,15 @@ impl World {
                     Body::Message(message) => message.encode(),
                     Body::Raw(bytes) => bytes.clone(),
                 };
-                queue.die(id, bytes, reason.clone(), now);
+                queue.dead.add(id, bytes, reason.clone(), now, true);
             }
         }
-        for effect in &completion.effects {
+        self.carry_out(&completion.effects, now);
+        Finished::Done
+    }
+
+    fn carry_out(&mut self, effects: &[Effect], now: Timestamp) {
+        for effect in effects {
             match effect {
                 Effect::Enqueue(message) => self.enqueue(message, now),
                 Effect::Store { key, value, ttl } => {
@@ -248,7 +261,28 @@ impl World {
                 }
             }
         }
-        Finished::Done
+    }
+
+    /// Some of the dead letters whose end is still to be made.
+    pub(super) fn unended(&self, queues: &[QueueName], limit: usize) -> Vec<Unended> {
+        let of_queue = |name: &QueueName| -> Vec<Unended> {
+            let letters = self.queues.get(name).into_iter().flat_map(|queue| queue.dead.unended());
+            let unended = |letter: &DeadLetter| Unended {
+                claim: Claim { queue: name.clone(), id: letter.id.as_str().into() },
+                bytes: Some(letter.bytes.clone()),
+                reason: letter.reason.clone().unwrap_or_default(),
+                died: letter.died,
+            };
+            letters.take(limit).map(unended).collect()
+        };
+        queues.iter().flat_map(of_queue).take(limit).collect()
+    }
+
+    /// Those of these queues that have some.
+    pub(super) fn with_unended(&self, queues: &[QueueName]) -> Vec<QueueName> {
+        let has_some =
+            |name: &&QueueName| self.queues.get(name).is_some_and(|queue| queue.dead.unended().next().is_some());
+        queues.iter().filter(has_some).cloned().collect()
     }
 
     /// Stores a new body under a fresh id, with what is known of deaths.

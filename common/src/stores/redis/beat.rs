@@ -117,6 +117,7 @@ pub(super) async fn run(
         next_due: first.next_due,
         moved: first.moved,
         ready: first.is_ready,
+        unended: first.unended,
     };
 
     store.report_waiting(registration, waiting, first.now).await?;

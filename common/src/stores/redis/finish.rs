@@ -164,13 +164,17 @@ impl RedisStore {
         match (&completion.disposition, &step.cancelled) {
             (Disposition::Release, _) => call.text("release"),
             (Disposition::Ack, _) => call.text("ack"),
+            (Disposition::StaysDead, _) => call.text("dead"),
             (Disposition::Requeue(_) | Disposition::Retry(..), None) => call.text("retry"),
             (Disposition::Defer(..), None) => call.text("defer"),
             (
                 Disposition::Requeue(message) | Disposition::Retry(_, message) | Disposition::Defer(_, message),
                 Some(reason),
-            )
-            | (Disposition::DeadLetter(Body::Message(message), reason), _) => {
+            ) => {
+                let id = if step.is_fresh { fresh_name(message) } else { claim.id.to_string() };
+                call.text("unended").text(&id).bytes(&encode(message, &id)).text(reason)
+            }
+            (Disposition::DeadLetter(Body::Message(message), reason), _) => {
                 let id = if step.is_fresh { fresh_name(message) } else { claim.id.to_string() };
                 call.text("dead_letter").text(&id).bytes(&encode(message, &id)).text(reason)
             }
@@ -210,7 +214,7 @@ fn puts(completion: &Completion, now: Timestamp, step: &Step) -> Vec<Record> {
             Some(Record::shared(message, *eta, now))
         }
         Disposition::Retry(eta, message) | Disposition::Defer(eta, message) => Some(moved(message, Some(*eta))),
-        Disposition::Ack | Disposition::Release | Disposition::DeadLetter(..) => None,
+        Disposition::Ack | Disposition::Release | Disposition::DeadLetter(..) | Disposition::StaysDead => None,
     };
     let effects = completion.effects.iter().filter_map(|effect| match effect {
         Effect::Enqueue(message) if step.is_fresh => Some(Record::fresh(message, now)),
@@ -242,7 +246,7 @@ fn parts(completions: &[Completion]) -> Vec<Vec<usize>> {
 /// Roughly the bytes of bodies that a completion sends.
 fn bytes_of(completion: &Completion) -> usize {
     let own = match &completion.disposition {
-        Disposition::Ack | Disposition::Release => 0,
+        Disposition::Ack | Disposition::Release | Disposition::StaysDead => 0,
         Disposition::Requeue(message) | Disposition::Retry(_, message) | Disposition::Defer(_, message) => {
             message.size()
         }

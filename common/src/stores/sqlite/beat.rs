@@ -7,7 +7,7 @@ use rusqlite::{Connection, params};
 
 use super::error::TxError;
 use super::moves::{Held, Tx, name, parts, select_held};
-use super::queries::{is_ready, next_due, worker_number};
+use super::queries::{is_ready, next_due, with_unended, worker_number};
 use super::{SqliteStore, finish};
 use crate::clock::Timestamp;
 use crate::error::StoreError;
@@ -43,6 +43,7 @@ struct Seen {
 struct Left {
     next_due: Option<Timestamp>,
     ready: bool,
+    unended: Vec<QueueName>,
 }
 
 pub(super) async fn deregister(store: &SqliteStore, registration: &Registration) -> Result<(), StoreError> {
@@ -96,8 +97,8 @@ pub(super) async fn run(
     for peer in dead {
         moved += store.recover(&peer, now).await?;
     }
-    let Left { next_due, ready } = store.what_is_left(registration).await?;
-    Ok(Beat { now, lost: compared.lost, cancelled: seen.cancelled, next_due, moved, ready })
+    let Left { next_due, ready, unended } = store.what_is_left(registration).await?;
+    Ok(Beat { now, lost: compared.lost, cancelled: seen.cancelled, next_due, moved, ready, unended })
 }
 
 impl SqliteStore {
@@ -146,7 +147,11 @@ impl SqliteStore {
         let (namespace, queues) = (self.namespace.clone(), registration.queues.clone());
         self.look(move |connection| {
             let tx = Tx::new(connection, &namespace);
-            Ok(Left { next_due: next_due(&tx, &queues)?, ready: is_ready(&tx, &queues)? })
+            Ok(Left {
+                next_due: next_due(&tx, &queues)?,
+                ready: is_ready(&tx, &queues)?,
+                unended: with_unended(&tx, &queues)?,
+            })
         })
         .await
     }

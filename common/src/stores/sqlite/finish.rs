@@ -3,7 +3,7 @@
 use rusqlite::params;
 
 use super::SqliteStore;
-use super::moves::{Record, Tx, parts};
+use super::moves::{Record, Tx, end_letter, parts};
 use super::queries::worker_number;
 use crate::clock::Timestamp;
 use crate::error::StoreError;
@@ -53,19 +53,39 @@ fn finish(tx: &mut Tx<'_>, worker: i64, completion: &Completion, now: Timestamp)
             .prepare_cached("DELETE FROM messages WHERE seq = ? AND id = ? AND queue = ? AND worker = ?")?;
         return Ok(gone.execute(params![seq, id, queue, worker])? == 1);
     }
+    let is_done = if completion.disposition == Disposition::StaysDead {
+        end_letter(tx, queue, &completion.claim.id)?
+    } else {
+        settle(tx, worker, queue, completion, now)?
+    };
+    if !is_done {
+        return Ok(false);
+    }
+    for effect in &completion.effects {
+        match effect {
+            Effect::Enqueue(message) => tx.put(&Record::new(message, now))?,
+            Effect::Store { key, value, ttl } => tx.keep(key, value, now + *ttl)?,
+        }
+    }
+    Ok(true)
+}
+
+/// Moves a claimed message to where it goes, if the worker has it.
+fn settle(tx: &mut Tx<'_>, worker: i64, queue: i64, completion: &Completion, now: Timestamp) -> rusqlite::Result<bool> {
     let Some(held) = tx.held(queue, &completion.claim.id)?.filter(|held| held.worker == Some(worker)) else {
         return Ok(false);
     };
     match (&completion.disposition, &held.cancelled) {
+        (Disposition::StaysDead, _) => return Ok(false),
         (Disposition::Ack, _) => tx.remove(held.seq)?,
         (Disposition::Release, None) => tx.release(&held)?,
         (Disposition::Release, Some(reason)) => tx.dead_letter_unread(&held, reason, now)?,
         (
             Disposition::Requeue(message) | Disposition::Retry(_, message) | Disposition::Defer(_, message),
             Some(reason),
-        )
-        | (Disposition::DeadLetter(Body::Message(message), reason), _) => {
-            tx.dead_letter(&held, &message.encode(), reason, now)?;
+        ) => tx.dead_letter(&held, &message.encode(), reason, now, false)?,
+        (Disposition::DeadLetter(Body::Message(message), reason), _) => {
+            tx.dead_letter(&held, &message.encode(), reason, now, true)?;
         }
         (Disposition::Requeue(message), None) => {
             tx.remove(held.seq)?;
@@ -78,13 +98,7 @@ fn finish(tx: &mut Tx<'_>, worker: i64, completion: &Completion, now: Timestamp)
                 tx.note(row, held.note)?;
             }
         }
-        (Disposition::DeadLetter(Body::Raw(bytes), reason), _) => tx.dead_letter(&held, bytes, reason, now)?,
-    }
-    for effect in &completion.effects {
-        match effect {
-            Effect::Enqueue(message) => tx.put(&Record::new(message, now))?,
-            Effect::Store { key, value, ttl } => tx.keep(key, value, now + *ttl)?,
-        }
+        (Disposition::DeadLetter(Body::Raw(bytes), reason), _) => tx.dead_letter(&held, bytes, reason, now, true)?,
     }
     Ok(true)
 }

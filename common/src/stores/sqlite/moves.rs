@@ -213,30 +213,41 @@ impl<'a> Tx<'a> {
         Ok(())
     }
 
-    /// Moves a message to the dead letters, as these bytes.
+    /// Moves a message to the dead letters, as these bytes; its worker has made its end, or it is still to be made.
     pub(super) fn dead_letter(
         &self,
         message: &Held,
         body: &[u8],
         reason: &str,
         now: Timestamp,
+        is_ended: bool,
     ) -> rusqlite::Result<()> {
         self.remove(message.seq)?;
         let mut dead_letter = self
             .connection
-            .prepare_cached("INSERT INTO dead (queue, id, body, reason, died) VALUES (?, ?, ?, ?, ?)")?;
-        dead_letter.execute(params![message.queue, message.id, body, reason, now.as_millis()])?;
+            .prepare_cached("INSERT INTO dead (queue, id, body, reason, died, unended) VALUES (?, ?, ?, ?, ?, ?)")?;
+        dead_letter.execute(params![message.queue, message.id, body, reason, now.as_millis(), !is_ended])?;
         Ok(())
     }
 
-    /// The same as it is stored.
+    /// The same as it is stored; no worker has made its end.
     pub(super) fn dead_letter_unread(&self, message: &Held, reason: &str, now: Timestamp) -> rusqlite::Result<()> {
         let mut dead_letter = self.connection.prepare_cached(
-            "INSERT INTO dead (queue, id, body, reason, died) SELECT queue, id, body, ?, ? FROM messages WHERE seq = ?",
+            "INSERT INTO dead (queue, id, body, reason, died, unended)
+             SELECT queue, id, body, ?, ?, 1 FROM messages WHERE seq = ?",
         )?;
         dead_letter.execute(params![reason, now.as_millis(), message.seq])?;
         self.remove(message.seq)
     }
+}
+
+/// Makes the end of a dead letter, if it still is to be made.
+pub(super) fn end_letter(tx: &Tx<'_>, queue: i64, name: &str) -> rusqlite::Result<bool> {
+    let Some((id, seq)) = parts(name) else { return Ok(false) };
+    let mut end = tx
+        .connection
+        .prepare_cached("UPDATE dead SET unended = 0 WHERE seq = ? AND id = ? AND queue = ? AND unended")?;
+    Ok(end.execute(params![seq, id, queue])? == 1)
 }
 
 /// What two columns say of the deaths of a message's workers.

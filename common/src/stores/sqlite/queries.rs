@@ -26,6 +26,21 @@ pub(super) fn next_due(tx: &Tx<'_>, queues: &[QueueName]) -> rusqlite::Result<Op
     Ok(next)
 }
 
+/// Those of these queues with dead letters whose end is still to be made.
+pub(super) fn with_unended(tx: &Tx<'_>, queues: &[QueueName]) -> rusqlite::Result<Vec<QueueName>> {
+    let mut any = tx
+        .connection
+        .prepare_cached("SELECT EXISTS (SELECT 1 FROM dead INDEXED BY unended WHERE queue = ? AND unended)")?;
+    let mut found = Vec::new();
+    for queue in queues {
+        let Some(number) = tx.find_queue(queue)? else { continue };
+        if any.query_row([number], |row| row.get(0))? {
+            found.push(queue.clone());
+        }
+    }
+    Ok(found)
+}
+
 /// Whether there is something to fetch.
 pub(super) fn is_ready(tx: &Tx<'_>, queues: &[QueueName]) -> rusqlite::Result<bool> {
     let mut any = tx.connection.prepare_cached(

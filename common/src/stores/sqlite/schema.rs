@@ -5,7 +5,7 @@
 //! | `queues` | a number for each queue of each namespace, and whether it is paused |
 //! | `workers` | who is registered, the last beat, the queues as JSON, and the rows that had not started then, as JSON |
 //! | `messages` | all that is ready (neither `due` nor `worker`), held (`due`) or claimed (`worker`) |
-//! | `dead` | dead letters |
+//! | `dead` | dead letters, and whether the end of one is still to be made |
 //! | `stored` | results, and until when |
 //!
 //! A message is one row from its enqueueing to its end, so it is in one place by construction. Each place has an index of
@@ -19,7 +19,7 @@
 use rusqlite::Connection;
 
 /// The version of these tables.
-pub(super) const VERSION: i32 = 3;
+pub(super) const VERSION: i32 = 4;
 
 const FIRST: &str = "
 CREATE TABLE queues (
@@ -94,6 +94,12 @@ ALTER TABLE messages ADD COLUMN started_at INTEGER;
 ALTER TABLE workers ADD COLUMN last_start INTEGER;
 ";
 
+/// Dead letters whose end is still to be made.
+const FOURTH: &str = "
+ALTER TABLE dead ADD COLUMN unended INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX unended ON dead (queue) WHERE unended;
+";
+
 /// Brings the tables of a version, 0 for none, to [`VERSION`]; inside of the caller's transaction.
 pub(super) fn migrate(connection: &Connection, from: i32) -> rusqlite::Result<()> {
     if from < 1 {
@@ -104,6 +110,9 @@ pub(super) fn migrate(connection: &Connection, from: i32) -> rusqlite::Result<()
     }
     if from < 3 {
         connection.execute_batch(THIRD)?;
+    }
+    if from < 4 {
+        connection.execute_batch(FOURTH)?;
     }
     Ok(())
 }

@@ -8,12 +8,21 @@ use super::Consumer;
 use crate::actor::Cancellation;
 use crate::clock::Timestamp;
 use crate::error::StoreError;
-use crate::message::option;
-use crate::outcome::bounded;
-use crate::store::{Body, Claim, Completion, Delivery, Disposition, FetchRequest, Fetched};
+use crate::message::{Message, option};
+use crate::outcome::{DeathCause, bounded};
+use crate::store::{Claim, Completion, Delivery, Disposition, FetchRequest, Fetched, Undecodable};
+use crate::worker::ended::{Condemned, Ended};
 use crate::worker::event::{Call, Event};
 use crate::worker::job::Job;
 use crate::worker::stop::Stage;
+
+/// What becomes of a delivery.
+pub(super) enum Sorted {
+    Runs(Job),
+    Dies(Condemned),
+    /// It goes back until then.
+    Waits(Claim, Timestamp, Message),
+}
 
 impl Consumer {
     /// Asks for as many messages as there is room for; where there was none the last time, waits for some. With no room it does
@@ -72,38 +81,55 @@ impl Consumer {
             self.local_queue.release(deliveries.into_iter().map(|delivery| delivery.claim));
             return;
         }
-        let mut jobs = Vec::with_capacity(deliveries.len());
+        let (mut jobs, mut condemned) = (Vec::with_capacity(deliveries.len()), Vec::new());
         for delivery in deliveries {
-            jobs.extend(self.job(delivery, now));
+            match self.sort(delivery, now) {
+                Sorted::Runs(job) => jobs.push(job),
+                Sorted::Dies(message) => condemned.push(message),
+                Sorted::Waits(claim, due, message) => {
+                    let disposition = Disposition::Defer(due, message);
+                    self.local_queue.end([Ended::silent(Completion { claim, disposition, effects: Vec::new() })]);
+                }
+            }
         }
+        self.condemn(condemned);
         self.threads.start(self.local_queue.deliver(jobs));
         self.limit_held_up();
     }
 
-    /// What a slot needs of a delivery; `None` where it cannot be run, and was given its end.
-    fn job(&mut self, delivery: Delivery, now: Timestamp) -> Option<Job> {
+    /// What becomes of a delivery.
+    fn sort(&mut self, delivery: Delivery, now: Timestamp) -> Sorted {
         let Delivery { claim, body, crashes, marked } = delivery;
         let mut message = match body {
             Ok(message) => message,
-            Err(undecodable) => {
-                let reason = bounded(&undecodable.error);
+            Err(Undecodable { bytes, error }) => {
+                let reason = bounded(&error);
                 let Claim { queue, id } = &claim;
                 warn!(target: "common::worker", "{id} in {queue} is no message, kept in {}: {reason}", queue.dead_letter());
-                return self.end(claim, Disposition::DeadLetter(Body::Raw(undecodable.bytes), reason));
+                let cause = DeathCause::Undecodable;
+                return Sorted::Dies(Condemned {
+                    claim,
+                    message: None,
+                    bytes,
+                    is_dead: false,
+                    actor: None,
+                    cause,
+                    reason,
+                });
             }
         };
         if let Some(due) = message.eta(now).filter(|due| *due > now) {
             // A sender may put a delayed message into the plain queue; dramatiq holds it as well.
-            return self.end(claim, Disposition::Defer(due, message));
+            return Sorted::Waits(claim, due, message);
         }
         if message.options.get(option::ETA).is_some_and(|eta| !eta.is_null() && eta.millis().is_none()) {
             warn!(target: "common::worker", "{}: its eta is no time, so it runs now", message.message_id);
         }
         let Some(actor) = self.registry.get(&message.actor_name) else {
-            let disposition = self.disposition_of_unknown(&claim, message, now);
-            return self.end(claim, disposition);
+            return self.sort_unknown(claim, message, now);
         };
         message.options.remove(option::UNKNOWN_SINCE);
+        let message = Arc::new(message);
         let limit = actor.max_crashes.unwrap_or(self.limits.max_crashes);
         if crashes >= limit {
             let (id, name, queue) = (&message.message_id, actor.name, &claim.queue);
@@ -113,17 +139,19 @@ impl Consumer {
                  but kept 7 days in {}; once its cause is mended, `dead requeue {id}` sends it again",
                 queue.dead_letter()
             );
-            let reason = format!("its worker died {crashes} times");
-            return self.end(claim, Disposition::DeadLetter(Body::Message(message), reason));
+            let (cause, reason) = (DeathCause::Crashes, format!("its worker died {crashes} times"));
+            return Sorted::Dies(Condemned {
+                claim,
+                message: Some(message),
+                bytes: Vec::new(),
+                is_dead: false,
+                actor: Some(actor),
+                cause,
+                reason,
+            });
         }
         let priority = message.own_priority().unwrap_or(actor.priority);
-        let cancellation = Cancellation::new();
-        Some(Job { claim, message: Arc::new(message), actor, cancellation, priority, crashes, marked })
-    }
-
-    fn end(&self, claim: Claim, disposition: Disposition) -> Option<Job> {
-        self.local_queue.end([Completion { claim, disposition, effects: Vec::new() }]);
-        None
+        Sorted::Runs(Job { claim, message, actor, cancellation: Cancellation::new(), priority, crashes, marked })
     }
 
     pub(super) fn start_waiting(&mut self) {

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use super::Consumer;
 use super::idle::Question;
 use crate::error::StoreError;
-use crate::store::{Completion, Disposition, Finished};
+use crate::observe::Settled;
+use crate::store::{Disposition, Finished};
+use crate::worker::ended::Ended;
 use crate::worker::event::{Call, Event};
 use crate::worker::job::warn_of_rejected;
 
@@ -15,7 +17,10 @@ impl Consumer {
             return;
         }
         self.finishing = true;
-        self.sent = Arc::new(std::mem::take(&mut self.unfinished));
+        let ended = std::mem::take(&mut self.unfinished);
+        let (completions, reports) = ended.into_iter().map(|ended| (ended.completion, ended.report)).unzip();
+        self.sent = Arc::new(completions);
+        self.sent_reports = reports;
         self.sent_at = self.holds.last();
         let (store, registration, queue) =
             (self.broker.store().clone(), self.registration.clone(), self.local_queue.clone());
@@ -30,11 +35,13 @@ impl Consumer {
     pub(super) fn finished(&mut self, answers: Result<Vec<Finished>, StoreError>) {
         self.finishing = false;
         let (completions, sent_at) = (Arc::unwrap_or_clone(std::mem::take(&mut self.sent)), self.sent_at);
+        let reports = std::mem::take(&mut self.sent_reports);
+        let sent = completions.into_iter().zip(reports).map(|(completion, report)| Ended { completion, report });
         let answers = match answers {
             Ok(answers) => answers,
             Err(error) => {
-                for completion in completions {
-                    self.unanswered(completion, sent_at);
+                for ended in sent {
+                    self.unanswered(ended, sent_at);
                 }
                 self.repeated = true;
                 self.failed(Call::Finish, &error);
@@ -44,26 +51,40 @@ impl Consumer {
         self.question = Question::Open;
         let (mut unknown, mut refused, mut lost) = (0, None, None);
         let mut overtaken = Vec::new();
-        for (completion, answer) in completions.into_iter().zip(answers) {
+        for (ended, answer) in sent.zip(answers) {
+            let Ended { completion, report } = ended;
             let claim = &completion.claim;
+            if completion.disposition == Disposition::StaysDead {
+                // Where it was not stored, the next beat sees it again.
+                self.ending.remove(claim);
+            }
             match answer {
-                Finished::Refused(_) if !self.holds.is_still(claim, sent_at) => {}
+                Finished::Refused(_) if !self.holds.is_still(claim, sent_at) => {
+                    self.observe(report, Some(Settled::ClaimLost));
+                }
                 Finished::Refused(error) => {
-                    self.refused.push(completion);
+                    self.refused.push(Ended { completion, report });
                     refused = Some(error);
                 }
                 Finished::Unanswered(error) => {
-                    self.unanswered(completion, sent_at);
+                    self.unanswered(Ended { completion, report }, sent_at);
                     lost = Some(error);
                 }
-                _ if self.holds.remove(claim, sent_at) => unknown += usize::from(answer == Finished::ClaimLost),
-                // Fetched once more meanwhile: what went back to the head may be; of anything else, this is the end.
-                Finished::Done
-                    if completion.disposition != Disposition::Release && self.holds.is_newer(claim, sent_at) =>
-                {
-                    overtaken.push(completion.claim);
+                Finished::Done => {
+                    self.observe(report, None);
+                    // Fetched once more meanwhile: what went back to the head may be; of anything else, this is the end.
+                    if !self.holds.remove(claim, sent_at)
+                        && completion.disposition != Disposition::Release
+                        && self.holds.is_newer(claim, sent_at)
+                    {
+                        overtaken.push(completion.claim);
+                    }
                 }
-                _ => {}
+                Finished::ClaimLost => {
+                    // Where an answer was lost before, it has more likely happened.
+                    self.observe(report, (!self.repeated).then_some(Settled::ClaimLost));
+                    unknown += usize::from(self.holds.remove(claim, sent_at));
+                }
             }
         }
         for claim in &overtaken {
@@ -84,14 +105,18 @@ impl Consumer {
             None => {}
         }
     }
-    /// What becomes of a completion that may have happened.
-    fn unanswered(&mut self, completion: Completion, sent_at: u64) {
-        if completion.disposition == Disposition::Release {
+
+    /// What becomes of an end that may have been stored.
+    fn unanswered(&mut self, ended: Ended, sent_at: u64) {
+        if ended.completion.disposition == Disposition::Release {
             // It may be held by others already; if it did not go back, a beat finds it.
-            self.holds.remove(&completion.claim, sent_at);
-        } else if self.holds.is_still(&completion.claim, sent_at) {
+            self.holds.remove(ended.claim(), sent_at);
+        } else if self.holds.is_still(ended.claim(), sent_at) {
             // Lost meanwhile, it would end the next run of the same message.
-            self.unfinished.push(completion);
+            self.unfinished.push(ended);
+        } else {
+            self.ending.remove(ended.claim());
+            self.observe(ended.report, Some(Settled::ClaimLost));
         }
     }
 }

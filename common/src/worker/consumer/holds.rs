@@ -12,7 +12,9 @@ use foldhash::{HashMap, HashSet};
 use tracing::warn;
 
 use super::Consumer;
+use crate::observe::Settled;
 use crate::store::{Claim, Completion};
+use crate::worker::ended::Ended;
 use crate::worker::job::warn_of_rejected;
 
 /// The claims of a worker, each with the number of its delivery.
@@ -86,15 +88,17 @@ impl Consumer {
             return;
         }
         let lost: HashSet<&Claim> = lost.iter().collect();
-        let is_left = |completion: &Completion| !lost.contains(&completion.claim);
-        let (unfinished, refused) = (self.unfinished.len(), self.refused.len());
-        self.unfinished.retain(is_left);
-        self.refused.retain(is_left);
+        let is_lost = |ended: &mut Ended| lost.contains(ended.claim());
+        let unfinished: Vec<_> = self.unfinished.extract_if(.., is_lost).collect();
+        let refused: Vec<_> = self.refused.extract_if(.., is_lost).collect();
         let (running, mut ended) = self.local_queue.lose(&lost);
-        ended += refused - self.refused.len();
+        ended += refused.len();
         // Those whose answer was lost have more likely been stored than given to others.
         if !self.repeated {
-            ended += unfinished - self.unfinished.len();
+            ended += unfinished.len();
+        }
+        for ended in unfinished.into_iter().chain(refused) {
+            self.observe(ended.report, Some(Settled::ClaimLost));
         }
         if running > 0 {
             let claims = if running == 1 { "its claim was" } else { "their claims were" };

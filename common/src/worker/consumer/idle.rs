@@ -70,6 +70,8 @@ impl Consumer {
             && self.drained
             && !self.fetching
             && !self.finishing
+            && self.condemning == 0
+            && !self.is_asking_for_unended
             && self.unfinished.is_empty()
             && self.refused.is_empty()
             && self.local_queue.is_quiet()

@@ -88,8 +88,9 @@ impl Consumer {
 
     /// Says what a stop waits for, once.
     pub(super) fn say_what_is_left(&mut self) {
+        let unfinished = self.unfinished.iter().map(|ended| &ended.completion);
         let is_end = |completion: &&Completion| completion.disposition != Disposition::Release;
-        let ends = self.sent.iter().chain(&self.unfinished).filter(is_end).count();
+        let ends = self.sent.iter().chain(unfinished).filter(is_end).count();
         if ends > 0 && self.stage < Stage::Forced {
             let (patience, s) = (self.patience().as_secs_f64().ceil(), if ends == 1 { "" } else { "s" });
             warn!(
@@ -117,7 +118,7 @@ impl Consumer {
         if self.stage == Stage::Running || self.is_running() {
             return false;
         }
-        let is_calling = self.fetching || self.finishing;
+        let is_calling = self.fetching || self.finishing || self.is_condemning();
         let is_left =
             self.finishing || !self.unfinished.is_empty() || !self.refused.is_empty() || !self.local_queue.is_quiet();
         if !is_calling && !is_left {

@@ -9,16 +9,20 @@
 //! last run, if there was one since.
 
 use std::fmt::Write as _;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tracing::{debug, warn};
 
 use super::Consumer;
+use super::fetch::Sorted;
 use crate::clock::Timestamp;
 use crate::duration::spell;
 use crate::error::UnknownActor;
 use crate::message::{Message, Raw, option};
-use crate::store::{Body, Claim, Disposition};
+use crate::outcome::DeathCause;
+use crate::store::Claim;
+use crate::worker::ended::Condemned;
 
 /// The first wait, and the longest: as long as it has waited already, between these.
 const WAITS: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
@@ -27,13 +31,8 @@ const WAITS: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs
 const MOST_NAMES: usize = 1_000;
 
 impl Consumer {
-    /// Where a message goes whose actor this worker does not know.
-    pub(super) fn disposition_of_unknown(
-        &mut self,
-        claim: &Claim,
-        mut message: Message,
-        now: Timestamp,
-    ) -> Disposition {
+    /// What becomes of a message whose actor this worker does not know.
+    pub(super) fn sort_unknown(&mut self, claim: Claim, mut message: Message, now: Timestamp) -> Sorted {
         let time = |name| message.options.get(name).and_then(Raw::millis).map(Timestamp::from_millis);
         // A clock that was set back, or somebody else's idea of it, must not keep a message for ever.
         let past = |name| time(name).filter(|time| *time <= now);
@@ -50,7 +49,9 @@ impl Consumer {
             }
             warn!(target: "common::worker", "{}: {reason}; kept in {}", message.message_id, claim.queue.dead_letter());
             message.options.remove(option::UNKNOWN_SINCE);
-            return Disposition::DeadLetter(Body::Message(message), reason);
+            let (message, cause) = (Some(Arc::new(message)), DeathCause::UnknownActor);
+            let bytes = Vec::new();
+            return Sorted::Dies(Condemned { claim, message, bytes, is_dead: false, actor: None, cause, reason });
         }
         let wait = waited.clamp(WAITS.0, WAITS.1).min(longest.saturating_sub(waited));
         debug!(target: "common::worker", "{}: no actor `{actor}` here; requeued for {}", message.message_id, spell(wait));
@@ -63,6 +64,6 @@ impl Consumer {
             );
         }
         message.options.set(option::UNKNOWN_SINCE, Raw::from(since.as_millis()));
-        Disposition::Defer(now + wait, message)
+        Sorted::Waits(claim, now + wait, message)
     }
 }

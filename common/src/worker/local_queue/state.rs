@@ -6,7 +6,9 @@ use std::time::Duration;
 use super::Starts;
 use crate::actor::{Cancellation, Cause};
 use crate::clock::Stopwatch;
-use crate::store::{Claim, Completion};
+use crate::observe::Reports;
+use crate::store::Claim;
+use crate::worker::ended::Ended;
 use crate::worker::job::{Job, Reserved, Turn};
 use crate::worker::prefetch::Prefetch;
 use crate::worker::quarantine::{Quarantine, Verdict};
@@ -17,7 +19,9 @@ pub(super) struct State {
     /// Slots with nothing to do, from 0.
     pub(super) idle: BTreeSet<usize>,
     pub(super) slots: Vec<Slot>,
-    pub(super) completions: Vec<Completion>,
+    pub(super) ended: Vec<Ended>,
+    /// What observers are to hear of ends that count for nothing.
+    pub(super) lost: Reports,
     /// What goes back to the heads of its queues, by arrival: some of it may have been put here before what arrived earlier.
     pub(super) back: BTreeMap<u64, Claim>,
     pub(super) prefetch: Prefetch,
@@ -78,7 +82,8 @@ impl State {
             arrivals: 0,
             idle: (0..threads).collect(),
             slots: std::iter::repeat_with(|| Slot::Free).take(threads).collect(),
-            completions: Vec::new(),
+            ended: Vec::new(),
+            lost: Vec::new(),
             back: BTreeMap::new(),
             prefetch,
             quarantine: Quarantine::default(),

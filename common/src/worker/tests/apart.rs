@@ -25,7 +25,7 @@ fn what_may_start_passes_a_suspect_that_may_not() {
     assert_eq!((queue.running(), queue.is_held_up()), (3, true), "the suspect waits");
     assert!(queue.held_up_for().is_some_and(|left| left <= PROBATION));
     assert_eq!(queue.offer(), 1);
-    assert_eq!(queue.take_completions(true), [Completion::release(suspect)]);
+    assert_eq!(completions(&queue, true), [Completion::release(suspect)]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

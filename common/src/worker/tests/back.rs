@@ -37,7 +37,7 @@ fn what_went_back_before_what_arrived_earlier_lies_behind_it() {
     assert_eq!(starts.len(), 1, "the first one runs");
     queue.cancel(&claims[2..3]);
     queue.close();
-    assert_eq!(queue.take_completions(false), [], "its ends go first, where the rest has to wait");
+    assert_eq!(completions(&queue, false), [], "its ends go first, where the rest has to wait");
     queue.abandon();
-    assert_eq!(queue.take_completions(true), claims.map(Completion::release));
+    assert_eq!(completions(&queue, true), claims.map(Completion::release));
 }

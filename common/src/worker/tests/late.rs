@@ -19,7 +19,7 @@ async fn the_late_end_of_what_was_requeued_counts_for_nothing() {
     a_late_end_counts_for_nothing(|queue, claim| {
         queue.close();
         assert_eq!(queue.abandon(), 1);
-        assert_eq!(queue.take_completions(true), [Completion::release(claim.clone())]);
+        assert_eq!(completions(queue, true), [Completion::release(claim.clone())]);
     })
     .await;
 }
@@ -42,7 +42,14 @@ impl Stage {
         states.add(self.scene.clone()).unwrap();
         let registry = Arc::new(Registry::new(&[&ACTOR], &[]).unwrap());
         let (broker, states) = (self.broker.clone(), Arc::new(states));
-        let executor = Executor { broker, registry, states, log_arguments: false, warnings: Warnings::default() };
+        let executor = Executor {
+            broker,
+            registry,
+            states,
+            log_arguments: false,
+            warnings: Warnings::default(),
+            is_observed: false,
+        };
         let (queue, events) = LocalQueue::new(1, None);
         (Threads::new(1, queue, executor, Some(Handle::current())), events)
     }
@@ -76,5 +83,5 @@ async fn a_late_end_counts_for_nothing(take_away: impl FnOnce(&LocalQueue, &Clai
         assert!(watch.elapsed() < DEADLINE, "it ends");
         tokio::task::yield_now().await;
     }
-    assert_eq!(queue.take_completions(true), []);
+    assert_eq!(completions(queue, true), []);
 }

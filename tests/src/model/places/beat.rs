@@ -78,7 +78,18 @@ impl Places {
         let lost = |claim: &&Claim| !self.holds(worker, claim);
         let lost: Vec<Claim> = held.iter().filter(lost).cloned().collect();
         self.happened(Move::Lost, lost.len());
+        let unended = self.with_unended(worker, true);
         let Found { ready, next_due, mut cancelled, moved } = self.look_after(worker, held, waiting);
+        // What dies in the same beat may be told of with the next one.
+        let may_be = self.with_unended(worker, false);
+        if !unended.iter().all(|queue| told.unended.contains(queue))
+            || !told.unended.iter().all(|queue| may_be.contains(queue))
+        {
+            return Err(Wrong(format!(
+                "ends should be left to make in {unended:?}, or in {may_be:?} at most, and not in {:?}",
+                told.unended
+            )));
+        }
         let queues = &self.workers[worker].queues;
         differ("its time", &self.now, &told.now)?;
         differ("what is lost", &sorted(lost), &sorted(told.lost.clone()))?;

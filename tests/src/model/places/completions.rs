@@ -38,11 +38,11 @@ impl Places {
         );
         self.happened(Move::Stopped, usize::from(may_run_again && cancelled.is_some()));
         match (&completion.disposition, cancelled) {
-            (Disposition::Ack, _) => {}
+            (Disposition::Ack | Disposition::StaysDead, _) => {}
             (Disposition::DeadLetter(body, reason), _) => {
                 let is_same = |letter: &Letter| letter.queue == queue && letter.name == name && letter.body == *body;
                 if !self.tolerances.keeps_the_same_letter_once || !self.letters.iter().any(is_same) {
-                    self.die(&queue, name, body.clone(), reason.clone());
+                    self.dead_letter(&queue, name, body.clone(), reason.clone(), false);
                 }
             }
             // However the run of a cancelled message ends, it is not run again.
@@ -69,7 +69,12 @@ impl Places {
                 self.happened(Move::Kept, usize::from(note != Note::None));
             }
         }
-        for effect in &completion.effects {
+        self.carry_out(&completion.effects, together);
+        Finished::Done
+    }
+
+    pub(super) fn carry_out(&mut self, effects: &[Effect], together: Option<i64>) {
+        for effect in effects {
             match effect {
                 Effect::Enqueue(message) => {
                     let rank = together.unwrap_or_else(|| self.next_tail());
@@ -80,7 +85,6 @@ impl Places {
                 }
             }
         }
-        Finished::Done
     }
 
     /// The message of a claim that this worker holds, by index.

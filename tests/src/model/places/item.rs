@@ -140,4 +140,6 @@ pub struct Letter {
     pub reason: Option<String>,
     /// When it died.
     pub died: Timestamp,
+    /// It died in the store, and its end is still to be made.
+    pub is_unended: bool,
 }

@@ -117,11 +117,12 @@ impl Places {
             PythonEnd::Nack => {
                 let item = self.items.swap_remove(at);
                 let (body, Item { queue, name, .. }) = (item.body(), item);
-                // Whatever lies there under the same name is overwritten; only Rust's note of the reason stays.
+                // Whatever lies there under the same name is overwritten; only Rust's notes, the reason and whether its end is to be made, stay.
                 let is_same = |letter: &Letter| letter.queue == queue && letter.name == name;
                 let before = self.letters.iter().position(is_same).map(|at| self.letters.remove(at));
+                let is_unended = before.as_ref().is_some_and(|letter| letter.is_unended);
                 let reason = before.and_then(|letter| letter.reason);
-                self.letters.push(Letter { queue, name, body, reason, died: self.now });
+                self.letters.push(Letter { queue, name, body, reason, died: self.now, is_unended });
             }
             PythonEnd::Requeue => {
                 let rank = self.next_tail();

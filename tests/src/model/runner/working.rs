@@ -1,10 +1,11 @@
 //! Workers: registering, fetching, beating, and what else becomes of them.
 
-use super::{Held, Kind, Operation, Runner, RustWorker, Wrong, refused};
+use super::{DEEP, Held, Kind, Operation, Runner, RustWorker, Wrong, refused};
 use crate::model::places::{Item, Move};
 use common::{
     error::StoreError,
-    store::{Claim, Delivery, FetchRequest},
+    queue_name::QueueName,
+    store::{Claim, Completion, Delivery, Disposition, Effect, FetchRequest},
 };
 
 impl Runner {
@@ -130,7 +131,30 @@ impl Runner {
         let own = &mut self.workers[worker];
         let lost = |held: &mut Held| beat.lost.contains(&held.claim);
         own.past.extend(own.held.extract_if(.., lost));
-        self.places.beaten(worker, &held, &waiting, &beat)
+        self.places.beaten(worker, &held, &waiting, &beat)?;
+        self.end_letters(worker, &beat.unended).await
+    }
+
+    /// A worker ends one of the messages that died in the store, and another one comes too late.
+    async fn end_letters(&mut self, worker: usize, queues: &[QueueName]) -> Result<(), Wrong> {
+        if queues.is_empty() {
+            return Ok(());
+        }
+        let unended = self.store.unended(queues, DEEP).await.map_err(refused)?;
+        let found = self.places.unended(queues, &unended)?;
+        let (Some(letter), Some(at)) = (unended.first(), found.first()) else { return Ok(()) };
+        let message = self.message(0);
+        self.sent.push(message.clone());
+        let effects = vec![Effect::Enqueue(message)];
+        let completion = Completion { claim: letter.claim.clone(), disposition: Disposition::StaysDead, effects };
+        for _ in 0..2 {
+            let registration = &self.workers[worker].registration;
+            let told = self.store.finish(registration, std::slice::from_ref(&completion)).await.map_err(refused)?;
+            self.tell(|| format!("  worker {worker} ends {} in {}: {told:?}", letter.claim.id, letter.claim.queue));
+            let told = told.first().ok_or_else(|| Wrong("an end without an answer".to_owned()))?;
+            self.places.ended(*at, &completion, told)?;
+        }
+        Ok(())
     }
 
     /// A worker dies, stands still, goes on or deregisters.

@@ -34,6 +34,8 @@ pub(super) struct Seen {
     pub(super) cancelled: Vec<Claim>,
     /// Whether there is something to fetch.
     pub(super) is_ready: bool,
+    /// The queues with dead letters whose end is still to be made.
+    pub(super) unended: Vec<QueueName>,
 }
 
 impl Seen {
@@ -47,16 +49,17 @@ impl Seen {
         self.next_due = [self.next_due, other.next_due].into_iter().flatten().min();
         self.cancelled.extend(other.cancelled);
         self.is_ready |= other.is_ready;
+        self.unended.extend(other.unended);
     }
 }
 
-/// What the script says of one queue: own claims, if they could be read, the next due time, both cursors, whether there is something to fetch, and the
-/// claims that are cancelled.
-type OfQueue = (Option<Vec<Vec<u8>>>, String, String, String, bool, Vec<Vec<u8>>);
+/// What the script says of one queue: own claims, if they could be read, the next due time, both cursors, whether there is something
+/// to fetch, the claims that are cancelled, and whether there are dead letters whose end is still to be made.
+type OfQueue = (Option<Vec<Vec<u8>>>, String, String, String, bool, Vec<Vec<u8>>, bool);
 
 /// What the script does not say of a queue where there is nothing to say.
 fn quiet() -> OfQueue {
-    (Some(Vec::new()), String::new(), "0".to_owned(), "0".to_owned(), false, Vec::new())
+    (Some(Vec::new()), String::new(), "0".to_owned(), "0".to_owned(), false, Vec::new(), false)
 }
 
 /// What one call of the script does besides showing that the worker and its fleets live.
@@ -123,12 +126,16 @@ impl RedisStore {
         // Of many queues, the next calls look at others.
         self.upkeeping.see(refused, |place| !is_many || slice.iter().any(|queue| self.keys.is_of(place, queue)));
         let (mut claims, mut unread, mut cancelled) = (Vec::new(), Vec::new(), Vec::new());
+        let mut unended = Vec::new();
         let mut next_due: Option<Timestamp> = None;
         let mut is_ready = false;
         self.with_upkeep(&registration.worker, |upkeep| upkeep.turns.is_registered = is_registered);
         for queue in slice {
-            let (mine, due, due_cursor, held_cursor, ready, stopped) =
+            let (mine, due, due_cursor, held_cursor, ready, stopped, has_unended) =
                 answer.next().map_or_else(|| Ok(quiet()), read)?;
+            if has_unended {
+                unended.push(queue.clone());
+            }
             is_ready |= ready;
             if ready && is_many {
                 self.candidates.notice([queue]);
@@ -165,6 +172,7 @@ impl RedisStore {
             cancelled,
             next_due,
             is_ready,
+            unended,
         })
     }
 }

@@ -82,6 +82,7 @@ impl RedisStore {
             // What is past has been moved by another one.
             upkeep.idle.next_due.filter(|due| *due > now)
         });
-        Ok(Some(Beat { now, lost: Vec::new(), cancelled: Vec::new(), next_due, moved: 0, ready: false }))
+        let (lost, cancelled, unended) = (Vec::new(), Vec::new(), Vec::new());
+        Ok(Some(Beat { now, lost, cancelled, next_due, moved: 0, ready: false, unended }))
     }
 }

@@ -6,7 +6,7 @@
 --   then per queue: name, fleet, cursor in the due index, cursor in the held one
 -- Answers: now, moved, more to do?, who is silent (below), refusals, registered?, how many heartbeats there are, whether the member
 --   listens, then per queue, where there is something to do in any: {own claims, time of the next due message or '', both cursors,
---   something to fetch?, own claims that were cancelled}
+--   something to fetch?, own claims that were cancelled, dead letters whose end is still to be made?}
 local worker, interval, keep, group = ARGV[2], tonumber(ARGV[4]), tonumber(ARGV[6]), ARGV[7]
 local FIRST = 10
 local moved, more, refusals = 0, 0, {}
@@ -79,7 +79,8 @@ local function some(from, to)
     local delayed, n = queue .. '.DQ', #names
     names[n + 1], names[n + 2], names[n + 3], names[n + 4] = key(queue), key(delayed), key(queue .. '@due'), key(queue .. '@held')
     names[n + 5], names[n + 6], names[n + 7] = claims(fleet, queue), claims(fleet, delayed), claims(worker, queue)
-    if keep then names[n + 8], names[n + 9] = key(queue .. '.XQ'), key(queue .. '.XQ@why') end
+    names[n + 8] = key(queue .. '@unended')
+    if keep then names[n + 9], names[n + 10] = key(queue .. '.XQ'), key(queue .. '.XQ@why') end
   end
   return #names > 0 and redis.pcall('EXISTS', unpack(names)) ~= 0
 end

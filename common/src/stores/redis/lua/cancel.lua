@@ -1,5 +1,5 @@
 -- Cancels what lies under a name: in the hands of a worker it is marked, elsewhere it dies.
--- ARGV: now, queue, fleet, name, reason, seconds that a mark is kept, the worker who seems to hold it or ''
+-- ARGV: now, queue, fleet, name, reason, seconds that a mark or note is kept, the worker who seems to hold it or ''
 -- Answers where it was: 'ready', 'delayed', 'claimed', 'none' (nowhere), 'elsewhere' (some other worker holds it).
 local queue, fleet, name, reason, remember, holder = ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7]
 local crashes, cancelled = key(queue .. '@crashes'), key(queue .. '@cancelled')
@@ -40,8 +40,9 @@ local function die(lying)
   -- which takes too long for that, and is the first.
   call('HDEL', bodies(lying), '')
   local batch = {}
-  dead_letter(batch, queue, free_letter(queue, name), body, reason)
+  dead_letter(batch, queue, free_letter(queue, name), body, reason, true)
   run(batch)
+  call('EXPIRE', key(queue .. '@unended'), remember)
   for _, removal in ipairs(out) do call(unpack(removal)) end
   call('HDEL', bodies(lying), name)
   redis.pcall('HDEL', crashes, name)

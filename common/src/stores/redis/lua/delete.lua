@@ -13,6 +13,7 @@ for at = 3, #ARGV do
   if answers[#answers] == 1 then
     call('HDEL', bodies(dead), name)
     call('HDEL', why, name)
+    redis.pcall('SREM', key(ARGV[2] .. '@unended'), name)
   end
 end
 return answers

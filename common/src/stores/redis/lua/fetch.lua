@@ -64,6 +64,8 @@ local function dead_letter(queue, id, reason)
   undo('HDEL', key(dead .. '@why'), free)
   call('ZADD', key(dead), now, free)
   undo('ZREM', key(dead), free)
+  call('SADD', key(queue .. '@unended'), free)
+  undo('SREM', key(queue .. '@unended'), free)
   call('HDEL', bodies(queue), id)
   undo('HSET', bodies(queue), id, body)
   for _, part in ipairs({ queue, free, reason }) do dead_lettered[#dead_lettered + 1] = part end

@@ -3,7 +3,8 @@
 --   then the other completions: queue, fleet, id, kind, for a dead one also (id, body, reason), then how many puts,
 --   per put: queue, fleet, id, due, priority, body
 -- Kinds: 'ack', 'retry' (gone, and its first put is the message as it goes on), 'defer' (the same, but it was not run, so what is
---   noted of it goes with it), 'release', 'dead_letter'.
+--   noted of it goes with it), 'release', 'dead_letter', 'unended' (the same, and no worker has made its end), 'dead' (it is dead
+--   already, and its end was still to be made).
 -- Answers per queue one number an id, then one answer a completion: 1 it happened, 0 unknown, -1 an id is in use by other bytes
 -- (nothing happened), -2 its turn did not come (nothing happened), a list with the reason why it must not run again (nothing
 -- happened), or a refusal as text.
@@ -73,6 +74,12 @@ local function has_room(size)
   return true
 end
 
+-- What a completion's id has to be in, to be this worker's.
+local function hold_of(completion)
+  if completion.kind == 'dead' then return key(completion.queue .. '@unended') end
+  return claims(worker, completion.queue)
+end
+
 -- Looks whether a message is there. Of what is requeued the body is read, for its priority; what goes on, or is dead, comes with
 -- about as many bytes as are read here. All others may be large, and stay where they are.
 local function seek(completion, asked)
@@ -80,6 +87,10 @@ local function seek(completion, asked)
   completion.is_there = false
   if kind == 'ack' then
     completion.is_there = call('HEXISTS', hash, id) == 1
+    return
+  end
+  if kind == 'dead' then
+    completion.is_there = call('HEXISTS', bodies(completion.queue .. '.XQ'), id) == 1
     return
   end
   if kind == 'release' then
@@ -99,7 +110,7 @@ end
 -- where there is no room for its body, or the reason why it must not run again.
 local function plan(completion, is_mine, found, writes, removals)
   local queue, id = completion.queue, completion.id
-  local mine, hash = claims(worker, queue), bodies(queue)
+  local mine, hash = hold_of(completion), bodies(queue)
   if is_mine[mine][id] ~= 1 then return 0 end
   if completion.has_no_room then return -2 end
   local body = found[hash] and found[hash][id]
@@ -108,13 +119,14 @@ local function plan(completion, is_mine, found, writes, removals)
     return 0
   end
   local cancelled = key(queue .. '@cancelled')
-  local kind, dead, reason = completion.kind, completion.dead, found[cancelled][id]
+  local kind, dead = completion.kind, completion.dead
+  local reason = kind ~= 'dead' and found[cancelled][id]
   if reason then
     -- Only the caller has the message as it was before it was to go on.
     if kind == 'retry' or kind == 'defer' then return { reason } end
     if kind == 'release' then
       if completion.is_unread then body = call('HGET', hash, id) end
-      kind, dead = 'dead_letter', { id = free_letter(queue, id), body = body, reason = reason }
+      kind, dead = 'dead_letter', { id = free_letter(queue, id), body = body, reason = reason, is_unended = true }
     end
   end
 
@@ -142,11 +154,11 @@ local function plan(completion, is_mine, found, writes, removals)
     local own = completion.puts[1]
     gather(writes, 'HSET', key(own.queue .. '@crashes'), own.id, own.id, noted or SPARED)
   end
-  if dead and not is_dead_lettered then dead_letter(writes, queue, dead.id, dead.body, dead.reason) end
+  if dead and not is_dead_lettered then dead_letter(writes, queue, dead.id, dead.body, dead.reason, dead.is_unended) end
   if kind == 'release' then
     local _, priority = read(body or '')
     make_ready(writes, queue, completion.fleet, id, priority, -1)
-  else
+  elseif kind ~= 'dead' then
     gather(removals, 'HDEL', hash, id, id)
     gather(removals, 'HDEL', key(queue .. '@crashes'), id, id)
   end
@@ -180,7 +192,7 @@ local function finish(completions)
   local asked_claims, asked_bodies = {}, {}
   for _, completion in ipairs(completions) do
     local queue = completion.queue
-    ask(asked_claims, claims(worker, queue), completion.id)
+    ask(asked_claims, hold_of(completion), completion.id)
     ask(asked_bodies, key(queue .. '@cancelled'), completion.id)
     if completion.kind == 'defer' then ask(asked_bodies, key(queue .. '@crashes'), completion.id) end
     for _, new in ipairs(completion.puts) do
@@ -191,7 +203,7 @@ local function finish(completions)
   end
   local is_mine = look('SMISMEMBER', asked_claims)
   for _, completion in ipairs(completions) do
-    if is_mine[claims(worker, completion.queue)][completion.id] == 1 then seek(completion, asked_bodies) end
+    if is_mine[hold_of(completion)][completion.id] == 1 then seek(completion, asked_bodies) end
   end
   local found = look('HMGET', asked_bodies)
   local answers, writes, removals = {}, {}, {}
@@ -219,8 +231,10 @@ local completions = {}
 while ARGV[at] do
   local completion = { queue = ARGV[at], fleet = ARGV[at + 1], id = ARGV[at + 2], kind = ARGV[at + 3], puts = {}, results = {} }
   at = at + 4
-  if completion.kind == 'dead_letter' then
-    completion.dead = { id = ARGV[at], body = ARGV[at + 1], reason = ARGV[at + 2] }
+  if completion.kind == 'dead_letter' or completion.kind == 'unended' then
+    local is_unended = completion.kind == 'unended'
+    completion.kind = 'dead_letter'
+    completion.dead = { id = ARGV[at], body = ARGV[at + 1], reason = ARGV[at + 2], is_unended = is_unended }
     at = at + 3
   end
   local count = tonumber(ARGV[at])

@@ -148,10 +148,11 @@ local function put(batch, queue, fleet, id, due, priority, body)
   end
 end
 
--- Dead, with the reason beside it.
-local function dead_letter(batch, queue, id, body, reason)
+-- Dead, with the reason beside it; and noted, where no worker has made its end.
+local function dead_letter(batch, queue, id, body, reason, is_unended)
   local dead = queue .. '.XQ'
   gather(batch, 'HSET', bodies(dead), id, id, body)
   gather(batch, 'HSET', key(dead .. '@why'), id, id, reason)
   gather(batch, 'ZADD', key(dead), id, now, id)
+  if is_unended then gather(batch, 'SADD', key(queue .. '@unended'), id, id) end
 end

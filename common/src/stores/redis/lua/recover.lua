@@ -94,7 +94,7 @@ local function recover(name)
     -- The bodies may be large, and stay where they are.
     if call('HEXISTS', bodies(name), id) == 1 then
       if reasons[i] then
-        dead_letter(batch, queue, free_letter(queue, id), call('HGET', bodies(name), id), reasons[i])
+        dead_letter(batch, queue, free_letter(queue, id), call('HGET', bodies(name), id), reasons[i], true)
         dead_lettered[#dead_lettered + 1] = id
       else
         gather(batch, 'LPUSH', key(name), id, id)

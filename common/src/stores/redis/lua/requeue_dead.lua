@@ -29,6 +29,7 @@ local function requeue()
   call('ZREM', index, unpack(gone))
   call('HDEL', bodies(dead), unpack(gone))
   call('HDEL', why, unpack(gone))
+  redis.pcall('SREM', key(ARGV[2] .. '@unended'), unpack(gone))
   return answers
 end
 

@@ -198,20 +198,22 @@ local function expire(queue)
   call('HDEL', bodies(dead), unpack(ids))
   call('HDEL', reasons, unpack(ids))
   call('ZREM', key(dead), unpack(ids))
+  redis.pcall('SREM', key(queue .. '@unended'), unpack(ids))
   if #ids == CHUNK then more = 1 end
 end
 
--- Which of a worker's claims somebody has cancelled. Hardly ever is there any, so that one look must do then.
-local function cancelled_of(queue, mine)
-  local cancelled, found = key(queue .. '@cancelled'), {}
-  if #mine == 0 or call('EXISTS', cancelled) == 0 then return found end
+-- Which of a worker's claims somebody has cancelled, and whether there are dead letters whose end is still to be made. Hardly ever is
+-- there anything, so that one look must do then.
+local function noted(queue, mine)
+  local cancelled, unended, found = key(queue .. '@cancelled'), key(queue .. '@unended'), {}
+  if call('EXISTS', cancelled, unended) == 0 then return { found, 0 } end
   for from = 1, #mine, CHUNK do
     local reasons = call('HMGET', cancelled, unpack(mine, from, math.min(from + CHUNK - 1, #mine)))
     for i, reason in ipairs(reasons) do
       if reason then found[#found + 1] = mine[from + i - 1] end
     end
   end
-  return found
+  return { found, call('EXISTS', unended) }
 end
 
 local function look_after(at)
@@ -237,13 +239,13 @@ local function look_after(at)
     local is_any = (by_fleet[queue] or call('SCARD', claims(fleet, queue))) > 0 or call('LLEN', key(queue)) > 0
     return is_any and call('SISMEMBER', PAUSED, queue) == 0
   end)
-  local cancelled = mine and step(cancelled_of, queue, mine) or {}
-  return { mine or false, first or '', cursors[1], cursors[2], ready == true and 1 or 0, cancelled }
+  local notes = step(noted, queue, mine or {}) or { {}, 0 }
+  return { mine or false, first or '', cursors[1], cursors[2], ready == true and 1 or 0, notes[1], notes[2] }
 end
 
 local queues = {}
 for at = FIRST, #ARGV, 4 do
   local is_busy = #ARGV < FIRST + 4 or some(at, at + 3)
-  queues[#queues + 1] = is_busy and look_after(at) or { {}, '', '0', '0', 0, {} }
+  queues[#queues + 1] = is_busy and look_after(at) or { {}, '', '0', '0', 0, {}, 0 }
 end
 return answer_with(queues)
