@@ -28,7 +28,7 @@ impl Serialize for WorkerInfo {
         fields.serialize_field("queues", &self.queues)?;
         fields.serialize_field("alive", &!self.is_silent)?;
         fields.serialize_field("silent_for_millis", &millis(self.silent_for))?;
-        fields.serialize_field("holds", &self.holds)?;
+        fields.serialize_field("claims", &self.holds)?;
         fields.end()
     }
 }
@@ -36,7 +36,7 @@ impl Serialize for WorkerInfo {
 impl State {
     /// A word for it that stays the same, for programs.
     #[must_use]
-    pub fn place(&self) -> &'static str {
+    pub fn name(&self) -> &'static str {
         match self {
             Self::Ready { .. } => "ready",
             Self::Delayed { .. } => "delayed",
@@ -49,7 +49,7 @@ impl State {
 impl Serialize for State {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut fields = serializer.serialize_map(None)?;
-        fields.serialize_entry("place", self.place())?;
+        fields.serialize_entry("state", self.name())?;
         match self {
             Self::Ready { ahead } => fields.serialize_entry("ahead", ahead)?,
             Self::Delayed { due } => fields.serialize_entry("due", due)?,
@@ -113,7 +113,7 @@ mod tests {
         };
         let wanted = json!({
             "id": "w", "python": false, "queues": ["default"], "alive": true, "silent_for_millis": 1,
-            "holds": [{ "queue": "default", "name": "m" }],
+            "claims": [{ "queue": "default", "name": "m" }],
         });
         assert_eq!(json!(ours), wanted);
         let python = json!(WorkerInfo { queues: None, is_silent: true, ..ours });
@@ -129,15 +129,15 @@ mod tests {
         let due = Timestamp::from_millis(1_800_000_000_000);
         let kept_until = due + DEAD_LETTER_TTL;
         for (state, of_place) in [
-            (State::Ready { ahead: None }, json!({ "place": "ready", "ahead": null })),
-            (State::Delayed { due }, json!({ "place": "delayed", "due": due })),
+            (State::Ready { ahead: None }, json!({ "state": "ready", "ahead": null })),
+            (State::Delayed { due }, json!({ "state": "delayed", "due": due })),
             (
                 State::Claimed { worker: "w".to_owned(), cancelled: true },
-                json!({ "place": "running", "worker": "w", "cancelled": true }),
+                json!({ "state": "running", "worker": "w", "cancelled": true }),
             ),
             (
                 State::Dead { died: due, reason: Some("no".to_owned()) },
-                json!({ "place": "dead", "died": due, "kept_until": kept_until, "reason": "no" }),
+                json!({ "state": "dead", "died": due, "kept_until": kept_until, "reason": "no" }),
             ),
         ] {
             let mut wanted = base.clone();

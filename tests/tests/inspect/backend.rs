@@ -105,7 +105,7 @@ impl Backend {
 
     /// Looks until a message is in a place.
     pub(crate) fn wait_until(&self, id: &str, place: &str) -> Value {
-        let look = || Some(self.show(id)).filter(|seen| seen["place"] == place);
+        let look = || Some(self.show(id)).filter(|seen| seen["state"] == place);
         eventually(PATIENCE, look).unwrap_or_else(|| panic!("{id} never came to be {place}: {:#}", self.show(id)))
     }
 

@@ -17,7 +17,7 @@ fn what_is_ready_becomes_a_dead_letter(backend: &Backend) {
     let said = backend.says(&["cancel", short(&id)]);
     assert_eq!(said, format!("{}  note(1) was ready; it is a dead letter now, in default.XQ", short(&id)));
     let seen = backend.show(&id);
-    assert_eq!((&seen["place"], &seen["reason"]), (&json!("dead"), &json!("cancelled by hand")));
+    assert_eq!((&seen["state"], &seen["reason"]), (&json!("dead"), &json!("cancelled by hand")));
 }
 
 fn what_is_delayed_becomes_a_dead_letter(backend: &Backend) {
@@ -27,7 +27,7 @@ fn what_is_delayed_becomes_a_dead_letter(backend: &Backend) {
     let cancelled = &json["cancelled"][0];
     assert_eq!((&cancelled["message_id"], &cancelled["was"]), (&json!(id), &json!("delayed")));
     assert_eq!((&cancelled["queue"], &cancelled["worker"]), (&json!("mail"), &json!(null)));
-    assert_eq!(backend.show(&id)["place"], json!("dead"));
+    assert_eq!(backend.show(&id)["state"], json!("dead"));
 }
 
 fn what_runs_is_told_and_not_retried(backend: &Backend) {

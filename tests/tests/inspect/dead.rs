@@ -76,7 +76,7 @@ fn a_requeued_letter_keeps_its_id_and_forgets_its_retries(backend: &Backend) {
     backend.says(&["cancel", &id]);
     let dead = backend.show(&id);
     assert_eq!(
-        (&dead["place"], &dead["retries"], &dead["reason"]),
+        (&dead["state"], &dead["retries"], &dead["reason"]),
         (&json!("dead"), &json!(1), &json!("cancelled by hand"))
     );
 
@@ -84,7 +84,7 @@ fn a_requeued_letter_keeps_its_id_and_forgets_its_retries(backend: &Backend) {
     assert!(said.starts_with(&format!("{}  retry(\"no\")\n", short(&id))), "{said}");
     assert!(said.ends_with("1 dead letter is ready again: same id, new name on the wire, no retries yet."), "{said}");
     let ready = backend.show(&id);
-    assert_eq!((&ready["place"], &ready["retries"], &ready["last_error"]), (&json!("ready"), &json!(0), &json!(null)));
+    assert_eq!((&ready["state"], &ready["retries"], &ready["last_error"]), (&json!("ready"), &json!(0), &json!(null)));
     assert_ne!(ready["name"], dead["name"]);
 
     let again = backend.worker(1);

@@ -55,7 +55,7 @@ fn a_worker_of_python_is_shown_with_what_it_holds() {
     let workers = seen["workers"].as_array().unwrap();
     let shown = workers.iter().find(|worker| worker["id"] == holder).unwrap();
     assert_eq!((&shown["python"], &shown["queues"], &shown["alive"]), (&json!(true), &json!(null), &json!(true)));
-    assert_eq!((&shown["holds"][0]["message_id"], &shown["holds"][0]["actor"]), (&json!(id), &json!("hold")));
+    assert_eq!((&shown["claims"][0]["message_id"], &shown["claims"][0]["actor"]), (&json!(id), &json!("hold")));
     let said = backend.says(&["queues"]);
     assert!(said.contains("(Python)") && said.contains(&format!("hold {}", short(&id))), "{said}");
 
@@ -112,11 +112,11 @@ fn what_python_keeps_until_its_time_is_delayed_and_cannot_be_cancelled() {
     let id = python::with_broker(script, &tests::redis::url(), &backend.namespace).trim().to_owned();
     let holds = || {
         let queues = backend.json(&["queues"]);
-        queues["workers"].as_array().unwrap().iter().find(|worker| !worker["holds"][0].is_null()).cloned()
+        queues["workers"].as_array().unwrap().iter().find(|worker| !worker["claims"][0].is_null()).cloned()
     };
     let holder = eventually(PATIENCE, holds).unwrap_or_else(|| panic!("nobody takes it\n{python}"));
     let seen = backend.show(&id);
-    assert_eq!((&seen["place"], &seen["explanation"]["kind"]), (&json!("delayed"), &json!("not_due")));
+    assert_eq!((&seen["state"], &seen["explanation"]["kind"]), (&json!("delayed"), &json!("not_due")));
     assert_eq!(backend.json(&["queues"])["queues"][0]["delayed"], 1);
     let json = backend.json(&["cancel", &id]);
     let cancelled = &json["cancelled"][0];
@@ -146,7 +146,7 @@ fn an_id_that_is_the_start_of_another_one_is_meant_as_a_whole() {
     assert_eq!(requeue.wait().code(), Some(1), "{requeue}");
     requeue.wait_for_line("2 messages have an id that starts with m; `dead show` tells which");
     requeue.wait_for_line("1 dead letter is ready again");
-    assert_eq!(backend.show("w")["place"], "ready");
+    assert_eq!(backend.show("w")["state"], "ready");
 }
 
 #[test]

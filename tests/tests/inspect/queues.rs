@@ -38,7 +38,7 @@ fn every_place_is_counted_and_workers_show_what_they_hold(backend: &Backend) {
     let shown = &workers[0];
     assert_eq!((&shown["alive"], &shown["python"]), (&json!(true), &json!(false)));
     assert_eq!(shown["queues"], json!(["default", "mail"]));
-    let holds = shown["holds"].as_array().unwrap();
+    let holds = shown["claims"].as_array().unwrap();
     assert_eq!(holds.len(), 1, "{seen:#}");
     assert_eq!(
         (&holds[0]["queue"], &holds[0]["message_id"], &holds[0]["actor"]),
@@ -60,7 +60,7 @@ fn a_killed_worker_is_shown_as_silent(backend: &Backend) {
     worker.kill();
     let look = || Some(backend.json(&["queues"])).filter(|seen| seen["workers"][0]["alive"] == false);
     let seen = eventually(PATIENCE, look).expect("a silent worker");
-    assert_eq!(seen["workers"][0]["holds"][0]["message_id"], json!(held), "{seen:#}");
+    assert_eq!(seen["workers"][0]["claims"][0]["message_id"], json!(held), "{seen:#}");
     assert!(backend.says(&["queues"]).contains("silent for "));
 }
 

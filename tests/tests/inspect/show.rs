@@ -24,7 +24,7 @@ fn all_that_is_known_is_shown(backend: &Backend) {
     let id = backend.send(&["note", "7", "--delay", "1h"]);
     let seen = backend.show(&id);
     assert_eq!(
-        (&seen["message_id"], &seen["queue"], &seen["place"]),
+        (&seen["message_id"], &seen["queue"], &seen["state"]),
         (&json!(id), &json!("default"), &json!("delayed"))
     );
     assert_eq!((&seen["actor"], &seen["call"]), (&json!("note"), &json!("note(7)")));
@@ -40,7 +40,7 @@ fn all_that_is_known_is_shown(backend: &Backend) {
         ("id", &*id),
         ("call", "note(7)"),
         ("queue", "default"),
-        ("place", "delayed"),
+        ("state", "delayed"),
         ("attempts", "none yet"),
         ("why", "it waits because it is not due yet, but in 59 min "),
     ] {

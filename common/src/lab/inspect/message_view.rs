@@ -90,7 +90,7 @@ impl MessageView {
             ("id", self.id().to_owned()),
             ("call", super::text::cut(&self.call(), CALL)),
             ("queue", self.queue().to_string()),
-            ("place", self.whereabouts()),
+            ("state", self.whereabouts()),
         ];
         let error = self.error();
         if let Some(message) = &self.message {
@@ -190,7 +190,7 @@ pub(super) fn overview(views: &[MessageView]) -> String {
     let mut table = Table::new(Room::of_stdout(), &["ID", "Place", "QUEUE", "CALL"]);
     for view in views {
         let queue = Room::of_stdout().cell(view.queue().as_str(), 20);
-        table.row(vec![Room::of_stdout().cell(view.id(), ID), view.found.state.place().to_owned(), queue, view.call()]);
+        table.row(vec![Room::of_stdout().cell(view.id(), ID), view.found.state.name().to_owned(), queue, view.call()]);
     }
     table.to_string()
 }

@@ -60,7 +60,7 @@ impl Busy {
         let mut json = json!(self.worker);
         for at in 0..self.worker.holds.len() {
             let view = self.held.get(at).and_then(Option::as_ref);
-            let claim = &mut json["holds"][at];
+            let claim = &mut json["claims"][at];
             claim["message_id"] = json!(view.map(MessageView::id));
             claim["actor"] = json!(view.and_then(MessageView::actor));
         }
