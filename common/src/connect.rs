@@ -6,6 +6,7 @@ use crate::broker::{Broker, BrokerBuilder, IoThread, NAMESPACE};
 use crate::error::{ConnectError, StoreError};
 use crate::store::Inspect;
 use crate::stores::memory::MemoryStore;
+#[cfg(feature = "redis")]
 use crate::stores::redis::RedisStore;
 #[cfg(feature = "sqlite")]
 use crate::stores::sqlite::{SqliteStore, Synchronous};
@@ -16,7 +17,7 @@ impl Broker {
     ///
     /// | URL | what it is |
     /// | --- | --- |
-    /// | `redis://[[USER]:PASSWORD@]HOST[:PORT][/DB]` | a Redis, shared with Python's dramatiq |
+    /// | `redis://[[USER]:PASSWORD@]HOST[:PORT][/DB]` | a Redis, shared with Python's dramatiq (cargo feature `redis`, on by default) |
     /// | `sqlite:PATH` | a file, shared by processes of one machine (cargo feature `sqlite`) |
     /// | `memory:` | a broker of its own inside of this process, for tests and demonstrations |
     ///
@@ -83,6 +84,7 @@ async fn open(url: &str, builder: BrokerBuilder) -> Result<Broker, ConnectError>
     let io_thread = io_thread(url)?;
     let store: Arc<dyn Inspect> = match place {
         Place::Memory => Arc::new(MemoryStore::new(clock)),
+        #[cfg(feature = "redis")]
         Place::Redis(url) => {
             let namespace = namespace.clone();
             // Its connections live where they were made.
@@ -97,6 +99,10 @@ async fn open(url: &str, builder: BrokerBuilder) -> Result<Broker, ConnectError>
             let opened = io_thread.run(async { tokio::task::spawn_blocking(open).await }).await;
             let store = opened.map_err(|error| unreachable(url, StoreError::Refused(error.to_string())))?;
             Arc::new(store.map_err(|cause| unreachable(url, cause))?)
+        }
+        #[cfg(not(feature = "redis"))]
+        Place::Redis(_) => {
+            return Err(wrong("this program was built without the feature `redis` of `common`".to_owned()));
         }
         #[cfg(not(feature = "sqlite"))]
         Place::Sqlite { .. } => {

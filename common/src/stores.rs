@@ -1,7 +1,9 @@
 //! The stores that come along.
 
 pub mod memory;
+#[cfg(feature = "redis")]
 pub mod redis;
+#[cfg_attr(not(feature = "redis"), expect(dead_code, reason = "some of it is for Redis alone"))]
 mod shared;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
