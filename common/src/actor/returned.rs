@@ -4,6 +4,8 @@
 //! fits ("autoref specialization", after David Tolnay). The choice between a `Result` and a value carries no bounds, so
 //! that an error without a text is a compile error and not a value.
 
+mod kept;
+
 use std::any::type_name;
 use std::convert::Infallible;
 use std::error::Error;
@@ -12,9 +14,10 @@ use std::ops::Deref;
 
 use serde::Serialize;
 
+pub use self::kept::{KeepsDyn, KeepsError, KeepsText, KeptDyn, KeptError, KeptText};
 use super::state::short;
 use crate::message::Raw;
-use crate::outcome::{Bounded, Failure, Outcome, Retry, SharedError, bounded};
+use crate::outcome::{Bounded, Failure, Outcome, Retry, bounded};
 
 /// How many sources of an error are looked at: one that is its own source has no end of them.
 const MAX_SOURCES: usize = 32;
@@ -175,73 +178,6 @@ impl TextKind {
     /// Its text; the bound stands here and not at the choice, so that the compiler tells it in its own words.
     pub fn describe<E: Describe>(self, error: &E) -> Failure {
         Failure { text: bounded(format_args!("{error:#}")), kind: kind::<E>(), ..Failure::default() }
-    }
-}
-
-/// Errors that can be kept.
-pub trait KeepsError {
-    /// What keeps it.
-    fn kept_as(&self) -> KeptError {
-        KeptError
-    }
-}
-
-impl<E: Error + Send + Sync + 'static> KeepsError for &&Described<'_, E> {}
-
-/// What dereferences to an error, and can be kept.
-pub trait KeepsDyn {
-    /// What keeps it.
-    fn kept_as(&self) -> KeptDyn {
-        KeptDyn
-    }
-}
-
-impl<E: Deref<Target = dyn Error + Send + Sync + 'static> + Send + Sync + 'static> KeepsDyn for &Described<'_, E> {}
-
-/// Everything else, of which the text is kept.
-pub trait KeepsText {
-    /// What drops it.
-    fn kept_as(&self) -> KeptText {
-        KeptText
-    }
-}
-
-impl<E> KeepsText for Described<'_, E> {}
-
-/// Keeps an [`Error`] beside its text.
-#[derive(Clone, Copy, Debug)]
-pub struct KeptError;
-
-impl KeptError {
-    /// Puts it into its failure.
-    pub fn keep<E: Error + Send + Sync + 'static>(self, error: E, failure: &mut Failure) {
-        failure.error = SharedError::of(error);
-    }
-}
-
-/// Keeps something with an [`Error`] inside beside its text.
-#[derive(Clone, Copy, Debug)]
-pub struct KeptDyn;
-
-impl KeptDyn {
-    /// Puts it into its failure.
-    pub fn keep<E: Deref<Target = dyn Error + Send + Sync + 'static> + Send + Sync + 'static>(
-        self,
-        error: E,
-        failure: &mut Failure,
-    ) {
-        failure.error = SharedError::inside_of(error);
-    }
-}
-
-/// Keeps the text alone.
-#[derive(Clone, Copy, Debug)]
-pub struct KeptText;
-
-impl KeptText {
-    /// Drops the error.
-    pub fn keep<E>(self, error: E, _: &mut Failure) {
-        drop(error);
     }
 }
 

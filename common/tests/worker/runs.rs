@@ -15,12 +15,12 @@ use serde::{Deserialize, Serialize};
 use super::kit::{Told, broker, builder, ears, next, start, start_with, tell};
 
 #[actor]
-fn say(told: &Told, what: String) {
+pub(super) fn say(told: &Told, what: String) {
     tell(told, what);
 }
 
 #[actor]
-async fn say_async(told: &Told, what: String) {
+pub(super) async fn say_async(told: &Told, what: String) {
     tell(told, what);
 }
 

@@ -3,7 +3,6 @@
 use std::future::ready;
 use std::time::Duration;
 
-use common::actor;
 use common::actor::actors;
 use common::broker::Broker;
 use common::clock::Stopwatch;
@@ -12,18 +11,9 @@ use common::queue_name::QueueName;
 use common::store::Counts;
 use common::worker::{RunningWorker, Shutdown, Worker};
 
-use super::kit::{Told, broker, ears, next, tell};
+use super::kit::{Told, broker, ears, next};
+use super::runs::{say, say_async};
 use super::stops::{Gate, hold};
-
-#[actor]
-fn say(told: &Told, what: String) {
-    tell(told, what);
-}
-
-#[actor]
-async fn say_async(told: &Told, what: String) {
-    tell(told, what);
-}
 
 fn worker(broker: &Broker, told: Told, gate: &Gate) -> Worker {
     Worker::new(broker.clone()).threads(1).actors(actors![say, say_async, hold]).state(told).state(gate.clone())
