@@ -124,7 +124,8 @@ pub trait Middleware: Send + Sync + 'static {
         step();
     }
 
-    /// May change where the message goes and what else happens.
+    /// May change where the message goes and what else happens. One that has died in the store, because it was cancelled or is too
+    /// large, stays dead.
     ///
     /// # Errors
     ///

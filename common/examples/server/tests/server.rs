@@ -77,6 +77,7 @@ fn eventually<T>(mut look: impl FnMut() -> Result<Option<T>, Box<dyn Error>>) ->
         if begun.elapsed() > PATIENCE {
             return Err(format!("not after {PATIENCE:?}").into());
         }
+        // Between two looks at another process, of which nobody tells.
         thread::sleep(Duration::from_millis(20));
     }
 }
