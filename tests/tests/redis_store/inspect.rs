@@ -1,5 +1,6 @@
 //! Looks inside: what only Redis has, Python's messages and workers above all.
 
+use std::cell::Cell;
 use std::time::Duration;
 
 use common::message::{MessageId, option};
@@ -120,6 +121,41 @@ async fn what_python_sends_is_found_by_its_name_and_by_its_body() {
     // A Rust worker takes the inbox over.
     rig.register(&["default"]).await;
     assert_eq!(rig.find("3333").await.state, State::Delayed { due });
+}
+
+/// What `show` says of a message that dies or is requeued while it looks.
+#[tokio::test]
+async fn a_message_that_moves_amid_a_search_is_found_in_one_place() {
+    let rig = Rig::new().await;
+    let worker = rig.register(&["default"]).await;
+    let sent = message("default", 1);
+    rig.enqueue(std::slice::from_ref(&sent)).await;
+    let is_over = Cell::new(false);
+    let moving = async {
+        for round in 0..200 {
+            let delivery = rig.fetch(&worker, 1).await.pop().unwrap();
+            // Each move meets another step of the search.
+            for _ in 0..round % 13 {
+                let _: String = rig.redis(&["PING"]).await;
+            }
+            let dead = Disposition::DeadLetter(Body::Message(sent.clone()), "dies".to_owned());
+            rig.finish(&worker, &delivery.claim, dead).await;
+            let letters = rig.store.dead_letters(&QueueName::default(), 0, 1).await.unwrap();
+            let readable = [(letters[0].id.clone(), sent.clone())];
+            rig.store.requeue_dead(&QueueName::default(), &readable).await.unwrap();
+        }
+        is_over.set(true);
+    };
+    let looking = async {
+        let mut times = 0;
+        while !is_over.get() {
+            let found = rig.store.find(sent.message_id.as_str(), 10).await.unwrap();
+            assert!(found.len() <= 1, "{found:?}");
+            times += found.len();
+        }
+        assert!(times > 0, "it is always somewhere");
+    };
+    tokio::join!(moving, looking);
 }
 
 #[tokio::test]

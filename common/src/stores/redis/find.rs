@@ -2,9 +2,10 @@
 //!
 //! The hashes of bodies have no order, so to find the start of a name means to pass over all names of a queue. The client drives
 //! that, a page at a time, so that no other call waits long. While it goes on messages move, and a retry moves against the
-//! search: what was seen and is gone by the time of a closer look is looked for once more, and so is what was not seen at all.
+//! search: what was seen and is gone by the time of a closer look is looked for once more, and so is what was not seen at all; what was
+//! seen in two places is looked for in both of them once more.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use redis::Value;
 use uuid::Uuid;
@@ -37,7 +38,7 @@ type Name = (QueueName, &'static str, String);
 struct Search<'a> {
     id: &'a str,
     seen: HashSet<Name>,
-    found: Vec<MessageInfo>,
+    found: Vec<(Name, MessageInfo)>,
     /// Whether a name was gone when it was looked at.
     has_missed: bool,
 }
@@ -57,8 +58,9 @@ pub(super) async fn run(store: &RedisStore, id: &str, depth: usize) -> Result<Ve
     for round in 0..MAX_ROUNDS {
         let mut search = Search { id, seen: HashSet::new(), found: Vec::new(), has_missed: false };
         store.search(&mut search, depth).await?;
-        if !search.found.is_empty() || (round > 0 && !search.has_missed) {
-            return Ok(search.found);
+        let found = store.still_there(search.found).await?;
+        if !found.is_empty() || (round > 0 && !search.has_missed) {
+            return Ok(found);
         }
     }
     Ok(Vec::new())
@@ -84,7 +86,7 @@ impl RedisStore {
             self.look_closer(search, (queue.clone(), which, id.to_owned()), false).await?;
         }
         // No other id begins with a whole one, and this one has not ended.
-        if Uuid::try_parse(id).is_ok() && search.found.iter().any(MessageInfo::is_live) {
+        if Uuid::try_parse(id).is_ok() && search.found.iter().any(|(_, info)| info.is_live()) {
             return Ok(());
         }
         let pattern = format!("{}*", escape(id));
@@ -148,10 +150,29 @@ impl RedisStore {
             return Ok(());
         };
         if !by_body || has_id(&info.bytes, search.id) {
-            search.seen.insert(name);
-            search.found.push(info);
+            search.seen.insert(name.clone());
+            search.found.push((name, info));
         }
         Ok(())
+    }
+
+    /// What is found, without what has moved amid the search and was seen in two places: where it is no more, it is left out.
+    async fn still_there(&self, found: Vec<(Name, MessageInfo)>) -> Result<Vec<MessageInfo>, StoreError> {
+        let id = |info: &MessageInfo| Some(Message::decode(&info.bytes, Timestamp::EPOCH).ok()?.message_id);
+        let mut times = HashMap::new();
+        for id in found.iter().filter(|_| found.len() > 1).filter_map(|(_, info)| id(info)) {
+            *times.entry(id).or_insert(0) += 1;
+        }
+        let is_twice = |info: &MessageInfo| !times.is_empty() && id(info).is_some_and(|id| times[&id] > 1);
+        let mut there = Vec::with_capacity(found.len());
+        for (name, info) in found {
+            if is_twice(&info) {
+                there.extend(self.see(&name).await?);
+            } else {
+                there.push(info);
+            }
+        }
+        Ok(there)
     }
 
     /// What lies under a name, and where.
