@@ -116,7 +116,7 @@ impl Broker {
     /// What the store says.
     pub async fn result(&self, message: &Message) -> Result<Option<Stored>, StoreError> {
         let (store, message) = (self.0.store.clone(), message.clone());
-        self.at_home(async move { stored(&*store, &message).await }).await?
+        self.on_io_thread(async move { stored(&*store, &message).await }).await?
     }
 
     /// The same, of the message to the actor `A` that has this id: for whoever kept no more than the id.
@@ -194,7 +194,7 @@ impl Broker {
     /// # Errors
     ///
     /// In a process that was forked since the broker was connected.
-    pub(crate) async fn at_home<T: Send + 'static>(
+    pub(crate) async fn on_io_thread<T: Send + 'static>(
         &self,
         work: impl Future<Output = T> + Send + 'static,
     ) -> Result<T, Forked> {

@@ -130,7 +130,7 @@ impl Fixture {
     }
 
     /// Beats on time, as long as it takes to find a dead worker.
-    async fn look_until_dead(&self, peer: &Peer) -> usize {
+    async fn beat_until_dead(&self, peer: &Peer) -> usize {
         let mut moved = 0;
         for _ in 0..6 {
             self.tick();

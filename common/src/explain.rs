@@ -136,7 +136,7 @@ impl Explanation {
                 (Some(blocker), _) => Self::Blocked(blocker),
                 (None, None | Some(1..)) => Self::Behind(*ahead),
                 (None, Some(0)) if found.crashes >= SUSPECT_AFTER => Self::Suspect(found.crashes),
-                (None, Some(0)) if facts.consumers().any(|worker| worker.holds.is_empty()) => Self::Fetching,
+                (None, Some(0)) if facts.consumers().any(|worker| worker.claims.is_empty()) => Self::Fetching,
                 (None, Some(0)) => Self::Next,
             },
             State::Delayed { due } if *due > facts.now => Self::NotDue {
@@ -185,7 +185,7 @@ impl Facts<'_> {
         let live = self.workers.iter().filter(|worker| !worker.is_silent);
         live.filter(move |worker| match &worker.queues {
             Some(queues) => queues.contains(queue),
-            None => worker.holds.iter().any(|claim| claim.queue == *queue),
+            None => worker.claims.iter().any(|claim| claim.queue == *queue),
         })
     }
 

@@ -191,9 +191,7 @@ fn dispatch(
                 watch::watch(experiment, given, signals).await
             }
             (commands::WORKER, Some(signals)) => runner::work(experiment, given, signals).await,
-            (command, _) if commands::inspect::ALL.contains(&command) => {
-                inspect::look(experiment, command, given).await
-            }
+            (command, _) if commands::inspect::ALL.contains(&command) => inspect::run(experiment, command, given).await,
             (commands::DEMO, _) => demo::demonstrate(experiment, lines).await,
             (actor, _) => sender::send(experiment, actor, given).await,
         }

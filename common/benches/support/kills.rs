@@ -153,7 +153,7 @@ impl Round {
         }
         // Its claims stay for three seconds and more.
         for worker in self.broker.workers(None, 100).await? {
-            let ids = || worker.holds.iter().map(|claim| claim.id.split(['#', '@']).next().unwrap_or_default());
+            let ids = || worker.claims.iter().map(|claim| claim.id.split(['#', '@']).next().unwrap_or_default());
             if ids().any(|id| child.running.contains(id)) {
                 held.extend(ids().map(str::to_owned));
             }

@@ -19,12 +19,12 @@ const PAGE: usize = 1_000;
 impl Broker {
     /// The queues that hold something, were paused, or have a worker, by name: at most `limit` of those after `after`.
     pub async fn queues(&self, after: Option<QueueName>, limit: usize) -> Result<Vec<QueueInfo>, StoreError> {
-        self.look(async move |store| store.queues(after.as_ref(), limit).await).await
+        self.inspect(async move |store| store.queues(after.as_ref(), limit).await).await
     }
 
     /// All queues that hold something, were paused, or have a worker, by name.
     pub async fn all_queues(&self) -> Result<Vec<QueueInfo>, StoreError> {
-        self.look(async move |store| {
+        self.inspect(async move |store| {
             let mut all: Vec<QueueInfo> = Vec::new();
             loop {
                 let page = store.queues(all.last().map(|queue| &queue.name), PAGE).await?;
@@ -41,36 +41,36 @@ impl Broker {
     /// The queue of this name; `None` where none is known that holds something, was paused, or has a worker.
     pub async fn queue(&self, name: &QueueName) -> Result<Option<QueueInfo>, StoreError> {
         let name = name.clone();
-        self.look(async move |store| store.queue(&name).await).await
+        self.inspect(async move |store| store.queue(&name).await).await
     }
 
     /// How many messages of a queue are in which place.
     pub async fn counts(&self, queue: &QueueName) -> Result<Counts, StoreError> {
         let queue = queue.clone();
-        self.look(async move |store| store.counts(&queue).await).await
+        self.inspect(async move |store| store.counts(&queue).await).await
     }
 
     /// The workers that are known, by id: at most `limit` of those after `after`.
     pub async fn workers(&self, after: Option<String>, limit: usize) -> Result<Vec<WorkerInfo>, StoreError> {
-        self.look(async move |store| store.workers(after.as_deref(), limit).await).await
+        self.inspect(async move |store| store.workers(after.as_deref(), limit).await).await
     }
 
     /// All workers that are known, by id.
     pub async fn all_workers(&self) -> Result<Vec<WorkerInfo>, StoreError> {
-        self.look(async move |store| all_workers(&*store).await).await
+        self.inspect(async move |store| all_workers(&*store).await).await
     }
 
     /// Where the messages are whose id, or whose name in the store, starts with `id`. Those that have another name are looked
     /// for in at most `depth` bodies of each queue.
     pub async fn find(&self, id: &str, depth: usize) -> Result<Vec<MessageInfo>, StoreError> {
         let id = id.to_owned();
-        self.look(async move |store| store.find(&id, depth).await).await
+        self.inspect(async move |store| store.find(&id, depth).await).await
     }
 
     /// What [`Broker::find`] finds, and why each of them is where it is.
     pub async fn explain(&self, id: &str, depth: usize) -> Result<Vec<Explained>, StoreError> {
         let (id, clock) = (id.to_owned(), self.clock().clone());
-        self.look(async move |store| {
+        self.inspect(async move |store| {
             let found = store.find(&id, depth).await?;
             if found.is_empty() {
                 return Ok(Vec::new());
@@ -95,7 +95,7 @@ impl Broker {
     /// What lies under the name of a claim; `None` where nothing does, or a dead letter.
     pub async fn get(&self, claim: &Claim) -> Result<Option<MessageInfo>, StoreError> {
         let claim = claim.clone();
-        self.look(async move |store| store.get(&claim).await).await
+        self.inspect(async move |store| store.get(&claim).await).await
     }
 
     /// The dead letters of a queue, the oldest first: at most `limit` after the first `skip`.
@@ -106,7 +106,7 @@ impl Broker {
         limit: usize,
     ) -> Result<Vec<DeadLetter>, StoreError> {
         let queue = queue.clone();
-        self.look(async move |store| store.dead_letters(&queue, skip, limit).await).await
+        self.inspect(async move |store| store.dead_letters(&queue, skip, limit).await).await
     }
 
     /// Sends dead letters once more: same message id and arguments, no retries yet, ready at once, under a new name on the
@@ -122,7 +122,7 @@ impl Broker {
         }
         let readable: Vec<_> = fresh.iter().flatten().cloned().collect();
         let queue = queue.clone();
-        let requeued = self.look(async move |store| store.requeue_dead(&queue, &readable).await).await?;
+        let requeued = self.inspect(async move |store| store.requeue_dead(&queue, &readable).await).await?;
         let mut requeued = requeued.into_iter();
         Ok(fresh.iter().map(|letter| letter.is_some() && requeued.next().unwrap_or(false)).collect())
     }
@@ -130,34 +130,34 @@ impl Broker {
     /// Deletes dead letters by name. Tells of each whether it was still there.
     pub async fn delete(&self, queue: &QueueName, names: Vec<String>) -> Result<Vec<bool>, StoreError> {
         let queue = queue.clone();
-        self.look(async move |store| store.delete(&queue, &names).await).await
+        self.inspect(async move |store| store.delete(&queue, &names).await).await
     }
 
     /// Cancels what was found: a ready or delayed message becomes a dead letter with this reason; a running one is told, and
     /// not run again. `None` where it has moved on.
     pub async fn cancel(&self, found: &MessageInfo, reason: &str) -> Result<Option<Cancelled>, StoreError> {
         let (queue, name, reason) = (found.queue.clone(), found.name.clone(), bounded(reason));
-        self.look(async move |store| store.cancel(&queue, &name, &reason).await).await
+        self.inspect(async move |store| store.cancel(&queue, &name, &reason).await).await
     }
 
     /// Lets nothing more be fetched from a queue, until [`Broker::resume`]; what was fetched already runs. Tells whether that
     /// is new. Python's workers know of no pause.
     pub async fn pause(&self, queue: &QueueName) -> Result<bool, StoreError> {
         let queue = queue.clone();
-        self.look(async move |store| store.pause(&queue, true).await).await
+        self.inspect(async move |store| store.pause(&queue, true).await).await
     }
 
     /// Lets messages be fetched from a queue again. Tells whether that is new.
     pub async fn resume(&self, queue: &QueueName) -> Result<bool, StoreError> {
         let queue = queue.clone();
-        self.look(async move |store| store.pause(&queue, false).await).await
+        self.inspect(async move |store| store.pause(&queue, false).await).await
     }
 
     /// Deletes all that is ready or delayed, and about as many messages at most as there are when it begins, should somebody send
     /// meanwhile; what is claimed or dead stays. Tells how many that were.
     pub async fn purge(&self, queue: &QueueName) -> Result<usize, StoreError> {
         let queue = queue.clone();
-        self.look(async move |store| {
+        self.inspect(async move |store| {
             let Counts { ready, delayed, .. } = store.counts(&queue).await?;
             let mut purged = 0;
             while purged < ready + delayed {
@@ -172,12 +172,12 @@ impl Broker {
     }
 
     /// Runs a call of the store on the I/O thread.
-    async fn look<T, F>(&self, call: impl FnOnce(Arc<dyn Inspect>) -> F) -> Result<T, StoreError>
+    async fn inspect<T, F>(&self, call: impl FnOnce(Arc<dyn Inspect>) -> F) -> Result<T, StoreError>
     where
         T: Send + 'static,
         F: Future<Output = Result<T, StoreError>> + Send + 'static,
     {
-        self.at_home(call(self.store().clone())).await?
+        self.on_io_thread(call(self.store().clone())).await?
     }
 }
 

@@ -12,7 +12,7 @@ pub async fn a_dead_workers_messages_come_back_to_the_head(fixture: &Fixture) {
     let (dead, survivor) = (fixture.worker().await, fixture.other_worker().await);
     let held = dead.fetch_one().await;
     survivor.beat(&[]).await;
-    let moved = fixture.look_until_dead(&survivor).await;
+    let moved = fixture.beat_until_dead(&survivor).await;
     assert_eq!(moved, 1);
     let deliveries = survivor.fetch(9).await;
     assert_eq!(numbers(&deliveries), [1, 2]);
@@ -52,7 +52,7 @@ pub async fn a_worker_taken_for_dead_learns_what_it_lost_and_goes_on(fixture: &F
     let (paused, survivor) = (fixture.worker().await, fixture.other_worker().await);
     let held = paused.fetch_one().await.claim;
     survivor.beat(&[]).await;
-    fixture.look_until_dead(&survivor).await;
+    fixture.beat_until_dead(&survivor).await;
     fixture.enqueue(&[fixture.message(2)]).await;
     assert_eq!(paused.try_fetch(9).await, Err(StoreError::NotRegistered));
     assert_eq!(paused.beat(std::slice::from_ref(&held)).await.lost, [held]);
@@ -132,6 +132,6 @@ pub async fn a_worker_that_leaves_with_claims_is_found_dead(fixture: &Fixture) {
     worker.fetch_one().await;
     worker.store.deregister(&worker.registration).await.expect("deregistered");
     survivor.beat(&[]).await;
-    fixture.look_until_dead(&survivor).await;
+    fixture.beat_until_dead(&survivor).await;
     assert_eq!(numbers(&survivor.fetch(9).await), [1]);
 }

@@ -25,7 +25,7 @@ impl Fixture {
         let victim = self.worker().await;
         let held = victim.fetch_one().await;
         fate(&victim, &held.claim).await;
-        assert_eq!(self.look_until_dead(survivor).await, 1, "it comes back");
+        assert_eq!(self.beat_until_dead(survivor).await, 1, "it comes back");
         known(&held)
     }
 }
@@ -76,7 +76,7 @@ pub async fn what_started_long_before_the_last_one_is_passed_over_once(fixture: 
         fixture.clock.advance(second);
         starts(2).await;
         starts(3).await;
-        assert_eq!(fixture.look_until_dead(&survivor).await, 4);
+        assert_eq!(fixture.beat_until_dead(&survivor).await, 4);
         let held = survivor.fetch(9).await;
         let by_number = |number| held.iter().find(|one| numbers(std::slice::from_ref(*one)) == [number]).map(known);
         deaths.push([1, 2, 3, 4].map(|number| by_number(number).expect("it came back")));
@@ -194,7 +194,7 @@ pub async fn a_start_that_is_repeated_counts_once(fixture: &Fixture) {
         assert!(victim.start(claim).await);
     };
     fixture.dies_with_one(&survivor, runs).await;
-    fixture.look_until_dead(&survivor).await;
+    fixture.beat_until_dead(&survivor).await;
     assert_eq!(known(&survivor.fetch_one().await), (true, 1));
 }
 

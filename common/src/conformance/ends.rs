@@ -83,7 +83,7 @@ pub async fn every_death_in_the_store_waits_for_its_end(fixture: &Fixture) {
     worker.fetch_one().await;
     fixture.cancel(orphaned.message_id.as_str()).await;
     assert_eq!(numbers(&survivor.unended().await), [0, 1, 2, 3, 4]);
-    fixture.look_until_dead(&survivor).await;
+    fixture.beat_until_dead(&survivor).await;
     let unended = survivor.unended().await;
     assert_eq!(numbers(&unended), [0, 1, 2, 3, 4, 6]);
     for letter in &unended {

@@ -88,7 +88,7 @@ pub async fn workers_are_listed_with_what_they_hold(fixture: &Fixture) {
         assert!(!worker.is_silent, "{worker:?}");
         assert_eq!(worker.queues.as_deref(), Some(std::slice::from_ref(&fixture.queue)));
         let expected = if worker.id == busy.registration.worker.as_str() { vec![held.clone()] } else { Vec::new() };
-        assert_eq!(worker.holds, expected);
+        assert_eq!(worker.claims, expected);
     }
     idle.store.deregister(&idle.registration).await.expect("deregistered");
     fixture.clock.advance(Duration::from_secs(10));
@@ -278,7 +278,7 @@ pub async fn a_cancelled_message_is_not_run_again(fixture: &Fixture) {
     worker.fetch_one().await;
     fixture.cancel(sent.message_id.as_str()).await;
     survivor.beat(&[]).await;
-    fixture.look_until_dead(&survivor).await;
+    fixture.beat_until_dead(&survivor).await;
     assert_eq!(fixture.counts().await, (0, 0, 0, 4));
     let letters = fixture.store.dead_letters(&fixture.queue, 0, 9).await.expect("dead letters");
     assert!(letters.iter().all(|letter| letter.reason.as_deref() == Some("cancelled by hand")), "{letters:?}");

@@ -37,12 +37,12 @@ fn idle() -> WorkerInfo {
         queues: Some(vec![QueueName::default()]),
         silent_for: Duration::from_millis(300),
         is_silent: false,
-        holds: Vec::new(),
+        claims: Vec::new(),
     }
 }
 
 fn holding(worker: WorkerInfo) -> WorkerInfo {
-    WorkerInfo { holds: vec![Claim { queue: QueueName::default(), id: "m".into() }], ..worker }
+    WorkerInfo { claims: vec![Claim { queue: QueueName::default(), id: "m".into() }], ..worker }
 }
 
 fn busy() -> WorkerInfo {

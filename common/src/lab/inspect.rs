@@ -30,7 +30,7 @@ use super::{Experiment, Failure, output};
 use crate::error::StoreError;
 
 /// Runs one of the commands.
-pub(super) async fn look(experiment: &Experiment, command: &str, given: &ArgMatches) -> Result<ExitCode, Failure> {
+pub(super) async fn run(experiment: &Experiment, command: &str, given: &ArgMatches) -> Result<ExitCode, Failure> {
     let choice = BrokerChoice::of(given)?;
     if let Some(url) = choice.in_memory() {
         return Err(Failure::Usage(format!("`{url}` is empty: it begins and ends with this process")));
@@ -44,7 +44,7 @@ pub(super) async fn look(experiment: &Experiment, command: &str, given: &ArgMatc
         words::PAUSE => admin::pause(experiment, &broker, typed).await,
         words::RESUME => admin::resume(experiment, &broker, typed).await,
         words::PURGE => admin::purge(experiment, &broker, typed).await,
-        _ => dead::look(&broker, given).await,
+        _ => dead::run(&broker, given).await,
     }
 }
 

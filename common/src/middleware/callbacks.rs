@@ -27,7 +27,7 @@ pub(crate) fn wants_result(message: &Message, actor: &Declaration) -> bool {
 }
 
 /// Tells whoever is to hear of this end.
-pub(crate) fn tell(end: &End<'_>, completion: &mut Completion) {
+pub(crate) fn add(end: &End<'_>, completion: &mut Completion) {
     let Some(message) = end.message else { return };
     let declared = end.run.map(|run| run.actor.callbacks).unwrap_or_default();
     if let Outcome::Value(result) = end.outcome
@@ -40,8 +40,8 @@ pub(crate) fn tell(end: &End<'_>, completion: &mut Completion) {
     {
         // An expected error is not counted as an attempt, nor is what was none.
         let is_counted = matches!(end.outcome, Outcome::Failed(failure) if !failure.expected);
-        let told = failed_message(message, text, message.retries().saturating_add(u32::from(is_counted)));
+        let failed = failed_message(message, text, message.retries().saturating_add(u32::from(is_counted)));
         let error = Raw::object([("type", Raw::from(kind)), ("message", Raw::from(text))]);
-        completion.effects.push(end.send(target, vec![told.to_raw(), error]));
+        completion.effects.push(end.send(target, vec![failed.to_raw(), error]));
     }
 }

@@ -161,7 +161,7 @@ impl Attempt<'_> {
             failure.text,
             run.message.queue_name.dead_letter(),
         );
-        completion.effects.extend(self.tell());
+        completion.effects.extend(self.on_failure());
         completion.disposition = Disposition::DeadLetter(
             Body::Message(failed_message(run.message, &failure.text, retries)),
             failure.text.clone(),
@@ -169,17 +169,17 @@ impl Attempt<'_> {
     }
 
     /// The message for the actor that wants to hear about the last failure.
-    fn tell(&self) -> Option<Effect> {
+    fn on_failure(&self) -> Option<Effect> {
         let Self { end, run, failure, policy, .. } = self;
         let target = end.target(option::ON_RETRY_EXHAUSTED, run.actor.retries.on_retry_exhausted)?;
         let retries = run.message.retries();
         // dramatiq has counted the failed attempt by the time it tells about it.
-        let told = failed_message(run.message, &failure.text, retries.saturating_add(1));
+        let failed = failed_message(run.message, &failure.text, retries.saturating_add(1));
         let info = Raw::object([
             ("retries", Raw::from(retries)),
             ("max_retries", policy.max_retries.map_or(Raw::NULL, Raw::from)),
         ]);
-        Some(end.send(target, vec![told.to_raw(), info]))
+        Some(end.send(target, vec![failed.to_raw(), info]))
     }
 }
 

@@ -38,7 +38,7 @@ impl ReportQueue {
         let numbers = Arc::new(Numbers::default());
         let of_thread = numbers.clone();
         thread::Builder::new().name("observers".to_owned()).spawn(move || {
-            tell(&observers, &receiver, &of_thread);
+            run(&observers, &receiver, &of_thread);
             // Nobody may wait for it.
             let _ = end.send(());
         })?;
@@ -68,11 +68,11 @@ impl ReportQueue {
     }
 }
 
-fn tell(observers: &[Arc<dyn Observer>], batches: &Receiver<Reports>, numbers: &Numbers) {
+fn run(observers: &[Arc<dyn Observer>], batches: &Receiver<Reports>, numbers: &Numbers) {
     let mut has_panicked = vec![false; observers.len()];
-    let mut call = |at: usize, told: &dyn Fn(&dyn Observer)| {
+    let mut tell = |at: usize, call: &dyn Fn(&dyn Observer)| {
         let observer: &Arc<dyn Observer> = &observers[at];
-        let Err(panic) = catch(|| told(&**observer)) else { return };
+        let Err(panic) = catch(|| call(&**observer)) else { return };
         if !std::mem::replace(&mut has_panicked[at], true) {
             error!(target: "common::worker", "the observer `{}` {}; said once", observer.name(), panic.text);
         }
@@ -88,10 +88,10 @@ fn tell(observers: &[Arc<dyn Observer>], batches: &Receiver<Reports>, numbers: &
         }
         for at in 0..observers.len() {
             if dropped > 0 {
-                call(at, &|observer| observer.dropped(dropped));
+                tell(at, &|observer| observer.dropped(dropped));
             }
             for report in &batch {
-                call(at, &|observer| observer.observe(report));
+                tell(at, &|observer| observer.observe(report));
             }
         }
         numbers.waiting.fetch_sub(batch.len(), Ordering::Relaxed);

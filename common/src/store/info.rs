@@ -66,7 +66,7 @@ pub struct WorkerInfo {
     /// Whether that is too long ago: what it holds is about to be given to others.
     pub is_silent: bool,
     /// What it has claimed, at most [`PAGE`](super::PAGE): it runs that, or is about to.
-    pub holds: Vec<Claim>,
+    pub claims: Vec<Claim>,
 }
 
 /// A message that was found. As JSON it lacks its bytes: who shows them knows what they are.

@@ -28,7 +28,7 @@ impl Serialize for WorkerInfo {
         fields.serialize_field("queues", &self.queues)?;
         fields.serialize_field("alive", &!self.is_silent)?;
         fields.serialize_field("silent_for_millis", &millis(self.silent_for))?;
-        fields.serialize_field("claims", &self.holds)?;
+        fields.serialize_field("claims", &self.claims)?;
         fields.end()
     }
 }
@@ -109,7 +109,7 @@ mod tests {
             queues: Some(vec![queue.clone()]),
             silent_for: Duration::from_micros(1_500),
             is_silent: false,
-            holds: vec![Claim { queue, id: "m".into() }],
+            claims: vec![Claim { queue, id: "m".into() }],
         };
         let wanted = json!({
             "id": "w", "python": false, "queues": ["default"], "alive": true, "silent_for_millis": 1,

@@ -73,7 +73,7 @@ use redis::FromRedisValue as _;
 use self::beat::Upkeep;
 use self::candidates::Candidates;
 use self::connection::{Link, Server};
-use self::fetch::Appetite;
+use self::fetch::ByteBudget;
 use self::keys::Keys;
 use self::log_once::LogOnce;
 use self::scripts::{Call, Script, Scripts};
@@ -98,7 +98,7 @@ pub struct RedisStore {
     /// For beats and the starts of marked messages, which no large answer must hold up; made by the first of them.
     pulse: Link,
     /// Bytes that the next fetch may bring.
-    appetite: Appetite,
+    byte_budget: ByteBudget,
     /// Hears what becomes ready, on a connection of its own.
     notifier: Notifier,
     registered: Registered<Upkeep>,
@@ -128,7 +128,7 @@ impl RedisStore {
             scripts: Scripts::new(),
             link: Link::new(Arc::clone(&server)),
             pulse: Link::new(Arc::clone(&server)),
-            appetite: Appetite::default(),
+            byte_budget: ByteBudget::default(),
             notifier: Notifier::new(server),
             registered: Registered::default(),
             candidates: Candidates::default(),

@@ -27,7 +27,7 @@
 //! before everything else (`writer/line.rs`).
 //!
 //! Time is the machine's, which all processes share, and which goes on while none of them runs: whoever sets the machine's clock
-//! moves what is delayed, and it comes earlier or later by as much. Who is dead is judged by looking, as on Redis: that takes
+//! moves what is delayed, and it comes earlier or later by as much. Who is dead is judged by reading, as on Redis: that takes
 //! no clock but our own, and leaves out the time in which beats had to wait for somebody's write.
 
 mod admin;
@@ -89,7 +89,7 @@ pub struct SqliteStore {
     namespace: Arc<str>,
     clock: Clock,
     writing: ConnectionThread,
-    looking: ConnectionThread,
+    reading: ConnectionThread,
     bell: Bell,
     registered: Registered<Upkeep>,
     turns: Turns,
@@ -111,14 +111,14 @@ impl SqliteStore {
         let place = Place::find(path)?;
         let path = place.path.clone();
         let bell = Bell::new(&path);
-        let (writing, looking) = connection_threads(&place, synchronous, &bell)?;
+        let (writing, reading) = connection_threads(&place, synchronous, &bell)?;
         bell.repair();
         Ok(Self {
             path,
             namespace: namespace.into(),
             clock,
             writing,
-            looking,
+            reading,
             bell,
             registered: Registered::default(),
             turns: Turns::default(),
@@ -162,15 +162,15 @@ impl SqliteStore {
         self.writing.run(Rank::Beat, 1, work).await
     }
 
-    /// Runs `look` on the connection that does not write.
-    async fn look<T: Send + 'static>(
+    /// Runs `read` on the connection that does not write.
+    async fn read<T: Send + 'static>(
         &self,
-        look: impl FnMut(&Connection) -> Result<T, TxError> + Send + 'static,
+        read: impl FnMut(&Connection) -> Result<T, TxError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        self.looking.run(Rank::Other, 0, look).await
+        self.reading.run(Rank::Other, 0, read).await
     }
 
-    /// Looks at what a worker's beats have seen.
+    /// What a worker's beats have seen.
     fn with_upkeep<T>(&self, worker: &WorkerId, see: impl FnOnce(&mut Upkeep) -> T) -> T {
         self.registered.with(worker, see)
     }

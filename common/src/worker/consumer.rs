@@ -4,10 +4,10 @@
 //! completions is being stored the next one gathers, so batches grow by themselves with the load.
 
 mod beat;
+mod claims;
 mod condemned;
 mod fetch;
 mod finish;
-mod holds;
 mod idle;
 mod outage;
 mod reports;
@@ -23,7 +23,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::{AbortHandle, JoinSet};
 use tracing::warn;
 
-use self::holds::Holds;
+use self::claims::Claims;
 use self::idle::Question;
 pub(super) use self::idle::Until;
 use self::outage::Outage;
@@ -72,7 +72,7 @@ pub(super) struct Consumer {
     /// A beat is wanted as soon as the one under way is over.
     beat_again: bool,
     /// What this worker has claimed.
-    holds: Holds,
+    claims: Claims,
     /// The last delivery that the beat under way can know of.
     beaten_at: u64,
     /// The last fetch brought less than was wanted: the queues are empty as far as we know.
@@ -130,7 +130,7 @@ pub(super) struct Consumer {
     end: Shutdown,
     /// What tells it something some day, and ends with it: timers, and who waits for its stop. None of them holds the
     /// threads, which hold the broker.
-    tellers: JoinSet<()>,
+    senders: JoinSet<()>,
 }
 
 impl Consumer {
@@ -158,7 +158,7 @@ impl Consumer {
             beating: false,
             beat_started: Duration::ZERO,
             beat_again: false,
-            holds: Holds::default(),
+            claims: Claims::default(),
             beaten_at: 0,
             drained: false,
             waiting: None,
@@ -191,13 +191,13 @@ impl Consumer {
             gave_up: false,
             is_without_runtime: false,
             end: Shutdown::Clean,
-            tellers: JoinSet::new(),
+            senders: JoinSet::new(),
         })
     }
 
     /// Reacts to events until the worker has ended.
     pub(super) async fn run(mut self, mut events: UnboundedReceiver<Event>, stopper: Stopper) -> Shutdown {
-        self.tellers.spawn(listen(stopper.clone(), self.local_queue.events()));
+        self.senders.spawn(listen(stopper.clone(), self.local_queue.events()));
         self.start_beat();
         // Told so while it registered, it need not fetch anything.
         self.stop(stopper.stage());
@@ -274,15 +274,15 @@ impl Consumer {
     fn failed(&mut self, call: Call, error: &StoreError) {
         if let Some(pause) = self.outage.failed(call, error, &self.broker.address()) {
             let clock = self.broker.clock().clone();
-            self.tell_once(async move { clock.sleep(pause).await }, Event::Again(call));
+            self.send_once(async move { clock.sleep(pause).await }, Event::Again(call));
         }
     }
 
     /// Tells the loop something once `time` has come, unless the worker has ended by then.
-    fn tell_once(&mut self, time: impl Future<Output = ()> + Send + 'static, event: Event) {
-        while self.tellers.try_join_next().is_some() {}
+    fn send_once(&mut self, time: impl Future<Output = ()> + Send + 'static, event: Event) {
+        while self.senders.try_join_next().is_some() {}
         let events = self.local_queue.events();
-        self.tellers.spawn(async move {
+        self.senders.spawn(async move {
             time.await;
             let _ = events.send(event);
         });

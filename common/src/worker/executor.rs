@@ -112,7 +112,7 @@ impl Executor {
         if let Some(reason) = refusal(message) {
             return Err(rejected(reason));
         }
-        self.warnings.look_at(message, actor);
+        self.warnings.warn(message, actor);
         let settings = self.broker.settings();
         let mut wants_result =
             settings.results.are_kept(message, Some(*actor)) || callbacks::wants_result(message, actor);
@@ -150,7 +150,7 @@ impl Executor {
                 return Ended::silent(Completion { claim: claim.clone(), disposition, effects: Vec::new() });
             }
         };
-        tell(claim, &run, &outcome, took);
+        log_end(claim, &run, &outcome, took);
         let cancelled = job.cancellation.cause() == Some(Cause::Cancelled);
         let source = Source { claim, message: Some(&job.message), bytes: &[], is_dead: false };
         self.ended(source, Some(run), outcome, took, cancelled)
@@ -158,7 +158,7 @@ impl Executor {
 }
 
 /// The line that ends a run.
-fn tell(claim: &Claim, run: &Run<'_>, outcome: &Outcome, took: Duration) {
+fn log_end(claim: &Claim, run: &Run<'_>, outcome: &Outcome, took: Duration) {
     let milliseconds = (took.as_secs_f64() * 1_000_000.0).round() / 1_000.0;
     let attempt = run.attempt();
     let took = Took(took);

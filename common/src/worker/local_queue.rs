@@ -41,7 +41,7 @@ impl LocalQueue {
     }
 
     /// Tells the consumer something.
-    pub(super) fn tell(&self, event: Event) {
+    pub(super) fn send(&self, event: Event) {
         // The I/O thread is gone when the worker was forced to end; nobody needs to know then.
         let _ = self.events.send(event);
     }
@@ -193,7 +193,7 @@ impl LocalQueue {
             warn_of_rejected(1);
         }
         if news || is_late {
-            self.tell(Event::Ended);
+            self.send(Event::Ended);
         }
         next
     }
@@ -203,7 +203,7 @@ impl LocalQueue {
         let mut state = self.lock();
         state.give_up(slot);
         drop(state);
-        self.tell(Event::Ended);
+        self.send(Event::Ended);
     }
 
     /// Requeues what a slot was running when it was dropped in the middle, because its runtime has ended; and all that waits.
@@ -212,7 +212,7 @@ impl LocalQueue {
         state.give_up(slot);
         state.close();
         drop(state);
-        self.tell(Event::Dropped);
+        self.send(Event::Dropped);
     }
 
     /// What tells the consumer something.

@@ -127,7 +127,9 @@ impl Worker {
         let dropped = stops.watch();
         let ended = match self.prepare(until, dropped.clone()) {
             Ok(Prepared { registered, on_ready, work, .. }) => {
-                telling(registered, on_ready, broker.at_home(work)).await.unwrap_or_else(|forked| Err(forked.into()))
+                report_ready(registered, on_ready, broker.on_io_thread(work))
+                    .await
+                    .unwrap_or_else(|forked| Err(forked.into()))
             }
             Err(error) => Err(error),
         };
@@ -240,16 +242,16 @@ fn call(on_ready: OnReady) {
 
 /// Calls `on_ready` where it may block, inside of the runtime of the worker's actors.
 async fn call_elsewhere(on_ready: OnReady, runtime: Option<Handle>) {
-    let told = tokio::task::spawn_blocking(move || {
+    let called = tokio::task::spawn_blocking(move || {
         let _inside = runtime.as_ref().map(Handle::enter);
         call(on_ready);
     });
     // Its panic was caught.
-    let _ = told.await;
+    let _ = called.await;
 }
 
 /// Calls `on_ready` as soon as a worker has registered, while it runs.
-async fn telling<T>(
+async fn report_ready<T>(
     registered: oneshot::Receiver<oneshot::Sender<()>>,
     mut on_ready: Option<OnReady>,
     work: impl Future<Output = T>,

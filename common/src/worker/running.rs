@@ -70,7 +70,7 @@ impl RunningWorker {
     /// Why it could not start, as [`Worker::run`](super::Worker::run) says it; [`RunningWorker::join`] says the same.
     pub async fn ready(&self) -> Result<(), WorkerError> {
         self.check()?;
-        told(self.ready.clone()).await
+        wait_until_ready(self.ready.clone()).await
     }
 
     /// The same, from a thread that may wait: a plain `main`.
@@ -80,7 +80,7 @@ impl RunningWorker {
     /// As [`RunningWorker::ready`].
     pub fn ready_blocking(&self) -> Result<(), WorkerError> {
         self.check()?;
-        self.broker.io_thread().run_blocking(told(self.ready.clone()))
+        self.broker.io_thread().run_blocking(wait_until_ready(self.ready.clone()))
     }
 
     /// Lets the worker end: [`Stopper::stop`]. Does not wait for it.
@@ -127,7 +127,7 @@ impl RunningWorker {
 }
 
 /// Waits for the news that it is ready, or could not start.
-async fn told(mut ready: watch::Receiver<Option<Result<(), WorkerError>>>) -> Result<(), WorkerError> {
+async fn wait_until_ready(mut ready: watch::Receiver<Option<Result<(), WorkerError>>>) -> Result<(), WorkerError> {
     let told = ready.wait_for(Option::is_some).await.map(|told| told.clone());
     told.ok().flatten().unwrap_or_else(|| Err(lost()))
 }

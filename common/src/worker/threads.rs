@@ -43,7 +43,7 @@ impl Threads {
         let threads = self.clone();
         tokio::task::spawn_blocking(move || {
             let ended = condemned.into_iter().map(|condemned| threads.executor.condemn(condemned)).collect();
-            threads.queue.tell(Event::Condemned(ended, number));
+            threads.queue.send(Event::Condemned(ended, number));
         });
     }
 

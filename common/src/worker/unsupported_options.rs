@@ -34,7 +34,7 @@ pub(super) struct Warnings(Mutex<HashSet<(&'static str, Box<str>)>>);
 
 impl Warnings {
     /// Says what of a message's options counts for nothing.
-    pub(super) fn look_at(&self, message: &Message, actor: &Declaration) {
+    pub(super) fn warn(&self, message: &Message, actor: &Declaration) {
         for (name, value) in message.options.iter() {
             let Some(problem) = problem(name, value) else { continue };
             let mut said = self.0.lock().unwrap_or_else(PoisonError::into_inner);

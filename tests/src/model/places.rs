@@ -17,14 +17,14 @@ mod beat;
 mod check;
 mod completions;
 mod ends;
+mod inspect;
 mod item;
-mod look;
 mod python;
 mod shares;
 
 pub use self::check::{Wrong, differ};
+pub use self::inspect::Found;
 pub use self::item::{Item, Letter, Note, Place};
-pub use self::look::Found;
 pub use self::python::{Python, PythonEnd};
 use super::tolerances::{KEPT, Tolerances};
 use common::{

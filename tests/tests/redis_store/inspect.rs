@@ -85,7 +85,7 @@ async fn a_python_worker_is_shown_with_what_it_holds() {
     let python = workers.iter().find(|known| known.id == "py.thon").unwrap();
     assert_eq!((&python.queues, python.silent_for, python.is_silent), (&None, Duration::from_secs(30), false));
     let claim = |queue: &str, id: &str| Claim { queue: QueueName::canonical(queue), id: id.into() };
-    assert_eq!(python.holds, [claim("default", "x"), claim("mail.v2", "y")]);
+    assert_eq!(python.claims, [claim("default", "x"), claim("mail.v2", "y")]);
     let rust = workers.iter().find(|known| known.id == worker.worker.as_str()).unwrap();
     assert_eq!((rust.queues.as_deref(), rust.is_silent), (Some(worker.queues.as_slice()), true));
     rig.clock.advance(Duration::from_secs(30));

@@ -176,7 +176,7 @@ async fn no_script_does_much_however_many_queues_there_are() {
             let of_queue = deliveries.iter().filter(|one| one.claim.queue == *queue).count();
             assert_eq!(rig.store.counts(queue).await.unwrap().claimed, of_queue);
             let workers = rig.store.workers(None, 10).await.unwrap();
-            assert_eq!(workers.iter().map(|one| one.holds.len()).collect::<Vec<_>>(), [24]);
+            assert_eq!(workers.iter().map(|one| one.claims.len()).collect::<Vec<_>>(), [24]);
             assert_eq!(rig.store.queues(None, 3).await.unwrap().len(), 3);
             finish(&rig, &worker, &deliveries).await;
         }

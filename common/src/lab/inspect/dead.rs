@@ -26,7 +26,7 @@ const PAGE: usize = 100;
 const QUEUE: usize = 12;
 const CALL: usize = 24;
 
-pub(super) async fn look(broker: &Broker, given: &ArgMatches) -> Result<ExitCode, Failure> {
+pub(super) async fn run(broker: &Broker, given: &ArgMatches) -> Result<ExitCode, Failure> {
     let (command, given) = given.subcommand().expect("clap demands a command");
     let typed = Given(given);
     match command {

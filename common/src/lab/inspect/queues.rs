@@ -29,9 +29,9 @@ struct Busy {
 }
 
 impl Busy {
-    async fn look(broker: &Broker, worker: WorkerInfo) -> Result<Self, Failure> {
+    async fn read(broker: &Broker, worker: WorkerInfo) -> Result<Self, Failure> {
         let (mut held, now) = (Vec::new(), broker.clock().now());
-        for claim in worker.holds.iter().take(HELD) {
+        for claim in worker.claims.iter().take(HELD) {
             held.push(broker.get(claim).await?.map(|found| MessageView::new(found, now)));
         }
         Ok(Self { worker, held })
@@ -49,16 +49,16 @@ impl Busy {
         let known = held.iter().flatten();
         let mut calls: Vec<String> =
             known.map(|view| format!("{} {}", view.actor().unwrap_or("(no message)"), short(view.id()))).collect();
-        if worker.holds.len() > HELD {
+        if worker.claims.len() > HELD {
             calls.push("…".to_owned());
         }
-        let number = if worker.holds.len() < PAGE { worker.holds.len().to_string() } else { format!("{PAGE}+") };
+        let number = if worker.claims.len() < PAGE { worker.claims.len().to_string() } else { format!("{PAGE}+") };
         vec![short(&worker.id).to_owned(), life, room.cell(&queues, NAMES), number, calls.join(", ")]
     }
 
     fn json(&self) -> Value {
         let mut json = json!(self.worker);
-        for at in 0..self.worker.holds.len() {
+        for at in 0..self.worker.claims.len() {
             let view = self.held.get(at).and_then(Option::as_ref);
             let claim = &mut json["claims"][at];
             claim["message_id"] = json!(view.map(MessageView::id));
@@ -76,11 +76,11 @@ pub(super) async fn show(experiment: &Experiment, broker: &Broker, typed: Given<
     let (more_queues, more_workers) = (more_than(&mut queues, limit), more_than(&mut workers, limit));
     let mut busy = Vec::new();
     for worker in workers {
-        busy.push(Busy::look(broker, worker).await?);
+        busy.push(Busy::read(broker, worker).await?);
     }
-    let mut text = tell_queues(&queues);
+    let mut text = queues_table(&queues);
     text.push('\n');
-    text += &tell_workers(experiment, &busy);
+    text += &workers_table(experiment, &busy);
     if more_queues || more_workers {
         text += "\nThere are more: --limit N shows so many.\n";
     }
@@ -94,7 +94,7 @@ pub(super) async fn show(experiment: &Experiment, broker: &Broker, typed: Given<
     Ok(ExitCode::SUCCESS)
 }
 
-fn tell_queues(queues: &[QueueInfo]) -> String {
+fn queues_table(queues: &[QueueInfo]) -> String {
     if queues.is_empty() {
         return "No queue holds anything.\n".to_owned();
     }
@@ -111,7 +111,7 @@ fn tell_queues(queues: &[QueueInfo]) -> String {
     table.to_string()
 }
 
-fn tell_workers(experiment: &Experiment, workers: &[Busy]) -> String {
+fn workers_table(experiment: &Experiment, workers: &[Busy]) -> String {
     if workers.is_empty() {
         return format!("No worker is alive; to start one: cargo run -p {} -- worker\n", experiment.name);
     }

@@ -218,7 +218,7 @@ impl<W: Write, G: Fn(usize) -> String> Thread<W, G> {
                 let (page, others) = rest.split_at(page_of(rest));
                 rest = others;
                 self.begin();
-                self.tell_gap();
+                self.log_gap();
                 if self.write(page).is_err() {
                     self.lost += lines_in(page);
                 }
@@ -227,7 +227,7 @@ impl<W: Write, G: Fn(usize) -> String> Thread<W, G> {
             if left_out > 0 {
                 self.lost += left_out;
                 self.begin();
-                self.tell_gap();
+                self.log_gap();
                 self.settle(0);
             }
             if self.shared.lock().is_busy() {
@@ -265,7 +265,7 @@ impl<W: Write, G: Fn(usize) -> String> Thread<W, G> {
     }
 
     /// Says how many lines are missing here, as soon as that can be said.
-    fn tell_gap(&mut self) {
+    fn log_gap(&mut self) {
         if self.lost > 0 && self.write((self.gap)(self.lost).as_bytes()).is_ok() {
             self.lost = 0;
         }

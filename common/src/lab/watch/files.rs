@@ -98,7 +98,7 @@ impl Changes {
             match timeout(quiet.map_or(look, |quiet| quiet.min(look)), self.events.recv()).await {
                 Ok(Some(event)) => self.take(event),
                 Ok(None) => std::future::pending().await,
-                Err(_) => self.look(),
+                Err(_) => self.check(),
             }
         }
     }
@@ -135,7 +135,7 @@ impl Changes {
     }
 
     /// Looks whether the folder is still the one that is watched, and all that matters in it.
-    fn look(&mut self) {
+    fn check(&mut self) {
         if self.looked.elapsed() < LOOK {
             return;
         }

@@ -106,8 +106,8 @@ pub(super) async fn run(
     {
         return Ok(beat);
     }
-    let first = store.look_after(registration, held, is_expiring, wish.as_ref()).await;
-    store.heard(wish.as_ref(), first.as_ref().ok().map(|seen| (seen.listens, seen.heartbeats)));
+    let first = store.upkeep(registration, held, is_expiring, wish.as_ref()).await;
+    store.apply_duty(wish.as_ref(), first.as_ref().ok().map(|seen| (seen.listens, seen.heartbeats)));
     let first = first?;
     let took = store.clock.uptime().saturating_sub(started);
     let mut beat = Beat {
@@ -131,10 +131,10 @@ pub(super) async fn run(
     }
     let uptime = store.clock.uptime();
     // The looks happened at the server: an answer that was held up on its way is none that came late.
-    if let Some(look) = first.look {
+    if let Some(peers) = first.peers {
         let at = first.now.since(Timestamp::EPOCH);
-        store.name_clocks(first.now, &look.pythons, beat.lost.len());
-        beat.moved += store.recover_dead(registration, at, took, look).await?;
+        store.name_clocks(first.now, &peers.pythons, beat.lost.len());
+        beat.moved += store.recover_dead(registration, at, took, peers).await?;
     }
     if store.with_upkeep(&registration.worker, |upkeep| is_time(&mut upkeep.tidied, uptime, TIDY_EVERY)) {
         store.with_upkeep(&registration.worker, |upkeep| upkeep.peers.reopen());
@@ -142,7 +142,7 @@ pub(super) async fn run(
             tracing::warn!(target: "common::broker", "registrations were not looked at: {error}");
         }
     }
-    store.with_upkeep(&registration.worker, |upkeep| upkeep.idle.looked(&beat));
+    store.with_upkeep(&registration.worker, |upkeep| upkeep.idle.learn(&beat));
     // After the beat, lest it be late for that.
     store.ready_for_calls(registration).await;
     Ok(beat)

@@ -45,7 +45,7 @@ pub(super) struct Asked<'a> {
 
 /// What a fetch found out about a queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Told {
+pub(super) enum QueueAnswer {
     /// It gave all that it had.
     Empty,
     /// It gave as much as it was asked for.
@@ -106,19 +106,19 @@ impl Candidates {
     }
 
     /// Takes in what a fetch found out; answers whether another one may bring more.
-    pub(super) fn learn(&self, asked: &Asked<'_>, told: &[Told]) -> bool {
+    pub(super) fn learn(&self, asked: &Asked<'_>, answers: &[QueueAnswer]) -> bool {
         let mut state = self.lock();
         let is_many = asked.of > ASKED;
         let mut next = None;
-        for ((request, at), told) in asked.requests.iter().zip(&asked.places).zip(told) {
-            match told {
-                Told::Empty if is_many => {
+        for ((request, at), answer) in asked.requests.iter().zip(&asked.places).zip(answers) {
+            match answer {
+                QueueAnswer::Empty if is_many => {
                     state.ready.remove(&request.queue);
                 }
-                Told::MayHaveMore if is_many => {
+                QueueAnswer::MayHaveMore if is_many => {
                     state.ready.insert(request.queue.clone());
                 }
-                Told::NothingYet => {
+                QueueAnswer::NothingYet => {
                     if is_many {
                         state.ready.insert(request.queue.clone());
                     }
@@ -133,7 +133,7 @@ impl Candidates {
             // After the last one that something is known of.
             state.start = asked.places.get(ASKED - UNKNOWN - 1).map_or(0, |last| last + 1);
         }
-        asked.is_partial || told.iter().any(|told| *told != Told::Empty)
+        asked.is_partial || answers.iter().any(|answer| *answer != QueueAnswer::Empty)
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -159,10 +159,12 @@ mod tests {
         let (candidates, requests) = (Candidates::default(), requests(3));
         let asked = candidates.choose(&requests);
         assert_eq!(names(&asked), ["q0", "q1", "q2"]);
-        assert!(candidates.learn(&asked, &[Told::MayHaveMore, Told::NothingYet, Told::NothingYet]));
+        assert!(
+            candidates.learn(&asked, &[QueueAnswer::MayHaveMore, QueueAnswer::NothingYet, QueueAnswer::NothingYet])
+        );
         let asked = candidates.choose(&requests);
         assert_eq!(names(&asked), ["q1", "q2", "q0"]);
-        assert!(!candidates.learn(&asked, &[Told::Empty; 3]));
+        assert!(!candidates.learn(&asked, &[QueueAnswer::Empty; 3]));
     }
 
     #[test]
@@ -175,9 +177,9 @@ mod tests {
             assert!(asked.requests.len() <= ASKED);
             assert_eq!(names(&asked)[0], "q700");
             seen.extend(names(&asked));
-            let mut told = vec![Told::Empty; asked.requests.len()];
-            told[0] = Told::MayHaveMore;
-            assert!(candidates.learn(&asked, &told));
+            let mut answers = vec![QueueAnswer::Empty; asked.requests.len()];
+            answers[0] = QueueAnswer::MayHaveMore;
+            assert!(candidates.learn(&asked, &answers));
         }
         assert_eq!(seen.len(), 1_000);
     }
@@ -186,9 +188,9 @@ mod tests {
     fn of_many_those_whose_turn_did_not_come_are_asked_the_next_time() {
         let (candidates, requests) = (Candidates::default(), requests(1_000));
         let asked = candidates.choose(&requests);
-        let mut told = vec![Told::Empty; asked.requests.len()];
-        told[UNKNOWN - 1] = Told::NothingYet;
-        assert!(candidates.learn(&asked, &told));
+        let mut answers = vec![QueueAnswer::Empty; asked.requests.len()];
+        answers[UNKNOWN - 1] = QueueAnswer::NothingYet;
+        assert!(candidates.learn(&asked, &answers));
         assert_eq!(names(&candidates.choose(&requests))[0], "q15");
     }
 
@@ -200,7 +202,7 @@ mod tests {
         for _ in 0..30 {
             let asked = candidates.choose(&requests);
             seen.extend(names(&asked));
-            assert!(candidates.learn(&asked, &vec![Told::MayHaveMore; asked.requests.len()]));
+            assert!(candidates.learn(&asked, &vec![QueueAnswer::MayHaveMore; asked.requests.len()]));
         }
         assert_eq!(seen.len(), 1_000);
     }

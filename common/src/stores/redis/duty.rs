@@ -202,7 +202,7 @@ impl RedisStore {
 
     /// After a beat: whether this store's worker listens, and how many heartbeats there are. Where the beat has failed, it listens with
     /// all others.
-    pub(super) fn heard(&self, wish: Option<&Wish>, answer: Option<(bool, usize)>) {
+    pub(super) fn apply_duty(&self, wish: Option<&Wish>, answer: Option<(bool, usize)>) {
         let duty = self.notifier.duty();
         let Some((listens, heartbeats)) = answer else { return duty.set(Role::All) };
         duty.heartbeats.store(heartbeats, Ordering::Relaxed);

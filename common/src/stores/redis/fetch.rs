@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use redis::Value;
 
 use super::RedisStore;
-use super::candidates::Told;
+use super::candidates::QueueAnswer;
 use super::connection::CallError;
 use super::error::from_script;
 use super::limits::{CHUNK, is_many};
@@ -22,24 +22,24 @@ const LEAST_BYTES: usize = 64 * 1024;
 
 /// How many bytes a fetch may bring: less after one whose answer was lost, more again after one that came.
 #[derive(Debug)]
-pub(super) struct Appetite(AtomicUsize);
+pub(super) struct ByteBudget(AtomicUsize);
 
-impl Default for Appetite {
+impl Default for ByteBudget {
     fn default() -> Self {
         Self(AtomicUsize::new(FETCH_BYTES))
     }
 }
 
-impl Appetite {
+impl ByteBudget {
     fn bytes(&self) -> usize {
         self.0.load(Ordering::Relaxed)
     }
 
-    fn came(&self) {
+    fn answered(&self) {
         self.0.store((self.bytes() * 2).min(FETCH_BYTES), Ordering::Relaxed);
     }
 
-    fn was_lost(&self) {
+    fn lost(&self) {
         self.0.store((self.bytes() / 2).max(LEAST_BYTES), Ordering::Relaxed);
     }
 }
@@ -54,7 +54,7 @@ pub(super) async fn run(
     let asked = store.candidates.choose(requests);
     let most = asked.requests.iter().fold(0, |sum: usize, request| sum.saturating_add(request.count.min(CHUNK)));
     let mut call = store.script(&store.scripts.fetch);
-    call.text(registration.worker.as_str()).count(store.appetite.bytes()).count(limit.min(most));
+    call.text(registration.worker.as_str()).count(store.byte_budget.bytes()).count(limit.min(most));
     let group = store.notifier.duty().group();
     call.text(group.as_deref().unwrap_or_default()).text(store.notifier.duty().member());
     for request in &asked.requests {
@@ -64,8 +64,8 @@ pub(super) async fn run(
     let _call = store.under_way(&registration.worker);
     let answer = call.run::<Vec<Value>>(&store.link).await;
     match &answer {
-        Ok(_) => store.appetite.came(),
-        Err(CallError::Lost(_)) => store.appetite.was_lost(),
+        Ok(_) => store.byte_budget.answered(),
+        Err(CallError::Lost(_)) => store.byte_budget.lost(),
         Err(_) => {}
     }
     let mut answer = answer?;
@@ -87,17 +87,17 @@ pub(super) async fn run(
         tracing::warn!(target: "common::broker", "{id} in {queue} is not run, kept in {}: {reason}", queue.dead_letter());
     }
     let mut deliveries = Vec::new();
-    let mut told = Vec::with_capacity(asked.requests.len());
+    let mut answers = Vec::with_capacity(asked.requests.len());
     for ((request, found), more) in asked.requests.iter().zip(answer).zip(may_have_more) {
         let found: Vec<(Vec<u8>, Vec<u8>)> = read(found)?;
-        told.push(match more {
-            0 => Told::Empty,
-            1 if !found.is_empty() => Told::MayHaveMore,
-            _ => Told::NothingYet,
+        answers.push(match more {
+            0 => QueueAnswer::Empty,
+            1 if !found.is_empty() => QueueAnswer::MayHaveMore,
+            _ => QueueAnswer::NothingYet,
         });
         deliveries.extend(found.into_iter().map(|(id, bytes)| delivery(request, &id, bytes, now)));
     }
-    let more = store.candidates.learn(&asked, &told);
+    let more = store.candidates.learn(&asked, &answers);
     store.notifier.fetched(!deliveries.is_empty());
     if is_handed_on {
         store.notifier.duty().handed_on();

@@ -83,7 +83,7 @@ impl RedisStore {
         let all = || queues.iter().flat_map(|queue| HASHES.map(|which| (queue, which)));
         // What lies under the id itself comes first: most do.
         for (queue, which) in all() {
-            self.look_closer(search, (queue.clone(), which, id.to_owned()), false).await?;
+            self.add(search, (queue.clone(), which, id.to_owned()), false).await?;
         }
         // No other id begins with a whole one, and this one has not ended.
         if Uuid::try_parse(id).is_ok() && search.found.iter().any(|(_, info)| info.is_live()) {
@@ -97,7 +97,7 @@ impl RedisStore {
                 call.text(&format!("{queue}{which}")).text(&cursor).text(&pattern).text("").count(0);
                 let (next, _, names): (String, usize, Vec<Vec<u8>>) = call.run(&self.link).await?;
                 for name in names {
-                    self.look_closer(search, named(queue, which, &name), false).await?;
+                    self.add(search, named(queue, which, &name), false).await?;
                 }
                 cursor = next;
                 if cursor == "0" {
@@ -128,7 +128,7 @@ impl RedisStore {
             call.text(&format!("{queue}{which}")).text(&cursor).text("").text(text).count(left);
             let (next, looked, names): (String, usize, Vec<Vec<u8>>) = call.run(&self.link).await?;
             for name in names {
-                self.look_closer(search, named(queue, which, &name), true).await?;
+                self.add(search, named(queue, which, &name), true).await?;
             }
             left = left.saturating_sub(looked);
             cursor = next;
@@ -140,7 +140,7 @@ impl RedisStore {
     }
 
     /// Takes in what lies under a name, where its body has to say the id only if its body has.
-    async fn look_closer(&self, search: &mut Search<'_>, name: Name, by_body: bool) -> Result<(), StoreError> {
+    async fn add(&self, search: &mut Search<'_>, name: Name, by_body: bool) -> Result<(), StoreError> {
         let is_exact = name.2 == search.id;
         if search.is_full() || search.seen.contains(&name) {
             return Ok(());
@@ -178,7 +178,7 @@ impl RedisStore {
     /// What lies under a name, and where.
     async fn see(&self, (queue, which, name): &Name) -> Result<Option<MessageInfo>, StoreError> {
         for _ in 0..MAX_ROUNDS {
-            let (mut info, is_far_back) = match self.look_once(queue, which, name).await? {
+            let (mut info, is_far_back) = match self.read_info(queue, which, name).await? {
                 Seen::Nothing => return Ok(None),
                 Seen::At(info) => return Ok(Some(info)),
                 Seen::Elsewhere { info, is_far_back } => (info, is_far_back),
@@ -198,7 +198,7 @@ impl RedisStore {
         Ok(None)
     }
 
-    async fn look_once(&self, queue: &QueueName, which: &str, name: &str) -> Result<Seen, StoreError> {
+    async fn read_info(&self, queue: &QueueName, which: &str, name: &str) -> Result<Seen, StoreError> {
         let mut call = self.script(&self.scripts.message_info);
         call.text(queue.as_str()).text(&self.keys.fleet(queue)).text(which).text(name).count(AHEAD_LIMIT);
         let mut answer = call.run::<Vec<Value>>(&self.link).await?.into_iter();

@@ -28,7 +28,7 @@ struct Known {
 }
 
 pub(super) async fn counts(store: &RedisStore, queue: &QueueName) -> Result<Counts, StoreError> {
-    Ok(store.look_at(queue).await?.0.counts)
+    Ok(store.queue_and_bodies(queue).await?.0.counts)
 }
 
 /// Nothing lists the queues that Python or a sender made, so this walks through all keys.
@@ -40,7 +40,7 @@ pub(super) async fn queues(
     let names = store.queue_names().await?;
     let mut infos = Vec::new();
     for name in names.iter().filter(|name| after.is_none_or(|after| *name > after)).take(limit) {
-        infos.push(store.look_at(name).await?.0);
+        infos.push(store.queue_and_bodies(name).await?.0);
     }
     Ok(infos)
 }
@@ -50,7 +50,7 @@ pub(super) async fn queue(store: &RedisStore, queue: &QueueName) -> Result<Optio
     if !Keys::may_be_queue(queue) {
         return Ok(None);
     }
-    let (info, has_bodies) = store.look_at(queue).await?;
+    let (info, has_bodies) = store.queue_and_bodies(queue).await?;
     let is_known = has_bodies || info.paused || {
         let workers = store.known_workers().await?;
         workers.values().flat_map(|known| &known.queues).any(|queues| queues.contains(queue))
@@ -94,7 +94,7 @@ pub(super) async fn workers(
             queues: known.queues.clone(),
             silent_for: known.silent_for,
             is_silent: known.silent_for >= limit,
-            holds: store.claims_of(id, &names).await?,
+            claims: store.claims_of(id, &names).await?,
         });
     }
     Ok(infos)
@@ -135,7 +135,7 @@ pub(super) async fn stored(store: &RedisStore, key: &str) -> Result<Option<Vec<u
 
 impl RedisStore {
     /// A queue, and whether it has bodies.
-    async fn look_at(&self, queue: &QueueName) -> Result<(QueueInfo, bool), StoreError> {
+    async fn queue_and_bodies(&self, queue: &QueueName) -> Result<(QueueInfo, bool), StoreError> {
         let mut call = self.script(&self.scripts.counts);
         call.text(queue.as_str()).text(&self.keys.fleet(queue));
         let (ready, delayed, claimed, dead, paused, has_bodies) = call.run(&self.link).await?;
@@ -183,7 +183,7 @@ impl RedisStore {
     async fn claims_of(&self, worker: &str, names: &[String]) -> Result<Vec<Claim>, StoreError> {
         let mut claims: Vec<Claim> = Vec::new();
         for names in names.chunks(CHUNK) {
-            let mut call = self.script(&self.scripts.holds);
+            let mut call = self.script(&self.scripts.claims);
             call.text(worker).count(PAGE - claims.len());
             for name in names {
                 call.text(name);

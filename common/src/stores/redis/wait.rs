@@ -18,7 +18,7 @@ use std::time::Duration;
 use redis::{PushInfo, PushKind, RedisResult, Value};
 use tokio::sync::{Mutex, broadcast};
 
-use self::known::{Known, Look};
+use self::known::{Check, Known};
 use super::RedisStore;
 use super::candidates::ASKED;
 use super::connection::{Line, Server, silence};
@@ -139,7 +139,7 @@ impl Notifier {
         let mut track = redis::cmd("CLIENT");
         track.arg("TRACKING").arg("ON");
         let is_tracking = match line.call(&track).await {
-            Some(answer) => self.is_told(answer.and_then(Value::extract_error)),
+            Some(answer) => self.started_tracking(answer.and_then(Value::extract_error)),
             None => return Err(silence()),
         };
         let subscription = Subscription { line, changes, is_broken, is_tracking, known };
@@ -158,7 +158,7 @@ impl Notifier {
     }
 
     /// Whether the server tells; says once if it does not.
-    fn is_told(&self, answer: RedisResult<Value>) -> bool {
+    fn started_tracking(&self, answer: RedisResult<Value>) -> bool {
         if let Err(error) = &answer
             && !self.is_said.swap(true, Ordering::Relaxed)
         {
@@ -181,9 +181,9 @@ impl Subscription {
 
     /// What there is in these queues; the next change of each of their keys will be told. Liveness only at what may have changed since
     /// the last look, and at no more once something is ready.
-    async fn look(&mut self, keys: &Keys, watch: &[QueueName], due: Option<Timestamp>) -> Result<Look, StoreError> {
-        let mut look = self.known().look(watch, due, self.is_tracking);
-        let unseen = std::mem::take(&mut look.unseen);
+    async fn check(&mut self, keys: &Keys, watch: &[QueueName], due: Option<Timestamp>) -> Result<Check, StoreError> {
+        let mut check = self.known().check(watch, due, self.is_tracking);
+        let unseen = std::mem::take(&mut check.unseen);
         for page in unseen.chunks(PAGE) {
             let version = self.known().version();
             let mut ask = redis::pipe();
@@ -201,8 +201,8 @@ impl Subscription {
             }
             let error = match self.line.call_all(&ask, 1 + 4 * page.len()).await {
                 Some(Ok(answers)) => {
-                    self.known().learn(keys, page, &answers, version, due, &mut look);
-                    if look.wake == Some(Wake::Ready) {
+                    self.known().learn(keys, page, &answers, version, due, &mut check);
+                    if check.wake == Some(Wake::Ready) {
                         break;
                     }
                     continue;
@@ -213,7 +213,7 @@ impl Subscription {
             self.is_broken.store(true, Ordering::Relaxed);
             return Err(error);
         }
-        Ok(look)
+        Ok(check)
     }
 }
 
@@ -258,7 +258,7 @@ impl RedisStore {
                     }
                 }
             }
-            let Look { wake, ready, stirred, is_refused, .. } = subscription.look(&self.keys, watch, due).await?;
+            let Check { wake, ready, stirred, is_refused, .. } = subscription.check(&self.keys, watch, due).await?;
             if watch.len() > ASKED {
                 self.candidates.notice(&ready);
                 self.candidates.stir(&stirred);

@@ -70,8 +70,8 @@ pub(super) async fn run(
 ) -> Result<Beat, StoreError> {
     let (now, started) = (store.clock.now(), store.clock.uptime());
     let waiting = rows(waiting);
-    let is_expiring = store.registered.is_expiring(&registration.worker, started);
-    let seen = store.look_after(registration, waiting.clone(), is_expiring).await?;
+    let with_expiry = store.registered.is_expiring(&registration.worker, started);
+    let seen = store.upkeep(registration, waiting.clone(), with_expiry).await?;
     let took = store.clock.uptime().saturating_sub(started);
     let mut moved = seen.moved;
     let mut has_more = seen.has_more;
@@ -79,7 +79,7 @@ pub(super) async fn run(
         if !has_more {
             break;
         }
-        let again = store.look_after(registration, waiting.clone(), is_expiring).await?;
+        let again = store.upkeep(registration, waiting.clone(), with_expiry).await?;
         moved += again.moved;
         has_more = again.has_more;
     }
@@ -103,11 +103,11 @@ pub(super) async fn run(
 
 impl SqliteStore {
     /// Shows that the worker lives, and moves what is due.
-    async fn look_after(
+    async fn upkeep(
         &self,
         registration: &Registration,
         waiting: Option<String>,
-        is_expiring: bool,
+        with_expiry: bool,
     ) -> Result<Seen, StoreError> {
         // Each is a sign of life of its own: a beat may take longer than others wait for one.
         let now = self.clock.now();
@@ -122,11 +122,11 @@ impl SqliteStore {
                 let promoted = promote(&mut tx, queue, now)?;
                 moved += promoted;
                 has_more |= promoted == CHUNK;
-                if is_expiring {
+                if with_expiry {
                     has_more |= expire_letters(&tx, queue, now)? == CHUNK;
                 }
             }
-            if is_expiring {
+            if with_expiry {
                 has_more |= expire_stored(connection, now)? == CHUNK;
             }
             if moved > 0 {
@@ -145,7 +145,7 @@ impl SqliteStore {
 
     async fn what_is_left(&self, registration: &Registration) -> Result<Left, StoreError> {
         let (namespace, queues) = (self.namespace.clone(), registration.queues.clone());
-        self.look(move |connection| {
+        self.read(move |connection| {
             let tx = Tx::new(connection, &namespace);
             Ok(Left {
                 next_due: next_due(&tx, &queues)?,

@@ -33,7 +33,7 @@ struct Inner {
     /// A transaction that is under way has news.
     is_asked: AtomicBool,
     /// It was told that there is no watch.
-    is_deaf: AtomicBool,
+    is_unwatched: AtomicBool,
     opened: Mutex<Option<Opened>>,
 }
 
@@ -53,7 +53,7 @@ impl Bell {
             path: beside(database, ".bell"),
             news: watch::Sender::new(()),
             is_asked: AtomicBool::new(false),
-            is_deaf: AtomicBool::new(false),
+            is_unwatched: AtomicBool::new(false),
             opened: Mutex::default(),
         }))
     }
@@ -93,7 +93,7 @@ impl Bell {
         if let Some(opened) = opened.as_mut().filter(|opened| opened.watcher.is_none())
             && self.0.news.receiver_count() > 0
         {
-            opened.watcher = self.hear(self.watch());
+            opened.watcher = self.watching(self.watch());
         }
     }
 
@@ -129,14 +129,14 @@ impl Bell {
     }
 
     /// Says once that news from other processes will be late.
-    fn hear(&self, watching: notify::Result<RecommendedWatcher>) -> Option<RecommendedWatcher> {
+    fn watching(&self, watching: notify::Result<RecommendedWatcher>) -> Option<RecommendedWatcher> {
         match watching {
             Ok(watcher) => {
-                self.0.is_deaf.store(false, Ordering::Relaxed);
+                self.0.is_unwatched.store(false, Ordering::Relaxed);
                 Some(watcher)
             }
             Err(error) => {
-                if !self.0.is_deaf.swap(true, Ordering::Relaxed) {
+                if !self.0.is_unwatched.swap(true, Ordering::Relaxed) {
                     tracing::warn!(
                         target: "common::broker",
                         "{} cannot be watched ({}): messages of other processes are found by looking every {} s",
@@ -202,8 +202,8 @@ mod tests {
     fn who_cannot_watch_can_still_ring() {
         let (_folder, path) = beside_a_database();
         let bell = Bell::new(&path);
-        assert!(bell.hear(Err(notify::Error::new(notify::ErrorKind::MaxFilesWatch))).is_none());
-        assert!(bell.0.is_deaf.load(Ordering::Relaxed), "it is told once");
+        assert!(bell.watching(Err(notify::Error::new(notify::ErrorKind::MaxFilesWatch))).is_none());
+        assert!(bell.0.is_unwatched.load(Ordering::Relaxed), "it is told once");
         ring(&bell);
         assert_eq!(std::fs::read(beside(&path, ".bell")).unwrap(), b"!");
     }

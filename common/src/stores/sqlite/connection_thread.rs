@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 
 use super::bell::Bell;
 use super::database::{self, Synchronous};
-use super::error::{TxError, told};
+use super::error::{TxError, from_sqlite};
 use super::files::{Files, Place};
 use super::posted::{Posted, Rank, Waited, Work};
 use super::writer::Writer;
@@ -72,19 +72,19 @@ impl ConnectionThread {
     }
 
     /// A thread that looks; each call sees one moment, however many statements it takes.
-    pub(super) fn looking(connection: Connection, place: &Place) -> std::io::Result<Self> {
+    pub(super) fn reading(connection: Connection, place: &Place) -> std::io::Result<Self> {
         let (calls, queue) = channel::<Posted>();
         let mut files = Files::new(place);
         let serve = move || {
             for Posted { mut work, .. } in queue {
                 let looked = files.check().and_then(|()| {
-                    let moment = connection.unchecked_transaction().map_err(|error| told(&error))?;
+                    let moment = connection.unchecked_transaction().map_err(|error| from_sqlite(&error))?;
                     Ok(work.run(&moment)?)
                 });
                 work.end(looked);
             }
         };
-        thread::Builder::new().name("sqlite-look".to_owned()).spawn(serve)?;
+        thread::Builder::new().name("sqlite-read".to_owned()).spawn(serve)?;
         Ok(Self { calls, waited: Waited::default() })
     }
 
@@ -133,7 +133,7 @@ pub(super) fn connection_threads(
 ) -> Result<(ConnectionThread, ConnectionThread), StoreError> {
     let no_thread = |error: std::io::Error| StoreError::Refused(format!("no thread for the database: {error}"));
     let connection = database::open(&place.path, synchronous)?;
-    let looking = ConnectionThread::looking(database::open_to_look(&place.path)?, place).map_err(no_thread)?;
+    let reading = ConnectionThread::reading(database::open_read_only(&place.path)?, place).map_err(no_thread)?;
     let writing = ConnectionThread::writing(connection, place, bell.clone()).map_err(no_thread)?;
-    Ok((writing, looking))
+    Ok((writing, reading))
 }

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, MAIN_DB, OpenFlags, TransactionBehavior};
 
-use super::error::told;
+use super::error::from_sqlite;
 use super::files::{beside, rights};
 use super::schema;
 use crate::clock::Stopwatch;
@@ -46,25 +46,25 @@ pub(super) fn open(path: &Path, synchronous: Synchronous) -> Result<Connection, 
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = Connection::open_with_flags(path, flags).map_err(|error| refusal(&error, path))?;
     // Where a file may only be read, SQLite opens it all the same.
-    if connection.is_readonly(MAIN_DB).map_err(|error| told(&error))? {
+    if connection.is_readonly(MAIN_DB).map_err(|error| from_sqlite(&error))? {
         return Err(closed_files(path, "it may only be read"));
     }
     prepare(&mut connection, synchronous).map_err(|error| refusal(&error, path))??;
     // From here on, whoever writes waits in a way of his own.
-    connection.busy_timeout(Duration::ZERO).map_err(|error| told(&error))?;
+    connection.busy_timeout(Duration::ZERO).map_err(|error| from_sqlite(&error))?;
     Ok(connection)
 }
 
-/// Opens the file once more, to look only.
-pub(super) fn open_to_look(path: &Path) -> Result<Connection, StoreError> {
+/// Opens the file once more, to read only.
+pub(super) fn open_read_only(path: &Path) -> Result<Connection, StoreError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let look = || {
+    let open = || {
         let connection = Connection::open_with_flags(path, flags)?;
         connection.busy_timeout(BUSY_TIMEOUT)?;
         connection.pragma_update(None, "query_only", true)?;
         Ok(connection)
     };
-    look().map_err(|error: rusqlite::Error| told(&error))
+    open().map_err(|error: rusqlite::Error| from_sqlite(&error))
 }
 
 fn check_place(path: &Path) -> Result<(), StoreError> {
@@ -190,7 +190,7 @@ fn check_owner(connection: &Connection) -> rusqlite::Result<Result<(), StoreErro
 
 /// An error of the opening, with the file that it is about.
 fn refusal(error: &rusqlite::Error, path: &Path) -> StoreError {
-    match told(error) {
+    match from_sqlite(error) {
         StoreError::Denied { cause, .. } => closed_files(path, &cause),
         StoreError::Unreachable(cause) if error.sqlite_error_code() == Some(ErrorCode::CannotOpen) => {
             closed_files(path, &cause)

@@ -26,7 +26,7 @@ impl From<StoreError> for TxError {
 impl From<TxError> for StoreError {
     fn from(trouble: TxError) -> Self {
         match trouble {
-            TxError::Sqlite(error) => told(&error),
+            TxError::Sqlite(error) => from_sqlite(&error),
             TxError::Store(error) => error,
         }
     }
@@ -41,7 +41,7 @@ impl TxError {
 }
 
 /// The error in our words.
-pub(super) fn told(error: &Error) -> StoreError {
+pub(super) fn from_sqlite(error: &Error) -> StoreError {
     let cause = error.to_string();
     match error.sqlite_error().map(|error| error.extended_code) {
         // The log's index could not grow.

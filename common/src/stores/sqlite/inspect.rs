@@ -21,18 +21,18 @@ pub(super) async fn queues(
 ) -> Result<Vec<QueueInfo>, StoreError> {
     let namespace = store.namespace.clone();
     let after = after.map(|after| after.as_str().to_owned()).unwrap_or_default();
-    store.look(move |connection| Ok(queue_rows(connection, &namespace, ">", &after, limit)?)).await
+    store.read(move |connection| Ok(queue_rows(connection, &namespace, ">", &after, limit)?)).await
 }
 
 pub(super) async fn queue(store: &SqliteStore, queue: &QueueName) -> Result<Option<QueueInfo>, StoreError> {
     let (namespace, queue) = (store.namespace.clone(), queue.clone());
-    store.look(move |connection| Ok(queue_rows(connection, &namespace, "=", queue.as_str(), 1)?.pop())).await
+    store.read(move |connection| Ok(queue_rows(connection, &namespace, "=", queue.as_str(), 1)?.pop())).await
 }
 
 pub(super) async fn counts(store: &SqliteStore, queue: &QueueName) -> Result<Counts, StoreError> {
     let (namespace, queue) = (store.namespace.clone(), queue.clone());
     store
-        .look(move |connection| match Tx::new(connection, &namespace).find_queue(&queue)? {
+        .read(move |connection| match Tx::new(connection, &namespace).find_queue(&queue)? {
             Some(queue) => Ok(count(connection, queue)?),
             None => Ok(Counts::default()),
         })
@@ -47,7 +47,7 @@ pub(super) async fn workers(
     let (namespace, now) = (store.namespace.clone(), store.clock.now());
     let after = after.unwrap_or_default().to_owned();
     store
-        .look(move |connection| {
+        .read(move |connection| {
             let mut workers = connection.prepare_cached(
                 "SELECT id, name, beat, queues FROM workers WHERE namespace = ? AND name > ? ORDER BY name LIMIT ?",
             )?;
@@ -63,7 +63,7 @@ pub(super) async fn workers(
                     queues: Some(queues.iter().map(|name| QueueName::canonical(name)).collect()),
                     silent_for,
                     is_silent: silent_for >= SILENCE,
-                    holds: holds(connection, number)?,
+                    claims: claims(connection, number)?,
                 })
             };
             Ok(found.into_iter().map(info).collect::<rusqlite::Result<_>>()?)
@@ -74,7 +74,7 @@ pub(super) async fn workers(
 pub(super) async fn find(store: &SqliteStore, id: &str) -> Result<Vec<MessageInfo>, StoreError> {
     let (namespace, id) = (store.namespace.clone(), id.to_owned());
     store
-        .look(move |connection| {
+        .read(move |connection| {
             let all = |meant: &Meant| {
                 let mut found = living(connection, &namespace, meant)?;
                 found.extend(dead(connection, &namespace, meant)?);
@@ -97,7 +97,7 @@ pub(super) async fn find(store: &SqliteStore, id: &str) -> Result<Vec<MessageInf
 pub(super) async fn claim(store: &SqliteStore, claim: &Claim) -> Result<Option<MessageInfo>, StoreError> {
     let (namespace, claim) = (store.namespace.clone(), claim.clone());
     store
-        .look(move |connection| {
+        .read(move |connection| {
             let tx = Tx::new(connection, &namespace);
             let Some(queue) = tx.find_queue(&claim.queue)? else { return Ok(None) };
             let Some(held) = tx.held(queue, &claim.id)? else { return Ok(None) };
@@ -114,7 +114,7 @@ pub(super) async fn dead_letters(
 ) -> Result<Vec<DeadLetter>, StoreError> {
     let (namespace, queue) = (store.namespace.clone(), queue.clone());
     store
-        .look(move |connection| {
+        .read(move |connection| {
             let Some(queue) = Tx::new(connection, &namespace).find_queue(&queue)? else { return Ok(Vec::new()) };
             let mut letters = connection.prepare_cached(
                 "SELECT id, seq, body, reason, died FROM dead WHERE queue = ? ORDER BY died, seq LIMIT ? OFFSET ?",
@@ -135,7 +135,7 @@ pub(super) async fn dead_letters(
 pub(super) async fn stored(store: &SqliteStore, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
     let (namespace, key, now) = (store.namespace.clone(), key.to_owned(), store.clock.now());
     store
-        .look(move |connection| {
+        .read(move |connection| {
             let mut stored =
                 connection.prepare_cached("SELECT value FROM stored WHERE namespace = ? AND key = ? AND until > ?")?;
             Ok(stored.query_row(params![&*namespace, key, now.as_millis()], |row| row.get(0)).optional()?)
@@ -186,12 +186,12 @@ fn count(connection: &Connection, queue: i64) -> rusqlite::Result<Counts> {
     })
 }
 
-fn holds(connection: &Connection, worker: i64) -> rusqlite::Result<Vec<Claim>> {
-    let mut holds = connection.prepare_cached(
+fn claims(connection: &Connection, worker: i64) -> rusqlite::Result<Vec<Claim>> {
+    let mut claims = connection.prepare_cached(
         "SELECT queues.name, messages.id, seq FROM messages JOIN queues ON queues.id = queue
          WHERE worker = ? ORDER BY queues.name, messages.id, seq LIMIT ?",
     )?;
-    let found = holds.query_map(params![worker, PAGE], |row| {
+    let found = claims.query_map(params![worker, PAGE], |row| {
         let (queue, id): (String, String) = (row.get(0)?, row.get(1)?);
         Ok(Claim { queue: QueueName::canonical(&queue), id: Arc::from(name(&id, row.get(2)?)) })
     });

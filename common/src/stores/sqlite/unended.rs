@@ -14,7 +14,7 @@ use crate::stores::shared::batch::CHUNK_BYTES;
 pub(super) async fn run(store: &SqliteStore, queues: &[QueueName], limit: usize) -> Result<Vec<Unended>, StoreError> {
     let (namespace, queues) = (store.namespace.clone(), queues.to_vec());
     store
-        .look(move |connection| {
+        .read(move |connection| {
             let tx = Tx::new(connection, &namespace);
             let mut find = connection.prepare_cached(
                 "SELECT seq, id, body, reason, died FROM dead INDEXED BY unended WHERE queue = ? AND unended LIMIT ?",

@@ -35,10 +35,10 @@ pub(super) async fn run(store: &SqliteStore, queues: &[QueueName], due: Option<T
         news.borrow_and_update();
         // What cannot be looked at now is told by the next beat.
         let watch = Stopwatch::start();
-        let looked = store.look_for_news(queues, due).await;
+        let found = store.check(queues, due).await;
         let took = u64::try_from(watch.elapsed().as_micros()).unwrap_or(u64::MAX);
         store.look_took.store(took, Ordering::Relaxed);
-        if let Ok(Some(wake)) = looked {
+        if let Ok(Some(wake)) = found {
             return wake;
         }
         // The sender lives in `store`, so the channel cannot close under us.
@@ -62,14 +62,14 @@ impl SqliteStore {
         (pause >= SHORTEST_SLEEP).then_some(pause)
     }
 
-    async fn look_for_news(&self, queues: &[QueueName], due: Option<Timestamp>) -> Result<Option<Wake>, StoreError> {
+    async fn check(&self, queues: &[QueueName], due: Option<Timestamp>) -> Result<Option<Wake>, StoreError> {
         let (namespace, queues) = (self.namespace.clone(), queues.to_vec());
-        let look = move |connection: &Connection| {
+        let check = move |connection: &Connection| {
             let tx = Tx::new(connection, &namespace);
             let is_ready = is_ready(&tx, &queues)?;
             let next_due = if is_ready { None } else { next_due(&tx, &queues)? };
             Ok(wake(is_ready, next_due, due))
         };
-        self.look(look).await
+        self.read(check).await
     }
 }

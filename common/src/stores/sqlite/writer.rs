@@ -16,7 +16,7 @@ use self::line::{Line, Patience};
 use self::log::Log;
 use super::bell::Bell;
 use super::database::{BUSY_TIMEOUT, is_busy};
-use super::error::{TxError, told};
+use super::error::{TxError, from_sqlite};
 use super::files::Files;
 use super::posted::{Posted, Waited, Work, refuse};
 use crate::clock::Stopwatch;
@@ -106,7 +106,7 @@ impl Writer {
             match answer {
                 Ok(_) => break Ok(true),
                 Err(error) if is_busy(&error) => {}
-                Err(error) => break Err(told(&error)),
+                Err(error) => break Err(from_sqlite(&error)),
             }
             tries += 1;
             self.line.gather();
@@ -161,7 +161,7 @@ impl Writer {
                 Err(trouble) => refused.push((call, StoreError::from(trouble))),
             }
         }
-        let broken = broken.or_else(|| self.connection.execute_batch("COMMIT").err().map(|error| told(&error)));
+        let broken = broken.or_else(|| self.connection.execute_batch("COMMIT").err().map(|error| from_sqlite(&error)));
         if let Some(error) = broken {
             if !self.connection.is_autocommit() {
                 // If even that fails, the next beginning says why.

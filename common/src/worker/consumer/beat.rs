@@ -17,13 +17,13 @@ impl Consumer {
         }
         self.beating = true;
         self.beat_again = false;
-        self.beaten_at = self.holds.last();
+        self.beaten_at = self.claims.last();
         self.beat_started = self.broker.clock().uptime();
         let (store, registration, queue) =
             (self.broker.store().clone(), self.registration.clone(), self.local_queue.clone());
-        let (held, waiting) = (self.held(), self.local_queue.unstarted());
+        let (held, waiting) = (self.open_claims(), self.local_queue.unstarted());
         tokio::spawn(async move {
-            queue.tell(Event::Beaten(store.beat(&registration, &held, &waiting).await));
+            queue.send(Event::Beaten(store.beat(&registration, &held, &waiting).await));
         });
     }
 
@@ -37,7 +37,7 @@ impl Consumer {
                 self.offer();
                 let beaten_at = self.beaten_at;
                 let lost: Vec<_> =
-                    beat.lost.iter().filter(|claim| self.holds.remove(claim, beaten_at)).cloned().collect();
+                    beat.lost.iter().filter(|claim| self.claims.remove(claim, beaten_at)).cloned().collect();
                 self.lose(&lost);
                 if !beat.cancelled.is_empty() {
                     let told = self.local_queue.cancel(&beat.cancelled);
@@ -59,7 +59,7 @@ impl Consumer {
                 // What should have been moved and was not is refused; the next regular beat tries again.
                 due = self.deadline(beat.next_due.filter(|due| *due > beat.now), beat.now);
                 self.ask_for_unended(&beat);
-                self.hear_whether_more(&beat);
+                self.answer_whether_more(&beat);
             }
             Err(error) => self.failed(Call::Beat, &error),
         }
@@ -102,6 +102,6 @@ impl Consumer {
         self.timer += 1;
         self.next_beat = time;
         let clock = self.broker.clock().clone();
-        self.tell_once(async move { clock.sleep_until(time).await }, Event::BeatDue(self.timer));
+        self.send_once(async move { clock.sleep_until(time).await }, Event::BeatDue(self.timer));
     }
 }

@@ -25,7 +25,7 @@ impl Consumer {
     pub(super) fn condemn(&mut self, condemned: Vec<Condemned>) {
         if !condemned.is_empty() {
             self.condemning += 1;
-            self.threads.condemn(condemned, self.holds.last());
+            self.threads.condemn(condemned, self.claims.last());
         }
     }
 
@@ -34,7 +34,7 @@ impl Consumer {
         self.condemning -= 1;
         for ended in ended {
             let is_letter = ended.completion.disposition == Disposition::StaysDead;
-            if is_letter || self.holds.is_still(ended.claim(), number) {
+            if is_letter || self.claims.is_still(ended.claim(), number) {
                 self.local_queue.end([ended]);
             } else {
                 self.observe(ended.report, Some(Settled::ClaimLost));
@@ -60,7 +60,7 @@ impl Consumer {
         let (store, queue, queues, now) =
             (self.broker.store().clone(), self.local_queue.clone(), beat.unended.clone(), beat.now);
         tokio::spawn(async move {
-            queue.tell(Event::Unended(store.unended(&queues, AT_ONCE).await, now));
+            queue.send(Event::Unended(store.unended(&queues, AT_ONCE).await, now));
         });
     }
 

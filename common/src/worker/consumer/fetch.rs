@@ -52,7 +52,7 @@ impl Consumer {
             // What is wanted is wanted of all queues together, and any of them may have it all.
             let requests: Vec<_> =
                 registration.queues.iter().map(|queue| FetchRequest { queue: queue.clone(), count: wanted }).collect();
-            queue.tell(Event::Fetched(store.fetch(&registration, &requests, wanted).await));
+            queue.send(Event::Fetched(store.fetch(&registration, &requests, wanted).await));
         });
     }
 
@@ -76,7 +76,7 @@ impl Consumer {
 
     /// Hands messages to the slots; what cannot be run ends here.
     fn accept(&mut self, deliveries: Vec<Delivery>, now: Timestamp) {
-        self.hold(deliveries.iter().map(|delivery| &delivery.claim));
+        self.add_claims(deliveries.iter().map(|delivery| &delivery.claim));
         if self.stage != Stage::Running {
             self.local_queue.release(deliveries.into_iter().map(|delivery| delivery.claim));
             return;
@@ -161,7 +161,7 @@ impl Consumer {
         let (store, registration, queue, due) =
             (self.broker.store().clone(), self.registration.clone(), self.local_queue.clone(), self.next_due);
         let wait = tokio::spawn(async move {
-            queue.tell(Event::Woken(store.wait(&registration.queues, due).await));
+            queue.send(Event::Woken(store.wait(&registration.queues, due).await));
         });
         self.waiting = Some(wait.abort_handle());
     }

@@ -21,14 +21,14 @@ impl Consumer {
         let (completions, reports) = ended.into_iter().map(|ended| (ended.completion, ended.report)).unzip();
         self.sent = Arc::new(completions);
         self.sent_reports = reports;
-        self.sent_at = self.holds.last();
+        self.sent_at = self.claims.last();
         let (store, registration, queue) =
             (self.broker.store().clone(), self.registration.clone(), self.local_queue.clone());
         let completions = self.sent.clone();
         tokio::spawn(async move {
             let answers = store.finish(&registration, &completions).await;
             drop(completions);
-            queue.tell(Event::Finished(answers));
+            queue.send(Event::Finished(answers));
         });
     }
 
@@ -59,7 +59,7 @@ impl Consumer {
                 self.ending.remove(claim);
             }
             match answer {
-                Finished::Refused(_) if !self.holds.is_still(claim, sent_at) => {
+                Finished::Refused(_) if !self.claims.is_still(claim, sent_at) => {
                     self.observe(report, Some(Settled::ClaimLost));
                 }
                 Finished::Refused(error) => {
@@ -73,9 +73,9 @@ impl Consumer {
                 Finished::Done => {
                     self.observe(report, None);
                     // Fetched once more meanwhile: what went back to the head may be; of anything else, this is the end.
-                    if !self.holds.remove(claim, sent_at)
+                    if !self.claims.remove(claim, sent_at)
                         && completion.disposition != Disposition::Release
-                        && self.holds.is_newer(claim, sent_at)
+                        && self.claims.is_newer(claim, sent_at)
                     {
                         overtaken.push(completion.claim);
                     }
@@ -83,12 +83,12 @@ impl Consumer {
                 Finished::ClaimLost => {
                     // Where an answer was lost before, it has more likely happened.
                     self.observe(report, (!self.repeated).then_some(Settled::ClaimLost));
-                    unknown += usize::from(self.holds.remove(claim, sent_at));
+                    unknown += usize::from(self.claims.remove(claim, sent_at));
                 }
             }
         }
         for claim in &overtaken {
-            self.holds.remove(claim, u64::MAX);
+            self.claims.remove(claim, u64::MAX);
         }
         self.lose(&overtaken);
         if unknown > 0 && !self.repeated {
@@ -110,8 +110,8 @@ impl Consumer {
     fn unanswered(&mut self, ended: Ended, sent_at: u64) {
         if ended.completion.disposition == Disposition::Release {
             // It may be held by others already; if it did not go back, a beat finds it.
-            self.holds.remove(ended.claim(), sent_at);
-        } else if self.holds.is_still(ended.claim(), sent_at) {
+            self.claims.remove(ended.claim(), sent_at);
+        } else if self.claims.is_still(ended.claim(), sent_at) {
             // Lost meanwhile, it would end the next run of the same message.
             self.unfinished.push(ended);
         } else {

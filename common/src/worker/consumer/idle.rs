@@ -40,7 +40,7 @@ impl Consumer {
     }
 
     /// Takes in the store's answer.
-    pub(super) fn hear_whether_more(&mut self, beat: &Beat) {
+    pub(super) fn answer_whether_more(&mut self, beat: &Beat) {
         match self.question {
             Question::Asked => self.question = Question::Open,
             // What was waited for is put off or gone: somebody has cancelled it, or another worker has run it.
@@ -75,7 +75,7 @@ impl Consumer {
             && self.unfinished.is_empty()
             && self.refused.is_empty()
             && self.local_queue.is_quiet()
-            && self.holds.is_empty()
+            && self.claims.is_empty()
             && self.local_queue.busy() == 0
     }
 }

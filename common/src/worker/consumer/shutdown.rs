@@ -41,7 +41,7 @@ impl Consumer {
             if self.local_queue.abandon() > 0 {
                 self.end = Shutdown::Forced;
             }
-            self.tell_after(MOMENT, Event::GiveUp);
+            self.send_after(MOMENT, Event::GiveUp);
             return;
         }
         let running = self.local_queue.busy();
@@ -49,7 +49,7 @@ impl Consumer {
             info!(target: "common::worker", "shutting down: waiting for running messages ({running})");
         }
         let (clock, timeout) = (self.broker.clock().clone(), self.limits.shutdown_timeout);
-        self.tell_once(async move { clock.sleep(timeout).await }, Event::TimedOut);
+        self.send_once(async move { clock.sleep(timeout).await }, Event::TimedOut);
     }
 
     /// Once nothing runs any more, the last calls may take what is left of the shutdown timeout.
@@ -58,8 +58,8 @@ impl Consumer {
             return;
         }
         self.is_hurrying = true;
-        self.tell_after(MOMENT, Event::StillCalling);
-        self.tell_after(self.patience(), Event::GiveUp);
+        self.send_after(MOMENT, Event::StillCalling);
+        self.send_after(self.patience(), Event::GiveUp);
     }
 
     /// How long the last calls may take from now on.
@@ -73,8 +73,8 @@ impl Consumer {
     }
 
     /// Real time, whatever the broker's clock says: somebody waits for this process to end.
-    pub(super) fn tell_after(&mut self, time: Duration, event: Event) {
-        self.tell_once(async move { Clock::system().sleep(time).await }, event);
+    pub(super) fn send_after(&mut self, time: Duration, event: Event) {
+        self.send_once(async move { Clock::system().sleep(time).await }, event);
     }
 
     /// Async actors cannot run any more. What they ran goes back by itself, as their tasks are dropped.

@@ -21,7 +21,7 @@ impl Consumer {
         self.threads.start(starts);
         if is_held_back && !self.is_watching {
             self.is_watching = true;
-            self.tell_after(SOON, Event::HelpOut);
+            self.send_after(SOON, Event::HelpOut);
         }
         if !self.is_recording && !self.outage.is_pausing(Call::Start) {
             let reserved = self.local_queue.take_reserved();
@@ -32,7 +32,7 @@ impl Consumer {
         self.offer_soon();
         if let Some(left) = self.local_queue.held_up_for().filter(|_| !self.is_on_probation) {
             self.is_on_probation = true;
-            self.tell_after(left, Event::ProbationOver);
+            self.send_after(left, Event::ProbationOver);
         }
     }
 
@@ -51,7 +51,7 @@ impl Consumer {
         let claims: Vec<Claim> = reserved.iter().map(|reserved| reserved.job.claim.clone()).collect();
         tokio::spawn(async move {
             let answer = store.start(&registration, &claims).await;
-            queue.tell(Event::Started(reserved, answer));
+            queue.send(Event::Started(reserved, answer));
         });
     }
 
@@ -84,7 +84,7 @@ impl Consumer {
     fn offer_soon(&mut self) {
         if self.drained && !self.is_offering && self.local_queue.is_held_up() {
             self.is_offering = true;
-            self.tell_after(OFFER_EVERY, Event::OfferDue);
+            self.send_after(OFFER_EVERY, Event::OfferDue);
         }
     }
 
@@ -106,6 +106,6 @@ impl Consumer {
     fn abstain(&mut self, time: Duration) {
         self.abstains = true;
         self.drained = false;
-        self.tell_after(time, Event::FetchAgain);
+        self.send_after(time, Event::FetchAgain);
     }
 }

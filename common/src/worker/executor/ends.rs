@@ -120,7 +120,7 @@ impl Executor {
             middleware.remove(at);
             return Err(failure);
         }
-        callbacks::tell(end, &mut completion);
+        callbacks::add(end, &mut completion);
         let refused = self.refuse_effects(&mut completion);
         if let (Some(failure), None) = (refused, end.outcome.problem()) {
             return Err(failure);

@@ -20,7 +20,7 @@ impl Lines {
         let listener = lines.clone();
         // Of its thread, and no other test's.
         let listening = async move { std::mem::forget(subscriber::set_default(listener)) };
-        stage.broker.at_home(listening).await.unwrap();
+        stage.broker.on_io_thread(listening).await.unwrap();
         lines
     }
 

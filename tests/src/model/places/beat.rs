@@ -42,7 +42,7 @@ impl Places {
         self.workers.push(worker);
         let worker = self.workers.len() - 1;
         if self.tolerances.join_looks_after_queues {
-            self.look_after(worker, &[], &[]);
+            self.upkeep(worker, &[], &[]);
         }
         worker
     }
@@ -79,7 +79,7 @@ impl Places {
         let lost: Vec<Claim> = held.iter().filter(lost).cloned().collect();
         self.happened(Move::Lost, lost.len());
         let unended = self.with_unended(worker, true);
-        let Found { ready, next_due, mut cancelled, moved } = self.look_after(worker, held, waiting);
+        let Found { ready, next_due, mut cancelled, moved } = self.upkeep(worker, held, waiting);
         // What dies in the same beat may be told of with the next one.
         let may_be = self.with_unended(worker, false);
         if !unended.iter().all(|queue| told.unended.contains(queue))
@@ -110,11 +110,11 @@ impl Places {
 
     /// A worker has beaten, and the answer was lost.
     pub fn beaten_unseen(&mut self, worker: usize, held: &[Claim], waiting: &[Claim]) {
-        self.look_after(worker, held, waiting);
+        self.upkeep(worker, held, waiting);
     }
 
     /// Does the upkeep of a beat.
-    fn look_after(&mut self, worker: usize, held: &[Claim], waiting: &[Claim]) -> Found {
+    fn upkeep(&mut self, worker: usize, held: &[Claim], waiting: &[Claim]) -> Found {
         let queues = self.workers[worker].queues.clone();
         self.workers[worker].is_registered = true;
         self.workers[worker].beat = self.now;

@@ -90,19 +90,19 @@ impl World {
             self.workers.iter().filter(|(id, _)| after.is_none_or(|after| id.as_str() > after)).collect();
         workers.sort_unstable_by_key(|(id, _)| *id);
         let info = |(id, worker): (&crate::store::WorkerId, &super::Worker)| {
-            let holds = self.queues.iter().flat_map(|(name, queue)| {
+            let claims = self.queues.iter().flat_map(|(name, queue)| {
                 let mine = queue.claimed.iter().filter(|(_, holder)| *holder == id);
                 mine.map(|(claimed, _)| Claim { queue: name.clone(), id: claimed.clone() })
             });
-            let mut holds: Vec<_> = holds.take(PAGE).collect();
-            holds.sort_unstable();
+            let mut claims: Vec<_> = claims.take(PAGE).collect();
+            claims.sort_unstable();
             let silent_for = now.since(worker.beat);
             WorkerInfo {
                 id: id.as_str().to_owned(),
                 queues: Some(worker.queues.clone()),
                 silent_for,
                 is_silent: silent_for >= BEAT_INTERVAL * DEAD_AFTER,
-                holds,
+                claims,
             }
         };
         workers.into_iter().take(limit).map(info).collect()

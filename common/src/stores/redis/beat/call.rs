@@ -2,7 +2,7 @@
 
 use redis::Value;
 
-use super::peers::Look;
+use super::peers::PeersAnswer;
 use crate::clock::Timestamp;
 use crate::error::StoreError;
 use crate::queue_name::QueueName;
@@ -21,7 +21,7 @@ pub(super) struct Seen {
     pub(super) moved: usize,
     pub(super) has_more: bool,
     /// Who is silent, where the call looked at that.
-    pub(super) look: Option<Look>,
+    pub(super) peers: Option<PeersAnswer>,
     pub(super) claims: Vec<Claim>,
     /// How many heartbeats there are: of workers, here and in Python, and of fleets.
     pub(super) heartbeats: usize,
@@ -43,7 +43,7 @@ impl Seen {
     pub(super) fn add(&mut self, other: Self) {
         self.now = self.now.max(other.now);
         self.moved += other.moved;
-        self.look = self.look.take().or(other.look);
+        self.peers = self.peers.take().or(other.peers);
         self.claims.extend(other.claims);
         self.unread.extend(other.unread);
         self.next_due = [self.next_due, other.next_due].into_iter().flatten().min();
@@ -65,10 +65,10 @@ fn quiet() -> OfQueue {
 /// What one call of the script does besides showing that the worker and its fleets live.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Part<'a> {
-    /// Liveness at the others.
-    pub(super) is_looking: bool,
-    /// Liveness at dead letters.
-    pub(super) is_expiring: bool,
+    /// It shows the other workers, to be judged.
+    pub(super) with_peers: bool,
+    /// It drops dead letters that are too old.
+    pub(super) with_expiry: bool,
     pub(super) wish: Option<&'a Wish>,
 }
 
@@ -78,7 +78,7 @@ impl RedisStore {
         &self,
         registration: &Registration,
         slice: &[QueueName],
-        Part { is_looking, is_expiring, wish }: Part<'_>,
+        Part { with_peers, with_expiry, wish }: Part<'_>,
     ) -> Result<Seen, StoreError> {
         let mut call = self.script(&self.scripts.beat);
         let is_many = is_many(registration);
@@ -86,13 +86,13 @@ impl RedisStore {
             let registered =
                 if is_many && upkeep.turns.is_registered { String::new() } else { registered_as(registration) };
             call.text(registration.worker.as_str()).text(&registered);
-            if is_looking {
+            if with_peers {
                 call.duration(BEAT_INTERVAL)
             } else {
                 call.text("")
             };
             call.count(upkeep.peers.offset());
-            if is_expiring {
+            if with_expiry {
                 call.duration(DEAD_LETTER_TTL)
             } else {
                 call.text("")
@@ -117,7 +117,7 @@ impl RedisStore {
         let now = Timestamp::from_millis(read(next())?);
         let moved = read(next())?;
         let has_more = read(next())?;
-        let look: Vec<Value> = read(next())?;
+        let peers: Vec<Value> = read(next())?;
         let refusals: Vec<String> = read(next())?;
         let is_registered = read(next())?;
         let heartbeats = read(next())?;
@@ -164,7 +164,7 @@ impl RedisStore {
             now,
             moved,
             has_more,
-            look: Look::read(look)?,
+            peers: PeersAnswer::read(peers)?,
             claims,
             heartbeats,
             listens,

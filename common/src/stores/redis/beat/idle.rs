@@ -34,7 +34,7 @@ pub(super) struct Idle {
 
 impl Idle {
     /// Learns what a whole beat saw.
-    pub(super) fn looked(&mut self, beat: &Beat) {
+    pub(super) fn learn(&mut self, beat: &Beat) {
         self.pause = self.pause.saturating_sub(1);
         self.next_due = beat.next_due;
     }
@@ -63,7 +63,7 @@ impl RedisStore {
         let (now, is_quiet, listens, heartbeats): (String, bool, bool, usize) = match call.run(&self.pulse).await {
             Ok(answer) => answer,
             Err(error @ (CallError::NotSent(_) | CallError::Lost(_))) => {
-                self.heard(Some(wish), None);
+                self.apply_duty(Some(wish), None);
                 return Err(error.into());
             }
             // The whole beat knows how to go on.
@@ -75,7 +75,7 @@ impl RedisStore {
             return Ok(None);
         };
         self.clock.follow(now, asked_at);
-        self.heard(Some(wish), Some((listens, heartbeats)));
+        self.apply_duty(Some(wish), Some((listens, heartbeats)));
         let at = now.since(Timestamp::EPOCH);
         let next_due = self.with_upkeep(&registration.worker, |upkeep| {
             upkeep.peers.saw_nobody(at, took);

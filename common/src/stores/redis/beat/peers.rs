@@ -80,7 +80,7 @@ impl Peers {
 
 /// What one beat shows of the silent.
 #[derive(Debug)]
-pub(super) struct Look {
+pub(super) struct PeersAnswer {
     workers: Vec<Peer>,
     /// How many silent Rust workers there are, and how many others where that is more than is shown.
     silent: usize,
@@ -91,7 +91,7 @@ pub(super) struct Look {
     fleets: usize,
 }
 
-impl Look {
+impl PeersAnswer {
     /// Reads what the script answers; nothing where it did not look.
     pub(super) fn read(values: Vec<Value>) -> Result<Option<Self>, StoreError> {
         let mut values = values.into_iter();
@@ -133,26 +133,26 @@ impl RedisStore {
         registration: &Registration,
         at: Duration,
         took: Duration,
-        look: Look,
+        answer: PeersAnswer,
     ) -> Result<usize, StoreError> {
-        let is_all = look.silent < PAGE;
+        let is_all = answer.silent < PAGE;
         let workers =
-            if is_all { look.workers } else { self.look_further(registration, look.silent, look.alive).await? };
+            if is_all { answer.workers } else { self.more_silent(registration, answer.silent, answer.alive).await? };
         let (dead, pythons) = self.with_upkeep(&registration.worker, |upkeep| {
             let peers = &mut upkeep.peers;
-            let is_whole = peers.offset == 0 && look.next == 0;
-            peers.offset = look.next;
-            if peers.saw_fleets(look.fleets, look.next == 0) {
+            let is_whole = peers.offset == 0 && answer.next == 0;
+            peers.offset = answer.next;
+            if peers.saw_fleets(answer.fleets, answer.next == 0) {
                 upkeep.tidied = None;
             }
-            (peers.workers.see(at, took, &workers, is_all), peers.pythons.see(at, took, &look.pythons, is_whole))
+            (peers.workers.see(at, took, &workers, is_all), peers.pythons.see(at, took, &answer.pythons, is_whole))
         });
         let moved = self.recover_workers(&dead).await?;
         Ok(moved + self.recover_pythons(registration, &pythons).await?)
     }
 
     /// The share of this worker in the silent ones, where there are many.
-    async fn look_further(
+    async fn more_silent(
         &self,
         registration: &Registration,
         silent: usize,
@@ -160,16 +160,16 @@ impl RedisStore {
     ) -> Result<Vec<Peer>, StoreError> {
         let (start, count) = share(registration.worker.as_str(), silent, alive);
         let (mut found, mut seen) = (Vec::with_capacity(count), HashSet::new());
-        let mut looked = 0;
-        while looked < count {
+        let mut seen_so_far = 0;
+        while seen_so_far < count {
             // Round the end, where it comes so far.
-            let from = (start + looked) % silent;
-            let page = LARGE_PAGE.min(count - looked).min(silent - from);
+            let from = (start + seen_so_far) % silent;
+            let page = LARGE_PAGE.min(count - seen_so_far).min(silent - from);
             let mut call = self.script(&self.scripts.silent);
             call.duration(BEAT_INTERVAL).count(from).count(page);
             let workers = peers(call.run(&self.pulse).await?, true)?;
             found.extend(workers.into_iter().filter(|peer| seen.insert(peer.id.clone())));
-            looked += page;
+            seen_so_far += page;
         }
         Ok(found)
     }

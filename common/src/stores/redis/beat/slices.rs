@@ -76,17 +76,17 @@ impl Turns {
 
 impl RedisStore {
     /// What a beat's calls saw, all together.
-    pub(super) async fn look_after(
+    pub(super) async fn upkeep(
         &self,
         registration: &Registration,
         held: &[Claim],
-        is_expiring: bool,
+        with_expiry: bool,
         wish: Option<&Wish>,
     ) -> Result<Seen, StoreError> {
-        let part = Part { is_expiring, ..Part::default() };
+        let part = Part { with_expiry, ..Part::default() };
         if !is_many(registration) {
             return self
-                .look_after_slice(registration, &registration.queues, Part { is_looking: true, wish, ..part })
+                .upkeep_of_slice(registration, &registration.queues, Part { with_peers: true, wish, ..part })
                 .await;
         }
         let mut known = self.candidates.take_stirred();
@@ -96,7 +96,7 @@ impl RedisStore {
             self.with_upkeep(&registration.worker, |upkeep| upkeep.turns.choose(&registration.queues, known, now));
         let mut slices = chosen.chunks(SLICE);
         let first = slices.next().unwrap_or_default();
-        let mut seen = self.look_after_slice(registration, first, Part { wish, ..part }).await?;
+        let mut seen = self.upkeep_of_slice(registration, first, Part { wish, ..part }).await?;
         if !self.with_upkeep(&registration.worker, |upkeep| upkeep.turns.is_registered) {
             // Others took it for dead, and removed it.
             seen.add(self.send_beat(registration, &[], Part::default()).await?);
@@ -108,9 +108,9 @@ impl RedisStore {
         }
         let count = slices.len();
         // Peers are looked at once, when all own fleets live.
-        let calls = slices.enumerate().map(|(at, slice)| {
-            self.look_after_slice(registration, slice, Part { is_looking: at + 1 == count, ..part })
-        });
+        let calls = slices
+            .enumerate()
+            .map(|(at, slice)| self.upkeep_of_slice(registration, slice, Part { with_peers: at + 1 == count, ..part }));
         for other in together(calls).await {
             seen.add(other?);
         }
@@ -119,7 +119,7 @@ impl RedisStore {
     }
 
     /// The calls for one slice: more than one only where there is more to do.
-    async fn look_after_slice(
+    async fn upkeep_of_slice(
         &self,
         registration: &Registration,
         slice: &[QueueName],

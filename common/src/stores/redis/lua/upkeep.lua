@@ -216,7 +216,7 @@ local function noted(queue, mine)
   return { found, call('EXISTS', unended) }
 end
 
-local function look_after(at)
+local function upkeep_of(at)
   local queue, fleet = ARGV[at], ARGV[at + 1]
   local delayed, index = queue .. '.DQ', key(queue .. '@due')
   step(absorb, queue, fleet)
@@ -246,6 +246,6 @@ end
 local queues = {}
 for at = FIRST, #ARGV, 4 do
   local is_busy = #ARGV < FIRST + 4 or some(at, at + 3)
-  queues[#queues + 1] = is_busy and look_after(at) or { {}, '', '0', '0', 0, {}, 0 }
+  queues[#queues + 1] = is_busy and upkeep_of(at) or { {}, '', '0', '0', 0, {}, 0 }
 end
 return answer_with(queues)

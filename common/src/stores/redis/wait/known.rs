@@ -45,7 +45,7 @@ struct Seen {
 
 /// What a look means for somebody who waits.
 #[derive(Debug, Default)]
-pub(super) struct Look {
+pub(super) struct Check {
     pub(super) wake: Option<Wake>,
     /// Queues that have something.
     pub(super) ready: Vec<QueueName>,
@@ -88,24 +88,24 @@ impl Known {
 
     /// What is known for somebody who waits for these queues, and what has to be looked at: all that is not known, and what would
     /// end the wait, as the news that it is over may be under way.
-    pub(super) fn look(&mut self, watch: &[QueueName], due: Option<Timestamp>, is_told: bool) -> Look {
-        if !is_told || self.since.as_ref().is_some_and(|since| since.elapsed() > TRUSTED) {
+    pub(super) fn check(&mut self, watch: &[QueueName], due: Option<Timestamp>, is_tracking: bool) -> Check {
+        if !is_tracking || self.since.as_ref().is_some_and(|since| since.elapsed() > TRUSTED) {
             self.forget();
         }
         if self.queues.is_empty() {
             self.since = Some(Stopwatch::start());
         }
-        let mut look = Look::default();
+        let mut check = Check::default();
         let is_quiet = |seen: &Seen| !seen.is_some_fetchable(false) && !seen.is_earlier(due);
         let unknown = watch.iter().filter(|queue| !self.queues.get(*queue).is_some_and(is_quiet));
-        if is_told || watch.len() <= PAGE {
-            look.unseen = unknown.cloned().collect();
+        if is_tracking || watch.len() <= PAGE {
+            check.unseen = unknown.cloned().collect();
         } else {
             let start = self.start % watch.len();
-            look.unseen = (start..watch.len()).chain(0..start).take(PAGE).map(|at| watch[at].clone()).collect();
+            check.unseen = (start..watch.len()).chain(0..start).take(PAGE).map(|at| watch[at].clone()).collect();
             self.start = start + PAGE;
         }
-        look
+        check
     }
 
     /// Takes in the answers of one call: which queues are paused, then four a queue.
@@ -116,7 +116,7 @@ impl Known {
         answers: &[Value],
         version: u64,
         due: Option<Timestamp>,
-        look: &mut Look,
+        check: &mut Check,
     ) {
         let Some((paused, answers)) = answers.split_first() else { return };
         self.paused = read(paused.clone()).unwrap_or_default();
@@ -131,14 +131,14 @@ impl Known {
                 Seen { is_some: is_some(ready) || is_some(held), has_inbox: is_news(inbox), first: first_due(first) };
             let is_paused = self.paused.contains(queue.as_str());
             if seen.is_some_fetchable(is_paused) {
-                look.ready.push(queue.clone());
-                look.wake = Some(Wake::Ready);
+                check.ready.push(queue.clone());
+                check.wake = Some(Wake::Ready);
             }
             if seen.is_earlier(due) {
-                look.stirred.push(queue.clone());
-                look.wake = look.wake.or(Some(Wake::Due));
+                check.stirred.push(queue.clone());
+                check.wake = check.wake.or(Some(Wake::Due));
             }
-            look.is_refused |= is_refused;
+            check.is_refused |= is_refused;
             for key in [keys.ready(queue), keys.held(queue), keys.due(queue), keys.inbox(queue)] {
                 self.of_key.entry(key.into_bytes()).or_insert_with(|| queue.clone());
             }

@@ -9,7 +9,7 @@ use tempfile::TempDir;
 use super::log::{LONG, Log, TOO_LONG};
 use super::*;
 use crate::stores::sqlite::connection_thread::ConnectionThread;
-use crate::stores::sqlite::database::{open, open_to_look};
+use crate::stores::sqlite::database::{open, open_read_only};
 use crate::stores::sqlite::files::Place;
 use crate::stores::sqlite::posted::Rank;
 use crate::stores::sqlite::{Bell, Synchronous};
@@ -43,8 +43,8 @@ impl Rig {
         ConnectionThread::writing(self.open(), &self.place(), Bell::new(&self.path())).unwrap()
     }
 
-    fn looking(&self) -> ConnectionThread {
-        ConnectionThread::looking(open_to_look(&self.path()).unwrap(), &self.place()).unwrap()
+    fn reading(&self) -> ConnectionThread {
+        ConnectionThread::reading(open_read_only(&self.path()).unwrap(), &self.place()).unwrap()
     }
 }
 
@@ -169,22 +169,22 @@ async fn nothing_more_is_written_to_a_database_that_was_found_damaged() {
 #[tokio::test]
 async fn a_look_sees_one_moment() {
     let rig = Rig::new();
-    let thread = rig.looking();
+    let thread = rig.reading();
     let other = rig.open();
-    let look = move |connection: &Connection| {
+    let read = move |connection: &Connection| {
         let before = count(connection)?;
         store(&other, "meanwhile", 1);
         Ok((before, count(connection)?))
     };
-    assert_eq!(thread.run(Rank::Other, 0, look).await, Ok((0, 0)));
-    let look = |connection: &Connection| Ok(count(connection)?);
-    assert_eq!(thread.run(Rank::Other, 0, look).await, Ok(1), "the next one sees what has come");
+    assert_eq!(thread.run(Rank::Other, 0, read).await, Ok((0, 0)));
+    let read = |connection: &Connection| Ok(count(connection)?);
+    assert_eq!(thread.run(Rank::Other, 0, read).await, Ok(1), "the next one sees what has come");
 }
 
 #[tokio::test]
 async fn nothing_is_read_from_a_database_that_was_moved_away() {
     let rig = Rig::new();
-    let thread = rig.looking();
+    let thread = rig.reading();
     fs::rename(rig.path(), rig.folder.path().join("elsewhere.db")).unwrap();
     let looked = thread.run(Rank::Other, 0, |connection| Ok(count(connection)?)).await;
     assert!(matches!(&looked, Err(StoreError::Refused(why)) if why.contains("was moved")), "{looked:?}");

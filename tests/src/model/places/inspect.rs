@@ -191,18 +191,18 @@ impl Places {
         )?;
         for ((at, worker), told) in known.into_iter().zip(told) {
             let silent_for = self.now.since(worker.beat);
-            let mut holds: Vec<_> = self.claims(at).map(|(claim, _)| claim).collect();
-            holds.sort_unstable();
+            let mut claims: Vec<_> = self.claims(at).map(|(claim, _)| claim).collect();
+            claims.sort_unstable();
             let expected = WorkerInfo {
                 id: worker.id.clone(),
                 queues: Some(worker.queues.clone()),
                 silent_for,
                 is_silent: silent_for >= BEAT_INTERVAL * DEAD_AFTER,
-                holds,
+                claims,
             };
             // In whatever order.
             let mut told = told.clone();
-            told.holds.sort_unstable();
+            told.claims.sort_unstable();
             differ("a worker", &expected, &told)?;
         }
         Ok(())

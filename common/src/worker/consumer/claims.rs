@@ -19,12 +19,12 @@ use crate::worker::job::warn_of_rejected;
 
 /// The claims of a worker, each with the number of its delivery.
 #[derive(Debug, Default)]
-pub(super) struct Holds {
+pub(super) struct Claims {
     numbers: HashMap<Claim, u64>,
     last: u64,
 }
 
-impl Holds {
+impl Claims {
     /// Takes in a delivery. Answers whether the claim was held already.
     fn add(&mut self, claim: &Claim) -> bool {
         self.last += 1;
@@ -72,14 +72,14 @@ impl Holds {
 
 impl Consumer {
     /// Takes in what a fetch brought. A claim that is delivered once more was lost before, whether this worker has heard of it or not.
-    pub(super) fn hold<'a>(&mut self, claims: impl Iterator<Item = &'a Claim>) {
-        let again: Vec<Claim> = claims.filter(|claim| self.holds.add(claim)).cloned().collect();
+    pub(super) fn add_claims<'a>(&mut self, claims: impl Iterator<Item = &'a Claim>) {
+        let again: Vec<Claim> = claims.filter(|claim| self.claims.add(claim)).cloned().collect();
         self.lose(&again);
     }
 
     /// The claims whose end was not tried yet.
-    pub(super) fn held(&self) -> Vec<Claim> {
-        self.holds.without(&self.sent, self.sent_at)
+    pub(super) fn open_claims(&self) -> Vec<Claim> {
+        self.claims.without(&self.sent, self.sent_at)
     }
 
     /// Others were given these: what waits is forgotten, what runs is told to stop, and what has ended counts for nothing.
