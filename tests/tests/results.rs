@@ -9,6 +9,7 @@ use common::actor;
 use common::actor::actors;
 use common::broker::Broker;
 use common::clock::Stopwatch;
+use common::error::ResultError;
 use common::message::{Message, MessageId, Raw, option};
 use common::queue_name::QueueName;
 use common::results::Stored;
@@ -68,6 +69,8 @@ except ResultFailure as failure:
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn rust_reads_what_a_python_worker_stored() {
+    use python_side::halve_in_python as halve;
+
     let (url, namespace) = (redis::url(), redis::namespace());
     let broker = Broker::connect(&format!("{url}?namespace={namespace}")).await.unwrap();
     let module = "
@@ -78,7 +81,8 @@ from dramatiq.results.backends import RedisBackend
 backend = RedisBackend(url=os.environ['KIT_REDIS_URL'])
 dramatiq.get_broker().add_middleware(Results(backend=backend))
 
-@dramatiq.actor(store_results=True, max_retries=0)
+# How it is to be run, the messages say.
+@dramatiq.actor(queue_name='python')
 def halve(n):
     if n % 2: raise ValueError('odd')
     return n // 2
@@ -87,8 +91,9 @@ def halve(n):
     let (even, odd) = (halve::send(&broker, 8).await.unwrap(), halve::send(&broker, 9).await.unwrap());
     let stored = broker.wait_for_result(&even, PATIENCE).await.unwrap();
     assert_eq!(stored, Stored::Value(Raw::from(4_u32)));
-    let stored = broker.wait_for_result(&odd, PATIENCE).await.unwrap();
-    assert_eq!(stored, Stored::Failed { kind: "ValueError".to_owned(), text: "odd".to_owned() });
+    assert_eq!(halve::wait_for_result(&broker, &even, PATIENCE).await, Ok(4));
+    let failure = ResultError::Failed { kind: "ValueError".to_owned(), text: "odd".to_owned() };
+    assert_eq!(halve::wait_for_result(&broker, &odd, PATIENCE).await, Err(failure));
     drop(worker);
 }
 
@@ -96,15 +101,16 @@ def halve(n):
 mod python_side {
     use common::actor;
 
-    #[actor(queue = "python")]
-    pub(crate) fn shout(text: String) {
-        unreachable!("it runs in Python: {text}");
-    }
+    use super::hear;
 
-    #[actor(queue = "python")]
-    pub(crate) fn hear_in_python(message: serde_json::Value, about: serde_json::Value) {
-        unreachable!("it runs in Python: {message} {about}");
-    }
+    #[actor(remote, queue = "python", max_retries = 0, on_success = hear)]
+    pub(crate) fn shout(text: String, #[kwarg] marks: usize) -> String;
+
+    #[actor(remote, queue = "python")]
+    pub(crate) fn hear_in_python(message: serde_json::Value, about: serde_json::Value);
+
+    #[actor(remote, queue = "python", name = "halve", max_retries = 0, store_results = true)]
+    pub(crate) fn halve_in_python(n: u32) -> u32;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -129,18 +135,18 @@ def hear_in_python(message, about):
 @dramatiq.actor
 def hear(message, about): ...
 
-@dramatiq.actor(queue_name='python', max_retries=0)
-def shout(text):
+@dramatiq.actor(queue_name='python')
+def shout(text, *, marks):
     if text == 'no': raise ValueError('not so loud')
-    return text.upper()
+    return text.upper() + '!' * marks
 ";
     let start = move || python::dramatiq_with(&["--queues", "python"], module, &url, &namespace);
     let python = tokio::task::spawn_blocking(start).await.unwrap();
 
     for (text, expected) in
-        [("hi", r#"shout["hi"] "HI""#), ("no", r#"shout["no"] {"message":"not so loud","type":"ValueError"}"#)]
+        [("hi", r#"shout["hi"] "HI!!!""#), ("no", r#"shout["no"] {"message":"not so loud","type":"ValueError"}"#)]
     {
-        shout::message(text).on_success::<hear>().on_failure::<hear>().send(&broker).await.unwrap();
+        shout::message(text, 3).on_failure::<hear>().send(&broker).await.unwrap();
         let line = tokio::task::block_in_place(|| heard.recv_timeout(PATIENCE)).expect("a callback");
         assert_eq!(line, expected);
     }
