@@ -6,6 +6,7 @@
 
 mod arguments;
 mod context;
+mod gives;
 mod options;
 mod parameter;
 mod payload;
@@ -19,6 +20,7 @@ use std::time::Duration;
 
 pub use self::arguments::Arguments;
 pub use self::context::{Cancellation, Cause, Context, Wanted};
+pub use self::gives::{Gives, Untyped};
 pub use self::options::Options;
 pub use self::parameter::Parameter;
 pub use self::payload::{FromText, Payload, PayloadKind, from_text, payload};
@@ -32,6 +34,13 @@ use crate::outcome::Outcome;
     note = "put `#[actor]` above the function of this name, and import the name itself"
 )]
 pub trait Actor {
+    /// What it returns; of a `Result`, its value. [`Untyped`] where its signature gives it no name: `impl Trait`, a borrowed value.
+    type Returned;
+
+    /// The type of its last parameter by position, which takes the result of the step before in a
+    /// [pipeline](crate::composition::Pipeline). [`Untyped`] where it has none.
+    type Last;
+
     /// Everything that a worker and a sender have to know about it.
     const DECLARATION: &'static Declaration;
 }
@@ -58,6 +67,8 @@ pub struct Declaration {
     pub callbacks: Callbacks,
     /// Whether its results are kept.
     pub results: ResultOptions,
+    /// Whether the next step of a pipeline goes without what it returned.
+    pub pipe_ignore: bool,
     /// After how many deaths of its workers it is not run again; `None` leaves it to the worker.
     pub max_crashes: Option<u32>,
     /// What its attribute says to middleware of the user's.

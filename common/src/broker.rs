@@ -17,6 +17,7 @@ use self::outbox::Outbox;
 use crate::actor::Actor;
 use crate::clock::{Clock, Stopwatch};
 use crate::error::{EnqueueError, Forked, ResultError, StoreError};
+pub use crate::message::MAX_MESSAGE_SIZE;
 use crate::message::{Message, MessageId};
 use crate::queue_name::QueueName;
 use crate::results::{self, Stored};
@@ -24,9 +25,6 @@ use crate::store::Inspect;
 
 /// The namespace of dramatiq's keys, where nobody says otherwise.
 pub const NAMESPACE: &str = "dramatiq";
-
-/// The largest message that a broker takes, in bytes of arguments and options.
-pub const MAX_MESSAGE_SIZE: usize = 16 * 1024 * 1024;
 
 /// How long to wait before looking for a result again; it doubles up to [`LONGEST_RESULT_PAUSE`].
 const RESULT_PAUSE: Duration = Duration::from_millis(2);

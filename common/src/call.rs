@@ -1,9 +1,11 @@
 //! A call that is being put together.
 
+use std::fmt;
+use std::marker::PhantomData;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use crate::actor::{Actor, Declaration, Entry, MaxRetries, Target};
+use crate::actor::{Actor, Declaration, Entry, MaxRetries, Parameter, Target, Untyped};
 use crate::broker::Broker;
 use crate::clock::Timestamp;
 use crate::duration::millis;
@@ -23,16 +25,31 @@ use crate::queue_name::QueueName;
 ///
 /// It becomes a message when it is first sent. Sending the same call again sends the same message: a broker that has it
 /// does not store it twice, so this is the way to repeat a call whose outcome is unknown.
-#[derive(Debug)]
-pub struct Call {
+///
+/// `A` is the actor that it calls. Calls of several actors go into one list as plain `Call`s: `[add::message(1, 2).untyped(), …]`.
+pub struct Call<A = Untyped, K = Whole> {
     declaration: &'static Declaration,
     args: Result<Vec<Raw>, EnqueueError>,
     options: Entries,
     when: When,
     id: MessageId,
+    /// Whether its last positional argument is still to come.
+    is_partial: bool,
     /// The message as it was first sent; later sends have to send the same bytes.
     message: OnceLock<Message>,
+    kind: PhantomData<fn() -> (A, K)>,
 }
+
+/// A call with all of its arguments.
+#[derive(Clone, Copy, Debug)]
+pub enum Whole {}
+
+/// A call whose last positional argument is the result of the step before it.
+#[derive(Clone, Copy, Debug)]
+pub enum Partial {}
+
+/// A step of a [pipeline](crate::composition::Pipeline) that takes the result of the one before it: `add::step(3)`.
+pub type Step<A> = Call<A, Partial>;
 
 /// When a call is to run.
 #[derive(Clone, Copy, Debug)]
@@ -43,10 +60,45 @@ enum When {
 }
 
 impl Call {
-    /// A call with arguments in the order of the parameters, which know what is sent by name; `#[actor]` emits this. An argument
-    /// that could not be encoded is reported when the call is sent.
+    /// A call with arguments in the order of the parameters, which know what is sent by name. An argument that could not be encoded is
+    /// reported when the call is sent.
     pub fn new(declaration: &'static Declaration, args: impl IntoIterator<Item = Result<Raw, ParseError>>) -> Self {
-        let name = |index: usize| declaration.parameters.get(index).map_or("?", |parameter| parameter.name);
+        Self::build(declaration, args, false)
+    }
+}
+
+impl<A: Actor> Call<A> {
+    /// The same for an actor's own `message`; `#[actor]` emits this.
+    #[doc(hidden)]
+    pub fn of(args: impl IntoIterator<Item = Result<Raw, ParseError>>) -> Self {
+        Self::build(A::DECLARATION, args, false)
+    }
+}
+
+impl<A: Actor> Step<A> {
+    /// The same for an actor's own `step`, which lacks the last positional argument; `#[actor]` emits this.
+    #[doc(hidden)]
+    pub fn of_step(args: impl IntoIterator<Item = Result<Raw, ParseError>>) -> Self {
+        Self::build(A::DECLARATION, args, true)
+    }
+}
+
+/// How many parameters go by position.
+fn by_position(parameters: &[Parameter]) -> usize {
+    parameters.iter().take_while(|parameter| !parameter.is_kwarg).count()
+}
+
+impl<A, K> Call<A, K> {
+    fn build(
+        declaration: &'static Declaration,
+        args: impl IntoIterator<Item = Result<Raw, ParseError>>,
+        is_partial: bool,
+    ) -> Self {
+        let missing = is_partial.then(|| by_position(declaration.parameters).saturating_sub(1));
+        let name = |index: usize| {
+            let index = index + usize::from(missing.is_some_and(|missing| missing <= index));
+            declaration.parameters.get(index).map_or("?", |parameter| parameter.name)
+        };
         let args = args.into_iter().enumerate().map(|(index, arg)| {
             arg.map_err(|error| EnqueueError::Invalid {
                 actor: declaration.name,
@@ -67,8 +119,26 @@ impl Call {
             options,
             when: When::Now,
             id: MessageId::random(),
+            is_partial,
             message: OnceLock::new(),
+            kind: PhantomData,
         }
+    }
+
+    /// Waits so long at least; one that waits for a time of day has that.
+    pub(crate) fn delay_at_least(mut self, delay: Duration) -> Self {
+        self.when = match self.when {
+            When::Now => When::In(delay),
+            When::In(own) => When::In(own.max(delay)),
+            When::At(time) => When::At(time),
+        };
+        self
+    }
+
+    /// The same call, with its types gone.
+    pub(crate) fn erased(self) -> Call {
+        let Self { declaration, args, options, when, id, is_partial, message, kind: _ } = self;
+        Call { declaration, args, options, when, id, is_partial, message, kind: PhantomData }
     }
 
     /// Runs it after `delay`, counted from when it is first sent.
@@ -115,23 +185,23 @@ impl Call {
         self.option(option::STORE_RESULTS, Raw::TRUE).option(option::RESULT_TTL, Raw::from(millis(ttl)))
     }
 
-    /// Tells actor `A` what its actor returned: it is sent this message and the value.
+    /// Tells actor `B` what its actor returned: it is sent this message and the value.
     #[must_use]
-    pub fn on_success<A: Actor>(self) -> Self {
-        self.option(option::ON_SUCCESS, Raw::from(A::DECLARATION.name))
+    pub fn on_success<B: Actor>(self) -> Self {
+        self.option(option::ON_SUCCESS, Raw::from(B::DECLARATION.name))
     }
 
-    /// Tells actor `A` of every failed attempt: it is sent this message and the error.
+    /// Tells actor `B` of every failed attempt: it is sent this message and the error.
     #[must_use]
-    pub fn on_failure<A: Actor>(self) -> Self {
-        self.option(option::ON_FAILURE, Raw::from(A::DECLARATION.name))
+    pub fn on_failure<B: Actor>(self) -> Self {
+        self.option(option::ON_FAILURE, Raw::from(B::DECLARATION.name))
     }
 
-    /// Tells actor `A` about the last failure, whatever the actor says. The message travels with its name: a worker that does
-    /// not know `A` tells it on this message's own queue.
+    /// Tells actor `B` about the last failure, whatever the actor says. The message travels with its name: a worker that does
+    /// not know `B` tells it on this message's own queue.
     #[must_use]
-    pub fn on_retry_exhausted<A: Actor>(self) -> Self {
-        self.option(option::ON_RETRY_EXHAUSTED, Raw::from(A::DECLARATION.name))
+    pub fn on_retry_exhausted<B: Actor>(self) -> Self {
+        self.option(option::ON_RETRY_EXHAUSTED, Raw::from(B::DECLARATION.name))
     }
 
     /// Among ready messages, lower runs first; 0 is the usual one.
@@ -153,14 +223,65 @@ impl Call {
         &self.id
     }
 
+    /// The message that it becomes as a step of a pipeline.
+    ///
+    /// # Errors
+    ///
+    /// [`EnqueueError::Invalid`] when an argument could not be encoded.
+    pub(crate) fn step(&self, now: Timestamp, is_first: bool) -> Result<Message, EnqueueError> {
+        let mut message = self.as_message(self.args.clone()?, now);
+        match self.when {
+            When::In(delay) if is_first => message.set_eta(Some(now + delay)),
+            // From when the step before it ends.
+            When::In(delay) => message.options.set(option::DELAY, Raw::from(millis(delay))),
+            When::At(time) => message.set_eta(Some(time)),
+            When::Now => {}
+        }
+        Ok(message)
+    }
+
+    fn as_message(&self, mut args: Vec<Raw>, now: Timestamp) -> Message {
+        let parameters = self.declaration.parameters;
+        let positional = by_position(parameters);
+        let given = positional - usize::from(self.is_partial);
+        let named = parameters.iter().skip(positional);
+        let mut kwargs = Entries::default();
+        // Without any of those, what there is too much stays where it is, for the actor to refuse.
+        if positional < parameters.len() && given < args.len() {
+            for (parameter, value) in named.zip(args.split_off(given)) {
+                kwargs.set(parameter.name, value);
+            }
+        }
+        Message {
+            queue_name: QueueName::canonical(self.declaration.queue),
+            actor_name: self.declaration.name.into(),
+            args,
+            kwargs,
+            options: self.options.clone(),
+            message_id: self.id.clone(),
+            message_timestamp: now,
+        }
+    }
+}
+
+impl<A> Call<A> {
+    /// The same call as a plain `Call`, for lists of calls of several actors.
+    #[must_use]
+    pub fn untyped(self) -> Call {
+        self.erased()
+    }
+
     /// The message that it becomes when sent at `now`; the same at every later call.
     ///
     /// # Errors
     ///
     /// [`EnqueueError::Invalid`] when an argument could not be encoded.
     pub fn message(&self, now: Timestamp) -> Result<Message, EnqueueError> {
-        let args = self.args.clone()?;
-        Ok(self.message.get_or_init(|| self.build(args, now)).clone())
+        if let Some(message) = self.message.get() {
+            return Ok(message.clone());
+        }
+        let message = self.step(now, true)?;
+        Ok(self.message.get_or_init(|| message).clone())
     }
 
     /// Sends it.
@@ -182,33 +303,25 @@ impl Call {
         let message = self.message(broker.clock().now())?;
         broker.enqueue_blocking(vec![message]).map(|mut sent| sent.swap_remove(0))
     }
+}
 
-    fn build(&self, mut args: Vec<Raw>, now: Timestamp) -> Message {
-        let parameters = self.declaration.parameters;
-        let by_position = parameters.iter().take_while(|parameter| !parameter.is_kwarg).count();
-        let named = parameters.iter().skip(by_position);
-        let mut kwargs = Entries::default();
-        // Without any of those, what there is too much stays where it is, for the actor to refuse.
-        if by_position < parameters.len().min(args.len()) {
-            for (parameter, value) in named.zip(args.split_off(by_position)) {
-                kwargs.set(parameter.name, value);
-            }
-        }
-        let mut message = Message {
-            queue_name: QueueName::canonical(self.declaration.queue),
-            actor_name: self.declaration.name.into(),
-            args,
-            kwargs,
-            options: self.options.clone(),
-            message_id: self.id.clone(),
-            message_timestamp: now,
-        };
-        match self.when {
-            When::Now => {}
-            When::In(delay) => message.set_eta(Some(now + delay)),
-            When::At(time) => message.set_eta(Some(time)),
-        }
-        message
+impl<A: Actor> From<Call<A>> for Call {
+    fn from(call: Call<A>) -> Self {
+        call.erased()
+    }
+}
+
+impl<A, K> fmt::Debug for Call<A, K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { declaration, args, options, when, id, is_partial, message: _, kind: _ } = self;
+        f.debug_struct("Call")
+            .field("declaration", declaration)
+            .field("args", args)
+            .field("options", options)
+            .field("when", when)
+            .field("id", id)
+            .field("is_partial", is_partial)
+            .finish_non_exhaustive()
     }
 }
 
@@ -243,7 +356,10 @@ impl Broker {
     /// # Errors
     ///
     /// See [`EnqueueError`]: it says how many of them are stored. One that cannot be encoded keeps all of them from being sent.
-    pub async fn send_all(&self, calls: impl IntoIterator<Item = Call>) -> Result<Vec<Message>, EnqueueError> {
+    pub async fn send_all(
+        &self,
+        calls: impl IntoIterator<Item = impl Into<Call>>,
+    ) -> Result<Vec<Message>, EnqueueError> {
         self.enqueue(messages(calls, self.clock().now())?).await
     }
 
@@ -252,11 +368,14 @@ impl Broker {
     /// # Errors
     ///
     /// As [`Broker::send_all`].
-    pub fn send_all_blocking(&self, calls: impl IntoIterator<Item = Call>) -> Result<Vec<Message>, EnqueueError> {
+    pub fn send_all_blocking(
+        &self,
+        calls: impl IntoIterator<Item = impl Into<Call>>,
+    ) -> Result<Vec<Message>, EnqueueError> {
         self.enqueue_blocking(messages(calls, self.clock().now())?)
     }
 }
 
-fn messages(calls: impl IntoIterator<Item = Call>, now: Timestamp) -> Result<Vec<Message>, EnqueueError> {
-    calls.into_iter().map(|call| call.message(now)).collect()
+fn messages(calls: impl IntoIterator<Item = impl Into<Call>>, now: Timestamp) -> Result<Vec<Message>, EnqueueError> {
+    calls.into_iter().map(|call| call.into().message(now)).collect()
 }

@@ -41,6 +41,7 @@
 //! | step | where |
 //! | --- | --- |
 //! | an actor is declared, and a call built | [`actor`](mod@actor), [`call`] |
+//! | calls that follow from each other | [`composition`] |
 //! | the call as it travels | [`message`] |
 //! | the handle that people hold, and the thread that its connections live on | [`broker`] |
 //! | the contract of what keeps messages; on Redis, in a file, in memory | [`store`]; [`stores`] |
@@ -83,6 +84,7 @@ pub mod backoff;
 pub mod broker;
 pub mod call;
 pub mod clock;
+pub mod composition;
 #[cfg(feature = "conformance")]
 #[expect(clippy::missing_panics_doc, reason = "a broken promise panics, as the module says")]
 pub mod conformance;

@@ -94,6 +94,9 @@ pub struct Message {
     pub message_timestamp: Timestamp,
 }
 
+/// The largest message that a broker takes, in bytes of arguments and options.
+pub const MAX_MESSAGE_SIZE: usize = 16 * 1024 * 1024;
+
 /// The names of options that this library reads or writes, spelt as dramatiq spells them.
 pub mod option {
     /// When a delayed message is due: milliseconds since the epoch.
@@ -126,8 +129,12 @@ pub mod option {
     pub const PRIORITY: &str = "priority";
     /// Since when the message waits for a worker that knows its actor: milliseconds since the epoch. Ours, as `priority`.
     pub const UNKNOWN_SINCE: &str = "unknown_since";
-    /// The message that comes next, and gets the result: a pipeline of dramatiq's. Not carried out here yet.
+    /// The message that comes next in a pipeline, and gets the result as its last argument.
     pub const PIPE_TARGET: &str = "pipe_target";
+    /// Of a message that comes next in a pipeline: it does without the result of the one before it.
+    pub const PIPE_IGNORE: &str = "pipe_ignore";
+    /// Of a message that comes next in a pipeline: how long it waits from the end of the one before it, in milliseconds.
+    pub const DELAY: &str = "delay";
     /// The counter of a group's members, whose last one sends the callbacks. Not carried out here yet.
     pub const GROUP_COMPLETION_UUID: &str = "group_completion_uuid";
     /// The messages that are sent once all members of a group are done. Not carried out here yet.

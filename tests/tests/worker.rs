@@ -308,9 +308,9 @@ async fn what_would_wait_behind_a_long_run_goes_to_whoever_is_free() {
     say::send(&busy, "a short run, so it fetches ahead").await.unwrap();
     next(&heard);
     settle(&busy, "it has ended", |counts| counts.claimed == 0).await;
-    let now = busy.clock().now();
-    let batch = [hold::message(), say::message("one"), say::message("two")];
-    busy.enqueue(batch.map(|call| call.message(now).unwrap()).into()).await.unwrap();
+    busy.send_all([hold::message().untyped(), say::message("one").untyped(), say::message("two").untyped()])
+        .await
+        .unwrap();
     settle(&busy, "one runs, two wait behind it", |counts| counts.claimed == 3).await;
     let (second, heard_there) = start(&other).await;
     assert_eq!([next(&heard_there).0, next(&heard_there).0], ["one", "two"]);
@@ -342,8 +342,8 @@ async fn a_long_run_among_very_short_ones_holds_up_none_of_them() {
     for _ in 0..SHORT {
         next(&heard);
     }
-    let batch = [hold::message(), say::message("one"), say::message("two")];
-    broker.enqueue(batch.map(|call| call.message(now).unwrap()).into()).await.unwrap();
+    let batch = [hold::message().untyped(), say::message("one").untyped(), say::message("two").untyped()];
+    broker.send_all(batch).await.unwrap();
     assert_eq!([next(&heard).0, next(&heard).0], ["one", "two"]);
     drop(closed);
     worker.stop().await;

@@ -36,6 +36,7 @@ impl Handle<'_> {
         };
         let run = runner::emit(self);
         let max_crashes = option(options.max_crashes.map(|number| quote_spanned!(site=> #number)));
+        let pipe_ignore = options.pipe_ignore;
         let own = options.own.iter().map(|(name, json)| quote_spanned!(site=> (#name, #json)));
         quote_spanned! {site=>
             &#common::actor::Declaration {
@@ -45,6 +46,7 @@ impl Handle<'_> {
                 retries: #retries,
                 callbacks: #callbacks,
                 results: #results,
+                pipe_ignore: #pipe_ignore,
                 max_crashes: #max_crashes,
                 options: #common::actor::Options::of(&[#(#own),*]),
                 parameters: &[#(#parameters),*],

@@ -59,6 +59,7 @@ impl Handle<'_> {
         };
         let methods = self.methods();
         let declaration = self.declaration();
+        let (returned, last) = (self.returned(), self.last());
         quote_spanned! {Span::mixed_site()=>
             #(#cfg)*
             #[doc = #about]
@@ -70,12 +71,15 @@ impl Handle<'_> {
             #[allow(non_snake_case, reason = "parameters are named as those of its function")]
             #[allow(clippy::must_use_candidate, clippy::needless_pass_by_value, reason = "as its function's signature wants it")]
             #[allow(clippy::too_many_arguments, clippy::used_underscore_binding, reason = "as its function has them")]
+            #[allow(clippy::self_named_constructors, reason = "an actor may have any name")]
             impl #name {
                 #methods
             }
 
             #(#cfg)*
             impl #common::actor::Actor for #name {
+                type Returned = #returned;
+                type Last = #last;
                 const DECLARATION: &'static #common::actor::Declaration = #declaration;
             }
         }

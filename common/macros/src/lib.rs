@@ -13,6 +13,7 @@ mod remote;
 mod runner;
 mod signature;
 mod spell;
+mod types;
 
 use proc_macro::TokenStream;
 
@@ -21,6 +22,7 @@ use proc_macro::TokenStream;
 /// The function stays as it is. Beside it stands a type of the same name, with
 ///
 /// - `message(…)`, a call that is a value: to be delayed, composed, sent;
+/// - `step(…)`, a call in a pipeline, without its last argument by position, which is what the step before it returned;
 /// - `send(&broker, …)`, which sends it at once;
 /// - `send_blocking(&broker, …)`, the same where nothing is `async`;
 ///
@@ -59,6 +61,7 @@ use proc_macro::TokenStream;
 /// | `on_failure` | an actor that hears of every failed attempt | nobody hears |
 /// | `store_results` | `true` or `false`: whether what it returned is kept | the worker's: `false` |
 /// | `result_ttl` | how long that is kept, a time | the worker's: `"10m"` |
+/// | `pipe_ignore` | `true` or `false`: whether the next step of a pipeline goes without what this one returned | `false` |
 /// | `max_crashes` | after how many deaths of its workers a message is not run again | the worker's: 5 |
 /// | `remote` | no value: the actor runs elsewhere | it runs here |
 /// | `options` | options of your own in parentheses, for middleware of your own | none |

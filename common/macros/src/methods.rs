@@ -1,4 +1,4 @@
-//! What is called on the type beside the function: `message`, `send` and the like.
+//! What is called on the type beside the function: `message`, `step`, `send` and the like.
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::quote_spanned;
@@ -9,7 +9,7 @@ use crate::handle::Handle;
 use crate::signature;
 
 impl Handle<'_> {
-    /// `message`, `send`, `send_blocking` and `sent`.
+    /// `message`, `step`, `send`, `send_blocking` and `sent`.
     pub(crate) fn methods(&self) -> TokenStream {
         let common = self.common(Span::mixed_site());
         let name = &self.function.signature.ident;
@@ -22,23 +22,15 @@ impl Handle<'_> {
         let send_blocking = Ident::new("send_blocking", name.span());
         let about_message = format!(" A call of [`{name}()`], to be delayed, composed or sent.");
         let about_send = format!(" Sends a message that calls [`{name}()`].");
-        let (for_tests, waiting) = (self.sent(), self.waiting());
-        let count = encoded.len();
-        let body = if self.sound {
-            quote_spanned! {Span::mixed_site()=>
-                let encoded: [
-                    ::core::result::Result<#common::message::Raw, #common::message::ParseError>; #count
-                ] = [#(#encoded),*];
-                #common::call::Call::new(<Self as #common::actor::Actor>::DECLARATION, encoded)
-            }
-        } else {
-            quote_spanned!(Span::mixed_site()=> #(_ = #given;)* ::core::unreachable!())
-        };
+        let (for_tests, waiting, step) = (self.sent(), self.waiting(), self.step());
+        let body = self.call(&Ident::new("of", Span::mixed_site()), &given, &encoded);
         quote_spanned! {Span::mixed_site()=>
             #[doc = #about_message]
-            #visibility fn #message(#(#takes),*) -> #common::call::Call {
+            #visibility fn #message(#(#takes),*) -> #common::call::Call<Self> {
                 #body
             }
+
+            #step
 
             #[doc = #about_send]
             ///
@@ -68,6 +60,43 @@ impl Handle<'_> {
             #waiting
 
             #for_tests
+        }
+    }
+
+    /// `step`, of an actor that takes something by position.
+    fn step(&self) -> Option<TokenStream> {
+        let last = self.payload().filter(|(_, payload)| !payload.is_kwarg).count().checked_sub(1)?;
+        let common = self.common(Span::mixed_site());
+        let name = &self.function.signature.ident;
+        let visibility = &self.function.visibility;
+        let others = || self.payload().enumerate().filter(|(index, _)| *index != last).map(|(_, payload)| payload);
+        let (takes, encoded): (Vec<_>, Vec<_>) =
+            others().map(|(ident, payload)| self.sending_side(ident, &payload.ty)).unzip();
+        let given: Vec<_> = others().map(|(ident, _)| ident).collect();
+        let (step, result) = (Ident::new("step", name.span()), self.payload().nth(last)?.0);
+        let about =
+            format!(" A call of [`{name}()`] as a step of a pipeline: `{result}` is what the step before it returned.");
+        let body = self.call(&Ident::new("of_step", Span::mixed_site()), &given, &encoded);
+        Some(quote_spanned! {Span::mixed_site()=>
+            #[doc = #about]
+            #visibility fn #step(#(#takes),*) -> #common::call::Step<Self> {
+                #body
+            }
+        })
+    }
+
+    /// Makes a call of what is given.
+    fn call(&self, make: &Ident, given: &[&Ident], encoded: &[TokenStream]) -> TokenStream {
+        let common = self.common(Span::mixed_site());
+        if !self.sound {
+            return quote_spanned!(Span::mixed_site()=> #(_ = #given;)* ::core::unreachable!());
+        }
+        let count = encoded.len();
+        quote_spanned! {Span::mixed_site()=>
+            let encoded: [
+                ::core::result::Result<#common::message::Raw, #common::message::ParseError>; #count
+            ] = [#(#encoded),*];
+            #common::call::Call::#make(encoded)
         }
     }
 

@@ -23,7 +23,7 @@ const REMOTE: &str = "remote";
 const OPTIONS: &str = "options";
 
 /// All options, in the order in which they are told, each with an example.
-const KNOWN: [(&str, &str); 17] = [
+const KNOWN: [(&str, &str); 18] = [
     ("name", r#"name = "send_email""#),
     ("queue", r#"queue = "mail""#),
     ("priority", "priority = -5"),
@@ -37,6 +37,7 @@ const KNOWN: [(&str, &str); 17] = [
     ("on_failure", "on_failure = count_failures"),
     ("store_results", "store_results = true"),
     ("result_ttl", r#"result_ttl = "10m""#),
+    ("pipe_ignore", "pipe_ignore = true"),
     ("max_crashes", "max_crashes = 3"),
     ("crate", r#"crate = "tasks""#),
     (REMOTE, REMOTE),
@@ -66,6 +67,7 @@ pub(crate) struct Options {
     pub(crate) on_failure: Option<Path>,
     pub(crate) store_results: Option<bool>,
     pub(crate) result_ttl: Option<Duration>,
+    pub(crate) pipe_ignore: bool,
     pub(crate) max_crashes: Option<u32>,
     pub(crate) library: Library,
     /// Whether the actor runs elsewhere.
@@ -96,6 +98,7 @@ impl Options {
             for (option, is_given) in [
                 ("throws", self.throws.is_some()),
                 ("retry_when", self.retry_when.is_some()),
+                ("pipe_ignore", self.pipe_ignore),
                 ("max_crashes", self.max_crashes.is_some()),
             ] {
                 if let Some(key) = self.keys.iter().find(|key| is_given && *key == option) {
@@ -201,6 +204,7 @@ impl Options {
             "on_failure" => self.on_failure = Some(values::actor(input, name)?),
             "store_results" => self.store_results = Some(values::truth(input, name)?),
             "result_ttl" => self.result_ttl = Some(values::time(input)?),
+            "pipe_ignore" => self.pipe_ignore = values::truth(input, name)?,
             "max_crashes" => self.max_crashes = Some(values::number_of_crashes(input)?),
             _ => self.library = Library(Some(values::library(input)?)),
         }

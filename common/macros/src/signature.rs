@@ -216,6 +216,16 @@ pub(crate) fn check_owned(ty: &Type, mistakes: &mut Mistakes) {
     }
 }
 
+/// Whether a type can be named where nothing is borrowed.
+pub(crate) fn has_name(ty: &Type) -> bool {
+    let has_none = |token: &TokenTree| match token {
+        TokenTree::Punct(punct) => matches!(punct.as_char(), '&' | '!'),
+        TokenTree::Ident(word) => word == "_" || word == "impl",
+        _ => false,
+    };
+    find(&ty.to_token_stream(), true, &has_none).is_none()
+}
+
 fn read_reference(reference: &TypeReference, mistakes: &mut Mistakes) -> Takes {
     let referred = bare(&reference.elem);
     match referred {

@@ -24,7 +24,7 @@ use crate::broker::Broker;
 use crate::clock::Stopwatch;
 use crate::duration::{Took, spell};
 use crate::message::option;
-use crate::middleware::{Decision, Middleware, Run, callbacks};
+use crate::middleware::{Decision, Middleware, Run, callbacks, pipelines};
 use crate::outcome::{Outcome, catch, catch_async};
 use crate::store::{Claim, Completion, Disposition};
 
@@ -109,13 +109,14 @@ impl Executor {
     fn before(&self, run: &Run<'_>, job: &Job) -> Result<Context, Done> {
         let Run { message, actor, .. } = run;
         let rejected = |reason| Done::Ran(Outcome::Rejected(reason));
-        if let Some(reason) = refusal(message) {
+        if let Some(reason) = refusal(message).or_else(|| pipelines::refusal(message, run.started)) {
             return Err(rejected(reason));
         }
         self.warnings.warn(message, actor);
         let settings = self.broker.settings();
-        let mut wants_result =
-            settings.results.are_kept(message, Some(*actor)) || callbacks::wants_result(message, actor);
+        let mut wants_result = settings.results.are_kept(message, Some(*actor))
+            || callbacks::wants_result(message, actor)
+            || pipelines::wants_result(message, actor);
         for middleware in &settings.middleware {
             let failed = |hook, panic| Done::Ran(Outcome::Failed(of_hook(hook, &**middleware, panic)));
             wants_result |=

@@ -93,6 +93,7 @@ const WATCH: Declaration = Declaration {
     retries: RetryOptions { max_retries: None, min_backoff: None, max_backoff: None, on_retry_exhausted: None },
     callbacks: Callbacks { on_success: None, on_failure: None },
     results: ResultOptions { store_results: None, result_ttl: None },
+    pipe_ignore: false,
     max_crashes: None,
     options: Options::NONE,
     parameters: &[],

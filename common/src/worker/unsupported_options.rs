@@ -1,7 +1,6 @@
 //! What a message's options ask for that is not done here, or that nobody can read.
 //!
-//! A message of dramatiq's that is a part of a pipeline or a group is not run: acknowledged here, the rest of it would never
-//! happen. It becomes a dead letter, which a worker of dramatiq can run. Everything else runs, with a warning.
+//! A message of dramatiq's that is a member of a group is not run: acknowledged here, its group would never be complete. It becomes a dead letter, which a worker of dramatiq can run. Everything else runs, with a warning.
 
 use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};
@@ -14,12 +13,6 @@ use crate::message::{Message, Raw, option};
 /// Why a message cannot be run here, as dramatiq would have to go on after it.
 pub(super) fn refusal(message: &Message) -> Option<String> {
     let asks_for = |name: &str| message.options.get(name).is_some_and(Raw::is_truthy);
-    if asks_for(option::PIPE_TARGET) {
-        return Some(
-            "it is a step of a pipeline (`pipe_target`), and this worker cannot send the next one; a worker of dramatiq can run it"
-                .to_owned(),
-        );
-    }
     // Without one of the two, dramatiq does nothing either.
     let is_counted = asks_for(option::GROUP_COMPLETION_UUID) && asks_for(option::GROUP_COMPLETION_CALLBACKS);
     is_counted.then(|| {

@@ -28,7 +28,7 @@ const LAYERS: [&[&str]; 10] = [
     &["message", "error"],
     &["actor", "outcome"],
     &["store", "results"],
-    &["middleware", "observe", "broker", "call", "explain"],
+    &["middleware", "observe", "broker", "call", "composition", "explain"],
     &["stores"],
     &["connect"],
     &["worker"],
@@ -36,13 +36,15 @@ const LAYERS: [&[&str]; 10] = [
 ];
 
 /// Uses inside of one layer that are meant: left uses right.
-const NEIGHBOURS: [(&str, &str); 6] = [
+const NEIGHBOURS: [(&str, &str); 8] = [
     ("message", "error"),
     ("actor", "outcome"),
     ("broker", "middleware"),
     ("broker", "observe"),
     ("broker", "explain"),
     ("call", "broker"),
+    ("composition", "broker"),
+    ("composition", "call"),
 ];
 
 fn common() -> Tree {

@@ -52,7 +52,7 @@ async fn a_running_actor_sees_its_cancellation_and_is_not_retried() {
     let broker = broker().await;
     let (told, heard) = ears();
     let worker = start(&broker, actors![wait_for_it, look_for_it], told);
-    for message in [wait_for_it::message(true), look_for_it::message()] {
+    for message in [wait_for_it::message(true).untyped(), look_for_it::message().untyped()] {
         let sent = message.send(&broker).await.unwrap();
         assert_eq!(next(&heard), "begun");
         assert!(matches!(cancel(&broker, &sent).await, Some(Cancelled::Claimed { .. })));

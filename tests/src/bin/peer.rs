@@ -4,6 +4,7 @@
 //! peer send URL FIRST COUNT BATCH    sends `begin FIRST`, … in batches, and says `stored FROM` once a batch is acknowledged
 //! peer work URL                      runs them; each says `begins N`, and `ran N` a moment later
 //! peer drain URL                     runs `tick N`, which says and does nothing
+//! peer climb URL                     runs steps of a pipeline: `climb FOLDER N` says `climbs N`, waits for the file N, and returns N + 1
 //! peer fork URL                      sends, forks, and says what its child may do, and what it may do itself after that
 //! peer lock PATH                     begins to write to a database, says `locked`, and never ends it
 //! ```
@@ -11,6 +12,7 @@
 
 use std::error::Error;
 use std::io::{Write as _, stdout};
+use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
@@ -36,6 +38,20 @@ fn begin(number: u32) {
 #[actor]
 fn tick(_number: u32) {}
 
+#[actor(queue = "rust")]
+fn climb(folder: String, step: u32) -> u32 {
+    println!("climbs {step}");
+    while !Path::new(&folder).join(step.to_string()).exists() {
+        thread::sleep(RUN);
+    }
+    step + 1
+}
+
+#[actor(queue = "rust")]
+fn arrive(step: u32) {
+    println!("arrives at {step}");
+}
+
 fn main() -> Result<(), Box<dyn Error>> {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
@@ -45,6 +61,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             runtime.block_on(send(url, first.parse()?, count.parse()?, batch.parse()?))
         }
         ["work", url] => runtime.block_on(work(url, actors![begin])),
+        ["climb", url] => runtime.block_on(work(url, actors![climb, arrive])),
         ["drain", url] => runtime.block_on(work(url, actors![tick])),
         ["fork", url] => {
             let broker = runtime.block_on(Broker::connect(url))?;
@@ -54,7 +71,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
         ["lock", path] => lock(path),
         _ => {
-            Err("peer send URL FIRST COUNT BATCH, peer work URL, peer drain URL, peer fork URL, or peer lock PATH"
+            Err("peer send URL FIRST COUNT BATCH, peer work URL, peer drain URL, peer climb URL, peer fork URL, or peer lock PATH"
                 .into())
         }
     }

@@ -27,7 +27,7 @@ const STEP: u64 = 250_000;
 fn tick(_number: u32) {}
 
 /// Stores all of them, each made of a call by `shape`.
-async fn fill(rig: &Rig, shape: impl Fn(Call) -> Call) {
+async fn fill(rig: &Rig, shape: impl Fn(Call<tick>) -> Call<tick>) {
     let now = rig.broker.clock().now();
     let messages = (0..MANY).map(|number| shape(tick::message(number)).message(now).unwrap());
     rig.broker.enqueue(messages.collect()).await.unwrap();

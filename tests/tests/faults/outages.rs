@@ -156,7 +156,11 @@ async fn connections_may_be_killed_at_any_moment() {
             while !is_over.load(Ordering::Relaxed) {
                 number += 1;
                 let what = format!("{sender} {number}");
-                let call = if number % 10 == 0 { flaky::message(what.as_str()) } else { say::message(what.as_str()) };
+                let call = if number % 10 == 0 {
+                    flaky::message(what.as_str()).untyped()
+                } else {
+                    say::message(what.as_str()).untyped()
+                };
                 let times = rig.send_surely(call).await;
                 unknown.lock().unwrap().insert(what, times);
             }

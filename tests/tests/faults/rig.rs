@@ -106,12 +106,12 @@ impl Rig {
         let _: i64 = self.redis(&["RPUSH", ":default", id]);
     }
 
-    pub(crate) async fn send(&self, call: Call) -> Message {
+    pub(crate) async fn send<A>(&self, call: Call<A>) -> Message {
         call.send(&self.broker).await.unwrap()
     }
 
     /// [`send_surely`], by this rig's own broker.
-    pub(crate) async fn send_surely(&self, call: Call) -> usize {
+    pub(crate) async fn send_surely<A>(&self, call: Call<A>) -> usize {
         send_surely(&self.broker, call).await
     }
 
@@ -160,7 +160,7 @@ impl Rig {
 
 /// Sends as a careful sender does: until it knows that the message is stored. Answers how often it did not know the outcome
 /// and sent once more.
-pub(crate) async fn send_surely(broker: &Broker, call: Call) -> usize {
+pub(crate) async fn send_surely<A>(broker: &Broker, call: Call<A>) -> usize {
     let (started, mut unknown) = (Stopwatch::start(), 0);
     while let Err(error) = call.send(broker).await {
         match error {

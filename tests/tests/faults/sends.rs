@@ -23,7 +23,7 @@ async fn behind_proxy() -> (Rig, Proxy, Broker) {
 }
 
 /// Sends all at the same time, and lets the network pass once all were sent.
-async fn send_at_once(proxy: &Proxy, broker: &Broker, calls: &[Call]) -> Vec<Result<Message, EnqueueError>> {
+async fn send_at_once<A>(proxy: &Proxy, broker: &Broker, calls: &[Call<A>]) -> Vec<Result<Message, EnqueueError>> {
     proxy.stall();
     let sending = join_all(calls.iter().map(|call| call.send(broker)));
     // Each of them is begun before the first can end.
@@ -41,7 +41,7 @@ fn listed(rig: &Rig) -> Vec<String> {
     rig.redis(&["LRANGE", ":default", "0", "-1"])
 }
 
-fn ids(calls: &[Call]) -> Vec<String> {
+fn ids<A>(calls: &[Call<A>]) -> Vec<String> {
     calls.iter().map(Call::id).map(MessageId::to_string).collect()
 }
 
@@ -62,8 +62,8 @@ async fn sends_that_come_while_a_call_is_under_way_share_the_next_one() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_large_message_overtakes_no_small_one_that_was_sent_before_it() {
     let (rig, proxy, broker) = behind_proxy().await;
-    let large = || weigh::message("x".repeat(1 << 20));
-    let small = || say::message("small");
+    let large = || weigh::message("x".repeat(1 << 20)).untyped();
+    let small = || say::message("small").untyped();
     let calls = [small(), small(), small(), large(), small(), large(), large(), small()];
     let is_large = [false, false, false, true, false, true, true, false];
     for sent in send_at_once(&proxy, &broker, &calls).await {
@@ -84,7 +84,8 @@ async fn a_large_message_overtakes_no_small_one_that_was_sent_before_it() {
 async fn a_send_that_is_refused_spoils_no_other() {
     let (rig, proxy, broker) = behind_proxy().await;
     let _: () = rig.redis(&["SET", ":other", "somebody else's"]);
-    let calls = [say::message("1"), say::message("2"), shout::message("3"), say::message("4"), shout::message("5")];
+    let (say, shout) = (|n| say::message(n).untyped(), |n| shout::message(n).untyped());
+    let calls = [say("1"), say("2"), shout("3"), say("4"), shout("5")];
     let sent = send_at_once(&proxy, &broker, &calls).await;
     for (call, sent) in calls.iter().zip(sent) {
         match sent {

@@ -150,22 +150,24 @@ async fn whatever_rust_calls_python_runs() {
     let name = named::DECLARATION.name;
     let now = world.broker.clock().now();
     let calls = [
-        (count_to::message(10), json!([10])),
-        (count_to::message(i64::MIN), json!([i64::MIN])),
-        (named::message(1, "two", Some(3)), json!([1, "two", 3])),
-        (named::message(1, "two", None), json!([1, "two", null])),
+        (count_to::message(10).untyped(), json!([10])),
+        (count_to::message(i64::MIN).untyped(), json!([i64::MIN])),
+        (named::message(1, "two", Some(3)).untyped(), json!([1, "two", 3])),
+        (named::message(1, "two", None).untyped(), json!([1, "two", null])),
         (
-            rich::message(vec![vec![1], vec![], vec![-2, 3]], parcel.clone(), Colour::Green, Some(parcel.clone())),
+            rich::message(vec![vec![1], vec![], vec![-2, 3]], parcel.clone(), Colour::Green, Some(parcel.clone()))
+                .untyped(),
             json!([[[1], [], [-2, 3]], value, "green", value]),
         ),
-        (count_to::message(20).delay(Duration::from_millis(300)), json!([20])),
+        (count_to::message(20).delay(Duration::from_millis(300)).untyped(), json!([20])),
         (
             count_to::message(30)
                 .max_retries(7)
                 .min_backoff(Duration::from_secs(1))
                 .priority(-3)
                 .option("mine", Raw::encode(&vec![Some(1), None]).unwrap())
-                .option("time_limit", Raw::encode(&f64::INFINITY).unwrap()),
+                .option("time_limit", Raw::encode(&f64::INFINITY).unwrap())
+                .untyped(),
             json!([30]),
         ),
     ];

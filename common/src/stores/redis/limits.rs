@@ -1,6 +1,6 @@
 //! The limits of calls that several of them share.
 
-use crate::broker::MAX_MESSAGE_SIZE;
+use crate::message::MAX_MESSAGE_SIZE;
 use crate::store::Registration;
 pub(super) use crate::stores::shared::batch::{CHUNK, CHUNK_BYTES, MAX_ROUNDS};
 

@@ -1,4 +1,5 @@
-//! How a message ends, by a run or without one: the retry policy decides, middleware amends that, callbacks are sent and results kept.
+//! How a message ends, by a run or without one: the retry policy decides, middleware amends that, callbacks and
+//! next steps are sent, and results kept.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,7 +9,7 @@ use tracing::error;
 use super::Executor;
 use super::around::{around, failure_of_hook, of_hook};
 use crate::message::Message;
-use crate::middleware::{End, Middleware, Run, callbacks};
+use crate::middleware::{End, Middleware, Run, callbacks, pipelines};
 use crate::observe::{Report, Settled};
 use crate::outcome::{DeathCause, Failure, Outcome, bounded, catch};
 use crate::store::{Body, Claim, Completion, Disposition, Effect};
@@ -121,6 +122,10 @@ impl Executor {
             return Err(failure);
         }
         callbacks::add(end, &mut completion);
+        if let Err(failure) = pipelines::add(end, &mut completion) {
+            error!(target: "common::run", "{}", failure.text);
+            return Err(failure);
+        }
         let refused = self.refuse_effects(&mut completion);
         if let (Some(failure), None) = (refused, end.outcome.problem()) {
             return Err(failure);
