@@ -18,6 +18,7 @@
 mod child;
 mod delayed;
 mod drain;
+mod ends;
 mod enqueue;
 mod fleet;
 mod ground;
@@ -46,7 +47,7 @@ impl Program for Setup {
     const USAGE: &str = "cargo bench -p common --bench redis -- REDIS_URL [SECTION …] [--python VENV] [--messages N] [--kills N] [--workers N]";
 
     const SECTIONS: &[&str] =
-        &["drain", "hooks", "enqueue", "pick-up", "python", "idle", "delayed", "recovery", "fleet", "kills"];
+        &["drain", "hooks", "ends", "enqueue", "pick-up", "python", "idle", "delayed", "recovery", "fleet", "kills"];
 
     fn new() -> Self {
         Self { url: String::new(), python: None, messages: 50_000, kills: None, workers: 1_000 }
@@ -82,6 +83,7 @@ impl Program for Setup {
         match section {
             "drain" => drain::measure(self).await,
             "hooks" => hooks::measure(self).await,
+            "ends" => ends::measure(self).await,
             "enqueue" => enqueue::measure(self).await,
             "pick-up" => pick_up::measure(self).await,
             "python" => python::measure(self).await,
