@@ -4,33 +4,24 @@ mod builder;
 mod inspect;
 mod io_thread;
 mod outbox;
+mod results;
 
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
-use std::time::Duration;
 
 pub use self::builder::BrokerBuilder;
 pub(crate) use self::builder::Settings;
 pub(crate) use self::io_thread::IoThread;
 use self::outbox::Outbox;
-use crate::actor::Actor;
-use crate::clock::{Clock, Stopwatch};
-use crate::error::{EnqueueError, Forked, ResultError, StoreError};
+use crate::clock::Clock;
+use crate::error::{EnqueueError, Forked};
 pub use crate::message::MAX_MESSAGE_SIZE;
-use crate::message::{Message, MessageId};
-use crate::queue_name::QueueName;
-use crate::results::{self, Stored};
+use crate::message::Message;
 use crate::store::Inspect;
 
 /// The namespace of dramatiq's keys, where nobody says otherwise.
 pub const NAMESPACE: &str = "dramatiq";
-
-/// How long to wait before looking for a result again; it doubles up to [`LONGEST_RESULT_PAUSE`].
-const RESULT_PAUSE: Duration = Duration::from_millis(2);
-
-/// The longest wait before looking for a result again.
-const LONGEST_RESULT_PAUSE: Duration = Duration::from_millis(250);
 
 /// Sends messages, and is what a worker takes them from. Cheap to clone; clones share everything.
 ///
@@ -105,49 +96,6 @@ impl Broker {
         self.0.io_thread.check()?;
         let (messages, bytes) = self.prepare(messages)?;
         self.0.outbox.send_blocking(&self.0.io_thread, messages, bytes)
-    }
-
-    /// What is kept of a message's run; `None` while there is nothing, or no more.
-    ///
-    /// # Errors
-    ///
-    /// What the store says.
-    pub async fn result(&self, message: &Message) -> Result<Option<Stored>, StoreError> {
-        let (store, message) = (self.0.store.clone(), message.clone());
-        self.on_io_thread(async move { stored(&*store, &message).await }).await?
-    }
-
-    /// The same, of the message to the actor `A` that has this id: for whoever kept no more than the id.
-    ///
-    /// # Errors
-    ///
-    /// What the store says.
-    pub async fn result_of<A: Actor>(&self, id: &MessageId) -> Result<Option<Stored>, StoreError> {
-        let queue = QueueName::canonical(A::DECLARATION.queue);
-        let message = Message::new(queue, A::DECLARATION.name, [], self.clock().now());
-        self.result(&Message { message_id: id.clone(), ..message }).await
-    }
-
-    /// Waits until something is kept of a message's run, for `timeout` at most. Cancel safe.
-    ///
-    /// # Errors
-    ///
-    /// [`ResultError::Timeout`] when nothing was there in time, else what the store says.
-    pub async fn wait_for_result(&self, message: &Message, timeout: Duration) -> Result<Stored, ResultError> {
-        self.0.io_thread.check().map_err(StoreError::from)?;
-        let store = self.0.store.clone();
-        self.0.io_thread.run_while_wanted(result_within(store, message.clone(), timeout)).await
-    }
-
-    /// The same as [`Broker::wait_for_result`], from a thread that may wait.
-    ///
-    /// # Errors
-    ///
-    /// As [`Broker::wait_for_result`].
-    pub fn wait_for_result_blocking(&self, message: &Message, timeout: Duration) -> Result<Stored, ResultError> {
-        self.0.io_thread.check().map_err(StoreError::from)?;
-        let store = self.0.store.clone();
-        self.0.io_thread.run_blocking(result_within(store, message.clone(), timeout))
     }
 
     /// The clock that all of its times come from.
@@ -228,30 +176,6 @@ impl Broker {
         }
         Ok((messages, bytes))
     }
-}
-
-/// Looks for a result again and again.
-async fn result_within(store: Arc<dyn Inspect>, message: Message, timeout: Duration) -> Result<Stored, ResultError> {
-    let (waited, mut pause) = (Stopwatch::start(), RESULT_PAUSE);
-    loop {
-        if let Some(stored) = stored(&*store, &message).await? {
-            return Ok(stored);
-        }
-        let left = timeout.saturating_sub(waited.elapsed());
-        if left.is_zero() {
-            return Err(ResultError::Timeout(message.to_string(), timeout));
-        }
-        Clock::system().sleep(pause.min(left)).await;
-        pause = (pause * 2).min(LONGEST_RESULT_PAUSE);
-    }
-}
-
-/// What is kept of a message's run.
-async fn stored(store: &dyn Inspect, message: &Message) -> Result<Option<Stored>, StoreError> {
-    let read = |bytes: Vec<u8>| {
-        Stored::decode(&bytes).ok_or_else(|| StoreError::Refused(format!("the result of {message} is no JSON")))
-    };
-    store.stored(&results::key(message)).await?.map(read).transpose()
 }
 
 impl fmt::Debug for Broker {

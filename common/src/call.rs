@@ -1,10 +1,13 @@
-//! A call that is being put together.
+//! A call that is being put together, and what is known of it once it is sent.
+
+mod sent;
 
 use std::fmt;
 use std::marker::PhantomData;
 use std::sync::OnceLock;
 use std::time::Duration;
 
+pub use self::sent::Sent;
 use crate::actor::{Actor, Declaration, Entry, MaxRetries, Parameter, Target, Untyped};
 use crate::broker::Broker;
 use crate::clock::Timestamp;
@@ -289,9 +292,10 @@ impl<A> Call<A> {
     /// # Errors
     ///
     /// Nothing was stored, except for [`EnqueueError::Unknown`]; sending the same call again is safe.
-    pub async fn send(&self, broker: &Broker) -> Result<Message, EnqueueError> {
+    pub async fn send(&self, broker: &Broker) -> Result<Sent<A>, EnqueueError> {
         let message = self.message(broker.clock().now())?;
-        broker.enqueue(vec![message]).await.map(|mut sent| sent.swap_remove(0))
+        let mut sent = broker.enqueue(vec![message]).await?;
+        Ok(Sent::new(broker, sent.swap_remove(0)))
     }
 
     /// Sends it, from a thread that may wait: a plain `main`, a sync actor.
@@ -299,9 +303,10 @@ impl<A> Call<A> {
     /// # Errors
     ///
     /// Nothing was stored, except for [`EnqueueError::Unknown`]; sending the same call again is safe.
-    pub fn send_blocking(&self, broker: &Broker) -> Result<Message, EnqueueError> {
+    pub fn send_blocking(&self, broker: &Broker) -> Result<Sent<A>, EnqueueError> {
         let message = self.message(broker.clock().now())?;
-        broker.enqueue_blocking(vec![message]).map(|mut sent| sent.swap_remove(0))
+        let mut sent = broker.enqueue_blocking(vec![message])?;
+        Ok(Sent::new(broker, sent.swap_remove(0)))
     }
 }
 
@@ -356,11 +361,8 @@ impl Broker {
     /// # Errors
     ///
     /// See [`EnqueueError`]: it says how many of them are stored. One that cannot be encoded keeps all of them from being sent.
-    pub async fn send_all(
-        &self,
-        calls: impl IntoIterator<Item = impl Into<Call>>,
-    ) -> Result<Vec<Message>, EnqueueError> {
-        self.enqueue(messages(calls, self.clock().now())?).await
+    pub async fn send_all<A>(&self, calls: impl IntoIterator<Item = Call<A>>) -> Result<Vec<Sent<A>>, EnqueueError> {
+        Ok(self.as_sent(self.enqueue(messages(calls, self.clock().now())?).await?))
     }
 
     /// The same, from a thread that may wait.
@@ -368,14 +370,15 @@ impl Broker {
     /// # Errors
     ///
     /// As [`Broker::send_all`].
-    pub fn send_all_blocking(
-        &self,
-        calls: impl IntoIterator<Item = impl Into<Call>>,
-    ) -> Result<Vec<Message>, EnqueueError> {
-        self.enqueue_blocking(messages(calls, self.clock().now())?)
+    pub fn send_all_blocking<A>(&self, calls: impl IntoIterator<Item = Call<A>>) -> Result<Vec<Sent<A>>, EnqueueError> {
+        Ok(self.as_sent(self.enqueue_blocking(messages(calls, self.clock().now())?)?))
+    }
+
+    fn as_sent<A>(&self, messages: Vec<Message>) -> Vec<Sent<A>> {
+        messages.into_iter().map(|message| Sent::new(self, message)).collect()
     }
 }
 
-fn messages(calls: impl IntoIterator<Item = impl Into<Call>>, now: Timestamp) -> Result<Vec<Message>, EnqueueError> {
-    calls.into_iter().map(|call| call.into().message(now)).collect()
+fn messages<A>(calls: impl IntoIterator<Item = Call<A>>, now: Timestamp) -> Result<Vec<Message>, EnqueueError> {
+    calls.into_iter().map(|call| call.message(now)).collect()
 }

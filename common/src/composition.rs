@@ -5,5 +5,7 @@
 //! and its steps may run in either language.
 
 mod pipeline;
+mod sent_pipeline;
 
 pub use self::pipeline::Pipeline;
+pub use self::sent_pipeline::SentPipeline;

@@ -264,6 +264,7 @@ macro_rules! conformance_suite {
             waiting_ends_when_a_message_comes
             waiting_ends_when_something_comes_due_earlier
             a_wait_that_is_dropped_loses_nothing
+            waiting_for_a_result_ends_when_it_is_stored
             queues_are_listed_a_page_at_a_time
             a_queue_is_looked_up_by_its_name
             workers_are_listed_with_what_they_hold

@@ -156,13 +156,31 @@ pub enum EnqueueError {
     Unknown(StoreError),
 }
 
+/// What is said of a message whose result has not come.
+fn why(explanation: Option<&str>) -> &str {
+    explanation.unwrap_or("it is nowhere any more, or never was; does its actor say `store_results = true`?")
+}
+
 /// Why there is no result.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ResultError {
-    /// Nothing was kept in time: it has not ended yet, its actor does not store results, or its time is over.
-    #[error("no result of {0} within {1:?}; does its actor say `store_results = true`?")]
-    Timeout(String, std::time::Duration),
+    /// Nothing was kept in time.
+    #[error("no result of {message} within {timeout:?}: {}", why(.explanation.as_deref()))]
+    Timeout {
+        /// The message, as a call.
+        message: String,
+        /// How long was waited.
+        timeout: std::time::Duration,
+        /// Where it is, and why, from one look after that; `None` where it is nowhere: it has ended, and keeps no result, or no more.
+        explanation: Option<String>,
+    },
+    /// Nobody says that results of this actor are kept, so there is nothing to wait for.
+    #[error(
+        "results of `{0}` are not kept: let its attribute say `store_results = true`, or the call `.store_results(…)`, \
+         or the broker `Results {{ store_results: true, .. }}`"
+    )]
+    NotKept(String),
     /// The actor failed for good.
     #[error("the actor failed: {kind}: {text}")]
     Failed {

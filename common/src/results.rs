@@ -54,6 +54,10 @@ pub trait Readable: DeserializeOwned {}
 #[diagnostic::do_not_recommend]
 impl<T: DeserializeOwned> Readable for T {}
 
+/// Compiles where a result can be read as a `T`; `#[actor(remote)]` emits a use of it.
+#[doc(hidden)]
+pub fn check_readable<T: Readable>() {}
+
 impl Stored {
     /// Reads the value as a `T`.
     ///

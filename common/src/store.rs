@@ -55,6 +55,8 @@ pub use self::delegate::Delegated;
 pub use self::delegate::delegate;
 pub use self::info::{Beat, Cancelled, Counts, DeadLetter, MessageInfo, QueueInfo, State, WorkerInfo};
 pub use self::inspect::Inspect;
+#[cfg(feature = "redis")]
+pub(crate) use self::inspect::look_for_stored;
 pub(crate) use self::names::fresh_name;
 use crate::clock::Timestamp;
 use crate::error::{EnqueueError, StoreError};

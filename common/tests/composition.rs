@@ -79,6 +79,7 @@ async fn each_step_gets_the_result_of_the_one_before_it() {
     let broker = TestBroker::new();
     let steps = add::message(1, 2) | add::step(3) | halve::step() | label::step("n = ", "!") | note::step();
     let sent = steps.send(&broker).await.unwrap();
+    let sent = sent.steps();
     assert_eq!((steps.steps(), sent.len()), (5, 5));
     assert_eq!(run(&broker).await, ["n = 3!"]);
     // Each under the id that the sender knows.
@@ -86,6 +87,30 @@ async fn each_step_gets_the_result_of_the_one_before_it() {
     assert_eq!(broker.sent(<label as actor::Actor>::DECLARATION)[0].message_id, sent[3].message_id);
     assert_eq!(label::sent(&broker), [("n = ".to_owned(), 3, "!".to_owned())]);
     assert_eq!(sent.iter().map(Message::priority).collect::<Vec<_>>(), [0, 0, 0, 7, 0]);
+}
+
+#[tokio::test]
+async fn what_a_pipeline_comes_to_is_read_as_its_last_actor_returns_it() {
+    let (broker, now) = (TestBroker::new(), Duration::ZERO);
+    let kept = || halve::message(12).store_results(Duration::from_secs(600)) | add::step(4) | add::step(5);
+    let sent = kept().send(&broker).await.unwrap();
+    let early = sent.result::<u32>(now).await.unwrap_err().to_string();
+    assert!(early.starts_with("no result of add(5) within 0ns: its step halve(12): it waits because "), "{early}");
+    assert_eq!(sent.completed().await, Ok(0));
+    run(&broker).await;
+    assert_eq!(sent.result(now).await, Ok(15));
+    assert_eq!(sent.completed().await, Ok(3));
+    let all = sent.results(now).await.unwrap();
+    assert_eq!(all, [6_u32, 10, 15].map(|value| Stored::Value(Raw::from(value))));
+
+    let failing = halve::message(7).store_results(Duration::from_secs(600)) | add::step(4) | add::step(5);
+    let sent = failing.send(&broker).await.unwrap();
+    run(&broker).await;
+    let late = sent.result::<u32>(now).await.unwrap_err().to_string();
+    assert!(late.contains("its step halve(7): it waits no more: it died "), "{late}");
+    assert_eq!(sent.completed().await, Ok(1), "a failure is a result, too");
+    let failed = Stored::Failed { kind: "String".to_owned(), text: "7 is odd".to_owned() };
+    assert_eq!(sent.results(now).await, Ok(vec![failed]));
 }
 
 #[tokio::test]
@@ -191,7 +216,7 @@ async fn the_same_pipeline_is_sent_once_however_often() {
         let broker: Broker = (*broker).clone();
         tokio::task::spawn_blocking(move || (steps.send_blocking(&broker), steps)).await.unwrap()
     };
-    assert_eq!(again.0.unwrap(), sent);
+    assert_eq!(again.0.unwrap().steps(), sent.steps());
     assert_eq!(run(&broker).await, ["3"]);
 }
 
@@ -223,7 +248,7 @@ async fn a_result_that_makes_the_next_step_too_large_is_a_failure_that_is_not_tr
     let broker = TestBroker::new();
     let sent = (fill::message(MAX_MESSAGE_SIZE - 2) | note::step()).send(&broker).await.unwrap();
     assert_eq!(run(&broker).await.len(), 1, "it just fits");
-    assert_eq!(sent.len(), 2);
+    assert_eq!(sent.steps().len(), 2);
     let start = broker.clock().now();
     let kept = fill::message(MAX_MESSAGE_SIZE).store_results(Duration::from_secs(600));
     let sent = (kept | note::step()).send(&broker).await.unwrap();
@@ -232,7 +257,7 @@ async fn a_result_that_makes_the_next_step_too_large_is_a_failure_that_is_not_tr
     let reason = reasons(&broker).await.pop().unwrap();
     let expected = "the next step of its pipeline, `note`, cannot be sent: with this result it takes 16777218 bytes";
     assert!(reason.starts_with(expected), "{reason}");
-    let Some(Stored::Failed { kind, text }) = broker.result(&sent[0]).await.unwrap() else {
+    let Some(Stored::Failed { kind, text }) = broker.result(&sent.steps()[0]).await.unwrap() else {
         panic!("a failure is kept")
     };
     assert_eq!((kind.as_str(), text), ("pipeline", reason));

@@ -91,9 +91,9 @@ def halve(n):
     let (even, odd) = (halve::send(&broker, 8).await.unwrap(), halve::send(&broker, 9).await.unwrap());
     let stored = broker.wait_for_result(&even, PATIENCE).await.unwrap();
     assert_eq!(stored, Stored::Value(Raw::from(4_u32)));
-    assert_eq!(halve::wait_for_result(&broker, &even, PATIENCE).await, Ok(4));
+    assert_eq!(even.result(PATIENCE).await, Ok(4));
     let failure = ResultError::Failed { kind: "ValueError".to_owned(), text: "odd".to_owned() };
-    assert_eq!(halve::wait_for_result(&broker, &odd, PATIENCE).await, Err(failure));
+    assert_eq!(odd.result::<u32>(PATIENCE).await, Err(failure));
     drop(worker);
 }
 

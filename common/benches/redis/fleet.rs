@@ -128,11 +128,11 @@ async fn idle_workers(setup: &Setup) -> Result<(), Failed> {
             for at in 0..rate * u32::try_from(PERIOD.as_secs()).unwrap_or(u32::MAX) {
                 board.send(number);
                 match at % 4 {
-                    0 => on_a::send(&sender, number).await?,
-                    1 => on_b::send(&sender, number).await?,
-                    2 => on_c::send(&sender, number).await?,
-                    _ => on_d::send(&sender, number).await?,
-                };
+                    0 => drop(on_a::send(&sender, number).await?),
+                    1 => drop(on_b::send(&sender, number).await?),
+                    2 => drop(on_c::send(&sender, number).await?),
+                    _ => drop(on_d::send(&sender, number).await?),
+                }
                 number += 1;
                 sleep(PERIOD / rate / 5).await;
             }

@@ -2,13 +2,12 @@
 
 use std::path::PathBuf;
 
-use common::actor;
 use common::actor::actors;
 use common::broker::Broker;
 use common::message::MessageId;
 use common::worker::Worker;
 
-use crate::support::load::{Tally, no_op};
+use crate::support::load::{Tally, answer, no_op};
 use crate::support::{Failed, child};
 
 /// What is measured where.
@@ -59,16 +58,4 @@ impl Drop for Place {
 pub(crate) async fn work(url: &str) -> Result<(), Failed> {
     let worker = Worker::new(Broker::connect(url).await?).actors(actors![no_op, answer]);
     child::work(worker.state(Tally::expecting(0))).await
-}
-
-/// Returns when it was started: microseconds since the epoch, by the clock that all processes of a machine share.
-#[actor(store_results = true)]
-pub(crate) fn answer() -> u64 {
-    micros()
-}
-
-#[expect(clippy::disallowed_methods, reason = "two processes are compared, by the machine's clock")]
-pub(crate) fn micros() -> u64 {
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    now.map_or(0, |now| u64::try_from(now.as_micros()).unwrap_or(u64::MAX))
 }

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use common::broker::Broker;
-use common::results::Stored;
 
-use crate::ground::{Place, Setup, answer, micros};
+use crate::ground::{Place, Setup};
 use crate::support::Failed;
 use crate::support::child::Child;
+use crate::support::load::{answer, micros};
 use crate::support::pick_up::{pick_up, settle};
 use crate::support::table::{self, Waits};
 
@@ -18,7 +18,9 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 pub(crate) async fn measure(setup: &Setup) -> Result<(), Failed> {
     table::row("idle pick-up in one process, ms: p50, p95, most", &here(setup).await?.told());
-    table::row("idle pick-up by another process, ms: p50, p95, most", &there(setup).await?.told());
+    let (pick_up, results) = there(setup).await?;
+    table::row("idle pick-up by another process, ms: p50, p95, most", &pick_up.told());
+    table::row("a result from another process, ms: p50, p95, most", &results.told());
     Ok(())
 }
 
@@ -27,19 +29,19 @@ async fn here(setup: &Setup) -> Result<Waits, Failed> {
     pick_up(&Broker::connect(&place.url()).await?, MESSAGES).await
 }
 
-async fn there(setup: &Setup) -> Result<Waits, Failed> {
+/// From a send to the start of its actor, and from that to whoever waits for its result.
+async fn there(setup: &Setup) -> Result<(Waits, Waits), Failed> {
     let place = Place::new(setup)?;
     let broker = Broker::connect(&place.url()).await?;
     let _child = Child::start(&[&place.url()])?;
-    let mut waits = Vec::with_capacity(MESSAGES);
+    let (mut waits, mut results) = (Vec::with_capacity(MESSAGES), Vec::with_capacity(MESSAGES));
     for _ in 0..MESSAGES {
         settle(&broker).await?;
         let sent = micros();
-        let message = answer::send(&broker).await?;
-        let Stored::Value(started) = broker.wait_for_result(&message, PATIENCE).await? else {
-            return Err("the other process failed".into());
-        };
-        waits.push(Duration::from_micros(started.read::<u64>()?.saturating_sub(sent)));
+        let started: u64 = answer::send(&broker).await?.result(PATIENCE).await?;
+        let ended = micros();
+        waits.push(Duration::from_micros(started.saturating_sub(sent)));
+        results.push(Duration::from_micros(ended.saturating_sub(started)));
     }
-    Waits::new(waits)
+    Ok((Waits::new(waits)?, Waits::new(results)?))
 }

@@ -90,3 +90,15 @@ pub(crate) async fn empty(broker: &Broker, queue: &QueueName) -> Result<(), Fail
         Err(format!("not everything was acknowledged: {counts:?}").into())
     }
 }
+
+/// Returns when it was started: microseconds since the epoch, by the clock that all processes of a machine share.
+#[actor(store_results = true)]
+pub(crate) fn answer() -> u64 {
+    micros()
+}
+
+#[expect(clippy::disallowed_methods, reason = "two processes are compared, by the machine's clock")]
+pub(crate) fn micros() -> u64 {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    now.map_or(0, |now| u64::try_from(now.as_micros()).unwrap_or(u64::MAX))
+}

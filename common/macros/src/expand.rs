@@ -60,6 +60,7 @@ impl Handle<'_> {
         let methods = self.methods();
         let declaration = self.declaration();
         let (returned, last) = (self.returned(), self.last());
+        let check = self.check_readable().map(|check| quote_spanned!(Span::mixed_site()=> #(#cfg)* #check));
         quote_spanned! {Span::mixed_site()=>
             #(#cfg)*
             #[doc = #about]
@@ -75,6 +76,8 @@ impl Handle<'_> {
             impl #name {
                 #methods
             }
+
+            #check
 
             #(#cfg)*
             impl #common::actor::Actor for #name {

@@ -23,7 +23,7 @@ use proc_macro::TokenStream;
 ///
 /// - `message(…)`, a call that is a value: to be delayed, composed, sent;
 /// - `step(…)`, a call in a pipeline, without its last argument by position, which is what the step before it returned;
-/// - `send(&broker, …)`, which sends it at once;
+/// - `send(&broker, …)`, which sends it at once; what it gives waits for the result, and reads it as the type that the actor returns;
 /// - `send_blocking(&broker, …)`, the same where nothing is `async`;
 ///
 /// and it implements `common::actor::Actor`, so that a worker runs it: `actors![count_to]`. One `use` imports both.
@@ -86,8 +86,7 @@ use proc_macro::TokenStream;
 /// `on_success` and the like. Its function cannot be called. A worker that has it in `Worker::actors` does not start;
 /// `Worker::remote_actors` is the place for it.
 ///
-/// The type that it returns is that of its result when it succeeds. Where it is declared, `invoice::wait_for_result(&broker, &message,
-/// timeout)` and `wait_for_result_blocking(…)` read the result as this type.
+/// The type that it returns is that of its result when it succeeds, and the result is read as this type.
 ///
 /// # Options of your own
 ///

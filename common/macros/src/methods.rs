@@ -3,7 +3,6 @@
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::quote_spanned;
 use syn::Type;
-use syn::spanned::Spanned as _;
 
 use crate::handle::Handle;
 use crate::signature;
@@ -22,7 +21,7 @@ impl Handle<'_> {
         let send_blocking = Ident::new("send_blocking", name.span());
         let about_message = format!(" A call of [`{name}()`], to be delayed, composed or sent.");
         let about_send = format!(" Sends a message that calls [`{name}()`].");
-        let (for_tests, waiting, step) = (self.sent(), self.waiting(), self.step());
+        let (for_tests, step) = (self.sent(), self.step());
         let body = self.call(&Ident::new("of", Span::mixed_site()), &given, &encoded);
         quote_spanned! {Span::mixed_site()=>
             #[doc = #about_message]
@@ -40,7 +39,7 @@ impl Handle<'_> {
             #visibility async fn #send(
                 broker: &#common::broker::Broker,
                 #(#takes),*
-            ) -> ::core::result::Result<#common::message::Message, #common::error::EnqueueError> {
+            ) -> ::core::result::Result<#common::call::Sent<Self>, #common::error::EnqueueError> {
                 Self::#message(#(#given),*).send(broker).await
             }
 
@@ -53,11 +52,9 @@ impl Handle<'_> {
             #visibility fn #send_blocking(
                 broker: &#common::broker::Broker,
                 #(#takes),*
-            ) -> ::core::result::Result<#common::message::Message, #common::error::EnqueueError> {
+            ) -> ::core::result::Result<#common::call::Sent<Self>, #common::error::EnqueueError> {
                 Self::#message(#(#given),*).send_blocking(broker)
             }
-
-            #waiting
 
             #for_tests
         }
@@ -98,48 +95,6 @@ impl Handle<'_> {
             ] = [#(#encoded),*];
             #common::call::Call::#make(encoded)
         }
-    }
-
-    /// `wait_for_result` and its blocking twin, of an actor whose signature says what it returns elsewhere.
-    fn waiting(&self) -> Option<TokenStream> {
-        let ty = self.returned_elsewhere()?;
-        let common = self.common(Span::mixed_site());
-        let name = &self.function.signature.ident;
-        let visibility = &self.function.visibility;
-        let wait = Ident::new("wait_for_result", name.span());
-        let wait_blocking = Ident::new("wait_for_result_blocking", name.span());
-        let about = format!(" Waits until what [`{name}()`] returned is kept, for `timeout` at most, and reads it.");
-        let read = quote_spanned!(Span::mixed_site().located_at(ty.span())=> stored.read::<#ty>());
-        Some(quote_spanned! {Span::mixed_site()=>
-            #[doc = #about]
-            ///
-            /// # Errors
-            ///
-            /// Nothing was kept in time, it failed, or it returned something else.
-            #visibility async fn #wait(
-                broker: &#common::broker::Broker,
-                message: &#common::message::Message,
-                timeout: ::core::time::Duration,
-            ) -> ::core::result::Result<#ty, #common::error::ResultError> {
-                let stored = broker.wait_for_result(message, timeout).await?;
-                #read
-            }
-
-            #[doc = #about]
-            /// It waits on this thread, so it is not for `async` code.
-            ///
-            /// # Errors
-            ///
-            /// Nothing was kept in time, it failed, or it returned something else.
-            #visibility fn #wait_blocking(
-                broker: &#common::broker::Broker,
-                message: &#common::message::Message,
-                timeout: ::core::time::Duration,
-            ) -> ::core::result::Result<#ty, #common::error::ResultError> {
-                let stored = broker.wait_for_result_blocking(message, timeout)?;
-                #read
-            }
-        })
     }
 
     /// What a test sees of the calls: the arguments of each, as a tuple.

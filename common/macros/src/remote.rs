@@ -37,7 +37,7 @@ pub(crate) fn check(function: &Function, is_remote: bool, parameters: &[Paramete
     }
     match &signature.output {
         ReturnType::Type(_, ty) if is_result(signature::bare(ty)) => {
-            mistakes.at(ty, "a remote actor declares the value of a success: leave out `Result`. A failure is an error of `wait_for_result`");
+            mistakes.at(ty, "a remote actor declares the value of a success: leave out `Result`. A failure is an error of `Sent::result`");
         }
         ReturnType::Type(_, ty) => signature::check_owned(signature::bare(ty), mistakes),
         ReturnType::Default => {}
@@ -49,18 +49,6 @@ fn is_result(ty: &Type) -> bool {
 }
 
 impl Handle<'_> {
-    /// What an actor that runs elsewhere returns when it succeeds, where its signature says that.
-    pub(crate) fn returned_elsewhere(&self) -> Option<&Type> {
-        match &self.function.signature.output {
-            ReturnType::Type(_, ty) if self.options.is_remote && self.sound => {
-                let mut wrong = Mistakes::default();
-                signature::check_owned(signature::bare(ty), &mut wrong);
-                Some(signature::bare(ty)).filter(|ty| !is_result(ty) && wrong.is_empty())
-            }
-            _ => None,
-        }
-    }
-
     /// A function in place of the one that is elsewhere, so that imports and links find one of this name. It cannot be called: it asks for
     /// a trait that its type does not implement.
     pub(crate) fn stand_in(&self) -> TokenStream {

@@ -30,6 +30,19 @@ impl Handle<'_> {
         }
     }
 
+    /// Has the compiler say, where a remote actor is declared, that its result could not be read.
+    pub(crate) fn check_readable(&self) -> Option<TokenStream> {
+        match &self.function.signature.output {
+            ReturnType::Type(_, ty) if self.options.is_remote && self.sound => {
+                let returned = self.named(signature::bare(ty));
+                let at = Span::mixed_site().located_at(ty.span());
+                let common = self.common(at);
+                Some(quote_spanned!(at=> const _: fn() = #common::results::check_readable::<#returned>;))
+            }
+            _ => None,
+        }
+    }
+
     fn named(&self, ty: &Type) -> TokenStream {
         let site = Span::mixed_site();
         if is_text(ty) {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::Broker;
+use crate::clock::Clock;
 use crate::error::StoreError;
 use crate::explain::{Explained, Explanation, Facts};
 use crate::message::{Message, option};
@@ -70,26 +71,7 @@ impl Broker {
     /// What [`Broker::find`] finds, and why each of them is where it is.
     pub async fn explain(&self, id: &str, depth: usize) -> Result<Vec<Explained>, StoreError> {
         let (id, clock) = (id.to_owned(), self.clock().clone());
-        self.inspect(async move |store| {
-            let found = store.find(&id, depth).await?;
-            if found.is_empty() {
-                return Ok(Vec::new());
-            }
-            let mut queues = BTreeMap::new();
-            for found in &found {
-                if !queues.contains_key(&found.queue) {
-                    queues.insert(found.queue.clone(), store.queue(&found.queue).await?);
-                }
-            }
-            let (workers, now) = (all_workers(&*store).await?, clock.now());
-            let explained = |found: MessageInfo| {
-                let queue = queues[&found.queue].as_ref();
-                let explanation = Explanation::of(Facts { found: &found, queue, workers: &workers, now });
-                Explained { found, explanation, now }
-            };
-            Ok(found.into_iter().map(explained).collect())
-        })
-        .await
+        self.inspect(async move |store| explained(&*store, &clock, &id, depth).await).await
     }
 
     /// What lies under the name of a claim; `None` where nothing does, or a dead letter.
@@ -199,4 +181,30 @@ fn as_new(mut message: Message) -> Message {
         message.options.remove(trace);
     }
     message
+}
+
+/// What is found by an id, and why it is where it is.
+pub(super) async fn explained(
+    store: &dyn Inspect,
+    clock: &Clock,
+    id: &str,
+    depth: usize,
+) -> Result<Vec<Explained>, StoreError> {
+    let found = store.find(id, depth).await?;
+    if found.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut queues = BTreeMap::new();
+    for found in &found {
+        if !queues.contains_key(&found.queue) {
+            queues.insert(found.queue.clone(), store.queue(&found.queue).await?);
+        }
+    }
+    let (workers, now) = (all_workers(store).await?, clock.now());
+    let explained = |found: MessageInfo| {
+        let queue = queues[&found.queue].as_ref();
+        let explanation = Explanation::of(Facts { found: &found, queue, workers: &workers, now });
+        Explained { found, explanation, now }
+    };
+    Ok(found.into_iter().map(explained).collect())
 }

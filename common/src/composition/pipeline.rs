@@ -6,6 +6,7 @@ use std::ops::BitOr;
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use super::sent_pipeline::SentPipeline;
 use crate::actor::{Actor, Gives, Untyped};
 use crate::broker::Broker;
 use crate::call::{Call, Partial};
@@ -108,15 +109,15 @@ impl<A> Pipeline<A> {
         Ok(self.messages.get().map_or(&[], Vec::as_slice))
     }
 
-    /// Sends it. Answers with the messages of all steps.
+    /// Sends it.
     ///
     /// # Errors
     ///
     /// Nothing was stored, except for [`EnqueueError::Unknown`]; sending the same pipeline again is safe.
-    pub async fn send(&self, broker: &Broker) -> Result<Vec<Message>, EnqueueError> {
+    pub async fn send(&self, broker: &Broker) -> Result<SentPipeline<A>, EnqueueError> {
         let messages = self.messages(broker.clock().now())?;
-        let sent = broker.enqueue(messages[..1].to_vec()).await?;
-        Ok(sent.into_iter().chain(messages[1..].iter().cloned()).collect())
+        let mut sent = broker.enqueue(messages[..1].to_vec()).await?;
+        Ok(SentPipeline::new(broker, sent.swap_remove(0), &messages[1..]))
     }
 
     /// Sends it, from a thread that may wait: a plain `main`, a sync actor.
@@ -124,10 +125,10 @@ impl<A> Pipeline<A> {
     /// # Errors
     ///
     /// Nothing was stored, except for [`EnqueueError::Unknown`]; sending the same pipeline again is safe.
-    pub fn send_blocking(&self, broker: &Broker) -> Result<Vec<Message>, EnqueueError> {
+    pub fn send_blocking(&self, broker: &Broker) -> Result<SentPipeline<A>, EnqueueError> {
         let messages = self.messages(broker.clock().now())?;
-        let sent = broker.enqueue_blocking(messages[..1].to_vec())?;
-        Ok(sent.into_iter().chain(messages[1..].iter().cloned()).collect())
+        let mut sent = broker.enqueue_blocking(messages[..1].to_vec())?;
+        Ok(SentPipeline::new(broker, sent.swap_remove(0), &messages[1..]))
     }
 
     fn and_then<B>(self, step: Call) -> Pipeline<B> {

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use super::{DEADLINE, Fixture, numbers};
-use crate::store::Wake;
+use crate::store::{Disposition, Effect, Wake};
 
 async fn in_time<T>(what: &str, wait: impl Future<Output = T>) -> T {
     let Ok(done) = tokio::time::timeout(DEADLINE, wait).await else { panic!("{what}: nothing after {DEADLINE:?}") };
@@ -65,4 +65,28 @@ pub async fn a_wait_that_is_dropped_loses_nothing(fixture: &Fixture) {
     fixture.enqueue(&[fixture.message(1)]).await;
     assert_eq!(in_time("a message came", fixture.store.wait(&queues, None)).await, Wake::Ready);
     assert_eq!(numbers(&worker.fetch(9).await), [1]);
+}
+
+/// Whoever stores it, in this process or another; and at once where it is there already.
+pub async fn waiting_for_a_result_ends_when_it_is_stored(fixture: &Fixture) {
+    let worker = fixture.other_worker().await;
+    for number in 1..=3 {
+        let message = fixture.message(number);
+        let key = format!("result of {}", message.message_id);
+        fixture.enqueue(&[message]).await;
+        let claim = worker.fetch_one().await.claim;
+        let waiting = tokio::spawn({
+            let (store, key) = (fixture.store.clone(), key.clone());
+            async move { store.wait_stored(&key).await }
+        });
+        let nobody = format!("no {key}");
+        let another = fixture.store.wait_stored(&nobody);
+        assert!(tokio::time::timeout(Duration::from_millis(5), another).await.is_err(), "nobody stores this");
+        assert!(!waiting.is_finished(), "nothing is there yet");
+        let effect = Effect::Store { key: key.clone(), value: vec![7], ttl: Duration::from_secs(60) };
+        worker.finish_with(&claim, Disposition::Ack, vec![effect]).await;
+        in_time("a result was stored", waiting).await.expect("the wait");
+        in_time("it is there", fixture.store.wait_stored(&key)).await;
+        assert_eq!(fixture.store.stored(&key).await, Ok(Some(vec![7])));
+    }
 }

@@ -104,6 +104,7 @@ macro_rules! __store_delegate {
             fn pause<'a>(queue: &'a $crate::queue_name::QueueName, paused: bool) -> $crate::store::Delegated<'a, bool>;
             fn purge<'a>(queue: &'a $crate::queue_name::QueueName) -> $crate::store::Delegated<'a, usize>;
             fn stored<'a>(key: &'a str) -> $crate::store::Delegated<'a, Option<Vec<u8>>>;
+            fn wait_stored<'a>(key: &'a str) -> $crate::store::Boxed<'a, ()>;
             fn address() -> String;
             fn is_shared_with_python() -> bool;
         }
@@ -144,6 +145,7 @@ macro_rules! __store_delegate {
     (@unless pause in [pause $($rest:ident)*] $method:tt) => {};
     (@unless purge in [purge $($rest:ident)*] $method:tt) => {};
     (@unless stored in [stored $($rest:ident)*] $method:tt) => {};
+    (@unless wait_stored in [wait_stored $($rest:ident)*] $method:tt) => {};
     (@unless is_shared_with_python in [is_shared_with_python $($rest:ident)*] $method:tt) => {};
     (@unless address in [address $($rest:ident)*] $method:tt) => {};
     (@unless $name:ident in [] { $($method:tt)* }) => { $($method)* };

@@ -1,8 +1,11 @@
 //! The second contract: looking inside, and moving by hand what lies there.
 
+use std::time::Duration;
+
 use super::claims::Claim;
 use super::info::{Cancelled, Counts, DeadLetter, MessageInfo, QueueInfo, WorkerInfo};
 use super::{Boxed, Store};
+use crate::clock::Clock;
 use crate::error::StoreError;
 use crate::message::Message;
 use crate::queue_name::QueueName;
@@ -93,11 +96,29 @@ pub trait Inspect: Store {
     /// What a completion has stored under `key`; `None` where nothing was, or its time is over.
     fn stored<'a>(&'a self, key: &'a str) -> Boxed<'a, Result<Option<Vec<u8>>, StoreError>>;
 
+    /// Waits until something is kept under a key, by whomever; at once, where something is, or where [`stored`](Self::stored) fails. Cancel
+    /// safe. A store that is not told of that looks from time to time, as this does.
+    fn wait_stored<'a>(&'a self, key: &'a str) -> Boxed<'a, ()> {
+        Box::pin(look_for_stored(self, key))
+    }
+
     /// Where this store is, for people; without a password.
     fn address(&self) -> String;
 
     /// Whether Python's dramatiq shares its queues. No, unless a store says so.
     fn is_shared_with_python(&self) -> bool {
         false
+    }
+}
+
+/// How long to wait before looking again, at first and at most; it doubles.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(2), Duration::from_millis(250));
+
+/// Looks for something under a key from time to time, until it is there or cannot be looked for.
+pub(crate) async fn look_for_stored(store: &(impl Inspect + ?Sized), key: &str) {
+    let mut pause = PAUSES.0;
+    while let Ok(None) = store.stored(key).await {
+        Clock::system().sleep(pause).await;
+        pause = (pause * 2).min(PAUSES.1);
     }
 }

@@ -300,6 +300,16 @@ impl Inspect for MemoryStore {
         ready(Ok(self.world().stored(key, self.clock.now())))
     }
 
+    fn wait_stored<'a>(&'a self, key: &'a str) -> Boxed<'a, ()> {
+        Box::pin(async move {
+            let mut news = self.news.subscribe();
+            while self.world().stored(key, self.clock.now()).is_none() {
+                // The sender lives in `self`, so the channel cannot close under us.
+                let _ = news.changed().await;
+            }
+        })
+    }
+
     fn address(&self) -> String {
         "memory:".to_owned()
     }

@@ -63,6 +63,7 @@ mod start;
 mod stream;
 mod unended;
 mod wait;
+mod wait_stored;
 
 use std::collections::HashSet;
 use std::fmt;
@@ -292,6 +293,10 @@ impl Inspect for RedisStore {
 
     fn stored<'a>(&'a self, key: &'a str) -> Boxed<'a, Result<Option<Vec<u8>>, StoreError>> {
         Box::pin(inspect::stored(self, key))
+    }
+
+    fn wait_stored<'a>(&'a self, key: &'a str) -> Boxed<'a, ()> {
+        Box::pin(wait_stored::run(self, key))
     }
 
     fn address(&self) -> String {

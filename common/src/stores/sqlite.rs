@@ -304,6 +304,10 @@ impl Inspect for SqliteStore {
         Box::pin(inspect::stored(self, key))
     }
 
+    fn wait_stored<'a>(&'a self, key: &'a str) -> Boxed<'a, ()> {
+        Box::pin(wait::stored(self, key))
+    }
+
     fn address(&self) -> String {
         format!("sqlite:{}", self.path.display())
     }

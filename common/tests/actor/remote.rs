@@ -119,12 +119,12 @@ async fn its_result_is_read_as_what_it_is_declared_to_return() {
     let failed = invoice::message(8, "never").max_retries(0).send(&broker).await.unwrap();
     let elsewhere = |actors| Worker::new((*broker).clone()).actors(actors).run_until_idle();
     elsewhere(actors![elsewhere::invoice]).await.unwrap();
-    assert_eq!(invoice::wait_for_result(&broker, &sent, PATIENCE).await, Ok(vec![7]));
+    assert_eq!(sent.result(PATIENCE).await, Ok(vec![7]));
     let failure = ResultError::Failed { kind: "String".to_owned(), text: "no such day".to_owned() };
-    assert_eq!(invoice::wait_for_result(&broker, &failed, PATIENCE).await, Err(failure));
+    assert_eq!(failed.result::<Vec<u32>>(PATIENCE).await, Err(failure));
 
     let sent = invoice::send(&broker, 9, "now").await.unwrap();
     elsewhere(actors![elsewhere::changed]).await.unwrap();
-    let error = invoice::wait_for_result_blocking(&broker, &sent, PATIENCE).unwrap_err().to_string();
+    let error = sent.result_blocking::<Vec<u32>>(PATIENCE).unwrap_err().to_string();
     assert_eq!(error, r#"the actor returned something else: invalid type: string "9, now", expected a sequence"#);
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use common::actor;
 use common::actor::actors;
+use common::error::ResultError;
 use common::message::{Message, Raw};
 use common::results::Stored;
 use common::testing::TestBroker;
@@ -101,12 +102,15 @@ async fn results_are_kept_for_their_time_and_so_is_a_last_failure() {
     let done = double::send(&broker, 21).await.unwrap();
     let stored = broker.wait_for_result(&done, patience).await.unwrap();
     assert_eq!(stored, Stored::Value(Raw::from(42_u32)));
+    assert_eq!(done.result(patience).await, Ok(42));
     let by_id = broker.result_of::<double>(&done.message_id).await;
     assert_eq!(by_id, Ok(Some(stored)), "the id is enough for who knows the actor");
     assert_eq!(broker.result_of::<throw>(&done.message_id).await, Ok(None));
     let failed = double::send(&broker, 100).await.unwrap();
     let stored = broker.wait_for_result(&failed, patience).await.unwrap();
     assert_eq!(stored, Stored::Failed { kind: "String".to_owned(), text: "100 is too much".to_owned() });
+    let failure = ResultError::Failed { kind: "String".to_owned(), text: "100 is too much".to_owned() };
+    assert_eq!(failed.result::<u32>(patience).await, Err(failure));
     let asked = throw::message().store_results(patience).send(&broker).await.unwrap();
     assert!(matches!(broker.wait_for_result(&asked, patience).await, Ok(Stored::Failed { .. })));
 
@@ -114,7 +118,9 @@ async fn results_are_kept_for_their_time_and_so_is_a_last_failure() {
     worker.settle("it is dead", |counts| counts.dead == 3).await;
     assert_eq!(broker.result(&not_asked).await, Ok(None));
     let missing = broker.wait_for_result(&not_asked, Duration::from_millis(5)).await.unwrap_err().to_string();
-    assert!(missing.starts_with("no result of throw() within 5ms"), "{missing}");
+    assert!(missing.starts_with("no result of throw() within 5ms: it waits no more: it died "), "{missing}");
+    let missing = not_asked.result::<()>(Duration::from_secs(3600)).await.unwrap_err();
+    assert_eq!(missing, ResultError::NotKept("throw".to_owned()), "at once");
     broker.clock().advance(Duration::from_secs(60));
     assert_eq!(broker.result(&done).await, Ok(None));
     worker.stop().await;

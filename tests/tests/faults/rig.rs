@@ -107,7 +107,7 @@ impl Rig {
     }
 
     pub(crate) async fn send<A>(&self, call: Call<A>) -> Message {
-        call.send(&self.broker).await.unwrap()
+        call.send(&self.broker).await.unwrap().into_message()
     }
 
     /// [`send_surely`], by this rig's own broker.

@@ -3,9 +3,9 @@
 use std::thread;
 
 use common::broker::Broker;
-use common::call::Call;
+use common::call::{Call, Sent};
 use common::error::{EnqueueError, StoreError};
-use common::message::{Message, MessageId};
+use common::message::MessageId;
 use futures_util::future::join_all;
 use tests::proxy::Proxy;
 
@@ -23,7 +23,7 @@ async fn behind_proxy() -> (Rig, Proxy, Broker) {
 }
 
 /// Sends all at the same time, and lets the network pass once all were sent.
-async fn send_at_once<A>(proxy: &Proxy, broker: &Broker, calls: &[Call<A>]) -> Vec<Result<Message, EnqueueError>> {
+async fn send_at_once<A>(proxy: &Proxy, broker: &Broker, calls: &[Call<A>]) -> Vec<Result<Sent<A>, EnqueueError>> {
     proxy.stall();
     let sending = join_all(calls.iter().map(|call| call.send(broker)));
     // Each of them is begun before the first can end.

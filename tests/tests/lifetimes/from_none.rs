@@ -29,12 +29,14 @@ fn every_call_of_a_broker_works_without_a_runtime() {
         let queue = QueueName::default();
         let message = block_on(double::send(&broker, 21)).unwrap();
         let early = block_on(broker.wait_for_result(&message, Duration::from_millis(20)));
-        assert_eq!(early, Err(ResultError::Timeout(message.to_string(), Duration::from_millis(20))));
+        assert!(matches!(early, Err(ResultError::Timeout { explanation: Some(_), .. })), "{early:?}");
         assert_eq!(block_on(broker.result(&message)), Ok(None));
         let worker = Worker::new(broker.clone()).actors(actors![double]);
         block_on(worker.run_until_idle()).unwrap();
         let stored = block_on(broker.wait_for_result(&message, Duration::from_secs(30))).unwrap();
         assert!(matches!(stored, Stored::Value(value) if value.as_str() == "42"));
+        assert_eq!(block_on(message.result(Duration::ZERO)), Ok(42));
+        assert_eq!(message.result_blocking(Duration::ZERO), Ok(42));
         assert!(block_on(broker.result(&message)).unwrap().is_some());
 
         let messages: Vec<Message> =

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use common::message::option;
 use common::queue_name::QueueName;
-use common::store::{Disposition, Finished, Store as _};
+use common::store::{Disposition, Finished, Inspect as _, Store as _};
+use futures_util::future::join_all;
 use tokio::time::timeout;
 
 use crate::rig::*;
@@ -125,4 +126,53 @@ async fn what_waits_for_its_actor_lies_where_python_looks_and_wakes_nobody() {
     let mut found = arguments(&rig.fetch(&worker, 9).await);
     found.sort_unstable();
     assert_eq!(found, [1, 2]);
+}
+
+/// Stores a result as dramatiq does.
+async fn python_stores(rig: &Rig, key: &str) {
+    let mut steps = redis::pipe();
+    steps.atomic().cmd("DEL").arg(key).ignore();
+    steps.cmd("LPUSH").arg(key).arg("7").ignore().cmd("PEXPIRE").arg(key).arg(60_000).ignore();
+    rig.pipe(&steps).await;
+}
+
+#[tokio::test]
+async fn whoever_waits_for_a_result_is_told_and_asks_nothing_meanwhile() {
+    const ALONE: u8 = 10;
+    let rig = Rig::alone(ALONE).await;
+    let key = format!("{} result", rig.namespace);
+    let mut wait = rig.store.wait_stored(&key);
+    assert!(timeout(Duration::from_millis(2_500), &mut wait).await.is_err());
+    for connection in rig.connections(ALONE).await {
+        assert!(connection["idle"].parse::<u32>().unwrap() >= 2, "{connection:?}");
+    }
+    python_stores(&rig, &key).await;
+    timeout(SOON * 5, wait).await.unwrap();
+    // What somebody takes away is waited for anew.
+    let _: i64 = rig.redis(&["DEL", &key]).await;
+    let mut wait = rig.store.wait_stored(&key);
+    assert!(timeout(SOON, &mut wait).await.is_err());
+    for connection in rig.connections(ALONE).await {
+        let _: i64 = rig.redis(&["CLIENT", "KILL", "ID", &connection["id"]]).await;
+    }
+    assert!(timeout(SOON, &mut wait).await.is_err());
+    python_stores(&rig, &key).await;
+    timeout(Duration::from_secs(5), wait).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_result_wakes_those_who_wait_for_it_and_no_worker() {
+    let rig = Rig::new().await;
+    let waiting = queues();
+    let mut idle = rig.store.wait(&waiting, None);
+    assert!(timeout(SOON, &mut idle).await.is_err());
+    let keys: Vec<_> = (0..1_000).map(|number| format!("{} result {number}", rig.namespace)).collect();
+    let waits = join_all(keys.iter().map(|key| rig.store.wait_stored(key)));
+    let storing = async {
+        for key in keys.iter().rev() {
+            python_stores(&rig, key).await;
+        }
+    };
+    timeout(Duration::from_secs(20), async { tokio::join!(waits, storing) }).await.unwrap();
+    assert!(timeout(SOON, &mut idle).await.is_err(), "nothing is ready");
 }

@@ -25,6 +25,7 @@ use super::connection::{Line, Server, silence};
 use super::duty::{Duty, Role};
 use super::keys::{Keys, is_of_delays};
 use super::scripts::read;
+use super::wait_stored::Listeners;
 use crate::clock::Timestamp;
 use crate::error::StoreError;
 use crate::queue_name::QueueName;
@@ -56,12 +57,14 @@ pub(super) struct Notifier {
 }
 
 #[derive(Clone, Debug)]
-struct Subscription {
-    line: Line,
+pub(super) struct Subscription {
+    pub(super) line: Line,
     changes: broadcast::Sender<Change>,
-    is_broken: Arc<AtomicBool>,
+    pub(super) is_broken: Arc<AtomicBool>,
     /// Whether the server tells.
-    is_tracking: bool,
+    pub(super) is_tracking: bool,
+    /// Who waits for what is kept under a key.
+    pub(super) listeners: Listeners,
     /// What it would have told of if it had changed.
     known: Arc<std::sync::Mutex<Known>>,
 }
@@ -94,7 +97,7 @@ impl Notifier {
     }
 
     /// The connection; a new one where there is none that works.
-    async fn subscription(&self) -> Result<Subscription, StoreError> {
+    pub(super) async fn subscription(&self) -> Result<Subscription, StoreError> {
         let mut slot = self.subscription.lock().await;
         if let Some(subscription) = &*slot
             && !subscription.is_broken.load(Ordering::Relaxed)
@@ -104,14 +107,22 @@ impl Notifier {
         let changes = broadcast::Sender::new(BACKLOG);
         let is_broken = Arc::new(AtomicBool::new(false));
         let known = Arc::<std::sync::Mutex<Known>>::default();
+        let listeners = Listeners::default();
         let mut line = {
             let (changes, is_broken, known) = (changes.clone(), Arc::clone(&is_broken), Arc::clone(&known));
-            let duty = Arc::clone(&self.duty);
+            let (duty, listeners) = (Arc::clone(&self.duty), listeners.clone());
             let on_push = move |push: PushInfo| {
                 let change = match push.kind {
                     PushKind::Invalidate => {
                         let keys = push.data.into_iter().next().map(read::<Vec<Vec<u8>>>);
-                        let keys = keys.and_then(Result::ok).filter(|keys| !keys.is_empty());
+                        let mut keys = keys.and_then(Result::ok).filter(|keys| !keys.is_empty());
+                        match &mut keys {
+                            Some(keys) => listeners.tell(keys),
+                            None => listeners.tell_all(),
+                        }
+                        if keys.as_ref().is_some_and(Vec::is_empty) {
+                            return;
+                        }
                         let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
                         let is_ready = keys.iter().flatten().any(|key| !is_of_delays(key));
                         match keys.map(|keys| known.changed(&keys)) {
@@ -127,6 +138,7 @@ impl Notifier {
                     PushKind::Disconnection => {
                         is_broken.store(true, Ordering::Relaxed);
                         duty.reset();
+                        listeners.tell_all();
                         Change::Lost
                     }
                     _ => return,
@@ -142,7 +154,7 @@ impl Notifier {
             Some(answer) => self.started_tracking(answer.and_then(Value::extract_error)),
             None => return Err(silence()),
         };
-        let subscription = Subscription { line, changes, is_broken, is_tracking, known };
+        let subscription = Subscription { line, changes, is_broken, is_tracking, listeners, known };
         *slot = Some(subscription.clone());
         Ok(subscription)
     }

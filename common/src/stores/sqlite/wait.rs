@@ -49,6 +49,19 @@ pub(super) async fn run(store: &SqliteStore, queues: &[QueueName], due: Option<T
     }
 }
 
+/// Waits until something is kept under a key, or cannot be looked for.
+pub(super) async fn stored(store: &SqliteStore, key: &str) {
+    let mut news = store.bell.listen();
+    loop {
+        store.bell.repair();
+        news.borrow_and_update();
+        if !matches!(super::inspect::stored(store, key).await, Ok(None)) {
+            return;
+        }
+        let _ = tokio::time::timeout(super::SAFETY_LOOK, news.changed()).await;
+    }
+}
+
 impl SqliteStore {
     /// How long to wait after a ring. All who wait hear it, and most of them would look at once and in vain; so they come one after
     /// the other, at random, as many as there are: the first one as soon as ever, and all together hardly more often than one. On a
