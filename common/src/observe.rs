@@ -36,7 +36,7 @@ pub const MAX_WAITING: usize = 10_000;
 ///     fn observe(&self, report: &Report) {
 ///         let Settled::Dead(reason) = &report.settled else { return };
 ///         let message = report.message.as_ref().map_or_else(|| "what is no message".to_owned(), |message| message.to_string());
-///         eprintln!("{message} in {}, attempt {:?}: {reason}", report.queue, report.attempt());
+///         eprintln!("{message} in {}, attempt {:?}: {reason}", report.queue, report.attempt);
 ///     }
 /// }
 /// # let _ = common::broker::Broker::builder().observer(ErrorReporter);
@@ -45,6 +45,12 @@ pub trait Observer: Send + Sync + 'static {
     /// What it is called in the log: the name of its type, unless it says otherwise.
     fn name(&self) -> &'static str {
         std::any::type_name::<Self>()
+    }
+
+    /// Whether its reports are to have the [message](Report::message). One that only counts has no use for it, and costs a worker
+    /// much less without: a message that nobody keeps is gone where it was run.
+    fn wants_messages(&self) -> bool {
+        true
     }
 
     /// Hears of an end, in the order in which the store took them. One that panics misses this report, and no other.
@@ -68,8 +74,11 @@ impl fmt::Debug for dyn Observer {
 pub struct Report {
     /// The queue that it was fetched from.
     pub queue: QueueName,
-    /// The message as it was fetched; `None` where its bytes are none, or too many to be fetched.
+    /// The message as it was fetched; `None` where its bytes are none, or too many to be fetched, or no observer
+    /// [wants](Observer::wants_messages) it.
     pub message: Option<Arc<Message>>,
+    /// Which attempt it was, from 1; `None` where there is no message.
+    pub attempt: Option<u32>,
     /// Its actor; `None` where there is no message, or the worker does not know it.
     pub actor: Option<&'static Declaration>,
     /// The slot that it ran on, from 1; `None` where it died without a run.
@@ -88,14 +97,6 @@ pub struct Report {
 
 /// Reports on their way: each is moved from list to list, and made once.
 pub(crate) type Reports = Vec<Box<Report>>;
-
-impl Report {
-    /// Which attempt it was, from 1; `None` where there is no message.
-    #[must_use]
-    pub fn attempt(&self) -> Option<u32> {
-        Some(self.message.as_ref()?.retries().saturating_add(1))
-    }
-}
 
 /// What has become of a message in the store.
 #[derive(Clone, Debug, PartialEq, Eq)]

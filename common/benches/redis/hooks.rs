@@ -15,6 +15,10 @@ use crate::support::{self, Failed, table};
 struct Counting(AtomicU64);
 
 impl Observer for Counting {
+    fn wants_messages(&self) -> bool {
+        false
+    }
+
     fn observe(&self, report: &Report) {
         self.0.fetch_add(u64::from(report.settled == Settled::Done), Ordering::Relaxed);
     }

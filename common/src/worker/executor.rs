@@ -45,6 +45,8 @@ pub(super) struct Executor {
     pub(super) warnings: Warnings,
     /// Whether somebody hears of what has ended.
     pub(super) is_observed: bool,
+    /// Whether that is to have the message.
+    pub(super) reports_messages: bool,
 }
 
 impl Executor {

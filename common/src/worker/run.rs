@@ -157,13 +157,15 @@ impl Worker {
         for actor in &self.actors {
             self.states.check(actor.name, actor.states)?;
         }
+        let observers = &self.broker.settings().observers;
         let executor = Executor {
             broker: self.broker.clone(),
             registry: registry.clone(),
             states: Arc::new(self.states),
             log_arguments: self.log_arguments,
             warnings: Warnings::default(),
-            is_observed: !self.broker.settings().observers.is_empty(),
+            is_observed: !observers.is_empty(),
+            reports_messages: observers.iter().any(|observer| catch(|| observer.wants_messages()).unwrap_or(true)),
         };
         remember_places();
         let runtime = Handle::try_current().ok();

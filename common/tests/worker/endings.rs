@@ -99,7 +99,7 @@ struct Reporting(Mutex<Sender<(Settled, Outcome, Option<u32>)>>);
 impl Observer for Reporting {
     fn observe(&self, report: &Report) {
         if let Settled::Dead(_) = report.settled {
-            let told = (report.settled.clone(), report.outcome.clone(), report.attempt());
+            let told = (report.settled.clone(), report.outcome.clone(), report.attempt);
             self.0.lock().unwrap().send(told).unwrap();
         }
     }

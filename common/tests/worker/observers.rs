@@ -65,7 +65,7 @@ async fn an_observer_hears_of_every_run_in_order_with_all_that_is_known() {
             Settled::Dead(_) => "dead",
             other => panic!("{other:?}"),
         };
-        (what, report.attempt(), settled)
+        (what, report.attempt, settled)
     };
     let expected = [
         ("well", 1, "done"),
@@ -89,6 +89,35 @@ async fn an_observer_hears_of_every_run_in_order_with_all_that_is_known() {
     let panicked = failure(&reports[2]);
     let place = panicked.place.unwrap();
     assert!(place.starts_with(file!()) || place.contains("observers.rs:"), "{place}");
+}
+
+/// Passes on what it hears, and has no use for messages.
+struct Counting(Telling);
+
+impl Observer for Counting {
+    fn wants_messages(&self) -> bool {
+        false
+    }
+
+    fn observe(&self, report: &Report) {
+        self.0.observe(report);
+    }
+}
+
+#[tokio::test]
+async fn reports_have_the_message_where_one_of_the_observers_wants_it() {
+    for is_wanted in [false, true] {
+        let (counting, heard) = telling();
+        let (other, _heard) = telling();
+        let builder = Broker::builder().observer(Counting(counting));
+        let broker = TestBroker::from_builder(if is_wanted { builder.observer(other) } else { builder });
+        work::send(&broker, "badly").await.unwrap();
+        broker.worker().actors(actors![work]).run_until_done().await.unwrap();
+        let reports: Vec<Report> = heard.try_iter().collect();
+        let told: Vec<_> = reports.iter().map(|report| (report.message.is_some(), report.attempt)).collect();
+        assert_eq!(told, [(is_wanted, Some(1)), (is_wanted, Some(2))]);
+        assert!(reports.iter().all(|report| report.actor.is_some_and(|actor| actor.name == "work")));
+    }
 }
 
 /// Is away until it is let go on; counts what it hears and what was dropped.

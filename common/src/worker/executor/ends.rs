@@ -75,7 +75,8 @@ impl Executor {
         }
         let report = Report {
             queue: queue.clone(),
-            message: source.message.cloned(),
+            message: source.message.filter(|_| self.reports_messages).cloned(),
+            attempt: message.map(|message| message.retries().saturating_add(1)),
             actor: run.map(|run| run.actor),
             slot: run.and_then(|run| run.slot),
             waited: run.and_then(|run| run.waited()),

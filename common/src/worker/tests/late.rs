@@ -49,6 +49,7 @@ impl Stage {
             log_arguments: false,
             warnings: Warnings::default(),
             is_observed: false,
+            reports_messages: false,
         };
         let (queue, events) = LocalQueue::new(1, None);
         (Threads::new(1, queue, executor, Some(Handle::current())), events)
