@@ -310,12 +310,6 @@ impl<A> Call<A> {
     }
 }
 
-impl<A: Actor> From<Call<A>> for Call {
-    fn from(call: Call<A>) -> Self {
-        call.erased()
-    }
-}
-
 impl<A, K> fmt::Debug for Call<A, K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { declaration, args, options, when, id, is_partial, message: _, kind: _ } = self;

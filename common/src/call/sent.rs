@@ -139,12 +139,6 @@ impl<A> Deref for Sent<A> {
     }
 }
 
-impl<A> From<Sent<A>> for Message {
-    fn from(sent: Sent<A>) -> Self {
-        sent.message
-    }
-}
-
 impl<A> Clone for Sent<A> {
     fn clone(&self) -> Self {
         Self { message: self.message.clone(), broker: self.broker.clone(), actor: PhantomData }
