@@ -23,6 +23,7 @@ use common::{actor, clock::Timestamp};
 use fork::Fork;
 use futures_util::FutureExt as _;
 use rusqlite::Connection;
+use tests::process::{PATIENCE, eventually};
 use tokio::runtime::Builder;
 
 /// How long a run takes: long enough for a kill to meet some in the middle. Nobody waits for anything by it.
@@ -41,9 +42,8 @@ fn tick(_number: u32) {}
 #[actor(queue = "rust")]
 fn climb(folder: String, step: u32) -> u32 {
     println!("climbs {step}");
-    while !Path::new(&folder).join(step.to_string()).exists() {
-        thread::sleep(RUN);
-    }
+    let file = Path::new(&folder).join(step.to_string());
+    eventually(PATIENCE, || file.exists().then_some(())).unwrap_or_else(|| panic!("no file {}", file.display()));
     step + 1
 }
 
