@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 pub use self::builder::BrokerBuilder;
 pub(crate) use self::builder::Settings;
+pub(crate) use self::inspect::DEPTH;
 pub(crate) use self::io_thread::IoThread;
 use self::outbox::Outbox;
 use crate::clock::Clock;

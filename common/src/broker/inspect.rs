@@ -15,6 +15,9 @@ use crate::store::{Cancelled, Claim, Counts, DeadLetter, Inspect, MessageInfo, Q
 /// How many queues or workers are asked for at once.
 const PAGE: usize = 1_000;
 
+/// In how many bodies of each queue a message is looked for, where nobody says otherwise.
+pub(crate) const DEPTH: usize = 1_000;
+
 /// Each of these calls answers with what the store says where it fails.
 #[expect(clippy::missing_errors_doc, reason = "said once, above")]
 impl Broker {

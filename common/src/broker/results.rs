@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time;
 
 use super::Broker;
-use super::inspect::explained;
+use super::inspect::{DEPTH, explained};
 use crate::actor::Actor;
 use crate::clock::{Clock, Stopwatch};
 use crate::error::{ResultError, StoreError};
@@ -14,9 +14,6 @@ use crate::message::{Message, MessageId};
 use crate::queue_name::QueueName;
 use crate::results::{self, Stored};
 use crate::store::Inspect;
-
-/// In how many bodies of each queue a message is looked for whose result has not come.
-const DEPTH: usize = 1_000;
 
 impl Broker {
     /// What is kept of a message's run; `None` while there is nothing, or no more.
@@ -26,7 +23,7 @@ impl Broker {
     /// What the store says.
     pub async fn result(&self, message: &Message) -> Result<Option<Stored>, StoreError> {
         let (store, message) = (self.0.store.clone(), message.clone());
-        self.on_io_thread(async move { stored(&*store, &message).await }).await?
+        self.on_io_thread(async move { stored(&*store, &results::key(&message), &message).await }).await?
     }
 
     /// The same, of the message to the actor `A` that has this id: for whoever kept no more than the id.
@@ -72,7 +69,7 @@ async fn result_within(
 ) -> Result<Stored, ResultError> {
     let (waited, key) = (Stopwatch::start(), results::key(&message));
     loop {
-        if let Some(stored) = stored(&*store, &message).await? {
+        if let Some(stored) = stored(&*store, &key, &message).await? {
             return Ok(stored);
         }
         let left = timeout.saturating_sub(waited.elapsed());
@@ -85,7 +82,7 @@ async fn result_within(
     let place = explained(&*store, &clock, message.message_id.as_str(), DEPTH).await?;
     // It may have ended since.
     if place.is_empty()
-        && let Some(stored) = stored(&*store, &message).await?
+        && let Some(stored) = stored(&*store, &key, &message).await?
     {
         return Ok(stored);
     }
@@ -93,10 +90,10 @@ async fn result_within(
     Err(ResultError::Timeout { message: message.to_string(), timeout, explanation })
 }
 
-/// What is kept of a message's run.
-async fn stored(store: &dyn Inspect, message: &Message) -> Result<Option<Stored>, StoreError> {
+/// What is kept of a message's run, under the key of its result.
+async fn stored(store: &dyn Inspect, key: &str, message: &Message) -> Result<Option<Stored>, StoreError> {
     let read = |bytes: Vec<u8>| {
         Stored::decode(&bytes).ok_or_else(|| StoreError::Refused(format!("the result of {message} is no JSON")))
     };
-    store.stored(&results::key(message)).await?.map(read).transpose()
+    store.stored(key).await?.map(read).transpose()
 }

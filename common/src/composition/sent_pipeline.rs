@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::actor::{Actor, Gives, Untyped};
-use crate::broker::Broker;
+use crate::broker::{Broker, DEPTH};
 use crate::call::Sent;
 use crate::clock::Stopwatch;
 use crate::error::{ResultError, StoreError};
@@ -98,10 +98,10 @@ impl<A: Actor> SentPipeline<A> {
         self.last.result_blocking(timeout)
     }
 
-    /// Where the pipeline has come to, and why it is there.
+    /// Where the pipeline has come to, and why it is there; its last step is nowhere.
     async fn explanation(&self) -> Result<Option<String>, StoreError> {
-        for step in &self.steps {
-            if let Some(found) = self.broker.explain(step.message_id.as_str(), 0).await?.first() {
+        for step in self.steps.split_last().map_or(&[][..], |(_, earlier)| earlier) {
+            if let Some(found) = self.broker.explain(step.message_id.as_str(), DEPTH).await?.first() {
                 return Ok(Some(format!("its step {step}: {}", found.explanation)));
             }
         }

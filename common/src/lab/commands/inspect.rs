@@ -6,6 +6,7 @@ use clap::builder::NonEmptyStringValueParser;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
 use super::super::time;
+use crate::broker::DEPTH;
 use crate::queue_name::QueueName;
 
 pub(in crate::lab) const QUEUES: &str = "queues";
@@ -33,9 +34,6 @@ const SINCE: &str = "since";
 const LIMIT: &str = "limit";
 const EVERY: &str = "all";
 const YES: &str = "yes";
-
-/// Bodies of each queue that are looked into where an id is not found at once.
-const DEPTH: usize = 1_000;
 
 /// More than any queue holds.
 const EVERYTHING: usize = u32::MAX as usize;
