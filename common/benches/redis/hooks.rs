@@ -10,6 +10,9 @@ use crate::drain::drain;
 use crate::ground::{Setup, namespace, wipe};
 use crate::support::{self, Failed, table};
 
+/// Rounds of each: what is looked for is a few percent, and single drains differ by ten.
+const ROUNDS: usize = 41;
+
 /// Counts what is done.
 #[derive(Default)]
 struct Counting(AtomicU64);
@@ -33,9 +36,9 @@ pub(crate) async fn measure(setup: &Setup) -> Result<(), Failed> {
     let Setup { url, messages, .. } = setup;
     let without = async || drain(url, *messages).await;
     let observed = async || drain_as(Broker::builder().observer(Counting::default()), url, *messages).await;
-    table::in_turn("drain with an observer that counts, messages/s", observed, "without", without).await?;
+    table::in_turns(ROUNDS, "drain with an observer that counts, messages/s", observed, "without", without).await?;
     let hooked = async || drain_as(Broker::builder().with(Idle), url, *messages).await;
-    table::in_turn("drain with middleware that does nothing, messages/s", hooked, "without", without).await
+    table::in_turns(ROUNDS, "drain with middleware that does nothing, messages/s", hooked, "without", without).await
 }
 
 async fn drain_as(builder: BrokerBuilder, url: &str, count: usize) -> Result<f64, Failed> {

@@ -24,8 +24,19 @@ pub(crate) async fn in_turn(
     beside: &str,
     theirs: impl AsyncFn() -> Result<f64, Failed>,
 ) -> Result<(), Failed> {
+    in_turns(ROUNDS, what, ours, beside, theirs).await
+}
+
+/// The same in so many rounds: what differs by a few percent needs many.
+pub(crate) async fn in_turns(
+    rounds: usize,
+    what: &str,
+    ours: impl AsyncFn() -> Result<f64, Failed>,
+    beside: &str,
+    theirs: impl AsyncFn() -> Result<f64, Failed>,
+) -> Result<(), Failed> {
     let (mut our, mut their, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
-    for _ in 0..ROUNDS {
+    for _ in 0..rounds {
         let (one, other) = (ours().await?, theirs().await?);
         our.push(one);
         their.push(other);
