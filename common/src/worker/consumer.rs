@@ -1,6 +1,6 @@
-//! The loop on the I/O thread: one event after the other, and never a wait inside of one.
+//! The loop on the I/O thread: one reaction after the other, and never a wait inside of one.
 //!
-//! Calls to the store are started and come back as events. At most one of each kind is under way: while a batch of
+//! A call to the store is started with what is to be done about its answer, which the loop does then. At most one of each kind is under way: while a batch of
 //! completions is being stored the next one gathers, so batches grow by themselves with the load.
 
 mod beat;
@@ -19,18 +19,17 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::{AbortHandle, JoinSet};
-use tracing::warn;
 
 use self::claims::Claims;
 use self::idle::Question;
 pub(super) use self::idle::Until;
-use self::outage::Outage;
+use self::outage::{Call, Outage};
 use self::reports::report_queue;
 use self::shutdown::listen;
 use super::ended::Ended;
-use super::event::{Call, Event};
+use super::event::Event;
 use super::local_queue::LocalQueue;
 use super::registry::Registry;
 use super::stop::{Shutdown, Stage, Stopper};
@@ -39,7 +38,7 @@ use crate::broker::Broker;
 use crate::clock::{Stopwatch, Timestamp};
 use crate::error::StoreError;
 use crate::observe::{Report, ReportQueue, Reports};
-use crate::store::{Claim, Completion, Registration, Wake};
+use crate::store::{Claim, Completion, Registration};
 
 /// What a worker was told to bear.
 #[derive(Clone, Copy, Debug)]
@@ -51,6 +50,9 @@ pub(super) struct Limits {
     /// How many deaths of its workers a message may cause, where its actor does not say.
     pub(super) max_crashes: u32,
 }
+
+/// What the loop does about an answer, or once a time has come.
+pub(super) type Reaction = Box<dyn FnOnce(&mut Consumer) + Send>;
 
 /// The loop's state. Each flag stands for one call that is under way.
 #[expect(clippy::struct_excessive_bools, reason = "facts that come and go by themselves")]
@@ -128,23 +130,26 @@ pub(super) struct Consumer {
     /// Async actors have nowhere to run any more.
     is_without_runtime: bool,
     end: Shutdown,
+    /// What calls and timers have it do.
+    reactions: UnboundedSender<Reaction>,
     /// What tells it something some day, and ends with it: timers, and who waits for its stop. None of them holds the
     /// threads, which hold the broker.
     senders: JoinSet<()>,
 }
 
 impl Consumer {
-    /// Registers the worker.
+    /// Registers the worker. Answers with what [`run`](Self::run) is to do.
     pub(super) async fn register(
         broker: Broker,
         registry: Arc<Registry>,
         threads: Arc<Threads>,
         limits: Limits,
         until: Until,
-    ) -> Result<Self, StoreError> {
+    ) -> Result<(Self, UnboundedReceiver<Reaction>), StoreError> {
+        let (reactions, receiver) = unbounded_channel();
         let registration = broker.store().register(registry.queues()).await?;
         let report_queue = report_queue(&broker.settings().observers);
-        Ok(Self {
+        let consumer = Self {
             broker,
             registry,
             local_queue: threads.queue().clone(),
@@ -191,20 +196,29 @@ impl Consumer {
             gave_up: false,
             is_without_runtime: false,
             end: Shutdown::Clean,
+            reactions,
             senders: JoinSet::new(),
-        })
+        };
+        Ok((consumer, receiver))
     }
 
-    /// Reacts to events until the worker has ended.
-    pub(super) async fn run(mut self, mut events: UnboundedReceiver<Event>, stopper: Stopper) -> Shutdown {
-        self.senders.spawn(listen(stopper.clone(), self.local_queue.events()));
+    /// Does what calls, timers and slots give it to do until the worker has ended.
+    pub(super) async fn run(
+        mut self,
+        mut reactions: UnboundedReceiver<Reaction>,
+        mut events: UnboundedReceiver<Event>,
+        stopper: Stopper,
+    ) -> Shutdown {
+        self.senders.spawn(listen(stopper.clone(), self.reactions.clone()));
         self.start_beat();
         // Told so while it registered, it need not fetch anything.
         self.stop(stopper.stage());
         while !self.is_over() {
             self.step();
-            let Some(event) = events.recv().await else { break };
-            self.react(event);
+            tokio::select! {
+                Some(then) = reactions.recv() => then(&mut self),
+                Some(event) = events.recv() => self.react(event),
+            }
         }
         self.stop_waiting();
         self.deregister(&stopper).await;
@@ -229,63 +243,47 @@ impl Consumer {
 
     fn react(&mut self, event: Event) {
         match event {
-            Event::Fetched(fetched) => self.fetched(fetched),
-            Event::Condemned(ended, number) => self.condemned(ended, number),
-            Event::Unended(unended, now) => self.unended(unended, now),
-            Event::Finished(answers) => self.finished(answers),
-            Event::Started(reserved, answer) => self.started(reserved, answer),
-            Event::ProbationOver => self.is_on_probation = false,
-            Event::OfferDue => self.offer_due(),
-            Event::HelpOut => {
-                self.is_watching = false;
-                let starts = self.local_queue.help_out();
-                self.threads.start(starts);
-            }
-            Event::FetchAgain => self.abstains = false,
-            Event::BeatDue(timer) if timer == self.timer => self.start_beat(),
-            // An old timer, or nothing but a reason to go on.
-            Event::BeatDue(_) | Event::Ended => {}
-            Event::Beaten(beat) => self.beaten(beat),
-            Event::Woken(wake) => {
-                self.waiting = None;
-                match wake {
-                    Wake::Ready => self.drained = false,
-                    Wake::Due => self.start_beat(),
-                }
-            }
-            Event::Again(call) => self.pause_over(call),
-            Event::StillCalling => self.say_what_is_left(),
+            // A reason to go on.
+            Event::Ended => {}
             Event::Dropped => {
                 self.end = Shutdown::Forced;
                 self.lose_runtime();
             }
-            Event::GiveUp => self.gave_up = true,
             Event::RuntimeGone => self.lose_runtime(),
-            Event::Stop(stage) => self.stop(stage),
-            Event::TimedOut => {
-                let running = self.local_queue.running();
-                warn!(target: "common::worker", "the shutdown timeout is over: requeueing what still runs ({running})");
-                self.stop(Stage::Forced);
-            }
         }
+    }
+
+    /// Starts a call; `then` has its answer, in the loop.
+    fn call<A: Send + 'static>(
+        &self,
+        call: impl Future<Output = A> + Send + 'static,
+        then: impl FnOnce(&mut Self, A) + Send + 'static,
+    ) -> AbortHandle {
+        let reactions = self.reactions.clone();
+        let calling = async move {
+            let answer = call.await;
+            // The loop is over when the worker was forced to end; nobody needs to know then.
+            let _ = reactions.send(Box::new(move |consumer| then(consumer, answer)));
+        };
+        tokio::spawn(calling).abort_handle()
+    }
+
+    /// Does something in the loop once `time` has come, unless the worker has ended by then.
+    fn once(&mut self, time: impl Future<Output = ()> + Send + 'static, then: impl FnOnce(&mut Self) + Send + 'static) {
+        while self.senders.try_join_next().is_some() {}
+        let reactions = self.reactions.clone();
+        self.senders.spawn(async move {
+            time.await;
+            let _ = reactions.send(Box::new(then));
+        });
     }
 
     /// A call failed: pauses, and says so once.
     fn failed(&mut self, call: Call, error: &StoreError) {
         if let Some(pause) = self.outage.failed(call, error, &self.broker.address()) {
             let clock = self.broker.clock().clone();
-            self.send_once(async move { clock.sleep(pause).await }, Event::Again(call));
+            self.once(async move { clock.sleep(pause).await }, move |consumer| consumer.pause_over(call));
         }
-    }
-
-    /// Tells the loop something once `time` has come, unless the worker has ended by then.
-    fn send_once(&mut self, time: impl Future<Output = ()> + Send + 'static, event: Event) {
-        while self.senders.try_join_next().is_some() {}
-        let events = self.local_queue.events();
-        self.senders.spawn(async move {
-            time.await;
-            let _ = events.send(event);
-        });
     }
 
     fn pause_over(&mut self, call: Call) {

@@ -3,7 +3,6 @@
 //! Decode its arguments, call its actor, and turn what comes back into a [`Completion`](crate::store::Completion), all inside of one
 //! span that gives every line its slot, message and actor.
 
-mod around;
 mod ends;
 
 use std::future::{Future, poll_fn};
@@ -13,7 +12,6 @@ use std::time::Duration;
 
 use tracing::{Instrument, Span, debug, info, info_span, warn};
 
-use self::around::{around, of_hook};
 use self::ends::Source;
 use super::ended::Ended;
 use super::job::Job;
@@ -24,8 +22,8 @@ use crate::broker::Broker;
 use crate::clock::Stopwatch;
 use crate::duration::{Took, spell};
 use crate::message::option;
-use crate::middleware::{Decision, Middleware, Run, callbacks, pipelines};
-use crate::outcome::{Outcome, catch, catch_async};
+use crate::middleware::{Decision, HookError, Middleware, Run, callbacks, pipelines};
+use crate::outcome::{Failure, Outcome, bounded, catch, catch_async};
 use crate::store::{Claim, Completion, Disposition};
 
 /// What a slot has done with a message.
@@ -223,4 +221,33 @@ async fn call_async(run: &Run<'_>, middleware: &[Arc<dyn Middleware>], context: 
         Err(panic) if !matches!(outcome, Outcome::Failed(_)) => Outcome::Failed(panic),
         _ => outcome,
     }
+}
+
+/// Takes a step of a run, inside of all that goes around it.
+fn around(middleware: &[Arc<dyn Middleware>], run: &Run<'_>, step: &mut dyn FnMut()) -> Result<(), Failure> {
+    let Some((hook, inner)) = middleware.split_first() else {
+        step();
+        return Ok(());
+    };
+    let mut taken = None;
+    let outer = catch(|| hook.around(run, &mut || taken = Some(around(inner, run, step))));
+    let not_taken = || Failure {
+        text: bounded(format_args!("the hook `around` of `{}` did not call its step", hook.name())),
+        kind: "hook".to_owned(),
+        ..Failure::default()
+    };
+    outer.map_err(|panic| of_hook("around", &**hook, panic))?;
+    taken.unwrap_or_else(|| Err(not_taken()))
+}
+
+/// What a hook that panicked makes of a run.
+fn of_hook(hook: &str, middleware: &dyn Middleware, panic: Failure) -> Failure {
+    let text = bounded(format_args!("the hook `{hook}` of `{}` {}", middleware.name(), panic.text));
+    Failure { text, ..panic }
+}
+
+/// What a hook that failed makes of a run.
+fn failure_of_hook(hook: &str, middleware: &dyn Middleware, error: &HookError) -> Failure {
+    let text = bounded(format_args!("the hook `{hook}` of `{}` failed: {error}", middleware.name()));
+    Failure { text, kind: "hook".to_owned(), ..Failure::default() }
 }

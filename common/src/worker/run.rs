@@ -184,14 +184,14 @@ impl Worker {
         // What people do when it is ready is none of the consumer's business, which waits for it.
         let (tell, registered) = oneshot::channel::<oneshot::Sender<()>>();
         let work = Box::pin(async move {
-            let consumer = Consumer::register(broker, registry, threads, limits, until).await?;
+            let (consumer, reactions) = Consumer::register(broker, registry, threads, limits, until).await?;
             let (go_on, may_go_on) = oneshot::channel();
             let is_awaited = tell.send(go_on).is_ok() && may_go_on.await.is_ok();
             if !is_awaited {
                 stopper.stop();
             }
             let watching = actors_run_on.map(|runtime| threads::watch(&runtime, queue.events()));
-            let outcome = consumer.run(events, stopper).await;
+            let outcome = consumer.run(reactions, events, stopper).await;
             if let Some(watching) = watching {
                 watching.abort();
             }

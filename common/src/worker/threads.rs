@@ -13,10 +13,10 @@ use std::thread;
 
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::UnboundedSender;
-use tokio::task::AbortHandle;
+use tokio::task::{AbortHandle, JoinHandle, spawn_blocking};
 use tracing::error;
 
-use super::ended::Condemned;
+use super::ended::{Condemned, Ended};
 use super::event::Event;
 use super::executor::Executor;
 use super::job::Job;
@@ -39,12 +39,9 @@ impl Threads {
     }
 
     /// Ends what is not run, away from slots and from the I/O thread: hooks are code of users.
-    pub(super) fn condemn(self: &Arc<Self>, condemned: Vec<Condemned>, number: u64) {
+    pub(super) fn condemn(self: &Arc<Self>, condemned: Vec<Condemned>) -> JoinHandle<Vec<Ended>> {
         let threads = self.clone();
-        tokio::task::spawn_blocking(move || {
-            let ended = condemned.into_iter().map(|condemned| threads.executor.condemn(condemned)).collect();
-            threads.queue.send(Event::Condemned(ended, number));
-        });
+        spawn_blocking(move || condemned.into_iter().map(|condemned| threads.executor.condemn(condemned)).collect())
     }
 
     /// What the slots pull from.

@@ -4,10 +4,10 @@ use tracing::info;
 
 use super::Consumer;
 use super::idle::Question;
+use super::outage::Call;
 use crate::clock::Timestamp;
 use crate::error::StoreError;
 use crate::store::{BEAT_INTERVAL, Beat};
-use crate::worker::event::{Call, Event};
 
 impl Consumer {
     pub(super) fn start_beat(&mut self) {
@@ -19,15 +19,12 @@ impl Consumer {
         self.beat_again = false;
         self.beaten_at = self.claims.last();
         self.beat_started = self.broker.clock().uptime();
-        let (store, registration, queue) =
-            (self.broker.store().clone(), self.registration.clone(), self.local_queue.clone());
+        let (store, registration) = (self.broker.store().clone(), self.registration.clone());
         let (held, waiting) = (self.open_claims(), self.local_queue.unstarted());
-        tokio::spawn(async move {
-            queue.send(Event::Beaten(store.beat(&registration, &held, &waiting).await));
-        });
+        self.call(async move { store.beat(&registration, &held, &waiting).await }, Self::beaten);
     }
 
-    pub(super) fn beaten(&mut self, beat: Result<Beat, StoreError>) {
+    fn beaten(&mut self, beat: Result<Beat, StoreError>) {
         self.beating = false;
         self.local_queue.release_surplus();
         let mut due = None;
@@ -101,7 +98,12 @@ impl Consumer {
     fn plan_beat(&mut self, time: Timestamp) {
         self.timer += 1;
         self.next_beat = time;
-        let clock = self.broker.clock().clone();
-        self.send_once(async move { clock.sleep_until(time).await }, Event::BeatDue(self.timer));
+        let (clock, timer) = (self.broker.clock().clone(), self.timer);
+        self.once(async move { clock.sleep_until(time).await }, move |consumer| {
+            // Another one is planned since.
+            if timer == consumer.timer {
+                consumer.start_beat();
+            }
+        });
     }
 }

@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use super::outage::Call;
 use super::{Consumer, Until};
 use crate::clock::Timestamp;
 use crate::error::StoreError;
@@ -14,7 +15,6 @@ use crate::observe::Settled;
 use crate::outcome::DeathCause;
 use crate::store::{Beat, Disposition, Unended};
 use crate::worker::ended::{Condemned, Ended};
-use crate::worker::event::{Call, Event};
 use crate::worker::stop::Stage;
 
 /// How many ends are made at once that others did not make.
@@ -25,12 +25,16 @@ impl Consumer {
     pub(super) fn condemn(&mut self, condemned: Vec<Condemned>) {
         if !condemned.is_empty() {
             self.condemning += 1;
-            self.threads.condemn(condemned, self.claims.last());
+            let (ends, number) = (self.threads.condemn(condemned), self.claims.last());
+            // The panic of a hook is caught, so they are there.
+            let ends = async move { ends.await.unwrap_or_default() };
+            self.call(ends, move |consumer, ended| consumer.condemned(ended, number));
         }
     }
 
-    /// Takes in their ends. What was lost meanwhile is others' to end.
-    pub(super) fn condemned(&mut self, ended: Vec<Ended>, number: u64) {
+    /// Takes in their ends, as of what was fetched by the delivery of this number at the latest. What was lost meanwhile is others'
+    /// to end.
+    fn condemned(&mut self, ended: Vec<Ended>, number: u64) {
         self.condemning -= 1;
         for ended in ended {
             let is_letter = ended.completion.disposition == Disposition::StaysDead;
@@ -57,15 +61,13 @@ impl Consumer {
             return;
         }
         self.is_asking_for_unended = true;
-        let (store, queue, queues, now) =
-            (self.broker.store().clone(), self.local_queue.clone(), beat.unended.clone(), beat.now);
-        tokio::spawn(async move {
-            queue.send(Event::Unended(store.unended(&queues, AT_ONCE).await, now));
-        });
+        let (store, queues, now) = (self.broker.store().clone(), beat.unended.clone(), beat.now);
+        let unended = async move { store.unended(&queues, AT_ONCE).await };
+        self.call(unended, move |consumer, unended| consumer.unended(unended, now));
     }
 
-    /// Has them ended, but for those that this worker is about to end already.
-    pub(super) fn unended(&mut self, unended: Result<Vec<Unended>, StoreError>, now: Timestamp) {
+    /// Has them ended, as seen at this time of the store, but for those that this worker is about to end already.
+    fn unended(&mut self, unended: Result<Vec<Unended>, StoreError>, now: Timestamp) {
         self.is_asking_for_unended = false;
         let unended = match unended {
             Ok(unended) => unended,

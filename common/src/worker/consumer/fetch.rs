@@ -5,14 +5,14 @@ use std::sync::Arc;
 use tracing::{debug, error, warn};
 
 use super::Consumer;
+use super::outage::Call;
 use crate::actor::Cancellation;
 use crate::clock::Timestamp;
 use crate::error::StoreError;
 use crate::message::{Message, option};
 use crate::outcome::{DeathCause, bounded};
-use crate::store::{Claim, Completion, Delivery, Disposition, FetchRequest, Fetched, Undecodable};
+use crate::store::{Claim, Completion, Delivery, Disposition, FetchRequest, Fetched, Undecodable, Wake};
 use crate::worker::ended::{Condemned, Ended};
-use crate::worker::event::{Call, Event};
 use crate::worker::job::Job;
 use crate::worker::stop::Stage;
 
@@ -46,17 +46,17 @@ impl Consumer {
     fn start_fetch(&mut self, wanted: usize) {
         self.fetching = true;
         self.stop_waiting();
-        let (store, registration, queue) =
-            (self.broker.store().clone(), self.registration.clone(), self.local_queue.clone());
-        tokio::spawn(async move {
+        let (store, registration) = (self.broker.store().clone(), self.registration.clone());
+        let fetching = async move {
             // What is wanted is wanted of all queues together, and any of them may have it all.
             let requests: Vec<_> =
                 registration.queues.iter().map(|queue| FetchRequest { queue: queue.clone(), count: wanted }).collect();
-            queue.send(Event::Fetched(store.fetch(&registration, &requests, wanted).await));
-        });
+            store.fetch(&registration, &requests, wanted).await
+        };
+        self.call(fetching, Self::fetched);
     }
 
-    pub(super) fn fetched(&mut self, fetched: Result<Fetched, StoreError>) {
+    fn fetched(&mut self, fetched: Result<Fetched, StoreError>) {
         self.fetching = false;
         match fetched {
             Ok(Fetched { now, deliveries, next_due, more }) => {
@@ -158,12 +158,16 @@ impl Consumer {
         if self.waiting.is_some() {
             return;
         }
-        let (store, registration, queue, due) =
-            (self.broker.store().clone(), self.registration.clone(), self.local_queue.clone(), self.next_due);
-        let wait = tokio::spawn(async move {
-            queue.send(Event::Woken(store.wait(&registration.queues, due).await));
-        });
-        self.waiting = Some(wait.abort_handle());
+        let (store, registration, due) = (self.broker.store().clone(), self.registration.clone(), self.next_due);
+        self.waiting = Some(self.call(async move { store.wait(&registration.queues, due).await }, Self::woken));
+    }
+
+    fn woken(&mut self, wake: Wake) {
+        self.waiting = None;
+        match wake {
+            Wake::Ready => self.drained = false,
+            Wake::Due => self.start_beat(),
+        }
     }
 
     /// Only a wait may be dropped.

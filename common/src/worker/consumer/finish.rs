@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use super::Consumer;
 use super::idle::Question;
+use super::outage::Call;
 use crate::error::StoreError;
 use crate::observe::Settled;
 use crate::store::{Disposition, Finished};
 use crate::worker::ended::Ended;
-use crate::worker::event::{Call, Event};
 use crate::worker::job::warn_of_rejected;
 
 impl Consumer {
@@ -22,17 +22,18 @@ impl Consumer {
         self.sent = Arc::new(completions);
         self.sent_reports = reports;
         self.sent_at = self.claims.last();
-        let (store, registration, queue) =
-            (self.broker.store().clone(), self.registration.clone(), self.local_queue.clone());
-        let completions = self.sent.clone();
-        tokio::spawn(async move {
+        let (store, registration, completions) =
+            (self.broker.store().clone(), self.registration.clone(), self.sent.clone());
+        let finishing = async move {
             let answers = store.finish(&registration, &completions).await;
+            // The loop is to have them alone.
             drop(completions);
-            queue.send(Event::Finished(answers));
-        });
+            answers
+        };
+        self.call(finishing, Self::finished);
     }
 
-    pub(super) fn finished(&mut self, answers: Result<Vec<Finished>, StoreError>) {
+    fn finished(&mut self, answers: Result<Vec<Finished>, StoreError>) {
         self.finishing = false;
         let (completions, sent_at) = (Arc::unwrap_or_clone(std::mem::take(&mut self.sent)), self.sent_at);
         let reports = std::mem::take(&mut self.sent_reports);

@@ -1,19 +1,46 @@
 //! When the store does not answer, or refuses: how long to pause, and what to say, once.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::time::Duration;
 
 use tracing::{info, warn};
 
 use crate::clock::Stopwatch;
 use crate::error::StoreError;
-use crate::worker::event::Call;
 
 /// The first pause; it doubles up to [`LONGEST`].
 const FIRST: Duration = Duration::from_millis(50);
 
 /// The longest pause. With the next call it has to stay well below the five seconds in which a worker is back.
 const LONGEST: Duration = Duration::from_secs(2);
+
+/// What can fail by itself, and pauses by itself: a worker that may not fetch still stores what has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Call {
+    Fetch,
+    /// Recording starts.
+    Start,
+    Finish,
+    /// A completion that the store refuses, while others in the same call are stored.
+    Completion,
+    /// Asking for dead letters whose end is still to be made.
+    Unended,
+    Beat,
+}
+
+impl fmt::Display for Call {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Fetch => "fetch",
+            Self::Start => "start",
+            Self::Finish => "finish",
+            Self::Completion => "a completion",
+            Self::Unended => "the ends of dead letters",
+            Self::Beat => "beat",
+        })
+    }
+}
 
 /// What is known about calls that fail.
 #[derive(Debug, Default)]

@@ -19,10 +19,10 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio::time::timeout;
 use tracing::{info, warn};
 
-use super::Consumer;
+use super::outage::Call;
+use super::{Consumer, Reaction};
 use crate::clock::{Clock, Stopwatch};
 use crate::store::{Completion, Disposition};
-use crate::worker::event::{Call, Event};
 use crate::worker::stop::{Shutdown, Stage, Stopper};
 
 /// How long the last calls of a worker may take that was told to stop at once; another one says after so long that it waits.
@@ -41,7 +41,7 @@ impl Consumer {
             if self.local_queue.abandon() > 0 {
                 self.end = Shutdown::Forced;
             }
-            self.send_after(MOMENT, Event::GiveUp);
+            self.after(MOMENT, |consumer| consumer.gave_up = true);
             return;
         }
         let running = self.local_queue.busy();
@@ -49,7 +49,13 @@ impl Consumer {
             info!(target: "common::worker", "shutting down: waiting for running messages ({running})");
         }
         let (clock, timeout) = (self.broker.clock().clone(), self.limits.shutdown_timeout);
-        self.send_once(async move { clock.sleep(timeout).await }, Event::TimedOut);
+        self.once(async move { clock.sleep(timeout).await }, Self::timed_out);
+    }
+
+    fn timed_out(&mut self) {
+        let running = self.local_queue.running();
+        warn!(target: "common::worker", "the shutdown timeout is over: requeueing what still runs ({running})");
+        self.stop(Stage::Forced);
     }
 
     /// Once nothing runs any more, the last calls may take what is left of the shutdown timeout.
@@ -58,8 +64,8 @@ impl Consumer {
             return;
         }
         self.is_hurrying = true;
-        self.send_after(MOMENT, Event::StillCalling);
-        self.send_after(self.patience(), Event::GiveUp);
+        self.after(MOMENT, Self::say_what_is_left);
+        self.after(self.patience(), |consumer| consumer.gave_up = true);
     }
 
     /// How long the last calls may take from now on.
@@ -73,8 +79,8 @@ impl Consumer {
     }
 
     /// Real time, whatever the broker's clock says: somebody waits for this process to end.
-    pub(super) fn send_after(&mut self, time: Duration, event: Event) {
-        self.send_once(async move { Clock::system().sleep(time).await }, event);
+    pub(super) fn after(&mut self, time: Duration, then: impl FnOnce(&mut Self) + Send + 'static) {
+        self.once(async move { Clock::system().sleep(time).await }, then);
     }
 
     /// Async actors cannot run any more. What they ran goes back by itself, as their tasks are dropped.
@@ -87,7 +93,7 @@ impl Consumer {
     }
 
     /// Says what a stop waits for, once.
-    pub(super) fn say_what_is_left(&mut self) {
+    fn say_what_is_left(&mut self) {
         let unfinished = self.unfinished.iter().map(|ended| &ended.completion);
         let is_end = |completion: &&Completion| completion.disposition != Disposition::Release;
         let ends = self.sent.iter().chain(unfinished).filter(is_end).count();
@@ -164,11 +170,11 @@ impl Consumer {
 }
 
 /// Tells the loop how far the worker's end has come.
-pub(super) async fn listen(stopper: Stopper, events: UnboundedSender<Event>) {
+pub(super) async fn listen(stopper: Stopper, reactions: UnboundedSender<Reaction>) {
     let mut stage = Stage::Running;
     while stage < Stage::Forced {
         stage = stopper.beyond(stage).await;
         // The I/O thread is gone once the worker has ended; nobody needs to know then.
-        let _ = events.send(Event::Stop(stage));
+        let _ = reactions.send(Box::new(move |consumer| consumer.stop(stage)));
     }
 }

@@ -5,10 +5,10 @@ use std::time::Duration;
 use tracing::warn;
 
 use super::Consumer;
+use super::outage::Call;
 use crate::clock::Stopwatch;
 use crate::error::StoreError;
 use crate::store::{BEAT_INTERVAL, Claim};
-use crate::worker::event::{Call, Event};
 use crate::worker::job::Reserved;
 use crate::worker::prefetch::SOON;
 use crate::worker::quarantine::{Kind, OFFER, OFFER_EVERY};
@@ -21,7 +21,7 @@ impl Consumer {
         self.threads.start(starts);
         if is_held_back && !self.is_watching {
             self.is_watching = true;
-            self.send_after(SOON, Event::HelpOut);
+            self.after(SOON, Self::help_out);
         }
         if !self.is_recording && !self.outage.is_pausing(Call::Start) {
             let reserved = self.local_queue.take_reserved();
@@ -32,7 +32,7 @@ impl Consumer {
         self.offer_soon();
         if let Some(left) = self.local_queue.held_up_for().filter(|_| !self.is_on_probation) {
             self.is_on_probation = true;
-            self.send_after(left, Event::ProbationOver);
+            self.after(left, |consumer| consumer.is_on_probation = false);
         }
     }
 
@@ -46,16 +46,20 @@ impl Consumer {
             );
         }
         self.is_recording = true;
-        let (store, registration, queue) =
-            (self.broker.store().clone(), self.registration.clone(), self.local_queue.clone());
+        let (store, registration) = (self.broker.store().clone(), self.registration.clone());
         let claims: Vec<Claim> = reserved.iter().map(|reserved| reserved.job.claim.clone()).collect();
-        tokio::spawn(async move {
-            let answer = store.start(&registration, &claims).await;
-            queue.send(Event::Started(reserved, answer));
-        });
+        let starting = async move { store.start(&registration, &claims).await };
+        self.call(starting, |consumer, answer| consumer.started(reserved, answer));
     }
 
-    pub(super) fn started(&mut self, reserved: Vec<Reserved>, answer: Result<Vec<bool>, StoreError>) {
+    /// Since fewer slots worked than could, what waited was to be done: now others do it.
+    fn help_out(&mut self) {
+        self.is_watching = false;
+        self.threads.start(self.local_queue.help_out());
+    }
+
+    /// Starts what is recorded.
+    fn started(&mut self, reserved: Vec<Reserved>, answer: Result<Vec<bool>, StoreError>) {
         self.is_recording = false;
         match answer {
             Ok(held) => {
@@ -84,11 +88,11 @@ impl Consumer {
     fn offer_soon(&mut self) {
         if self.drained && !self.is_offering && self.local_queue.is_held_up() {
             self.is_offering = true;
-            self.send_after(OFFER_EVERY, Event::OfferDue);
+            self.after(OFFER_EVERY, Self::offer_due);
         }
     }
 
-    pub(super) fn offer_due(&mut self) {
+    fn offer_due(&mut self) {
         self.is_offering = false;
         if self.stage == Stage::Running && self.drained {
             self.offer();
@@ -106,6 +110,6 @@ impl Consumer {
     fn abstain(&mut self, time: Duration) {
         self.abstains = true;
         self.drained = false;
-        self.send_after(time, Event::FetchAgain);
+        self.after(time, |consumer| consumer.abstains = false);
     }
 }

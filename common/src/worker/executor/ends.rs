@@ -6,8 +6,7 @@ use std::time::Duration;
 
 use tracing::error;
 
-use super::Executor;
-use super::around::{around, failure_of_hook, of_hook};
+use super::{Executor, around, failure_of_hook, of_hook};
 use crate::message::Message;
 use crate::middleware::{End, Middleware, Run, callbacks, pipelines};
 use crate::observe::{Report, Settled};
