@@ -1,7 +1,7 @@
 //! The loop on the I/O thread: one reaction after the other, and never a wait inside of one.
 //!
-//! A call to the store is started with what is to be done about its answer, which the loop does then. At most one of each kind is under way: while a batch of
-//! completions is being stored the next one gathers, so batches grow by themselves with the load.
+//! A call to the store is started with what is to be done about its answer, which the loop does then. At most one of each kind is
+//! under way: while a batch of completions is being stored the next one gathers, so batches grow by themselves with the load.
 
 mod beat;
 mod claims;
