@@ -1,6 +1,7 @@
 //! Where messages wait, as people hold it.
 
 mod builder;
+mod groups;
 mod inspect;
 mod io_thread;
 mod outbox;

@@ -226,6 +226,22 @@ impl<A, K> Call<A, K> {
         &self.id
     }
 
+    /// When it is to run, where that is not at once.
+    ///
+    /// # Errors
+    ///
+    /// [`EnqueueError::Invalid`] when an argument could not be encoded.
+    pub(crate) fn due(&self, now: Timestamp) -> Result<Option<Timestamp>, EnqueueError> {
+        if let Err(invalid) = &self.args {
+            return Err(invalid.clone());
+        }
+        Ok(match self.when {
+            When::Now => None,
+            When::In(delay) => Some(now + delay),
+            When::At(time) => Some(time),
+        })
+    }
+
     /// The message that it becomes as a step of a pipeline.
     ///
     /// # Errors

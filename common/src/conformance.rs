@@ -29,6 +29,7 @@ mod delays;
 mod ends;
 mod enqueueing;
 mod fetching;
+mod groups;
 mod inspect;
 mod waiting;
 
@@ -45,6 +46,7 @@ pub use self::delays::*;
 pub use self::ends::*;
 pub use self::enqueueing::*;
 pub use self::fetching::*;
+pub use self::groups::*;
 pub use self::inspect::*;
 pub use self::waiting::*;
 use crate::clock::Clock;
@@ -240,6 +242,13 @@ macro_rules! conformance_suite {
             a_result_is_kept_for_as_long_as_a_store_can
             an_end_without_a_claim_has_no_effect
             each_completion_of_a_batch_is_judged_alone
+            a_member_of_a_group_counts_once
+            what_comes_after_a_group_comes_with_its_last_member
+            members_of_several_groups_count_in_one_call
+            members_without_a_number_count_each_time
+            a_failed_member_is_open_until_it_is_done
+            a_member_of_a_group_that_is_not_known_ends_all_the_same
+            a_group_is_opened_once
             a_dead_workers_messages_come_back_to_the_head
             a_worker_that_beats_is_never_robbed
             looks_that_come_late_find_nobody_dead

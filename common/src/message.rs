@@ -135,10 +135,14 @@ pub mod option {
     pub const PIPE_IGNORE: &str = "pipe_ignore";
     /// Of a message that comes next in a pipeline: how long it waits from the end of the one before it, in milliseconds.
     pub const DELAY: &str = "delay";
-    /// The counter of a group's members, whose last one sends the callbacks. Not carried out here yet.
+    /// The group that a message is a member of: the name of its counter.
     pub const GROUP_COMPLETION_UUID: &str = "group_completion_uuid";
-    /// The messages that are sent once all members of a group are done. Not carried out here yet.
+    /// What is sent once all members of the group are done: a list of messages.
     pub const GROUP_COMPLETION_CALLBACKS: &str = "group_completion_callbacks";
+    /// Which member of its group a message is, from 0: it counts once. Not of dramatiq, which passes it on.
+    pub const GROUP_MEMBER: &str = "group_member";
+    /// Whether a member of a group counts as well when it has failed for good. Not of dramatiq.
+    pub const GROUP_COUNT_FAILURES: &str = "group_count_failures";
     /// How old a message may be when it is run, in milliseconds. Not honoured here yet.
     pub const MAX_AGE: &str = "max_age";
     /// How long a run may take, in milliseconds. Not honoured here yet.

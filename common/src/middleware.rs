@@ -5,6 +5,7 @@
 //! [`Observer`](crate::observe::Observer).
 
 pub(crate) mod callbacks;
+pub(crate) mod groups;
 pub(crate) mod pipelines;
 mod results;
 mod retries;

@@ -38,6 +38,7 @@
 mod claims;
 mod completion;
 mod delegate;
+mod groups;
 mod info;
 mod inspect;
 mod json;
@@ -49,10 +50,11 @@ use std::pin::Pin;
 use std::time::Duration;
 
 pub use self::claims::{Claim, Delivery, FetchRequest, Fetched, Registration, Undecodable, Unended, Wake, WorkerId};
-pub use self::completion::{Body, Completion, Disposition, Effect, Finished};
+pub use self::completion::{Body, Completion, Count, Disposition, Effect, Finished, MemberEnd};
 #[doc(hidden)]
 pub use self::delegate::Delegated;
 pub use self::delegate::delegate;
+pub use self::groups::{GroupInfo, NewGroup};
 pub use self::info::{Beat, Cancelled, Counts, DeadLetter, MessageInfo, QueueInfo, State, WorkerInfo};
 pub use self::inspect::Inspect;
 #[cfg(feature = "redis")]
@@ -165,6 +167,17 @@ pub trait Store: Send + Sync + fmt::Debug {
     ///
     /// What was there before the call ends it as well as what comes during it.
     fn wait<'a>(&'a self, queues: &'a [QueueName], due: Option<Timestamp>) -> Boxed<'a, Wake>;
+
+    /// Opens a group, whose members count as they end ([`Effect::Count`]). Tells whether it is new: one that is open already stays
+    /// as it is, so to repeat the call is safe.
+    ///
+    /// A member counts once, in the step in which it ends; with the last one, what comes after the group is enqueued in the same
+    /// step, and never again.
+    ///
+    /// # Errors
+    ///
+    /// What the store says.
+    fn open_group<'a>(&'a self, group: &'a NewGroup) -> Boxed<'a, Result<bool, StoreError>>;
 
     /// Ends claims: each completion moves its message to its place and carries out its effects in one step, and only if this
     /// worker still holds the message. The answers come in the order of the completions.

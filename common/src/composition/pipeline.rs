@@ -138,20 +138,42 @@ impl<A> Pipeline<A> {
     }
 
     fn build(&self, now: Timestamp) -> Result<Vec<Message>, EnqueueError> {
+        self.messages_with(now, None, &[])
+    }
+
+    /// The same, where the first one waits for so long at least, and the last one has these options as well.
+    pub(super) fn messages_with(
+        &self,
+        now: Timestamp,
+        delay: Option<Duration>,
+        of_last: &[(&str, Raw)],
+    ) -> Result<Vec<Message>, EnqueueError> {
         let mut messages: Vec<Message> = Vec::with_capacity(self.steps.len());
         for (index, step) in self.steps.iter().enumerate().rev() {
             let mut message = step.step(now, index == 0)?;
-            if let Some(next) = messages.last() {
-                message.options.set(option::PIPE_TARGET, next.to_raw());
+            match messages.last() {
+                Some(next) => message.options.set(option::PIPE_TARGET, next.to_raw()),
+                None => of_last.iter().for_each(|(name, value)| message.options.set(name, value.clone())),
             }
             messages.push(message);
         }
         messages.reverse();
-        if let (Some(delay), Some(first)) = (self.delay, messages.first_mut()) {
+        if let (Some(delay), Some(first)) = (self.delay.max(delay), messages.first_mut()) {
             let due = now + delay;
             first.set_eta(Some(first.eta(now).map_or(due, |own| own.max(due))));
         }
         Ok(messages)
+    }
+
+    /// When its first step comes due, where it waits.
+    ///
+    /// # Errors
+    ///
+    /// [`EnqueueError::Invalid`] when an argument of any step could not be encoded.
+    pub(super) fn first_due(&self, now: Timestamp) -> Result<Option<Timestamp>, EnqueueError> {
+        let each = self.steps.iter().map(|step| step.due(now)).collect::<Result<Vec<_>, _>>()?;
+        let own = each.into_iter().next().flatten();
+        Ok(own.max(self.delay.map(|delay| now + delay)))
     }
 }
 

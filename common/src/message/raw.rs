@@ -67,6 +67,19 @@ impl Raw {
         Self(Cow::Owned(json))
     }
 
+    /// A JSON array of these, in their order.
+    pub(crate) fn array(values: impl IntoIterator<Item = Self>) -> Self {
+        let mut json = String::from("[");
+        for (index, value) in values.into_iter().enumerate() {
+            if index > 0 {
+                json.push(',');
+            }
+            json.push_str(value.as_str());
+        }
+        json.push(']');
+        Self(Cow::Owned(json))
+    }
+
     /// Reads the value as a `T`.
     ///
     /// # Errors

@@ -53,6 +53,20 @@ impl Message {
         }
     }
 
+    /// Reads a list of messages, as an option has them.
+    pub(crate) fn decode_all(list: &Raw, now: Timestamp) -> Result<Vec<Self>, DecodeError> {
+        let read = |list: &str, whole: &dyn Fn(&str) -> Option<String>| {
+            let each: Vec<&RawValue> =
+                serde_json::from_str(list).map_err(|error| DecodeError::NotAMessage(error.to_string()))?;
+            let decode = |body: &str| Self::decode(whole(body).as_deref().unwrap_or(body).as_bytes(), now);
+            each.into_iter().map(|body| decode(body.get())).collect()
+        };
+        match Replaced::new(list.as_str()) {
+            None => read(list.as_str(), &|_| None),
+            Some(replaced) => read(&replaced.body, &|body| replaced.restored(body)),
+        }
+    }
+
     /// Writes the message as dramatiq does: compact, seven fields in order, pure ASCII where we chose the text.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {

@@ -67,6 +67,45 @@ pub enum Effect {
         /// How long it is kept.
         ttl: Duration,
     },
+    /// A member of a group has ended.
+    Count(Count),
+}
+
+/// That a member of a group has ended.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Count {
+    /// The group's name ([`NewGroup::name`](super::NewGroup::name)).
+    pub group: String,
+    /// Which member it is, from 0: one that ends twice counts once. Without, as in groups of Python's, each end counts.
+    pub member: Option<u32>,
+    /// How it ended.
+    pub end: MemberEnd,
+    /// How long the group is kept from now on, if that is longer than it is kept anyway.
+    pub ttl: Duration,
+    /// What is enqueued with the last member that counts, unless it is there already.
+    pub then: Vec<Message>,
+}
+
+/// How a member of a group ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MemberEnd {
+    /// It is done, and counts.
+    Done,
+    /// It has failed, which is noted until it is done after all.
+    Failed {
+        /// Whether it counts for all that.
+        counts: bool,
+    },
+}
+
+impl MemberEnd {
+    pub(crate) fn has_failed(self) -> bool {
+        matches!(self, Self::Failed { .. })
+    }
+
+    pub(crate) fn counts(self) -> bool {
+        matches!(self, Self::Done | Self::Failed { counts: true })
+    }
 }
 
 /// What became of one completion.
@@ -74,6 +113,8 @@ pub enum Effect {
 pub enum Finished {
     /// It happened.
     Done,
+    /// It happened, but for the count of its group: nothing is known of that (any more).
+    Uncounted,
     /// This worker does not hold the message (any more). Nothing happened.
     ClaimLost,
     /// The store refused; nothing happened, and the worker still holds the message.

@@ -66,6 +66,7 @@ macro_rules! __store_delegate {
                 -> $crate::store::Delegated<'a, Vec<bool>>;
             fn wait<'a>(queues: &'a [$crate::queue_name::QueueName], due: Option<$crate::clock::Timestamp>)
                 -> $crate::store::Boxed<'a, $crate::store::Wake>;
+            fn open_group<'a>(group: &'a $crate::store::NewGroup) -> $crate::store::Delegated<'a, bool>;
             fn finish<'a>(registration: &'a $crate::store::Registration, completions: &'a [$crate::store::Completion])
                 -> $crate::store::Delegated<'a, Vec<$crate::store::Finished>>;
             fn unended<'a>(queues: &'a [$crate::queue_name::QueueName], limit: usize)
@@ -105,6 +106,7 @@ macro_rules! __store_delegate {
             fn purge<'a>(queue: &'a $crate::queue_name::QueueName) -> $crate::store::Delegated<'a, usize>;
             fn stored<'a>(key: &'a str) -> $crate::store::Delegated<'a, Option<Vec<u8>>>;
             fn wait_stored<'a>(key: &'a str) -> $crate::store::Boxed<'a, ()>;
+            fn group<'a>(name: &'a str) -> $crate::store::Delegated<'a, Option<$crate::store::GroupInfo>>;
             fn address() -> String;
             fn is_shared_with_python() -> bool;
         }
@@ -128,6 +130,7 @@ macro_rules! __store_delegate {
     (@unless fetch in [fetch $($rest:ident)*] $method:tt) => {};
     (@unless start in [start $($rest:ident)*] $method:tt) => {};
     (@unless wait in [wait $($rest:ident)*] $method:tt) => {};
+    (@unless open_group in [open_group $($rest:ident)*] $method:tt) => {};
     (@unless finish in [finish $($rest:ident)*] $method:tt) => {};
     (@unless unended in [unended $($rest:ident)*] $method:tt) => {};
     (@unless beat in [beat $($rest:ident)*] $method:tt) => {};
@@ -146,6 +149,7 @@ macro_rules! __store_delegate {
     (@unless purge in [purge $($rest:ident)*] $method:tt) => {};
     (@unless stored in [stored $($rest:ident)*] $method:tt) => {};
     (@unless wait_stored in [wait_stored $($rest:ident)*] $method:tt) => {};
+    (@unless group in [group $($rest:ident)*] $method:tt) => {};
     (@unless is_shared_with_python in [is_shared_with_python $($rest:ident)*] $method:tt) => {};
     (@unless address in [address $($rest:ident)*] $method:tt) => {};
     (@unless $name:ident in [] { $($method:tt)* }) => { $($method)* };

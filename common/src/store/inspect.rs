@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::claims::Claim;
+use super::groups::GroupInfo;
 use super::info::{Cancelled, Counts, DeadLetter, MessageInfo, QueueInfo, WorkerInfo};
 use super::{Boxed, Store};
 use crate::clock::Clock;
@@ -101,6 +102,9 @@ pub trait Inspect: Store {
     fn wait_stored<'a>(&'a self, key: &'a str) -> Boxed<'a, ()> {
         Box::pin(look_for_stored(self, key))
     }
+
+    /// How far a group is; `None` where nothing is known of it (any more).
+    fn group<'a>(&'a self, name: &'a str) -> Boxed<'a, Result<Option<GroupInfo>, StoreError>>;
 
     /// Where this store is, for people; without a password.
     fn address(&self) -> String;

@@ -20,8 +20,8 @@ use crate::error::{EnqueueError, StoreError};
 use crate::message::Message;
 use crate::queue_name::QueueName;
 use crate::store::{
-    Beat, Boxed, Cancelled, Claim, Completion, Counts, DeadLetter, FetchRequest, Fetched, Finished, Inspect,
-    MessageInfo, QueueInfo, Registration, Store, Unended, Wake, WorkerId, WorkerInfo,
+    Beat, Boxed, Cancelled, Claim, Completion, Counts, DeadLetter, FetchRequest, Fetched, Finished, GroupInfo, Inspect,
+    MessageInfo, NewGroup, QueueInfo, Registration, Store, Unended, Wake, WorkerId, WorkerInfo,
 };
 
 /// A store inside of this process.
@@ -179,6 +179,10 @@ impl Store for MemoryStore {
         })
     }
 
+    fn open_group<'a>(&'a self, group: &'a NewGroup) -> Boxed<'a, Result<bool, StoreError>> {
+        ready(Ok(self.world().open_group(group, self.clock.now())))
+    }
+
     fn finish<'a>(
         &'a self,
         registration: &'a Registration,
@@ -308,6 +312,10 @@ impl Inspect for MemoryStore {
                 let _ = news.changed().await;
             }
         })
+    }
+
+    fn group<'a>(&'a self, name: &'a str) -> Boxed<'a, Result<Option<GroupInfo>, StoreError>> {
+        ready(Ok(self.world().group(name, self.clock.now())))
     }
 
     fn address(&self) -> String {

@@ -51,6 +51,7 @@ mod error;
 mod fetch;
 mod find;
 mod finish;
+mod groups;
 mod handover;
 mod inspect;
 mod keys;
@@ -84,8 +85,8 @@ use crate::error::{ConnectError, EnqueueError, StoreError};
 use crate::message::Message;
 use crate::queue_name::QueueName;
 use crate::store::{
-    Beat, Boxed, Cancelled, Claim, Completion, Counts, DeadLetter, FetchRequest, Fetched, Finished, Inspect,
-    MessageInfo, QueueInfo, Registration, Store, Unended, Wake, WorkerId, WorkerInfo,
+    Beat, Boxed, Cancelled, Claim, Completion, Counts, DeadLetter, FetchRequest, Fetched, Finished, GroupInfo, Inspect,
+    MessageInfo, NewGroup, QueueInfo, Registration, Store, Unended, Wake, WorkerId, WorkerInfo,
 };
 use crate::stores::shared::registered::Registered;
 
@@ -188,6 +189,10 @@ impl Store for RedisStore {
 
     fn wait<'a>(&'a self, queues: &'a [QueueName], due: Option<Timestamp>) -> Boxed<'a, Wake> {
         Box::pin(wait::run(self, queues, due))
+    }
+
+    fn open_group<'a>(&'a self, group: &'a NewGroup) -> Boxed<'a, Result<bool, StoreError>> {
+        Box::pin(groups::open(self, group))
     }
 
     fn finish<'a>(
@@ -297,6 +302,10 @@ impl Inspect for RedisStore {
 
     fn wait_stored<'a>(&'a self, key: &'a str) -> Boxed<'a, ()> {
         Box::pin(wait_stored::run(self, key))
+    }
+
+    fn group<'a>(&'a self, name: &'a str) -> Boxed<'a, Result<Option<GroupInfo>, StoreError>> {
+        Box::pin(groups::info(self, name))
     }
 
     fn address(&self) -> String {

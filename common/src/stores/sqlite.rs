@@ -40,6 +40,7 @@ mod error;
 mod fetch;
 mod files;
 mod finish;
+mod groups;
 mod inspect;
 mod moves;
 mod posted;
@@ -73,8 +74,8 @@ use crate::error::{EnqueueError, StoreError};
 use crate::message::Message;
 use crate::queue_name::QueueName;
 use crate::store::{
-    Beat, Boxed, Cancelled, Claim, Completion, Counts, DeadLetter, FetchRequest, Fetched, Finished, Inspect,
-    MessageInfo, QueueInfo, Registration, Store, Unended, Wake, WorkerId, WorkerInfo,
+    Beat, Boxed, Cancelled, Claim, Completion, Counts, DeadLetter, FetchRequest, Fetched, Finished, GroupInfo, Inspect,
+    MessageInfo, NewGroup, QueueInfo, Registration, Store, Unended, Wake, WorkerId, WorkerInfo,
 };
 use crate::stores::shared::registered::Registered;
 use crate::stores::shared::seats::Seats;
@@ -198,6 +199,10 @@ impl Store for SqliteStore {
         Box::pin(wait::run(self, queues, due))
     }
 
+    fn open_group<'a>(&'a self, group: &'a NewGroup) -> Boxed<'a, Result<bool, StoreError>> {
+        Box::pin(groups::open(self, group))
+    }
+
     fn finish<'a>(
         &'a self,
         registration: &'a Registration,
@@ -306,6 +311,10 @@ impl Inspect for SqliteStore {
 
     fn wait_stored<'a>(&'a self, key: &'a str) -> Boxed<'a, ()> {
         Box::pin(wait::stored(self, key))
+    }
+
+    fn group<'a>(&'a self, name: &'a str) -> Boxed<'a, Result<Option<GroupInfo>, StoreError>> {
+        Box::pin(groups::info(self, name))
     }
 
     fn address(&self) -> String {

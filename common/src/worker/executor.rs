@@ -16,13 +16,13 @@ use self::ends::Source;
 use super::ended::Ended;
 use super::job::Job;
 use super::registry::Registry;
-use super::unsupported_options::{Warnings, refusal};
+use super::unsupported_options::Warnings;
 use crate::actor::{Cause, Context, Entry, States};
 use crate::broker::Broker;
 use crate::clock::Stopwatch;
 use crate::duration::{Took, spell};
 use crate::message::option;
-use crate::middleware::{Decision, HookError, Middleware, Run, callbacks, pipelines};
+use crate::middleware::{Decision, HookError, Middleware, Run, callbacks, groups, pipelines};
 use crate::outcome::{Failure, Outcome, bounded, catch, catch_async};
 use crate::store::{Claim, Completion, Disposition};
 
@@ -109,7 +109,8 @@ impl Executor {
     fn before(&self, run: &Run<'_>, job: &Job) -> Result<Context, Done> {
         let Run { message, actor, .. } = run;
         let rejected = |reason| Done::Ran(Outcome::Rejected(reason));
-        if let Some(reason) = refusal(message).or_else(|| pipelines::refusal(message, run.started)) {
+        if let Some(reason) = pipelines::refusal(message, run.started).or_else(|| groups::refusal(message, run.started))
+        {
             return Err(rejected(reason));
         }
         self.warnings.warn(message, actor);

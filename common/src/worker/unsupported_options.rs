@@ -1,6 +1,6 @@
 //! What a message's options ask for that is not done here, or that nobody can read.
 //!
-//! A message of dramatiq's that is a member of a group is not run: acknowledged here, its group would never be complete. It becomes a dead letter, which a worker of dramatiq can run. Everything else runs, with a warning.
+//! It runs all the same, with a warning.
 
 use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};
@@ -9,17 +9,6 @@ use tracing::warn;
 
 use crate::actor::Declaration;
 use crate::message::{Message, Raw, option};
-
-/// Why a message cannot be run here, as dramatiq would have to go on after it.
-pub(super) fn refusal(message: &Message) -> Option<String> {
-    let asks_for = |name: &str| message.options.get(name).is_some_and(Raw::is_truthy);
-    // Without one of the two, dramatiq does nothing either.
-    let is_counted = asks_for(option::GROUP_COMPLETION_UUID) && asks_for(option::GROUP_COMPLETION_CALLBACKS);
-    is_counted.then(|| {
-        "it is a member of a group with callbacks (`group_completion_uuid`), and this worker cannot count it; a worker of dramatiq can run it"
-            .to_owned()
-    })
-}
 
 /// What was said already: each of an actor and an option once.
 #[derive(Debug, Default)]

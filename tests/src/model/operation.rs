@@ -55,6 +55,7 @@ kinds! {
     Done 8 "finish: gone"
     DoneWithMessages 6 "finish: gone, and others enqueued"
     DoneWithResult 6 "finish: gone, and a result"
+    DoneAsMember 8 "finish: gone, and a member of a group counted"
     Again 8 "finish: ready"
     Retry 8 "finish: until, or later"
     Release 8 "finish: head"
@@ -120,6 +121,7 @@ macro_rules! finish_one {
         Kind::Done
             | Kind::DoneWithMessages
             | Kind::DoneWithResult
+            | Kind::DoneAsMember
             | Kind::Again
             | Kind::Retry
             | Kind::Release

@@ -17,12 +17,14 @@ mod beat;
 mod check;
 mod completions;
 mod ends;
+mod groups;
 mod inspect;
 mod item;
 mod python;
 mod shares;
 
 pub use self::check::{Wrong, differ};
+pub use self::groups::Group;
 pub use self::inspect::Found;
 pub use self::item::{Item, Letter, Note, Place};
 pub use self::python::{Python, PythonEnd};
@@ -56,6 +58,8 @@ pub struct Places {
     pub paused: BTreeSet<QueueName>,
     /// Stored values, and until when.
     pub stored: BTreeMap<String, (Vec<u8>, Timestamp)>,
+    /// The groups that were opened.
+    pub groups: BTreeMap<String, Group>,
     /// How often what no call asks for has happened.
     pub moves: BTreeMap<Move, u64>,
     /// When a worker of the queue has last beaten.
@@ -112,6 +116,8 @@ pub enum Move {
     Stopped,
     /// A worker has made the end of what died in the store.
     Ended,
+    /// The last member of a group has ended.
+    Completed,
     /// A dead letter was kept long enough.
     Expired,
     /// A worker lost what it held.
@@ -143,6 +149,7 @@ impl Move {
         Self::Forgotten,
         Self::Stopped,
         Self::Ended,
+        Self::Completed,
         Self::Expired,
         Self::Lost,
         Self::Strange,
@@ -166,6 +173,7 @@ impl Places {
             pythons: Vec::new(),
             paused: BTreeSet::new(),
             stored: BTreeMap::new(),
+            groups: BTreeMap::new(),
             moves: BTreeMap::new(),
             fleets: BTreeMap::new(),
             tolerances,

@@ -58,6 +58,8 @@ pub struct Runner {
     /// Makes messages, and results, tell themselves apart.
     last: u32,
     results: String,
+    /// The group whose members end now, and what comes after it.
+    group: Option<(String, Message)>,
     steps: usize,
     /// Whether workers make nothing of it that they have lost a claim, and end the next run's with the first one's.
     late_ends_count: bool,
@@ -112,6 +114,7 @@ impl Runner {
             sent: Vec::new(),
             last: 0,
             results: scene.results,
+            group: None,
             steps: 0,
             late_ends_count: stage.late_ends_count(),
             _folder: scene.folder,
@@ -227,6 +230,9 @@ impl Runner {
         }
         places.listed(&self.store.queues(None, DEEP).await.map_err(refused)?)?;
         places.met(&self.store.workers(None, DEEP).await.map_err(refused)?)?;
+        for name in places.groups.keys() {
+            places.counted_members(name, self.store.group(name).await.map_err(refused)?)?;
+        }
         for key in places.stored.keys() {
             places.kept(key, self.store.stored(key).await.map_err(refused)?.as_ref())?;
         }

@@ -1,6 +1,7 @@
 //! The places of one memory store, as plain data.
 
 mod dead_letters;
+mod groups;
 mod info;
 mod kept;
 
@@ -8,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use self::dead_letters::DeadLetters;
+use self::groups::Group;
 use self::kept::Kept;
 use crate::clock::Timestamp;
 use crate::message::Message;
@@ -26,7 +28,8 @@ pub(super) struct World {
     queues: HashMap<QueueName, Queue>,
     workers: HashMap<WorkerId, Worker>,
     /// What the ends of runs have stored.
-    stored: Kept,
+    stored: Kept<Vec<u8>>,
+    groups: Kept<Group>,
     /// Every message that was enqueued, where somebody wants to know.
     recorded: Option<Vec<Message>>,
 }
@@ -213,8 +216,7 @@ impl World {
             if !queue.dead.end(id) {
                 return Finished::ClaimLost;
             }
-            self.carry_out(&completion.effects, now);
-            return Finished::Done;
+            return self.carry_out(&completion.effects, now);
         }
         if queue.claimed.get(id) != Some(worker) {
             return Finished::ClaimLost;
@@ -248,19 +250,25 @@ impl World {
                 queue.dead.add(id, bytes, reason.clone(), now, true);
             }
         }
-        self.carry_out(&completion.effects, now);
-        Finished::Done
+        self.carry_out(&completion.effects, now)
     }
 
-    fn carry_out(&mut self, effects: &[Effect], now: Timestamp) {
+    fn carry_out(&mut self, effects: &[Effect], now: Timestamp) -> Finished {
+        let mut finished = Finished::Done;
         for effect in effects {
             match effect {
                 Effect::Enqueue(message) => self.enqueue(message, now),
                 Effect::Store { key, value, ttl } => {
                     self.stored.keep(key, value.clone(), now + *ttl, now);
                 }
+                Effect::Count(count) => {
+                    if !self.count(count, now) {
+                        finished = Finished::Uncounted;
+                    }
+                }
             }
         }
+        finished
     }
 
     /// Some of the dead letters whose end is still to be made.

@@ -1,7 +1,10 @@
-//! Finishing: the plain acknowledgements of a batch in few commands, every other completion as a step of its own.
+//! Finishing: the acknowledgements of a batch, plain or with one result, in few commands, every other completion as a step of its own.
 //!
 //! What a call brings is cut by number and by bytes: after an outage many large completions are due at once, and one call with
 //! all of them would hold up the server and everybody else on this connection. Each part is answered by itself.
+
+use std::collections::HashMap;
+use std::time::Duration;
 
 use redis::Value;
 
@@ -15,7 +18,7 @@ use crate::clock::Timestamp;
 use crate::error::StoreError;
 use crate::message::{Message, MessageId, option};
 use crate::queue_name::QueueName;
-use crate::store::{Body, Completion, Disposition, Effect, Finished, Registration, fresh_name};
+use crate::store::{Body, Completion, Count, Disposition, Effect, Finished, MemberEnd, Registration, fresh_name};
 use crate::stores::shared::batch::order;
 
 /// How often a completion is sent again because an id was in use; a fresh id never is.
@@ -35,9 +38,15 @@ enum Reply {
 /// Endings of one call by their place among all.
 #[derive(Default)]
 struct Plan<'a> {
-    plain: Vec<(&'a QueueName, Vec<usize>)>,
+    /// Acknowledgements, by queue.
+    plain: ByQueue<'a>,
+    /// Acknowledgements that keep one result each, by queue.
+    keeping: ByQueue<'a>,
     others: Vec<Step>,
 }
+
+/// Places by the queue of what is there.
+type ByQueue<'a> = Vec<(&'a QueueName, Vec<usize>)>;
 
 /// A completion that is more than an acknowledgement.
 #[derive(Clone, Default)]
@@ -142,12 +151,28 @@ impl RedisStore {
                 call.text(&completions[place].claim.id);
             }
         }
+        call.count(plan.keeping.len());
+        for (queue, places) in &plan.keeping {
+            call.text(queue.as_str()).count(places.len());
+            for completion in places.iter().map(|&place| &completions[place]) {
+                call.text(&completion.claim.id);
+                results(completion).for_each(|result| append_result(&mut call, result));
+            }
+        }
+        let groups = Groups::of(plan.others.iter().map(|step| &completions[step.place]));
+        call.count(groups.distinct.len());
+        for group in &groups.distinct {
+            call.text(&group.group).duration(group.ttl).count(group.then.len());
+            for record in group.then.iter().map(|message| Record::first(message, self.clock.now())) {
+                record.put(&mut call, &self.keys.fleet(&record.queue));
+            }
+        }
         for step in &plan.others {
-            self.append(&mut call, &completions[step.place], step);
+            self.append(&mut call, &completions[step.place], step, &groups);
         }
         let mut values = call.run::<Vec<Value>>(link).await?.into_iter();
         let mut said = Vec::new();
-        for (_, places) in &plan.plain {
+        for (_, places) in plan.plain.iter().chain(&plan.keeping) {
             match values.next().unwrap_or_default() {
                 Value::Array(each) => said.extend(each.into_iter().map(Reply::from)),
                 // One refusal for all of them.
@@ -158,7 +183,7 @@ impl RedisStore {
         Ok(said)
     }
 
-    fn append(&self, call: &mut Call<'_>, completion: &Completion, step: &Step) {
+    fn append(&self, call: &mut Call<'_>, completion: &Completion, step: &Step, groups: &Groups<'_>) {
         let claim = &completion.claim;
         call.text(claim.queue.as_str()).text(&self.keys.fleet(&claim.queue)).text(&claim.id);
         match (&completion.disposition, &step.cancelled) {
@@ -189,15 +214,73 @@ impl RedisStore {
         for record in puts {
             record.put(call, &self.keys.fleet(&record.queue));
         }
-        let results = completion.effects.iter().filter_map(|effect| match effect {
-            Effect::Store { key, value, ttl } => Some((key, value, ttl)),
-            Effect::Enqueue(_) => None,
-        });
-        call.count(results.clone().count());
-        for (key, value, ttl) in results {
-            call.text(key).duration(*ttl).bytes(value);
+        call.count(results(completion).count());
+        results(completion).for_each(|result| append_result(call, result));
+        call.count(counts(completion).count());
+        for count in counts(completion) {
+            call.count(groups.number(count));
+            match count.member {
+                Some(member) => call.number(member),
+                None => call.text(""),
+            };
+            call.text(match count.end {
+                MemberEnd::Done => "done",
+                MemberEnd::Failed { counts: false } => "failed",
+                MemberEnd::Failed { counts: true } => "over",
+            });
         }
     }
+}
+
+/// The groups of one call: their members have in common what comes after them, which is sent once.
+struct Groups<'a> {
+    distinct: Vec<&'a Count>,
+    /// The first of each name.
+    numbers: HashMap<&'a str, usize>,
+}
+
+impl<'a> Groups<'a> {
+    fn of(completions: impl Iterator<Item = &'a Completion>) -> Self {
+        let mut groups = Self { distinct: Vec::new(), numbers: HashMap::new() };
+        for count in completions.flat_map(counts) {
+            if groups.find(count).is_none() {
+                groups.distinct.push(count);
+                groups.numbers.entry(&count.group).or_insert(groups.distinct.len() - 1);
+            }
+        }
+        groups
+    }
+
+    /// The place of its group.
+    fn find(&self, count: &Count) -> Option<usize> {
+        let is_its = |known: &&Count| known.group == count.group && known.ttl == count.ttl && known.then == count.then;
+        let first = *self.numbers.get(count.group.as_str())?;
+        self.distinct.get(first..)?.iter().position(is_its).map(|place| first + place)
+    }
+
+    /// The number of its group in the call, from 1.
+    fn number(&self, count: &Count) -> usize {
+        self.find(count).map_or(0, |place| place + 1)
+    }
+}
+
+fn counts(completion: &Completion) -> impl Iterator<Item = &Count> {
+    completion.effects.iter().filter_map(|effect| match effect {
+        Effect::Count(count) => Some(count),
+        Effect::Enqueue(_) | Effect::Store { .. } => None,
+    })
+}
+
+/// What a completion keeps: key, time to live and value.
+fn results(completion: &Completion) -> impl Iterator<Item = (&str, Duration, &[u8])> {
+    completion.effects.iter().filter_map(|effect| match effect {
+        Effect::Store { key, value, ttl } => Some((key.as_str(), *ttl, value.as_slice())),
+        Effect::Enqueue(_) | Effect::Count(_) => None,
+    })
+}
+
+fn append_result(call: &mut Call<'_>, (key, ttl, value): (&str, Duration, &[u8])) {
+    call.text(key).duration(ttl).bytes(value);
 }
 
 /// The new bodies that a completion writes.
@@ -219,7 +302,7 @@ fn puts(completion: &Completion, now: Timestamp, step: &Step) -> Vec<Record> {
     let effects = completion.effects.iter().filter_map(|effect| match effect {
         Effect::Enqueue(message) if step.is_fresh => Some(Record::fresh(message, now)),
         Effect::Enqueue(message) => Some(Record::first(message, now)),
-        Effect::Store { .. } => None,
+        Effect::Store { .. } | Effect::Count(_) => None,
     });
     own.into_iter().chain(effects).collect()
 }
@@ -256,6 +339,7 @@ fn bytes_of(completion: &Completion) -> usize {
     let effects = completion.effects.iter().map(|effect| match effect {
         Effect::Enqueue(message) => message.size(),
         Effect::Store { value, .. } => value.len(),
+        Effect::Count(count) => count.then.iter().map(Message::size).sum(),
     });
     own + effects.sum::<usize>()
 }
@@ -267,11 +351,9 @@ impl<'a> Plan<'a> {
             let completion = &completions[place];
             let queue = &completion.claim.queue;
             match &completion.disposition {
-                Disposition::Ack if completion.effects.is_empty() => {
-                    match plan.plain.iter_mut().find(|(known, _)| *known == queue) {
-                        Some((_, places)) => places.push(place),
-                        None => plan.plain.push((queue, vec![place])),
-                    }
+                Disposition::Ack if completion.effects.is_empty() => add(&mut plan.plain, queue, place),
+                Disposition::Ack if matches!(*completion.effects, [Effect::Store { .. }]) => {
+                    add(&mut plan.keeping, queue, place);
                 }
                 _ => plan.others.push(Step { place, ..Step::default() }),
             }
@@ -281,8 +363,15 @@ impl<'a> Plan<'a> {
 
     /// In the order in which they are sent.
     fn into_all(self) -> impl Iterator<Item = Step> {
-        let plain = self.plain.into_iter().flat_map(|(_, places)| places);
-        plain.map(|place| Step { place, ..Step::default() }).chain(self.others)
+        let gathered = self.plain.into_iter().chain(self.keeping).flat_map(|(_, places)| places);
+        gathered.map(|place| Step { place, ..Step::default() }).chain(self.others)
+    }
+}
+
+fn add<'a>(queues: &mut ByQueue<'a>, queue: &'a QueueName, place: usize) {
+    match queues.iter_mut().find(|(known, _)| *known == queue) {
+        Some((_, places)) => places.push(place),
+        None => queues.push((queue, vec![place])),
     }
 }
 
@@ -290,6 +379,7 @@ impl From<Value> for Reply {
     fn from(value: Value) -> Self {
         match value {
             Value::Int(1) => Self::Finished(Finished::Done),
+            Value::Int(2) => Self::Finished(Finished::Uncounted),
             Value::Int(0) => Self::Finished(Finished::ClaimLost),
             Value::Int(-1) => Self::InUse,
             Value::Int(-2) => Self::NotYet,

@@ -28,9 +28,7 @@ pub(super) async fn run(
             };
             let mut answers = vec![Finished::ClaimLost; completions.len()];
             for place in order(&completions) {
-                if finish(&mut tx, worker, &completions[place], now)? {
-                    answers[place] = Finished::Done;
-                }
+                answers[place] = finish(&mut tx, worker, &completions[place], now)?;
             }
             if completions
                 .iter()
@@ -44,14 +42,15 @@ pub(super) async fn run(
 }
 
 /// Ends one claim, if the worker has it.
-fn finish(tx: &mut Tx<'_>, worker: i64, completion: &Completion, now: Timestamp) -> rusqlite::Result<bool> {
-    let Some(queue) = tx.find_queue(&completion.claim.queue)? else { return Ok(false) };
+fn finish(tx: &mut Tx<'_>, worker: i64, completion: &Completion, now: Timestamp) -> rusqlite::Result<Finished> {
+    let done = |is_done| if is_done { Finished::Done } else { Finished::ClaimLost };
+    let Some(queue) = tx.find_queue(&completion.claim.queue)? else { return Ok(done(false)) };
     if completion.disposition == Disposition::Ack && completion.effects.is_empty() {
-        let Some((id, seq)) = parts(&completion.claim.id) else { return Ok(false) };
+        let Some((id, seq)) = parts(&completion.claim.id) else { return Ok(done(false)) };
         let mut gone = tx
             .connection
             .prepare_cached("DELETE FROM messages WHERE seq = ? AND id = ? AND queue = ? AND worker = ?")?;
-        return Ok(gone.execute(params![seq, id, queue, worker])? == 1);
+        return Ok(done(gone.execute(params![seq, id, queue, worker])? == 1));
     }
     let is_done = if completion.disposition == Disposition::StaysDead {
         end_letter(tx, queue, &completion.claim.id)?
@@ -59,15 +58,21 @@ fn finish(tx: &mut Tx<'_>, worker: i64, completion: &Completion, now: Timestamp)
         settle(tx, worker, queue, completion, now)?
     };
     if !is_done {
-        return Ok(false);
+        return Ok(done(false));
     }
+    let mut finished = Finished::Done;
     for effect in &completion.effects {
         match effect {
             Effect::Enqueue(message) => tx.put(&Record::new(message, now))?,
             Effect::Store { key, value, ttl } => tx.keep(key, value, now + *ttl)?,
+            Effect::Count(count) => {
+                if !tx.count(count, now)? {
+                    finished = Finished::Uncounted;
+                }
+            }
         }
     }
-    Ok(true)
+    Ok(finished)
 }
 
 /// Moves a claimed message to where it goes, if the worker has it.

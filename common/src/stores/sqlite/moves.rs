@@ -69,7 +69,7 @@ pub(super) fn parts(name: &str) -> Option<(&str, i64)> {
 /// One namespace's queues inside of a transaction: their numbers, and where their ends are.
 pub(super) struct Tx<'a> {
     pub(super) connection: &'a Connection,
-    namespace: &'a str,
+    pub(super) namespace: &'a str,
     numbers: HashMap<QueueName, i64>,
     /// The last rank of each queue and priority.
     tails: HashMap<(i64, i32), i64>,

@@ -7,6 +7,8 @@
 //! | `messages` | all that is ready (neither `due` nor `worker`), held (`due`) or claimed (`worker`) |
 //! | `dead` | dead letters, and whether the end of one is still to be made |
 //! | `stored` | results, and until when |
+//! | `groups` | how many of a group are left and have failed, and until when it is kept |
+//! | `members` | what is known of those that have ended: 1 where it counted, 2 where it failed, 3 for both |
 //!
 //! A message is one row from its enqueueing to its end, so it is in one place by construction. Each place has an index of
 //! its own that holds nothing else.
@@ -19,7 +21,7 @@
 use rusqlite::Connection;
 
 /// The version of these tables.
-pub(super) const VERSION: i32 = 4;
+pub(super) const VERSION: i32 = 5;
 
 const FIRST: &str = "
 CREATE TABLE queues (
@@ -100,6 +102,26 @@ ALTER TABLE dead ADD COLUMN unended INTEGER NOT NULL DEFAULT 0;
 CREATE INDEX unended ON dead (queue) WHERE unended;
 ";
 
+const FIFTH: &str = "
+CREATE TABLE groups (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    namespace TEXT NOT NULL,
+    name TEXT NOT NULL,
+    left INTEGER NOT NULL,
+    failed INTEGER NOT NULL DEFAULT 0,
+    until INTEGER NOT NULL,
+    UNIQUE (namespace, name)
+) STRICT;
+CREATE INDEX groups_by_time ON groups (until);
+
+CREATE TABLE members (
+    of INTEGER NOT NULL,
+    number INTEGER NOT NULL,
+    state INTEGER NOT NULL,
+    PRIMARY KEY (of, number)
+) STRICT, WITHOUT ROWID;
+";
+
 /// Brings the tables of a version, 0 for none, to [`VERSION`]; inside of the caller's transaction.
 pub(super) fn migrate(connection: &Connection, from: i32) -> rusqlite::Result<()> {
     if from < 1 {
@@ -113,6 +135,9 @@ pub(super) fn migrate(connection: &Connection, from: i32) -> rusqlite::Result<()
     }
     if from < 4 {
         connection.execute_batch(FOURTH)?;
+    }
+    if from < 5 {
+        connection.execute_batch(FIFTH)?;
     }
     Ok(())
 }

@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
+use tracing::warn;
+
 use super::Consumer;
 use super::idle::Question;
 use super::outage::Call;
 use crate::error::StoreError;
 use crate::observe::Settled;
-use crate::store::{Disposition, Finished};
+use crate::store::{Claim, Completion, Disposition, Effect, Finished};
 use crate::worker::ended::Ended;
 use crate::worker::job::warn_of_rejected;
 
@@ -71,7 +73,10 @@ impl Consumer {
                     self.unanswered(Ended { completion, report }, sent_at);
                     lost = Some(error);
                 }
-                Finished::Done => {
+                Finished::Done | Finished::Uncounted => {
+                    if answer == Finished::Uncounted {
+                        warn_of_uncounted(&completion);
+                    }
                     self.observe(report, None);
                     // Fetched once more meanwhile: what went back to the head may be; of anything else, this is the end.
                     if !self.claims.remove(claim, sent_at)
@@ -118,6 +123,20 @@ impl Consumer {
         } else {
             self.ending.remove(ended.claim());
             self.observe(ended.report, Some(Settled::ClaimLost));
+        }
+    }
+}
+
+/// Says that nothing comes after a group.
+fn warn_of_uncounted(completion: &Completion) {
+    let Claim { queue, id } = &completion.claim;
+    for effect in &completion.effects {
+        if let Effect::Count(count) = effect {
+            warn!(
+                target: "common::worker",
+                "{id} in {queue} has ended, but its group {} is not known here (any more): it does not count, and nothing comes after it",
+                count.group
+            );
         }
     }
 }

@@ -8,7 +8,7 @@ use tracing::error;
 
 use super::{Executor, around, failure_of_hook, of_hook};
 use crate::message::Message;
-use crate::middleware::{End, Middleware, Run, callbacks, pipelines};
+use crate::middleware::{End, Middleware, Run, callbacks, groups, pipelines};
 use crate::observe::{Report, Settled};
 use crate::outcome::{DeathCause, Failure, Outcome, bounded, catch};
 use crate::store::{Body, Claim, Completion, Disposition, Effect};
@@ -122,7 +122,7 @@ impl Executor {
             return Err(failure);
         }
         callbacks::add(end, &mut completion);
-        if let Err(failure) = pipelines::add(end, &mut completion) {
+        if let Err(failure) = groups::add(end, &mut completion).and_then(|()| pipelines::add(end, &mut completion)) {
             error!(target: "common::run", "{}", failure.text);
             return Err(failure);
         }
@@ -137,8 +137,7 @@ impl Executor {
     /// Takes out what a hook refuses to have sent: it is not sent, even where the run has failed already. Answers with the last refusal.
     fn refuse_effects(&self, completion: &mut Completion) -> Option<Failure> {
         let mut failure = None;
-        completion.effects.retain_mut(|effect| {
-            let Effect::Enqueue(message) = effect else { return true };
+        let mut may_be_sent = |message: &mut Message| {
             let Err((middleware, cause)) = self.broker.settings().before_enqueue(message) else { return true };
             let actor = &message.actor_name;
             let text =
@@ -146,6 +145,14 @@ impl Executor {
             error!(target: "common::run", "{text}");
             failure = Some(Failure { text, kind: "hook".to_owned(), ..Failure::default() });
             false
+        };
+        completion.effects.retain_mut(|effect| match effect {
+            Effect::Enqueue(message) => may_be_sent(message),
+            Effect::Count(count) => {
+                count.then.retain_mut(&mut may_be_sent);
+                true
+            }
+            Effect::Store { .. } => true,
         });
         failure
     }

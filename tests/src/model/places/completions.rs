@@ -83,6 +83,7 @@ impl Places {
                 Effect::Store { key, value, ttl } => {
                     self.stored.insert(key.clone(), (value.clone(), self.now + *ttl));
                 }
+                Effect::Count(count) => self.count(count, together),
             }
         }
     }

@@ -1,21 +1,26 @@
 //! Finishing, in all its forms.
 
-use super::{Held, Kind, Operation, Runner, Wrong};
+use super::{Held, Kind, Operation, Runner, Wrong, refused};
 use crate::model::places::Move;
 use common::{
     message::{Message, Raw, option},
-    store::{Body, Completion, Disposition, Effect, Finished},
+    store::{Body, Completion, Count, Disposition, Effect, Finished, MemberEnd, NewGroup},
 };
 use std::time::Duration;
 
 /// How long results are kept: over with a minute.
 const RESULT_TTL: Duration = Duration::from_secs(50);
 
+/// How many members each group has, and how long it is kept: for longer than any test takes, whatever its clock says.
+const MEMBERS: u32 = 3;
+const GROUP_TTL: Duration = Duration::from_secs(100 * 365 * 86_400);
+
 /// The ways in which a run may end.
-const FORMS: [Kind; 8] = [
+const FORMS: [Kind; 9] = [
     Kind::Done,
     Kind::DoneWithMessages,
     Kind::DoneWithResult,
+    Kind::DoneAsMember,
     Kind::Again,
     Kind::Retry,
     Kind::Release,
@@ -52,12 +57,10 @@ impl Runner {
             }
             form => form,
         });
-        let completions: Vec<Completion> = forms
-            .collect::<Vec<_>>()
-            .into_iter()
-            .zip(&held)
-            .map(|(form, held)| self.completion(form, held, operation))
-            .collect();
+        let forms: Vec<_> = forms.collect();
+        self.open_group(operation).await?;
+        let completions: Vec<Completion> =
+            forms.into_iter().zip(&held).map(|(form, held)| self.completion(form, held, operation)).collect();
         self.end(worker, &completions).await?;
         if kind == Kind::FinishUnanswered {
             // It does not know that they have ended, so its next beat names them still.
@@ -86,6 +89,7 @@ impl Runner {
         let Held { claim, run, .. } = past;
         self.tell(|| format!("run {run} of worker {worker} on {} ends, and counts for nothing", claim.id));
         if self.late_ends_count {
+            self.open_group(operation).await?;
             let completion = self.completion(FORMS[operation.pick(2, FORMS.len())], past, operation);
             self.end(worker, &[completion]).await?;
         }
@@ -93,6 +97,34 @@ impl Runner {
             return Ok(());
         }
         Err(Wrong(format!("the late end of run {run} of worker {worker} has ended a later run of {}", claim.id)))
+    }
+
+    /// There is a group whose members can end.
+    async fn open_group(&mut self, operation: Operation) -> Result<(), Wrong> {
+        if self.group.as_ref().is_some_and(|(name, _)| self.places.is_open(name)) {
+            return Ok(());
+        }
+        let then = self.message(operation.pick(2, self.queues.len()));
+        let name = format!("{}group{}", self.results, self.last);
+        let group = NewGroup { name: name.clone(), members: MEMBERS, ttl: GROUP_TTL };
+        self.store.open_group(&group).await.map_err(refused)?;
+        self.places.open_group(&name, MEMBERS);
+        self.group = Some((name, then));
+        Ok(())
+    }
+
+    /// One of its members ends in one of the ways in which it may.
+    fn end_of_member(&self, operation: Operation) -> Vec<Effect> {
+        let Some((group, then)) = self.group.clone() else { return Vec::new() };
+        let member = u32::try_from(operation.pick(1, 2 * MEMBERS as usize)).ok().filter(|member| *member <= MEMBERS);
+        let end = match operation.pick(2, 4) {
+            0 => MemberEnd::Failed { counts: false },
+            1 => MemberEnd::Failed { counts: true },
+            _ => MemberEnd::Done,
+        };
+        // Of one that has no number, nothing can be noted.
+        let end = if member.is_none() { MemberEnd::Done } else { end };
+        vec![Effect::Count(Count { group, member, end, ttl: GROUP_TTL, then: vec![then] })]
     }
 
     fn completion(&mut self, form: Kind, held: &Held, operation: Operation) -> Completion {
@@ -125,6 +157,10 @@ impl Runner {
                 // Now and then in place of an older one.
                 let key = format!("{}{}", self.results, self.last % 3);
                 effects = vec![Effect::Store { key, value: self.last.to_string().into_bytes(), ttl: RESULT_TTL }];
+                Disposition::Ack
+            }
+            Kind::DoneAsMember => {
+                effects = self.end_of_member(operation);
                 Disposition::Ack
             }
             _ => Disposition::Ack,

@@ -48,6 +48,10 @@ impl Runner {
         match kind {
             Kind::RequeueDead | Kind::Delete => self.places.letters.len() > 1,
             Kind::PythonPromote => self.python_has_due() > 1,
+            // Each takes all that one worker has.
+            Kind::FinishSeveral | Kind::ReleaseAll => {
+                self.workers.iter().filter(|worker| worker.is_alive && worker.held.len() > 1).count() > 1
+            }
             _ => self.is_possible(kind),
         }
     }
@@ -58,7 +62,11 @@ impl Runner {
     pub fn towards(&self, kind: Kind) -> Kind {
         match kind {
             // Somebody should be left to do something.
-            Kind::Crash | Kind::Deregister | Kind::Sleep if self.crew() < 2 => Kind::Register,
+            Kind::Crash | Kind::Deregister | Kind::Sleep | Kind::FinishSeveral | Kind::ReleaseAll
+                if self.crew() < 2 =>
+            {
+                Kind::Register
+            }
             _ if self.is_plenty(kind) => kind,
             Kind::EnqueueAgain | Kind::EnqueueTwin | Kind::Cancel => Kind::Enqueue,
             // There are too many workers, or messages.

@@ -203,6 +203,6 @@ impl World {
     }
 
     pub(in crate::stores::memory) fn stored(&self, key: &str, now: Timestamp) -> Option<Vec<u8>> {
-        self.stored.get(key, now).map(<[u8]>::to_vec)
+        self.stored.get(key, now).cloned()
     }
 }

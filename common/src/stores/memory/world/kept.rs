@@ -6,15 +6,21 @@ use std::sync::Arc;
 use crate::clock::Timestamp;
 
 /// Values by key, and until when.
-#[derive(Debug, Default)]
-pub(super) struct Kept {
-    values: HashMap<Arc<str>, (Vec<u8>, Timestamp)>,
+#[derive(Debug)]
+pub(super) struct Kept<T> {
+    values: HashMap<Arc<str>, (T, Timestamp)>,
     ends: BTreeSet<(Timestamp, Arc<str>)>,
 }
 
-impl Kept {
+impl<T> Default for Kept<T> {
+    fn default() -> Self {
+        Self { values: HashMap::new(), ends: BTreeSet::new() }
+    }
+}
+
+impl<T> Kept<T> {
     /// Keeps a value, in place of what was there.
-    pub(super) fn keep(&mut self, key: &str, value: Vec<u8>, until: Timestamp, now: Timestamp) {
+    pub(super) fn keep(&mut self, key: &str, value: T, until: Timestamp, now: Timestamp) {
         self.expire(now);
         let key: Arc<str> = key.into();
         if let Some((_, old)) = self.values.insert(key.clone(), (value, until)) {
@@ -23,9 +29,25 @@ impl Kept {
         self.ends.insert((until, key));
     }
 
-    pub(super) fn get(&self, key: &str, now: Timestamp) -> Option<&[u8]> {
+    pub(super) fn get(&self, key: &str, now: Timestamp) -> Option<&T> {
         let (value, until) = self.values.get(key)?;
-        (*until > now).then_some(value.as_slice())
+        (*until > now).then_some(value)
+    }
+
+    /// The same, to be changed, and kept until this time at least.
+    pub(super) fn renew(&mut self, key: &str, until: Timestamp, now: Timestamp) -> Option<&mut T> {
+        let (key, (_, old)) = self.values.get_key_value(key)?;
+        let (key, old) = (key.clone(), *old);
+        if old <= now {
+            return None;
+        }
+        if until > old {
+            self.ends.remove(&(old, key.clone()));
+            self.ends.insert((until, key.clone()));
+        }
+        let (value, end) = self.values.get_mut(&key)?;
+        *end = until.max(old);
+        Some(value)
     }
 
     fn expire(&mut self, now: Timestamp) {
@@ -46,15 +68,27 @@ mod tests {
     fn a_value_that_was_kept_anew_lasts_as_long_as_the_new_one() {
         let at = Timestamp::from_millis;
         let mut kept = Kept::default();
-        kept.keep("a", vec![1], at(10), at(0));
-        kept.keep("a", vec![2], at(30), at(5));
-        kept.keep("b", vec![3], at(20), at(5));
-        assert_eq!(kept.get("a", at(15)), Some(&[2][..]));
+        kept.keep("a", 1, at(10), at(0));
+        kept.keep("a", 2, at(30), at(5));
+        kept.keep("b", 3, at(20), at(5));
+        assert_eq!(kept.get("a", at(15)), Some(&2));
         assert_eq!(kept.get("b", at(20)), None);
-        kept.keep("c", vec![4], at(40), at(29));
-        assert_eq!(kept.get("a", at(29)), Some(&[2][..]));
+        kept.keep("c", 4, at(40), at(29));
+        assert_eq!(kept.get("a", at(29)), Some(&2));
         assert_eq!(kept.values.len(), 2, "what has expired takes no room");
-        kept.keep("d", vec![5], at(60), at(50));
+        kept.keep("d", 5, at(60), at(50));
+        assert_eq!((kept.values.len(), kept.ends.len()), (1, 1));
+    }
+
+    #[test]
+    fn what_is_renewed_never_ends_earlier() {
+        let at = Timestamp::from_millis;
+        let mut kept = Kept::default();
+        kept.keep("a", 1, at(10), at(0));
+        *kept.renew("a", at(30), at(5)).expect("it is there") += 1;
+        *kept.renew("a", at(20), at(5)).expect("it is there") += 1;
+        assert_eq!((kept.get("a", at(29)), kept.get("a", at(30))), (Some(&3), None));
+        assert_eq!(kept.renew("a", at(50), at(30)), None, "what has ended does not come back");
         assert_eq!((kept.values.len(), kept.ends.len()), (1, 1));
     }
 }

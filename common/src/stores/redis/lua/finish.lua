@@ -1,11 +1,15 @@
 -- Ends claims, each as a whole or not at all, and only while the worker holds the message: its claim is there, and the body.
 -- ARGV: now, worker, how many queues with plain acknowledgements, per queue: name, count, id*
---   then the other completions: queue, fleet, id, kind, for a dead one also (id, body, reason), then how many puts,
---   per put: queue, fleet, id, due, priority, body
+--   how many queues with acknowledgements that keep one result each, per queue: name, count, (id, key, time to live, value)*
+--   how many groups, per group: counter, time to live, how many puts, per put: queue, fleet, id, due, priority, body
+--   then the other completions: queue, fleet, id, kind, for a dead one also (id, body, reason), then how many puts, and these,
+--   how many results, per result: key, time to live, value; how many counts, per count: group, member, end
+-- Ends of members: 'done', 'failed' (noted), 'over' (failed, and counts).
 -- Kinds: 'ack', 'retry' (gone, and its first put is the message as it goes on), 'defer' (the same, but it was not run, so what is
 --   noted of it goes with it), 'release', 'dead_letter', 'unended' (the same, and no worker has made its end), 'dead' (it is dead
 --   already, and its end was still to be made).
--- Answers per queue one number an id, then one answer a completion: 1 it happened, 0 unknown, -1 an id is in use by other bytes
+-- Answers per queue one answer an id, then one answer a completion: 1 it happened, 2 the same but nothing is known
+-- of its group, 0 unknown, -1 an id is in use by other bytes
 -- (nothing happened), -2 its turn did not come (nothing happened), a list with the reason why it must not run again (nothing
 -- happened), or a refusal as text.
 local worker = ARGV[2]
@@ -14,26 +18,61 @@ local worker = ARGV[2]
 local NOBODY = '\0nobody'
 
 local remove = redis.pcall
-local function acknowledge(queue, from, to)
+-- Ends what is this worker's, body and claim. Answers 1 where it was there, and 0 where it was not.
+local function remove_all(queue, ids, is_mine)
   local mine, hash = claims(worker, queue), bodies(queue)
-  -- A removal that removes nothing opens a full server for the rest of the script, and shows that removing is allowed.
-  call('SREM', mine, NOBODY)
-  local is_mine = call('SMISMEMBER', mine, unpack(ARGV, from, to))
   local answers, done = {}, {}
-  for i = from, to do
-    local n, id = i - from + 1, ARGV[i]
-    local is_there = is_mine[n] == 1 and remove('HDEL', hash, id) or 0
+  for i, id in ipairs(ids) do
+    local is_there = is_mine[i] == 1 and remove('HDEL', hash, id) or 0
     -- Once more with the wrapper, which names the refusal.
     if type(is_there) == 'table' then is_there = call('HDEL', hash, id) end
-    answers[n] = is_there
+    answers[i] = is_there
     if is_there == 1 then done[#done + 1] = id end
   end
-  call('SREM', mine, unpack(ARGV, from, to))
+  call('SREM', mine, unpack(ids))
   -- Whoever holds a message by now is not spared what was noted of it. Hardly ever is there anything, so that one look must do.
   local crashes, cancelled = key(queue .. '@crashes'), key(queue .. '@cancelled')
   if #done > 0 and redis.pcall('EXISTS', crashes, cancelled) ~= 0 then
     redis.pcall('HDEL', crashes, unpack(done))
     redis.pcall('HDEL', cancelled, unpack(done))
+  end
+  return answers
+end
+
+-- Which of these are this worker's. A removal that removes nothing opens a full server for the rest of the script, and shows that
+-- removing is allowed.
+local function are_mine(queue, ids)
+  local mine = claims(worker, queue)
+  call('SREM', mine, NOBODY)
+  return call('SMISMEMBER', mine, unpack(ids))
+end
+
+local function acknowledge(queue, ids)
+  return remove_all(queue, ids, are_mine(queue, ids))
+end
+
+-- The same with one result each, from this argument on: two commands more a message, and no look at what lies under its key or at
+-- its body. Nothing where a key is not free.
+local function acknowledge_and_keep(queue, ids, from)
+  local is_mine = are_mine(queue, ids)
+  local push, expire, written = redis.pcall, redis.pcall, {}
+  for i in ipairs(ids) do
+    if is_mine[i] == 1 then
+      local at = from + 4 * i
+      local name = ARGV[at - 3]
+      local length = push('LPUSH', name, ARGV[at - 1])
+      if length == 1 then written[#written + 1] = name end
+      if length ~= 1 or expire('PEXPIRE', name, ARGV[at - 2]) ~= 1 then
+        if length ~= 1 and type(length) == 'number' then redis.pcall('LPOP', name) end
+        if #written > 0 then redis.pcall('DEL', unpack(written)) end
+        return nil
+      end
+    end
+  end
+  if #written > 0 then undo('DEL', unpack(written)) end
+  local answers = remove_all(queue, ids, is_mine)
+  for i, answer in ipairs(answers) do
+    if answer == 0 and is_mine[i] == 1 then redis.pcall('DEL', ARGV[from + 4 * i - 3]) end
   end
   return answers
 end
@@ -188,6 +227,94 @@ local function keep(results)
   end
 end
 
+-- What is known of a group, looked at once a step.
+local function look_at(groups, of)
+  local name = of.counter
+  local group = groups[name]
+  if group then return group end
+  local left = redis.pcall('GET', name)
+  -- Something else lies there: nothing is known of it.
+  if type(left) == 'table' then left = not left.err:find('WRONGTYPE', 1, true) and call('GET', name) end
+  group = { name = name, ttl = of.ttl, before = left, left = tonumber(left), members = {} }
+  if group.left then
+    group.seen, group.failed = name .. ':seen', name .. ':failed'
+    group.size = 8 * call('STRLEN', group.seen)
+    group.has_failed = call('EXISTS', group.failed) == 1
+  end
+  groups[name] = group
+  groups[#groups + 1] = group
+  return group
+end
+
+-- Counts a member, at most once where it has a number; with the last one, what comes after the group is put. Answers whether the
+-- group is known.
+local function count(groups, member, writes)
+  local of = member.group
+  local group = look_at(groups, of)
+  if not group.left then return false end
+  local has_failed, counts, number = member.ends ~= 'done', member.ends ~= 'failed', member.number
+  if number and number < group.size then
+    local known = group.members[number]
+    if not known then
+      known = { was_seen = call('GETBIT', group.seen, number), had_failed = 0 }
+      if group.has_failed then known.had_failed = call('GETBIT', group.failed, number) end
+      known.seen = known.was_seen
+      group.members[number] = known
+    end
+    known.failed = has_failed and 1 or 0
+    counts = counts and known.seen == 0
+    if counts then known.seen = 1 end
+  end
+  if not counts or group.left >= PARKED / 2 then return true end
+  if group.left > 1 then
+    group.left = group.left - 1
+    return true
+  end
+  group.left, group.is_complete = PARKED, true
+  for _, new in ipairs(of.puts) do
+    -- One that lies there is the same one, as far as it has come.
+    if call('HEXISTS', bodies(new.queue), new.id) == 0 and call('HEXISTS', bodies(new.queue .. '.DQ'), new.id) == 0 then
+      put(writes, new.queue, new.fleet, new.id, new.due, new.priority, new.body)
+    end
+  end
+  return true
+end
+
+local function set_bit(name, bit, old, new)
+  if old == new then return end
+  call('SETBIT', name, bit, new)
+  undo('SETBIT', name, bit, old)
+end
+
+local function renew(name, ttl)
+  local left = call('PTTL', name)
+  if left < tonumber(ttl) then call('PEXPIRE', name, ttl) end
+end
+
+local function write_counts(groups)
+  for _, group in ipairs(groups) do
+    local name, ttl, has_seen, has_failed = group.name, group.ttl, false, false
+    for number, known in pairs(group.members) do
+      set_bit(group.seen, number, known.was_seen, known.seen)
+      set_bit(group.failed, number, known.had_failed, known.failed)
+      has_seen, has_failed = has_seen or known.was_seen ~= known.seen, has_failed or known.failed == 1
+    end
+    if has_seen then renew(group.seen, ttl) end
+    if has_failed then renew(group.failed, ttl) end
+    if group.left and score(group.left) ~= score(tonumber(group.before)) then
+      local left = call('PTTL', name)
+      call('SET', name, score(group.left), 'PX', string.format('%.0f', math.max(left, tonumber(ttl))))
+      undo('SET', name, group.before, 'KEEPTTL')
+    end
+    if group.is_complete then
+      -- For those of Python's who wait for it.
+      call('RPUSH', name .. '@events', 'x')
+      undo('RPOP', name .. '@events')
+      call('PEXPIRE', name .. '@events', ttl)
+    end
+  end
+end
+
 local function finish(completions)
   local asked_claims, asked_bodies = {}, {}
   for _, completion in ipairs(completions) do
@@ -208,69 +335,103 @@ local function finish(completions)
   local found = look('HMGET', asked_bodies)
   local answers, writes, removals = {}, {}, {}
   for i, completion in ipairs(completions) do answers[i] = plan(completion, is_mine, found, writes, removals) end
+  local groups = {}
+  for i, completion in ipairs(completions) do
+    for _, member in ipairs(answers[i] == 1 and completion.counts or {}) do
+      if not count(groups, member, writes) then answers[i] = 2 end
+    end
+  end
   -- Removals cannot be taken back, so they come last, and are shown to be allowed before anything is written.
   for _, removal in ipairs(removals) do call(removal[1], removal[2], NOBODY) end
   run(writes)
+  write_counts(groups)
   for i, completion in ipairs(completions) do
-    if answers[i] == 1 then keep(completion.results) end
+    if answers[i] == 1 or answers[i] == 2 then keep(completion.results) end
   end
   for _, removal in ipairs(removals) do call(unpack(removal)) end
   return answers
 end
 
+-- All in one step; if that is refused, each by itself, to see which.
+local function finish_all(completions)
+  make_room()
+  local ok, together = attempt(finish, completions)
+  if ok then return together end
+  make_room()
+  local answers = {}
+  for i, completion in ipairs(completions) do
+    local is_done, alone = attempt(finish, { completion })
+    answers[i] = is_done and alone[1] or alone
+  end
+  return answers
+end
+
+local at = 3
+local function take()
+  at = at + 1
+  return ARGV[at - 1]
+end
+
 local answers = {}
-local at = 4
-for _ = 1, tonumber(ARGV[3]) do
-  local count = tonumber(ARGV[at + 1])
-  local _, answer = attempt(acknowledge, ARGV[at], at + 2, at + 1 + count)
+for _ = 1, tonumber(take()) do
+  local queue, count = take(), tonumber(take())
+  local _, answer = attempt(acknowledge, queue, { unpack(ARGV, at, at + count - 1) })
   answers[#answers + 1] = answer
-  at = at + 2 + count
+  at = at + count
+end
+
+for _ = 1, tonumber(take()) do
+  local queue, count = take(), tonumber(take())
+  local ids, from = {}, at
+  for i = 1, count do ids[i] = ARGV[from + 4 * i - 4] end
+  at = at + 4 * count
+  local _, answer = attempt(acknowledge_and_keep, queue, ids, from)
+  if type(answer) ~= 'table' then
+    local completions = {}
+    for i, id in ipairs(ids) do
+      local result = { key = ARGV[from + 4 * i - 3], ttl = ARGV[from + 4 * i - 2], value = ARGV[from + 4 * i - 1] }
+      completions[i] = { queue = queue, id = id, kind = 'ack', puts = {}, results = { result }, counts = {} }
+    end
+    answer = finish_all(completions)
+  end
+  answers[#answers + 1] = answer
+end
+
+-- In the order in which they are sent.
+local function take_put()
+  return {
+    queue = take(),
+    fleet = take(),
+    id = take(),
+    due = tonumber(take()),
+    priority = tonumber(take()),
+    body = take(),
+  }
+end
+
+local groups = {}
+for i = 1, tonumber(take()) do
+  local group = { counter = take(), ttl = take(), puts = {} }
+  for j = 1, tonumber(take()) do group.puts[j] = take_put() end
+  groups[i] = group
 end
 
 local completions = {}
 while ARGV[at] do
-  local completion = { queue = ARGV[at], fleet = ARGV[at + 1], id = ARGV[at + 2], kind = ARGV[at + 3], puts = {}, results = {} }
-  at = at + 4
+  local completion = { queue = take(), fleet = take(), id = take(), kind = take(), puts = {}, results = {}, counts = {} }
   if completion.kind == 'dead_letter' or completion.kind == 'unended' then
     local is_unended = completion.kind == 'unended'
     completion.kind = 'dead_letter'
-    completion.dead = { id = ARGV[at], body = ARGV[at + 1], reason = ARGV[at + 2], is_unended = is_unended }
-    at = at + 3
+    completion.dead = { id = take(), body = take(), reason = take(), is_unended = is_unended }
   end
-  local count = tonumber(ARGV[at])
-  at = at + 1
-  for i = 1, count do
-    completion.puts[i] = {
-      queue = ARGV[at],
-      fleet = ARGV[at + 1],
-      id = ARGV[at + 2],
-      due = tonumber(ARGV[at + 3]),
-      priority = tonumber(ARGV[at + 4]),
-      body = ARGV[at + 5],
-    }
-    at = at + 6
-  end
-  count = tonumber(ARGV[at])
-  at = at + 1
-  for i = 1, count do
-    completion.results[i] = { key = ARGV[at], ttl = ARGV[at + 1], value = ARGV[at + 2] }
-    at = at + 3
+  for i = 1, tonumber(take()) do completion.puts[i] = take_put() end
+  for i = 1, tonumber(take()) do completion.results[i] = { key = take(), ttl = take(), value = take() } end
+  for i = 1, tonumber(take()) do
+    completion.counts[i] = { group = groups[tonumber(take())], number = tonumber(take()), ends = take() }
   end
   completions[#completions + 1] = completion
 end
 
 if #completions == 0 then return answers end
-
--- All in one step; if that is refused, each by itself, to see which.
-make_room()
-local ok, together = attempt(finish, completions)
-if not ok then make_room() end
-for i, completion in ipairs(completions) do
-  local answer = together[i]
-  if not ok then
-    local is_done, alone = attempt(finish, { completion })
-    answer = is_done and alone[1] or alone
-  end
-  answers[#answers + 1] = answer
-end
+for _, answer in ipairs(finish_all(completions)) do answers[#answers + 1] = answer end
 return answers

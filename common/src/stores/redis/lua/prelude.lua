@@ -52,6 +52,9 @@ local function free_letter(queue, id)
   return id
 end
 
+-- The counter of a group that is complete: out of reach of Python's decrements, so that no late end of theirs completes it again.
+local PARKED = 2 ^ 40
+
 -- Until when a message lies in the delay queue's list for Python, and Rust leaves it there: its name says so. Nil for most.
 local function shared_until(id) return tonumber(id:match('#%x%x%x%x%x%x%x%x~(%d+)$')) end
 

@@ -1,0 +1,156 @@
+//! A group that was sent.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::time::Duration;
+
+use crate::actor::{Actor, Gives, Untyped};
+use crate::broker::Broker;
+use crate::call::Sent;
+use crate::clock::Stopwatch;
+use crate::error::{ResultError, StoreError};
+use crate::message::Message;
+use crate::results::{Readable, Stored};
+use crate::store::GroupInfo;
+
+/// A group that was sent, and where. `A` is the actor that has the result of each member.
+pub struct SentGroup<A = Untyped> {
+    broker: Broker,
+    members: Vec<Message>,
+    name: Option<String>,
+    counts_failures: bool,
+    actor: PhantomData<fn() -> A>,
+}
+
+/// How far a group is: all of its members together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// How many are done.
+    pub done: u32,
+    /// How many have failed for good, and were not done since.
+    pub failed: u32,
+    /// How many have not ended yet.
+    pub left: u32,
+}
+
+impl<A> SentGroup<A> {
+    pub(super) fn new(broker: &Broker, members: Vec<Message>, name: Option<String>, counts_failures: bool) -> Self {
+        Self { broker: broker.clone(), members, name, counts_failures, actor: PhantomData }
+    }
+
+    /// The message of each member, the last one of those that are pipelines.
+    #[must_use]
+    pub fn members(&self) -> &[Message] {
+        &self.members
+    }
+
+    /// The group's name in the store; `None` where its members are not counted.
+    #[must_use]
+    pub fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+
+    /// How far it is, by one look that takes no longer for many members. `None` where they are not counted
+    /// ([`Group::tracked`](super::Group::tracked)), or that was too long ago. Failures that Python's workers had do not show.
+    ///
+    /// # Errors
+    ///
+    /// What the store says.
+    pub async fn progress(&self) -> Result<Option<Progress>, StoreError> {
+        let Some(name) = &self.name else { return Ok(None) };
+        Ok(self.broker.group(name).await?.map(|info| self.as_progress(info)))
+    }
+
+    /// The same, from a thread that may wait.
+    ///
+    /// # Errors
+    ///
+    /// What the store says.
+    pub fn progress_blocking(&self) -> Result<Option<Progress>, StoreError> {
+        let Some(name) = &self.name else { return Ok(None) };
+        Ok(self.broker.group_blocking(name)?.map(|info| self.as_progress(info)))
+    }
+
+    fn as_progress(&self, GroupInfo { left, failed }: GroupInfo) -> Progress {
+        let counted = u32::try_from(self.members.len()).unwrap_or(u32::MAX).saturating_sub(left);
+        if self.counts_failures {
+            Progress { done: counted.saturating_sub(failed), failed, left }
+        } else {
+            Progress { done: counted, failed, left: left.saturating_sub(failed) }
+        }
+    }
+
+    /// How many members have kept a result.
+    ///
+    /// # Errors
+    ///
+    /// What the store says.
+    pub async fn completed(&self) -> Result<usize, StoreError> {
+        let mut completed = 0;
+        for member in &self.members {
+            completed += usize::from(self.broker.result(member).await?.is_some());
+        }
+        Ok(completed)
+    }
+
+    /// Waits until all members have kept what they came to, for `timeout` at most, and gives it in their order, failures among it. All
+    /// of their actors have to keep results.
+    ///
+    /// # Errors
+    ///
+    /// [`ResultError::Timeout`], which tells of the first member that has none, or what the store says.
+    pub async fn outcomes(&self, timeout: Duration) -> Result<Vec<Stored>, ResultError> {
+        let (waited, mut outcomes) = (Stopwatch::start(), Vec::with_capacity(self.members.len()));
+        for member in &self.members {
+            outcomes.push(self.broker.wait_for_result(member, timeout.saturating_sub(waited.elapsed())).await?);
+        }
+        Ok(outcomes)
+    }
+}
+
+impl<A: Actor> SentGroup<A> {
+    /// Waits until all members have kept what their actor returned, for `timeout` at most, and reads it, in their order.
+    ///
+    /// # Errors
+    ///
+    /// As [`Sent::result`]: the first member that has no value.
+    pub async fn results<T>(&self, timeout: Duration) -> Result<Vec<T>, ResultError>
+    where
+        A::Returned: Gives<T>,
+        T: Readable,
+    {
+        let (waited, mut results) = (Stopwatch::start(), Vec::with_capacity(self.members.len()));
+        for member in &self.members {
+            let sent = Sent::<A>::new(&self.broker, member.clone());
+            results.push(sent.result(timeout.saturating_sub(waited.elapsed())).await?);
+        }
+        Ok(results)
+    }
+
+    /// The same, from a thread that may wait: a plain `main`, a sync actor.
+    ///
+    /// # Errors
+    ///
+    /// As [`SentGroup::results`].
+    pub fn results_blocking<T>(&self, timeout: Duration) -> Result<Vec<T>, ResultError>
+    where
+        A::Returned: Gives<T>,
+        T: Readable,
+    {
+        let (waited, mut results) = (Stopwatch::start(), Vec::with_capacity(self.members.len()));
+        for member in &self.members {
+            let sent = Sent::<A>::new(&self.broker, member.clone());
+            results.push(sent.result_blocking(timeout.saturating_sub(waited.elapsed()))?);
+        }
+        Ok(results)
+    }
+}
+
+impl<A> fmt::Debug for SentGroup<A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SentGroup")
+            .field("name", &self.name)
+            .field("members", &self.members.len())
+            .finish_non_exhaustive()
+    }
+}

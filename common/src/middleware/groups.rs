@@ -1,0 +1,120 @@
+//! Counts the members of groups as they end, and sends what comes after a group.
+//!
+//! A member says which group it is of, and what comes after that, whole; so whoever ends the last one knows what to send. It counts in
+//! the same step as it ends, and what comes after the group is sent in the step of the last one: nothing between two commands can lose
+//! a count, or count what had no effect.
+//!
+//! | option of a member | meaning |
+//! | --- | --- |
+//! | `group_completion_uuid` | the group: the name of its counter |
+//! | `group_completion_callbacks` | a list of messages: what is sent once all members are done |
+//! | `group_member` | which one it is, from 0; one that ends twice counts once. Only groups of this library have that |
+//! | `group_count_failures` | whether it counts as well when it has failed for good. Only groups of this library have that |
+//!
+//! # Source
+//!
+//! dramatiq 2.2, `GroupCallbacks`: the same options and the same counter, so members of one group may run in either language. Differs:
+//! there, a worker that dies between the end of a member and its count leaves the group open for ever, a member that ends twice counts
+//! twice, and a group whose counter has expired is complete with each of its members. A member that Python ends twice still counts
+//! twice.
+
+use std::time::Duration;
+
+use tracing::warn;
+
+use super::End;
+use crate::clock::Timestamp;
+use crate::message::{Message, Raw, option};
+use crate::outcome::{Failure, bounded};
+use crate::store::{Completion, Count, Disposition, Effect, MemberEnd};
+
+/// How long a group is kept from the last end of a member on, at least.
+pub(crate) const GROUP_TTL: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
+/// A message as a member of its group.
+struct Member<'a> {
+    group: String,
+    number: Option<u32>,
+    /// What comes after the group, as it stands there.
+    callbacks: Option<&'a Raw>,
+    counts_failures: bool,
+}
+
+impl<'a> Member<'a> {
+    /// `None` where it is of no group, or of one that nobody counts.
+    fn of(message: &'a Message) -> Option<Self> {
+        let set = |name: &str| message.options.get(name).filter(|value| value.is_truthy());
+        let group = set(option::GROUP_COMPLETION_UUID)?;
+        let number = message.options.get(option::GROUP_MEMBER).and_then(|number| number.read().ok());
+        let callbacks = set(option::GROUP_COMPLETION_CALLBACKS);
+        // Without anything to send, dramatiq does not count either.
+        (callbacks.is_some() || number.is_some()).then(|| Self {
+            group: group.read().unwrap_or_else(|_| group.to_string()),
+            number,
+            callbacks,
+            counts_failures: set(option::GROUP_COUNT_FAILURES).is_some(),
+        })
+    }
+
+    /// What comes after the group.
+    fn then(&self, now: Timestamp) -> Result<Vec<Message>, String> {
+        let Some(callbacks) = self.callbacks else { return Ok(Vec::new()) };
+        let messages = Message::decode_all(callbacks, now).map_err(|error| error.to_string())?;
+        messages.iter().try_for_each(|message| message.queue_name.check()).map_err(|error| error.to_string())?;
+        Ok(messages)
+    }
+}
+
+/// Why a message must not be run: nothing could come after its group.
+pub(crate) fn refusal(message: &Message, now: Timestamp) -> Option<String> {
+    let cause = Member::of(message)?.then(now).err()?;
+    Some(bounded(format_args!("what comes after its group (`group_completion_callbacks`) cannot be sent: {cause}")))
+}
+
+/// Counts a member that has ended.
+///
+/// # Errors
+///
+/// What comes after its group is no message any more: a hook has changed it.
+pub(crate) fn add(end: &End<'_>, completion: &mut Completion) -> Result<(), Failure> {
+    let Some(message) = end.message else { return Ok(()) };
+    let Some(member) = Member::of(message) else { return Ok(()) };
+    let ends = match &completion.disposition {
+        Disposition::Ack => MemberEnd::Done,
+        Disposition::DeadLetter(..) | Disposition::StaysDead => MemberEnd::Failed { counts: member.counts_failures },
+        Disposition::Requeue(_) | Disposition::Retry(..) | Disposition::Defer(..) | Disposition::Release => {
+            return Ok(());
+        }
+    };
+    if !ends.counts() {
+        let (id, group) = (&message.message_id, &member.group);
+        warn!(
+            target: "common::run",
+            "its group {group} stays open: what has failed does not count; once its cause is mended, `dead requeue {id}` runs it again"
+        );
+        if member.number.is_none() {
+            return Ok(());
+        }
+    }
+    let then = match member.then(end.now) {
+        Ok(then) => then,
+        // It has failed because of that, perhaps.
+        Err(_) if ends.has_failed() => Vec::new(),
+        Err(cause) => {
+            return Err(Failure {
+                text: bounded(format_args!("what comes after its group cannot be sent: {cause}")),
+                kind: "group".to_owned(),
+                is_final: true,
+                ..Failure::default()
+            });
+        }
+    };
+    completion.effects.push(Effect::Count(Count {
+        group: member.group,
+        member: member.number,
+        end: ends,
+        ttl: GROUP_TTL,
+        then,
+    }));
+    Ok(())
+}
