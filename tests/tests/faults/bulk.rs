@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use common::actor;
 use common::call::Call;
+use common::composition::{Progress, group};
 use tests::process::Process;
 
 use crate::rig::*;
@@ -67,4 +68,20 @@ async fn very_many_that_are_due_at_once_are_moved_in_short_steps() {
     let slow: usize = rig.redis(&["SLOWLOG", "LEN"]);
     assert_eq!(slow, 0, "steps of more than {STEP} µs");
     assert!(peak(&worker) < LITTLE, "{} kB", peak(&worker));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn very_many_members_of_a_group_are_sent_and_counted_in_short_steps() {
+    let rig = Rig::new().await;
+    let _: String = rig.redis(&["CONFIG", "SET", "slowlog-log-slower-than", &STEP.to_string()]);
+    let sent = group((0..MANY).map(tick::message)).then(tick::message(MANY)).send(&rig.broker).await.unwrap();
+    let worker = worker(&rig);
+    rig.settle(0).await;
+    let done = Progress { done: MANY, failed: 0, left: 0 };
+    assert_eq!(sent.progress().await, Ok(Some(done)));
+    let slow: usize = rig.redis(&["SLOWLOG", "LEN"]);
+    assert_eq!(slow, 0, "steps of more than {STEP} µs");
+    assert!(peak(&worker) < LITTLE, "{} kB", peak(&worker));
+    let seen: u32 = rig.redis(&["STRLEN", &format!("{}:seen", sent.name().unwrap())]);
+    assert_eq!(seen, MANY / 8, "a bit for each of them");
 }

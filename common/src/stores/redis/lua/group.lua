@@ -6,4 +6,6 @@ if type(left) == 'table' then
 end
 left = tonumber(left)
 if not left then return false end
-return { left < PARKED / 2 and left or 0, call('BITCOUNT', ARGV[2] .. ':failed') }
+-- Where Python has ended the last member, it leaves the counter as it was, and says so beside it.
+local is_complete = left >= PARKED / 2 or (left == 1 and call('EXISTS', ARGV[2] .. '@events') == 1)
+return { is_complete and 0 or left, call('BITCOUNT', ARGV[2] .. ':failed') }
