@@ -19,7 +19,7 @@ pub use self::words::error_line;
 pub(crate) use self::words::short;
 use crate::clock::Timestamp;
 use crate::duration::spell;
-use crate::message::Message;
+use crate::message::{Membership, Message};
 use crate::queue_name::QueueName;
 use crate::store::{AHEAD_LIMIT, DEAD_LETTER_TTL, MessageInfo, QueueInfo, SUSPECT_AFTER, State, WorkerInfo};
 
@@ -83,6 +83,8 @@ pub enum Explanation {
         reason: Option<String>,
         /// How much longer it is kept.
         kept: Duration,
+        /// The group that stays open for it, where it is a member of one.
+        group: Option<String>,
     },
 }
 
@@ -154,6 +156,10 @@ impl Explanation {
                 since: facts.now.since(*died),
                 reason: reason.as_deref().map(error_line),
                 kept: (*died + DEAD_LETTER_TTL).since(facts.now),
+                group: Message::decode(&found.bytes, facts.now).ok().and_then(|message| {
+                    let membership = Membership::of(&message).filter(|membership| !membership.counts_failures);
+                    membership.map(|membership| membership.group)
+                }),
             },
         }
     }
@@ -264,15 +270,19 @@ impl fmt::Display for Explanation {
                 write!(f, "it waits because {blocker}; it has been due for {}", spell(*by))
             }
             Self::Claimed { holder, cancelled, suspect } => holder.say(f, *cancelled, *suspect),
-            Self::Dead { since, reason, kept } => {
+            Self::Dead { since, reason, kept, group } => {
                 write!(f, "it waits no more: it died {} ago", spell(*since))?;
                 if let Some(reason) = reason {
                     write!(f, " ({reason})")?;
                 }
                 if kept.is_zero() {
-                    write!(f, ", and is about to be deleted")
+                    write!(f, ", and is about to be deleted")?;
                 } else {
-                    write!(f, ", and is kept for {}", spell(*kept))
+                    write!(f, ", and is kept for {}", spell(*kept))?;
+                }
+                match group {
+                    Some(group) => write!(f, "; its group {group} stays open until it is requeued and done"),
+                    None => Ok(()),
                 }
             }
         }

@@ -11,6 +11,7 @@ mod entries;
 mod floats;
 mod json;
 mod loose;
+mod membership;
 mod nonstandard;
 mod number;
 mod raw;
@@ -22,6 +23,7 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 pub use self::entries::Entries;
+pub(crate) use self::membership::Membership;
 pub use self::raw::{ParseError, Raw};
 use crate::clock::Timestamp;
 use crate::queue_name::QueueName;

@@ -54,7 +54,7 @@ pub use self::completion::{Body, Completion, Count, Disposition, Effect, Finishe
 #[doc(hidden)]
 pub use self::delegate::Delegated;
 pub use self::delegate::delegate;
-pub use self::groups::{GroupInfo, NewGroup};
+pub use self::groups::{GROUP_TTL, GroupInfo, NewGroup};
 pub use self::info::{Beat, Cancelled, Counts, DeadLetter, MessageInfo, QueueInfo, State, WorkerInfo};
 pub use self::inspect::Inspect;
 #[cfg(feature = "redis")]

@@ -240,7 +240,9 @@ fn a_group_whose_workers_are_killed_with_their_members_is_completed_once() {
         (rust, python) = (start_rust(), start_python());
         rust.wait_for_line(&format!("climbs {}", gate[0]));
         python.wait_for_line(&format!("climbs {}", gate[1]));
-        gate.iter().for_each(|step| fs::write(gates.path().join(step.to_string()), "").unwrap());
+        for step in gate {
+            fs::write(gates.path().join(step.to_string()), "").unwrap();
+        }
         let left = if gate == [0, 1] { 2 } else { 0 };
         let is_there = || sent.progress_blocking().unwrap().filter(|progress| progress.left == left);
         assert!(eventually(PATIENCE, is_there).is_some(), "{:?}", sent.progress_blocking());

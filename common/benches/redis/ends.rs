@@ -1,12 +1,13 @@
 //! What the end of a message costs the server, with what happens in the same step, in turn with a plain acknowledgement.
 
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use common::clock::Clock;
 use common::message::{Message, Raw};
 use common::queue_name::QueueName;
 use common::results;
-use common::store::{Completion, Delivery, Disposition, Effect, FetchRequest, Store as _};
+use common::store::{Completion, Count, Delivery, Disposition, Effect, FetchRequest, MemberEnd, NewGroup, Store as _};
 use common::stores::redis::RedisStore;
 
 use crate::ground::{Setup, ask, connection, namespace, wipe};
@@ -33,7 +34,32 @@ pub(crate) async fn measure(setup: &Setup) -> Result<(), Failed> {
         vec![Effect::Enqueue(next)]
     };
     let with_next = async || cost(url, next).await;
-    table::in_turn("an end with a next step, ns of Redis", with_next, "a plain one", plain).await
+    table::in_turn("an end with a next step, ns of Redis", with_next, "a plain one", plain).await?;
+    let as_member = async || cost_of_member(url).await;
+    table::in_turn("an end of a member of a group, ns of Redis", as_member, "a plain one", plain).await
+}
+
+/// The same for the ends of members of one group, whose callback is sent with the last one.
+async fn cost_of_member(url: &str) -> Result<f64, Failed> {
+    let clock = Clock::system();
+    let store = RedisStore::connect(url, &namespace(), clock.clone()).await?;
+    let members = u32::try_from(MESSAGES)?;
+    let group = NewGroup { name: namespace(), members, ttl: KEPT };
+    store.open_group(&group).await?;
+    let then = vec![Message::new(QueueName::new("after")?, "after", [], clock.now())];
+    let number = AtomicU32::new(0);
+    let cost = cost(url, |_| {
+        let member = Some(number.fetch_add(1, Ordering::Relaxed));
+        let then = then.clone();
+        vec![Effect::Count(Count { group: group.name.clone(), member, end: MemberEnd::Done, ttl: KEPT, then })]
+    })
+    .await?;
+    let mut redis = connection(url)?;
+    ask::<i64>(
+        &mut redis,
+        &["UNLINK", &group.name, &format!("{}:seen", group.name), &format!("{}@events", group.name)],
+    )?;
+    Ok(cost)
 }
 
 /// How long the server is busy for the end of a message, in nanoseconds.

@@ -14,8 +14,7 @@ use crate::call::Call;
 use crate::clock::Timestamp;
 use crate::error::EnqueueError;
 use crate::message::{Message, MessageId, Raw, option};
-use crate::middleware::groups::GROUP_TTL;
-use crate::store::NewGroup;
+use crate::store::{GROUP_TTL, NewGroup};
 
 /// How many members are sent at once.
 const CHUNK: usize = 1_000;

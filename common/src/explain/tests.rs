@@ -304,6 +304,12 @@ fn a_dead_letter_tells_why_and_for_how_long() {
         "dead",
         "it waits no more: it died 3 min 20 s ago (17 is not allowed), and is kept for 6 d 23 h",
     );
+    let mut member = dead(None, 1_000);
+    let options = r#"{"group_completion_uuid":"g","group_completion_callbacks":[{}]}"#;
+    member.bytes =
+        format!(r#"{{"queue_name":"q","actor_name":"a","args":[],"kwargs":{{}},"options":{options}}}"#).into_bytes();
+    let open = "it waits no more: it died 1 s ago, and is kept for 6 d 23 h; its group g stays open until it is requeued and done";
+    says(&member, false, &[], "dead", open);
     says(&dead(None, 1_000), false, &[], "dead", "it waits no more: it died 1 s ago, and is kept for 6 d 23 h");
     let ttl = u64::try_from(DEAD_LETTER_TTL.as_millis()).expect("a time");
     says(&dead(None, ttl + 1), false, &[], "dead", "it waits no more: it died 7 d ago, and is about to be deleted");

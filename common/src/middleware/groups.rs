@@ -18,56 +18,17 @@
 //! twice, and a group whose counter has expired is complete with each of its members. A member that Python ends twice still counts
 //! twice.
 
-use std::time::Duration;
-
 use tracing::warn;
 
 use super::End;
 use crate::clock::Timestamp;
-use crate::message::{Message, Raw, option};
+use crate::message::{Membership, Message};
 use crate::outcome::{Failure, bounded};
-use crate::store::{Completion, Count, Disposition, Effect, MemberEnd};
-
-/// How long a group is kept from the last end of a member on, at least.
-pub(crate) const GROUP_TTL: Duration = Duration::from_secs(30 * 24 * 60 * 60);
-
-/// A message as a member of its group.
-struct Member<'a> {
-    group: String,
-    number: Option<u32>,
-    /// What comes after the group, as it stands there.
-    callbacks: Option<&'a Raw>,
-    counts_failures: bool,
-}
-
-impl<'a> Member<'a> {
-    /// `None` where it is of no group, or of one that nobody counts.
-    fn of(message: &'a Message) -> Option<Self> {
-        let set = |name: &str| message.options.get(name).filter(|value| value.is_truthy());
-        let group = set(option::GROUP_COMPLETION_UUID)?;
-        let number = message.options.get(option::GROUP_MEMBER).and_then(|number| number.read().ok());
-        let callbacks = set(option::GROUP_COMPLETION_CALLBACKS);
-        // Without anything to send, dramatiq does not count either.
-        (callbacks.is_some() || number.is_some()).then(|| Self {
-            group: group.read().unwrap_or_else(|_| group.to_string()),
-            number,
-            callbacks,
-            counts_failures: set(option::GROUP_COUNT_FAILURES).is_some(),
-        })
-    }
-
-    /// What comes after the group.
-    fn then(&self, now: Timestamp) -> Result<Vec<Message>, String> {
-        let Some(callbacks) = self.callbacks else { return Ok(Vec::new()) };
-        let messages = Message::decode_all(callbacks, now).map_err(|error| error.to_string())?;
-        messages.iter().try_for_each(|message| message.queue_name.check()).map_err(|error| error.to_string())?;
-        Ok(messages)
-    }
-}
+use crate::store::{Completion, Count, Disposition, Effect, GROUP_TTL, MemberEnd};
 
 /// Why a message must not be run: nothing could come after its group.
 pub(crate) fn refusal(message: &Message, now: Timestamp) -> Option<String> {
-    let cause = Member::of(message)?.then(now).err()?;
+    let cause = Membership::of(message)?.then(now).err()?;
     Some(bounded(format_args!("what comes after its group (`group_completion_callbacks`) cannot be sent: {cause}")))
 }
 
@@ -78,7 +39,7 @@ pub(crate) fn refusal(message: &Message, now: Timestamp) -> Option<String> {
 /// What comes after its group is no message any more: a hook has changed it.
 pub(crate) fn add(end: &End<'_>, completion: &mut Completion) -> Result<(), Failure> {
     let Some(message) = end.message else { return Ok(()) };
-    let Some(member) = Member::of(message) else { return Ok(()) };
+    let Some(member) = Membership::of(message) else { return Ok(()) };
     let ends = match &completion.disposition {
         Disposition::Ack => MemberEnd::Done,
         Disposition::DeadLetter(..) | Disposition::StaysDead => MemberEnd::Failed { counts: member.counts_failures },

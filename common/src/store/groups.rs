@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+/// How long a group is kept from the last end of a member on, at least.
+pub const GROUP_TTL: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
 /// A group before the first of its members is enqueued.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewGroup {

@@ -3,7 +3,6 @@
 //! What a call brings is cut by number and by bytes: after an outage many large completions are due at once, and one call with
 //! all of them would hold up the server and everybody else on this connection. Each part is answered by itself.
 
-use std::collections::HashMap;
 use std::time::Duration;
 
 use redis::Value;
@@ -11,6 +10,7 @@ use redis::Value;
 use super::RedisStore;
 use super::connection::{CallError, Link};
 use super::error::from_script;
+use super::groups::Groups;
 use super::limits::{CHUNK, CHUNK_BYTES};
 use super::record::{Record, encode};
 use super::scripts::{Call, read};
@@ -18,7 +18,7 @@ use crate::clock::Timestamp;
 use crate::error::StoreError;
 use crate::message::{Message, MessageId, option};
 use crate::queue_name::QueueName;
-use crate::store::{Body, Completion, Count, Disposition, Effect, Finished, MemberEnd, Registration, fresh_name};
+use crate::store::{Body, Completion, Disposition, Effect, Finished, Registration, fresh_name};
 use crate::stores::shared::batch::order;
 
 /// How often a completion is sent again because an id was in use; a fresh id never is.
@@ -160,13 +160,7 @@ impl RedisStore {
             }
         }
         let groups = Groups::of(plan.others.iter().map(|step| &completions[step.place]));
-        call.count(groups.distinct.len());
-        for group in &groups.distinct {
-            call.text(&group.group).duration(group.ttl).count(group.then.len());
-            for record in group.then.iter().map(|message| Record::first(message, self.clock.now())) {
-                record.put(&mut call, &self.keys.fleet(&record.queue));
-            }
-        }
+        groups.append(self, &mut call);
         for step in &plan.others {
             self.append(&mut call, &completions[step.place], step, &groups);
         }
@@ -216,59 +210,8 @@ impl RedisStore {
         }
         call.count(results(completion).count());
         results(completion).for_each(|result| append_result(call, result));
-        call.count(counts(completion).count());
-        for count in counts(completion) {
-            call.count(groups.number(count));
-            match count.member {
-                Some(member) => call.number(member),
-                None => call.text(""),
-            };
-            call.text(match count.end {
-                MemberEnd::Done => "done",
-                MemberEnd::Failed { counts: false } => "failed",
-                MemberEnd::Failed { counts: true } => "over",
-            });
-        }
+        groups.append_counts(call, completion);
     }
-}
-
-/// The groups of one call: their members have in common what comes after them, which is sent once.
-struct Groups<'a> {
-    distinct: Vec<&'a Count>,
-    /// The first of each name.
-    numbers: HashMap<&'a str, usize>,
-}
-
-impl<'a> Groups<'a> {
-    fn of(completions: impl Iterator<Item = &'a Completion>) -> Self {
-        let mut groups = Self { distinct: Vec::new(), numbers: HashMap::new() };
-        for count in completions.flat_map(counts) {
-            if groups.find(count).is_none() {
-                groups.distinct.push(count);
-                groups.numbers.entry(&count.group).or_insert(groups.distinct.len() - 1);
-            }
-        }
-        groups
-    }
-
-    /// The place of its group.
-    fn find(&self, count: &Count) -> Option<usize> {
-        let is_its = |known: &&Count| known.group == count.group && known.ttl == count.ttl && known.then == count.then;
-        let first = *self.numbers.get(count.group.as_str())?;
-        self.distinct.get(first..)?.iter().position(is_its).map(|place| first + place)
-    }
-
-    /// The number of its group in the call, from 1.
-    fn number(&self, count: &Count) -> usize {
-        self.find(count).map_or(0, |place| place + 1)
-    }
-}
-
-fn counts(completion: &Completion) -> impl Iterator<Item = &Count> {
-    completion.effects.iter().filter_map(|effect| match effect {
-        Effect::Count(count) => Some(count),
-        Effect::Enqueue(_) | Effect::Store { .. } => None,
-    })
 }
 
 /// What a completion keeps: key, time to live and value.
