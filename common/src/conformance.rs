@@ -239,6 +239,7 @@ macro_rules! conformance_suite {
             raw_bytes_can_die
             effects_happen_with_the_end
             a_result_is_stored_with_the_end
+            a_result_that_is_forgotten_is_gone
             a_result_is_kept_for_as_long_as_a_store_can
             an_end_without_a_claim_has_no_effect
             each_completion_of_a_batch_is_judged_alone

@@ -29,19 +29,39 @@ pub enum Stored {
     },
 }
 
-/// The key of a message's result.
+/// Under which keys results lie. Whoever reads them has to say the same as whoever stores them.
 ///
 /// # Source
 ///
-/// dramatiq 2.2, `ResultBackend.build_message_key`: the MD5 sum of its namespace, and of the message's queue, actor and id.
-#[must_use]
-pub fn key(message: &Message) -> String {
-    let name = format!("dramatiq-results:{}:{}:{}", message.queue_name, message.actor_name, message.message_id);
-    Md5::digest(name.as_bytes()).iter().fold(String::with_capacity(32), |mut key, byte| {
-        // Writing into a string cannot fail.
-        let _ = write!(key, "{byte:02x}");
-        key
-    })
+/// dramatiq 2.2, `ResultBackend`: its `namespace`, and `use_namespace_prefix_keys`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ResultKeys {
+    /// With what each of them begins, before it is hashed: `dramatiq-results`, unless something else is said.
+    pub namespace: String,
+    /// Whether a key is left as it is, for people and access rules to read, and not hashed.
+    pub readable: bool,
+}
+
+impl Default for ResultKeys {
+    fn default() -> Self {
+        Self { namespace: "dramatiq-results".to_owned(), readable: false }
+    }
+}
+
+impl ResultKeys {
+    /// The key of a message's result: namespace, queue, actor and id of the message, or the MD5 sum of that.
+    #[must_use]
+    pub fn of(&self, message: &Message) -> String {
+        let name = format!("{}:{}:{}:{}", self.namespace, message.queue_name, message.actor_name, message.message_id);
+        if self.readable {
+            return name;
+        }
+        Md5::digest(name.as_bytes()).iter().fold(String::with_capacity(32), |mut key, byte| {
+            // Writing into a string cannot fail.
+            let _ = write!(key, "{byte:02x}");
+            key
+        })
+    }
 }
 
 /// What a result can be read as.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use common::clock::Clock;
 use common::message::{Message, Raw};
 use common::queue_name::QueueName;
-use common::results;
+use common::results::ResultKeys;
 use common::store::{Completion, Count, Delivery, Disposition, Effect, FetchRequest, MemberEnd, NewGroup, Store as _};
 use common::stores::redis::RedisStore;
 
@@ -25,8 +25,9 @@ const KEPT: Duration = Duration::from_secs(60);
 pub(crate) async fn measure(setup: &Setup) -> Result<(), Failed> {
     let url = &setup.url;
     let plain = async || cost(url, |_| Vec::new()).await;
-    let result =
-        |message: &Message| vec![Effect::Store { key: results::key(message), value: b"42".to_vec(), ttl: KEPT }];
+    let result = |message: &Message| {
+        vec![Effect::Store { key: ResultKeys::default().of(message), value: b"42".to_vec(), ttl: KEPT }]
+    };
     let with_result = async || cost(url, result).await;
     table::in_turn("an end with a result, ns of Redis", with_result, "a plain one", plain).await?;
     let next = |message: &Message| {
@@ -95,7 +96,7 @@ async fn cost(url: &str, effects: impl Fn(&Message) -> Vec<Effect>) -> Result<f6
     let microseconds: f64 = microseconds.ok_or("no script was called")?.0.parse()?;
     store.deregister(&registration).await?;
     wipe(url, &namespace)?;
-    let keys: Vec<String> = messages.iter().map(results::key).collect();
+    let keys: Vec<String> = messages.iter().map(|message| ResultKeys::default().of(message)).collect();
     for keys in keys.chunks(1_000) {
         let command: Vec<&str> = std::iter::once("UNLINK").chain(keys.iter().map(String::as_str)).collect();
         ask::<i64>(&mut redis, &command)?;

@@ -12,7 +12,7 @@ use crate::clock::{Clock, Stopwatch};
 use crate::error::{ResultError, StoreError};
 use crate::message::{Message, MessageId};
 use crate::queue_name::QueueName;
-use crate::results::{self, Stored};
+use crate::results::Stored;
 use crate::store::Inspect;
 
 impl Broker {
@@ -22,8 +22,8 @@ impl Broker {
     ///
     /// What the store says.
     pub async fn result(&self, message: &Message) -> Result<Option<Stored>, StoreError> {
-        let (store, message) = (self.0.store.clone(), message.clone());
-        self.on_io_thread(async move { stored(&*store, &results::key(&message), &message).await }).await?
+        let (store, key, message) = (self.0.store.clone(), self.key_of(message), message.clone());
+        self.on_io_thread(async move { stored(&*store, &key, &message).await }).await?
     }
 
     /// The same, of the message to the actor `A` that has this id: for whoever kept no more than the id.
@@ -44,8 +44,9 @@ impl Broker {
     /// [`ResultError::Timeout`] when nothing was there in time, else what the store says.
     pub async fn wait_for_result(&self, message: &Message, timeout: Duration) -> Result<Stored, ResultError> {
         self.0.io_thread.check().map_err(StoreError::from)?;
-        let store = self.0.store.clone();
-        self.0.io_thread.run_while_wanted(result_within(store, self.clock().clone(), message.clone(), timeout)).await
+        let (store, key) = (self.0.store.clone(), self.key_of(message));
+        let waiting = result_within(store, self.clock().clone(), key, message.clone(), timeout);
+        self.0.io_thread.run_while_wanted(waiting).await
     }
 
     /// The same as [`Broker::wait_for_result`], from a thread that may wait.
@@ -55,19 +56,60 @@ impl Broker {
     /// As [`Broker::wait_for_result`].
     pub fn wait_for_result_blocking(&self, message: &Message, timeout: Duration) -> Result<Stored, ResultError> {
         self.0.io_thread.check().map_err(StoreError::from)?;
-        let store = self.0.store.clone();
-        self.0.io_thread.run_blocking(result_within(store, self.clock().clone(), message.clone(), timeout))
+        let (store, key) = (self.0.store.clone(), self.key_of(message));
+        self.0.io_thread.run_blocking(result_within(store, self.clock().clone(), key, message.clone(), timeout))
     }
+
+    /// Forgets what is kept of these messages' runs, before its time is over: a thousand at a time. Tells of how many something was
+    /// kept. A run that ends meanwhile keeps its result all the same.
+    ///
+    /// # Errors
+    ///
+    /// What the store says; some of them may be forgotten then, and to repeat the call is safe.
+    pub async fn forget_results(&self, messages: &[Message]) -> Result<usize, StoreError> {
+        let (store, keys) = (self.0.store.clone(), self.keys_of(messages));
+        self.on_io_thread(forget(store, keys)).await?
+    }
+
+    /// The same, from a thread that may wait.
+    ///
+    /// # Errors
+    ///
+    /// As [`Broker::forget_results`].
+    pub fn forget_results_blocking(&self, messages: &[Message]) -> Result<usize, StoreError> {
+        self.0.io_thread.check()?;
+        self.0.io_thread.run_blocking(forget(self.0.store.clone(), self.keys_of(messages)))
+    }
+
+    fn key_of(&self, message: &Message) -> String {
+        self.settings().results.keys.of(message)
+    }
+
+    fn keys_of(&self, messages: &[Message]) -> Vec<String> {
+        messages.iter().map(|message| self.key_of(message)).collect()
+    }
+}
+
+/// How many results are forgotten with one call.
+const CHUNK: usize = 1_000;
+
+async fn forget(store: Arc<dyn Inspect>, keys: Vec<String>) -> Result<usize, StoreError> {
+    let mut forgotten = 0;
+    for keys in keys.chunks(CHUNK) {
+        forgotten += store.forget(keys).await?;
+    }
+    Ok(forgotten)
 }
 
 /// Waits for a result.
 async fn result_within(
     store: Arc<dyn Inspect>,
     clock: Clock,
+    key: String,
     message: Message,
     timeout: Duration,
 ) -> Result<Stored, ResultError> {
-    let (waited, key) = (Stopwatch::start(), results::key(&message));
+    let waited = Stopwatch::start();
     loop {
         if let Some(stored) = stored(&*store, &key, &message).await? {
             return Ok(stored);

@@ -175,6 +175,25 @@ pub async fn a_result_is_stored_with_the_end(fixture: &Fixture) {
     assert_eq!(fixture.store.stored("nothing").await, Ok(None));
 }
 
+/// What is forgotten is gone, and nothing else is; what was never there does not count.
+pub async fn a_result_that_is_forgotten_is_gone(fixture: &Fixture) {
+    fixture.enqueue(&[fixture.message(1), fixture.message(2)]).await;
+    let worker = fixture.worker().await;
+    let mut keys = Vec::new();
+    for _ in 0..2 {
+        let (claim, key) = (worker.fetch_one().await.claim, crate::message::MessageId::random().to_string());
+        let effects = vec![Effect::Store { key: key.clone(), value: vec![7], ttl: Duration::from_secs(60) }];
+        worker.finish_with(&claim, Disposition::Ack, effects).await;
+        keys.push(key);
+    }
+    let forgotten = ["nothing".to_owned(), keys[0].clone()];
+    assert_eq!(fixture.store.forget(&forgotten).await, Ok(1));
+    assert_eq!(fixture.store.forget(&forgotten).await, Ok(0));
+    assert_eq!(fixture.store.forget(&[]).await, Ok(0));
+    assert_eq!(fixture.store.stored(&keys[0]).await, Ok(None));
+    assert_eq!(fixture.store.stored(&keys[1]).await, Ok(Some(vec![7])));
+}
+
 /// A time that no calendar reaches is cut, and spoils nothing that ends beside it.
 pub async fn a_result_is_kept_for_as_long_as_a_store_can(fixture: &Fixture) {
     fixture.enqueue(&[fixture.message(1), fixture.message(2)]).await;

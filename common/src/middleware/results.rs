@@ -6,7 +6,7 @@ use super::End;
 use crate::actor::Declaration;
 use crate::message::{Message, Raw, option};
 use crate::outcome::Outcome;
-use crate::results::{Stored, key};
+use crate::results::{ResultKeys, Stored};
 use crate::store::{Completion, Disposition, Effect};
 
 /// Stores what an actor returned, or the error it failed with for good, in the same step as its run ends.
@@ -23,17 +23,19 @@ use crate::store::{Completion, Disposition, Effect};
 ///
 /// dramatiq 2.2, `Results`. Differs: a result without a JSON form is a failure of the message that no retry repeats, and
 /// never silently missing.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Results {
     /// Whether results are stored where neither message nor actor says.
     pub store_results: bool,
     /// How long they are kept.
     pub result_ttl: Duration,
+    /// Under which keys they lie.
+    pub keys: ResultKeys,
 }
 
 impl Default for Results {
     fn default() -> Self {
-        Self { store_results: false, result_ttl: Duration::from_secs(600) }
+        Self { store_results: false, result_ttl: Duration::from_secs(600), keys: ResultKeys::default() }
     }
 }
 
@@ -57,6 +59,6 @@ impl Results {
         let millis = message.options.get(option::RESULT_TTL).and_then(Raw::millis);
         let ttl = millis.map(|millis| Duration::from_millis(millis.max(1).unsigned_abs()));
         let ttl = ttl.or_else(|| actor?.results.result_ttl).unwrap_or(self.result_ttl);
-        completion.effects.push(Effect::Store { key: key(message), value: stored.encode(), ttl });
+        completion.effects.push(Effect::Store { key: self.keys.of(message), value: stored.encode(), ttl });
     }
 }

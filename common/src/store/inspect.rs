@@ -97,6 +97,9 @@ pub trait Inspect: Store {
     /// What a completion has stored under `key`; `None` where nothing was, or its time is over.
     fn stored<'a>(&'a self, key: &'a str) -> Boxed<'a, Result<Option<Vec<u8>>, StoreError>>;
 
+    /// Forgets what completions have stored under these keys, before its time is over. Tells under how many of them something was.
+    fn forget<'a>(&'a self, keys: &'a [String]) -> Boxed<'a, Result<usize, StoreError>>;
+
     /// Waits until something is kept under a key, by whomever; at once, where something is, or where [`stored`](Self::stored) fails. Cancel
     /// safe. A store that is not told of that looks from time to time, as this does.
     fn wait_stored<'a>(&'a self, key: &'a str) -> Boxed<'a, ()> {

@@ -304,6 +304,11 @@ impl Inspect for MemoryStore {
         ready(Ok(self.world().stored(key, self.clock.now())))
     }
 
+    fn forget<'a>(&'a self, keys: &'a [String]) -> Boxed<'a, Result<usize, StoreError>> {
+        let mut world = self.world();
+        ready(Ok(keys.iter().filter(|key| world.forget(key, self.clock.now())).count()))
+    }
+
     fn wait_stored<'a>(&'a self, key: &'a str) -> Boxed<'a, ()> {
         Box::pin(async move {
             let mut news = self.news.subscribe();

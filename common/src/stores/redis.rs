@@ -300,6 +300,10 @@ impl Inspect for RedisStore {
         Box::pin(inspect::stored(self, key))
     }
 
+    fn forget<'a>(&'a self, keys: &'a [String]) -> Boxed<'a, Result<usize, StoreError>> {
+        Box::pin(inspect::forget(self, keys))
+    }
+
     fn wait_stored<'a>(&'a self, key: &'a str) -> Boxed<'a, ()> {
         Box::pin(wait_stored::run(self, key))
     }

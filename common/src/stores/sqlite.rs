@@ -309,6 +309,10 @@ impl Inspect for SqliteStore {
         Box::pin(inspect::stored(self, key))
     }
 
+    fn forget<'a>(&'a self, keys: &'a [String]) -> Boxed<'a, Result<usize, StoreError>> {
+        Box::pin(inspect::forget(self, keys))
+    }
+
     fn wait_stored<'a>(&'a self, key: &'a str) -> Boxed<'a, ()> {
         Box::pin(wait::stored(self, key))
     }

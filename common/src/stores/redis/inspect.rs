@@ -133,6 +133,14 @@ pub(super) async fn stored(store: &RedisStore, key: &str) -> Result<Option<Vec<u
     read(answer)
 }
 
+pub(super) async fn forget(store: &RedisStore, keys: &[String]) -> Result<usize, StoreError> {
+    if keys.is_empty() {
+        return Ok(0);
+    }
+    let answer = store.link.call(redis::cmd("DEL").arg(keys)).await?;
+    read(answer)
+}
+
 impl RedisStore {
     /// A queue, and whether it has bodies.
     async fn queue_and_bodies(&self, queue: &QueueName) -> Result<(QueueInfo, bool), StoreError> {

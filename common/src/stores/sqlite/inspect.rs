@@ -132,6 +132,23 @@ pub(super) async fn dead_letters(
         .await
 }
 
+pub(super) async fn forget(store: &SqliteStore, keys: &[String]) -> Result<usize, StoreError> {
+    let (namespace, keys, now) = (store.namespace.clone(), keys.to_vec(), store.clock.now());
+    store
+        .write_rows(keys.len(), move |connection| {
+            let mut forget =
+                connection.prepare_cached("DELETE FROM stored WHERE namespace = ? AND key = ? RETURNING until > ?")?;
+            let mut forgotten = 0;
+            for key in &keys {
+                let was_there: Option<bool> =
+                    forget.query_row(params![&*namespace, key, now.as_millis()], |row| row.get(0)).optional()?;
+                forgotten += usize::from(was_there == Some(true));
+            }
+            Ok(forgotten)
+        })
+        .await
+}
+
 pub(super) async fn stored(store: &SqliteStore, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
     let (namespace, key, now) = (store.namespace.clone(), key.to_owned(), store.clock.now());
     store

@@ -205,4 +205,9 @@ impl World {
     pub(in crate::stores::memory) fn stored(&self, key: &str, now: Timestamp) -> Option<Vec<u8>> {
         self.stored.get(key, now).cloned()
     }
+
+    /// Tells whether something was there.
+    pub(in crate::stores::memory) fn forget(&mut self, key: &str, now: Timestamp) -> bool {
+        self.stored.remove(key, now)
+    }
 }

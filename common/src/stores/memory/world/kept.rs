@@ -50,6 +50,13 @@ impl<T> Kept<T> {
         Some(value)
     }
 
+    /// Forgets a value. Tells whether there was one.
+    pub(super) fn remove(&mut self, key: &str, now: Timestamp) -> bool {
+        let Some((key, (_, until))) = self.values.remove_entry(key) else { return false };
+        self.ends.remove(&(until, key));
+        until > now
+    }
+
     fn expire(&mut self, now: Timestamp) {
         while let Some((until, _)) = self.ends.first()
             && *until <= now
