@@ -156,7 +156,7 @@ impl Peer {
     }
 
     async fn try_fetch(&self, count: usize) -> Result<Vec<Delivery>, crate::error::StoreError> {
-        let requests = [FetchRequest { queue: self.queue.clone(), count }];
+        let requests = [FetchRequest { queue: self.queue.clone(), count, before: None }];
         self.store.fetch(&self.registration, &requests, usize::MAX).await.map(|fetched| fetched.deliveries)
     }
 
@@ -217,6 +217,7 @@ macro_rules! conformance_suite {
             another_message_of_the_same_id_is_kept_beside_it
             any_text_is_an_id
             a_repeated_message_is_known_while_it_runs
+            what_goes_before_a_priority_is_fetched_alone
             fetch_takes_no_more_than_was_wanted
             fetch_takes_no_more_than_was_wanted_of_all_queues_together
             fetch_takes_all_that_was_wanted_from_the_one_queue_that_has_it
@@ -274,6 +275,7 @@ macro_rules! conformance_suite {
             waiting_ends_when_a_message_comes
             waiting_ends_when_something_comes_due_earlier
             a_wait_that_is_dropped_loses_nothing
+            waiting_for_a_priority_ends_when_something_goes_before_it
             waiting_for_a_result_ends_when_it_is_stored
             queues_are_listed_a_page_at_a_time
             a_queue_is_looked_up_by_its_name

@@ -179,6 +179,10 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// What the store says.
     fn open_group<'a>(&'a self, group: &'a NewGroup) -> Boxed<'a, Result<bool, StoreError>>;
 
+    /// Waits until something may be ready in one of these queues whose priority goes before this one: for a worker that has fetched
+    /// others already. May return for nothing. Cancel safe. Where no priorities are used, it costs a look a queue, once.
+    fn wait_for_priority<'a>(&'a self, queues: &'a [QueueName], before: i32) -> Boxed<'a, ()>;
+
     /// Ends claims: each completion moves its message to its place and carries out its effects in one step, and only if this
     /// worker still holds the message. The answers come in the order of the completions.
     ///

@@ -65,7 +65,7 @@ async fn results_dead_letters_and_cancelled_messages_take_no_longer_when_there_a
         assert!(was_there.is_some());
     }
     let registration = store.register(std::slice::from_ref(&queue)).await.expect("room");
-    let requests = [FetchRequest { queue: queue.clone(), count: MANY }];
+    let requests = [FetchRequest { queue: queue.clone(), count: MANY, before: None }];
     let mut more = true;
     while more {
         let fetched = store.fetch(&registration, &requests, MANY).await.expect("registered");

@@ -37,14 +37,17 @@ async fn what_a_dead_worker_has_claimed_one_by_one_comes_back_in_order() {
     store.enqueue(&sent.map(message)).await.unwrap();
     let dead = store.register(std::slice::from_ref(&queue)).await.unwrap();
     for _ in sent {
-        store.fetch(&dead, &[FetchRequest { queue: queue.clone(), count: 1 }], usize::MAX).await.unwrap();
+        store.fetch(&dead, &[FetchRequest { queue: queue.clone(), count: 1, before: None }], usize::MAX).await.unwrap();
     }
     let survivor = store.register(std::slice::from_ref(&queue)).await.unwrap();
     for _ in 0..=DEAD_AFTER {
         clock.advance(BEAT_INTERVAL);
         store.beat(&survivor, &[], &[]).await.unwrap();
     }
-    let fetched = store.fetch(&survivor, &[FetchRequest { queue: queue.clone(), count: 9 }], usize::MAX).await.unwrap();
+    let fetched = store
+        .fetch(&survivor, &[FetchRequest { queue: queue.clone(), count: 9, before: None }], usize::MAX)
+        .await
+        .unwrap();
     let ids: Vec<_> = fetched.deliveries.iter().map(|found| found.body.as_ref().unwrap().message_id.as_str()).collect();
     assert_eq!(ids, sent);
 }

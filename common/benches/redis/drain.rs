@@ -36,7 +36,7 @@ async fn bare(url: &str, count: usize) -> Result<f64, Failed> {
         let queue = QueueName::default();
         let watch = Stopwatch::start();
         let registration = store.register(std::slice::from_ref(&queue)).await?;
-        let requests = [FetchRequest { queue, count: BATCH }];
+        let requests = [FetchRequest { queue, count: BATCH, before: None }];
         let mut done = 0;
         while done < count {
             let deliveries = store.fetch(&registration, &requests, usize::MAX).await?.deliveries;

@@ -76,7 +76,7 @@ async fn cost(url: &str, effects: impl Fn(&Message) -> Vec<Effect>) -> Result<f6
     }
     let mut deliveries = Vec::new();
     while deliveries.len() < MESSAGES {
-        let requests = [FetchRequest { queue: queue.clone(), count: 1_000 }];
+        let requests = [FetchRequest { queue: queue.clone(), count: 1_000, before: None }];
         deliveries.extend(store.fetch(&registration, &requests, 1_000).await?.deliveries);
     }
     let end = |Delivery { claim, body, .. }: Delivery| {

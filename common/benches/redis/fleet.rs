@@ -159,8 +159,11 @@ async fn worker(
     is_over: Arc<AtomicBool>,
 ) -> Result<(), Failed> {
     let held = Mutex::new(Vec::<Claim>::new());
-    let requests: Vec<_> =
-        registration.queues.iter().map(|queue| FetchRequest { queue: queue.clone(), count: 24 }).collect();
+    let requests: Vec<_> = registration
+        .queues
+        .iter()
+        .map(|queue| FetchRequest { queue: queue.clone(), count: 24, before: None })
+        .collect();
     let beats = async {
         while !is_over.load(Ordering::Relaxed) {
             let now = held.lock().unwrap_or_else(PoisonError::into_inner).clone();

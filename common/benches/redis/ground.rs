@@ -57,7 +57,7 @@ pub(crate) async fn full(url: &str, namespace: &str, count: usize) -> Result<(),
     let store = RedisStore::connect(url, namespace, Clock::system()).await?;
     let queue = QueueName::default();
     let registration = store.register(std::slice::from_ref(&queue)).await?;
-    let requests = [FetchRequest { queue, count: 1_000 }];
+    let requests = [FetchRequest { queue, count: 1_000, before: None }];
     let mut found = 0;
     loop {
         let deliveries = store.fetch(&registration, &requests, usize::MAX).await?.deliveries;

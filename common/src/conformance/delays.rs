@@ -97,7 +97,7 @@ pub async fn the_next_due_time_is_told(fixture: &Fixture) {
     let messages = [fixture.delayed(1, Duration::from_secs(9)), fixture.delayed(2, Duration::from_secs(5))];
     fixture.enqueue(&messages).await;
     assert_eq!(worker.beat(&[]).await.next_due, Some(due));
-    let requests = [crate::store::FetchRequest { queue: fixture.queue.clone(), count: 1 }];
+    let requests = [crate::store::FetchRequest { queue: fixture.queue.clone(), count: 1, before: None }];
     let fetched = worker.store.fetch(&worker.registration, &requests, usize::MAX).await.expect("fetch");
     assert_eq!(fetched.next_due, Some(due));
 }

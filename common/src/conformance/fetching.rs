@@ -26,7 +26,8 @@ pub async fn fetch_takes_no_more_than_was_wanted_of_all_queues_together(fixture:
         messages.push(message);
     }
     fixture.store.enqueue(&messages).await.expect("enqueue");
-    let requests: Vec<_> = names.iter().map(|queue| FetchRequest { queue: queue.clone(), count: 3 }).collect();
+    let requests: Vec<_> =
+        names.iter().map(|queue| FetchRequest { queue: queue.clone(), count: 3, before: None }).collect();
     let (mut found, mut served) = (Vec::new(), BTreeSet::new());
     for round in 0.. {
         let fetched = fixture.store.fetch(&registration, &requests, 3).await.expect("fetch");
@@ -53,7 +54,8 @@ pub async fn fetch_takes_all_that_was_wanted_from_the_one_queue_that_has_it(fixt
     let registration = fixture.store.register(&names).await.expect("registered");
     let messages: Vec<_> = (0..9).map(|number| fixture.message(number)).collect();
     fixture.enqueue(&messages).await;
-    let requests: Vec<_> = names.iter().map(|queue| FetchRequest { queue: queue.clone(), count: 8 }).collect();
+    let requests: Vec<_> =
+        names.iter().map(|queue| FetchRequest { queue: queue.clone(), count: 8, before: None }).collect();
     let fetched = fixture.store.fetch(&registration, &requests, 8).await.expect("fetch");
     assert_eq!(numbers(&fetched.deliveries), (0..8).collect::<Vec<_>>());
     assert!(fetched.more);
@@ -77,4 +79,25 @@ pub async fn a_worker_fetches_nothing_from_other_queues(fixture: &Fixture) {
     assert_eq!(fixture.worker().await.fetch(9).await, []);
     let other = Peer::register(fixture.store.clone(), QueueName::new("default_urgent").expect("a queue name")).await;
     assert_eq!(numbers(&other.fetch(9).await), [1]);
+}
+
+/// What goes before a priority is fetched by itself, in its order; what has none counts as 0.
+pub async fn what_goes_before_a_priority_is_fetched_alone(fixture: &Fixture) {
+    let worker = fixture.worker().await;
+    let priorities = [0, 5, -5, 3, -1, 0, 7];
+    let numbered = priorities.iter().zip(0..);
+    let messages: Vec<_> = numbered.map(|(priority, number)| fixture.prioritised(number, *priority)).collect();
+    fixture.enqueue(&messages).await;
+    let before = async |before, count| {
+        let requests = [FetchRequest { queue: worker.queue.clone(), count, before: Some(before) }];
+        let fetched = worker.store.fetch(&worker.registration, &requests, usize::MAX).await.expect("fetch");
+        numbers(&fetched.deliveries)
+    };
+    assert_eq!(before(-5, 9).await, [0; 0]);
+    assert_eq!(before(-1, 9).await, [2]);
+    assert_eq!(before(0, 9).await, [4]);
+    assert_eq!(before(5, 2).await, [0, 5]);
+    assert_eq!(before(5, 9).await, [3]);
+    assert_eq!(before(7, 9).await, [1]);
+    assert_eq!(numbers(&worker.fetch(9).await), [6]);
 }

@@ -67,6 +67,27 @@ pub async fn a_wait_that_is_dropped_loses_nothing(fixture: &Fixture) {
     assert_eq!(numbers(&worker.fetch(9).await), [1]);
 }
 
+/// Whoever sends it; what goes after it wakes nobody, and what is there already does at once.
+pub async fn waiting_for_a_priority_ends_when_something_goes_before_it(fixture: &Fixture) {
+    let (worker, other) = (fixture.worker().await, fixture.other_worker().await);
+    let queues = [fixture.queue.clone()];
+    for (number, priority) in [(1, -1), (2, -7), (3, -1)] {
+        let waiting = tokio::spawn({
+            let (store, queues) = (fixture.store.clone(), queues.clone());
+            async move { store.wait_for_priority(&queues, 0).await }
+        });
+        tokio::task::yield_now().await;
+        fixture.enqueue(&[fixture.message(8), fixture.prioritised(9, 3)]).await;
+        assert!(!waiting.is_finished(), "none of these goes before it");
+        let sender = if number % 2 == 0 { &fixture.store } else { &other.store };
+        sender.enqueue(&[fixture.prioritised(number, priority)]).await.expect("enqueue");
+        in_time("one that goes before it came", waiting).await.expect("the wait");
+        in_time("it is there", fixture.store.wait_for_priority(&queues, 0)).await;
+        assert_eq!(numbers(&worker.fetch(1).await), [number]);
+    }
+    in_time("what has none goes before the worst", fixture.store.wait_for_priority(&queues, 3)).await;
+}
+
 /// Whoever stores it, in this process or another; and at once where it is there already.
 pub async fn waiting_for_a_result_ends_when_it_is_stored(fixture: &Fixture) {
     let worker = fixture.other_worker().await;

@@ -48,6 +48,8 @@ pub struct FetchRequest {
     pub queue: QueueName,
     /// At most so many.
     pub count: usize,
+    /// Only those whose priority goes before this one.
+    pub before: Option<i32>,
 }
 
 /// A worker's hold on one message.

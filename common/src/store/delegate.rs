@@ -66,6 +66,8 @@ macro_rules! __store_delegate {
                 -> $crate::store::Delegated<'a, Vec<bool>>;
             fn wait<'a>(queues: &'a [$crate::queue_name::QueueName], due: Option<$crate::clock::Timestamp>)
                 -> $crate::store::Boxed<'a, $crate::store::Wake>;
+            fn wait_for_priority<'a>(queues: &'a [$crate::queue_name::QueueName], before: i32)
+                -> $crate::store::Boxed<'a, ()>;
             fn open_group<'a>(group: &'a $crate::store::NewGroup) -> $crate::store::Delegated<'a, bool>;
             fn finish<'a>(registration: &'a $crate::store::Registration, completions: &'a [$crate::store::Completion])
                 -> $crate::store::Delegated<'a, Vec<$crate::store::Finished>>;
@@ -131,6 +133,7 @@ macro_rules! __store_delegate {
     (@unless fetch in [fetch $($rest:ident)*] $method:tt) => {};
     (@unless start in [start $($rest:ident)*] $method:tt) => {};
     (@unless wait in [wait $($rest:ident)*] $method:tt) => {};
+    (@unless wait_for_priority in [wait_for_priority $($rest:ident)*] $method:tt) => {};
     (@unless open_group in [open_group $($rest:ident)*] $method:tt) => {};
     (@unless finish in [finish $($rest:ident)*] $method:tt) => {};
     (@unless unended in [unended $($rest:ident)*] $method:tt) => {};

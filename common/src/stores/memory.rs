@@ -179,6 +179,16 @@ impl Store for MemoryStore {
         })
     }
 
+    fn wait_for_priority<'a>(&'a self, queues: &'a [QueueName], before: i32) -> Boxed<'a, ()> {
+        Box::pin(async move {
+            let mut news = self.news.subscribe();
+            while !self.world().is_ready_before(queues, before) {
+                // The sender lives in `self`, so the channel cannot close under us.
+                let _ = news.changed().await;
+            }
+        })
+    }
+
     fn open_group<'a>(&'a self, group: &'a NewGroup) -> Boxed<'a, Result<bool, StoreError>> {
         ready(Ok(self.world().open_group(group, self.clock.now())))
     }

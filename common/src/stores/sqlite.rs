@@ -199,6 +199,10 @@ impl Store for SqliteStore {
         Box::pin(wait::run(self, queues, due))
     }
 
+    fn wait_for_priority<'a>(&'a self, queues: &'a [QueueName], before: i32) -> Boxed<'a, ()> {
+        Box::pin(wait::for_priority(self, queues, before))
+    }
+
     fn open_group<'a>(&'a self, group: &'a NewGroup) -> Boxed<'a, Result<bool, StoreError>> {
         Box::pin(groups::open(self, group))
     }

@@ -3,6 +3,7 @@
 //! A call to the store is started with what is to be done about its answer, which the loop does then. At most one of each kind is
 //! under way: while a batch of completions is being stored the next one gathers, so batches grow by themselves with the load.
 
+mod ahead;
 mod beat;
 mod claims;
 mod condemned;
@@ -80,6 +81,10 @@ pub(super) struct Consumer {
     /// The last fetch brought less than was wanted: the queues are empty as far as we know.
     drained: bool,
     waiting: Option<AbortHandle>,
+    /// It waits for what goes before this priority.
+    looking_ahead: Option<(i32, AbortHandle)>,
+    /// But not at once again.
+    looks_ahead_later: bool,
     /// When the next held message is due, by the store's clock.
     next_due: Option<Timestamp>,
     /// When the next beat is planned, by our clock.
@@ -167,6 +172,8 @@ impl Consumer {
             beaten_at: 0,
             drained: false,
             waiting: None,
+            looking_ahead: None,
+            looks_ahead_later: false,
             next_due: None,
             next_beat: Timestamp::EPOCH,
             timer: 0,
@@ -221,6 +228,7 @@ impl Consumer {
             }
         }
         self.stop_waiting();
+        self.stop_looking_ahead();
         self.deregister(&stopper).await;
         self.close_reports().await;
         self.end
@@ -237,6 +245,7 @@ impl Consumer {
         self.send_reports();
         if self.stage == Stage::Running && !self.outage.is_pausing(Call::Fetch) && !self.abstains {
             self.fetch_or_wait();
+            self.look_ahead();
             self.ask_for_more();
         }
     }

@@ -261,6 +261,13 @@ impl LocalQueue {
         state.prefetch.wanted(state.idle.len(), state.waiting.len() - state.held_up())
     }
 
+    /// Of what waits for a slot, and how much that is: the priority of the last one.
+    pub(super) fn last_priority(&self) -> Option<(i32, usize)> {
+        let state = self.lock();
+        let last = state.waiting.last_key_value().filter(|_| state.open);
+        last.map(|((priority, _), _)| (*priority, state.waiting.len()))
+    }
+
     /// Whether nothing runs, and no end is left.
     pub(super) fn is_quiet(&self) -> bool {
         let state = self.lock();

@@ -177,7 +177,7 @@ impl Stage {
     }
 
     fn fetch(&self, registration: &Registration, count: usize) -> Vec<Delivery> {
-        let requests = [FetchRequest { queue: QueueName::default(), count }];
+        let requests = [FetchRequest { queue: QueueName::default(), count, before: None }];
         at_once(self.scene.store.fetch(registration, &requests, usize::MAX)).unwrap().deliveries
     }
 

@@ -191,7 +191,7 @@ impl Peer {
     }
 
     async fn fetch_one(&self) -> Claim {
-        let requests = [FetchRequest { queue: QueueName::default(), count: 1 }];
+        let requests = [FetchRequest { queue: QueueName::default(), count: 1, before: None }];
         self.store.fetch(&self.registration, &requests, usize::MAX).await.unwrap().deliveries.remove(0).claim
     }
 

@@ -33,7 +33,11 @@ fn message(argument: i64) -> Message {
 }
 
 async fn fetch(store: &RedisStore, registration: &Registration) -> Vec<Delivery> {
-    store.fetch(registration, &[FetchRequest { queue: queue(), count: 9 }], usize::MAX).await.unwrap().deliveries
+    store
+        .fetch(registration, &[FetchRequest { queue: queue(), count: 9, before: None }], usize::MAX)
+        .await
+        .unwrap()
+        .deliveries
 }
 
 fn completion(delivery: &Delivery, disposition: Disposition) -> Completion {
@@ -128,7 +132,7 @@ async fn a_fetch_that_arrives_after_its_worker_was_buried_takes_nothing() {
     let pair = Pair::new().await;
     assert!(fetch(&pair.far, &pair.far_lease).await.is_empty());
     pair.proxy.stall();
-    let requests = [FetchRequest { queue: queue(), count: 9 }];
+    let requests = [FetchRequest { queue: queue(), count: 9, before: None }];
     pair.far.fetch(&pair.far_lease, &requests, usize::MAX).await.unwrap_err();
     pair.take_over().await;
     pair.near.enqueue(&[message(1)]).await.unwrap();
@@ -144,7 +148,7 @@ async fn a_fetch_that_arrives_while_its_worker_lives_is_requeued_by_a_beat() {
     let pair = Pair::new().await;
     assert!(fetch(&pair.far, &pair.far_lease).await.is_empty());
     pair.proxy.stall();
-    let requests = [FetchRequest { queue: queue(), count: 9 }];
+    let requests = [FetchRequest { queue: queue(), count: 9, before: None }];
     pair.far.fetch(&pair.far_lease, &requests, usize::MAX).await.unwrap_err();
     pair.near.enqueue(&[message(1)]).await.unwrap();
     let before = pair.scripts_run();

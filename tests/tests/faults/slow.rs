@@ -135,7 +135,7 @@ async fn a_beat_passes_while_a_large_answer_is_on_its_way() {
     let queue = QueueName::default();
     let registration = store.register(std::slice::from_ref(&queue)).await.unwrap();
     proxy.throttle(RATE);
-    let requests = [FetchRequest { queue: queue.clone(), count: 1 }];
+    let requests = [FetchRequest { queue: queue.clone(), count: 1, before: None }];
     let mut fetching = std::pin::pin!(store.fetch(&registration, &requests, 1));
     let mut beats = 0;
     let fetched = loop {

@@ -14,7 +14,7 @@ async fn a_worker_that_was_buried_is_a_stranger_until_it_beats() {
     let held = claims(&rig.fetch(&paused, 1).await);
     rig.beats(&worker, &[], 11).await;
     rig.enqueue(&[message("default", 2)]).await;
-    let want = FetchRequest { queue: paused.queues[0].clone(), count: 9 };
+    let want = FetchRequest { queue: paused.queues[0].clone(), count: 9, before: None };
     assert_eq!(rig.store.fetch(&paused, &[want], usize::MAX).await.unwrap_err(), StoreError::NotRegistered);
     let beat = rig.beat(&paused, &held).await;
     assert_eq!(beat.lost, held);

@@ -27,7 +27,7 @@ async fn register(rig: &Rig, count: usize) -> Registration {
 
 /// As a worker fetches: so many of all queues together.
 async fn fetch(rig: &Rig, registration: &Registration, limit: usize) -> (Vec<Delivery>, bool) {
-    let want = |queue: &QueueName| FetchRequest { queue: queue.clone(), count: limit };
+    let want = |queue: &QueueName| FetchRequest { queue: queue.clone(), count: limit, before: None };
     let requests: Vec<_> = registration.queues.iter().map(want).collect();
     let fetched = rig.store.fetch(registration, &requests, limit).await.unwrap();
     (fetched.deliveries, fetched.more)

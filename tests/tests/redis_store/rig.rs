@@ -216,7 +216,7 @@ impl Rig {
 
 pub(crate) async fn fetch(store: &RedisStore, registration: &Registration, count: usize) -> Vec<Delivery> {
     let requests: Vec<FetchRequest> =
-        registration.queues.iter().map(|queue| FetchRequest { queue: queue.clone(), count }).collect();
+        registration.queues.iter().map(|queue| FetchRequest { queue: queue.clone(), count, before: None }).collect();
     store.fetch(registration, &requests, usize::MAX).await.unwrap().deliveries
 }
 

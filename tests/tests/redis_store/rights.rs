@@ -129,7 +129,7 @@ async fn a_forbidden_fetch_leaves_everything_where_it_was() {
     for command in ["sadd", "srem", "zrem", "zadd", "lpop", "lpush", "hmget", "smismember", "hstrlen", "hset"] {
         rig.enqueue(&[message("default", 2), with(1, -1), with(3, 1)]).await;
         let (store, user) = without(&rig, command).await;
-        let requests = [FetchRequest { queue: QueueName::default(), count: 9 }];
+        let requests = [FetchRequest { queue: QueueName::default(), count: 9, before: None }];
         let mut found = match store.fetch(&worker, &requests, usize::MAX).await {
             Ok(fetched) => fetched.deliveries,
             Err(StoreError::Denied { command: named, .. }) => {

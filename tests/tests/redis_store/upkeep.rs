@@ -284,7 +284,7 @@ async fn foreign_types_are_named_and_nothing_is_half_done() {
     // The neighbour's messages come through.
     rig.enqueue(&[message("other", 3)]).await;
     assert_eq!(arguments(&rig.fetch(&worker, 9).await), [3]);
-    let want = FetchRequest { queue: worker.queues[0].clone(), count: 1 };
+    let want = FetchRequest { queue: worker.queues[0].clone(), count: 1, before: None };
     let refused = rig.store.fetch(&worker, &[want], usize::MAX).await.unwrap_err();
     assert!(matches!(refused, StoreError::WrongKeyType { key, .. } if key.ends_with(":default")));
     // And the upkeep goes on.

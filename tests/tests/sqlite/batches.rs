@@ -38,7 +38,8 @@ fn one_fetch_brings_four_megabytes_of_all_queues_together_or_one_message() {
     let rig = Rig::new();
     let store = SqliteStore::open(&rig.path(), Synchronous::Normal, "dramatiq", Clock::system()).unwrap();
     let queues = ["a", "b", "c", "d"].map(QueueName::canonical);
-    let requests: Vec<_> = queues.iter().map(|queue| FetchRequest { queue: queue.clone(), count: 24 }).collect();
+    let requests: Vec<_> =
+        queues.iter().map(|queue| FetchRequest { queue: queue.clone(), count: 24, before: None }).collect();
     let mut sent = BTreeMap::<QueueName, Vec<Message>>::new();
     for (at, queue) in queues.iter().enumerate() {
         let size = if at % 2 == 0 { FETCHED + 1 } else { FETCHED / 3 };

@@ -50,7 +50,7 @@ async fn claim_and_die(store: SqliteStore) {
     store.enqueue(&messages).await.unwrap();
     for _ in 0..DEAD {
         let worker = store.register(&queue).await.unwrap();
-        let want = FetchRequest { queue: QueueName::default(), count: 1 };
+        let want = FetchRequest { queue: QueueName::default(), count: 1, before: None };
         let fetched = store.fetch(&worker, &[want], 1).await.unwrap();
         assert_eq!(fetched.deliveries.len(), 1);
     }

@@ -176,7 +176,10 @@ impl World {
         };
         let mut deliveries = Vec::new();
         while deliveries.len() < request.count && !queue.paused {
-            let Some(first) = queue.ready.values().next() else { break };
+            let Some(((priority, _), first)) = queue.ready.first_key_value() else { break };
+            if request.before.is_some_and(|before| *priority >= before) {
+                break;
+            }
             if !room.take(queue.bodies.get(first).map_or(0, Vec::len)) {
                 break;
             }
@@ -332,6 +335,11 @@ impl World {
     pub(super) fn is_ready(&self, queues: &[QueueName]) -> bool {
         let queues = queues.iter().filter_map(|name| self.queues.get(name));
         queues.into_iter().any(|queue| !queue.paused && !queue.ready.is_empty())
+    }
+
+    pub(super) fn is_ready_before(&self, queues: &[QueueName], before: i32) -> bool {
+        let is_before = |queue: &Queue| queue.ready.keys().next().is_some_and(|(priority, _)| *priority < before);
+        queues.iter().filter_map(|name| self.queues.get(name)).any(|queue| !queue.paused && is_before(queue))
     }
 
     pub(super) fn next_due(&self, queues: &[QueueName]) -> Option<Timestamp> {

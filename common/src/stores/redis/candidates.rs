@@ -147,7 +147,9 @@ mod tests {
     use super::*;
 
     fn requests(count: usize) -> Vec<FetchRequest> {
-        (0..count).map(|at| FetchRequest { queue: QueueName::canonical(&format!("q{at}")), count: 1 }).collect()
+        (0..count)
+            .map(|at| FetchRequest { queue: QueueName::canonical(&format!("q{at}")), count: 1, before: None })
+            .collect()
     }
 
     fn names(asked: &Asked<'_>) -> Vec<String> {

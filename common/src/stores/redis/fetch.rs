@@ -55,10 +55,16 @@ pub(super) async fn run(
     let most = asked.requests.iter().fold(0, |sum: usize, request| sum.saturating_add(request.count.min(CHUNK)));
     let mut call = store.script(&store.scripts.fetch);
     call.text(registration.worker.as_str()).count(store.byte_budget.bytes()).count(limit.min(most));
-    let group = store.notifier.duty().group();
+    let is_looking_ahead = asked.requests.iter().any(|request| request.before.is_some());
+    // Who looks for what goes before what it has, does not listen for the others.
+    let group = store.notifier.duty().group().filter(|_| !is_looking_ahead);
     call.text(group.as_deref().unwrap_or_default()).text(store.notifier.duty().member());
     for request in &asked.requests {
         call.text(request.queue.as_str()).text(&store.keys.fleet(&request.queue)).count(request.count.min(CHUNK));
+        match request.before {
+            Some(before) => call.number(before),
+            None => call.text(""),
+        };
     }
     let asked_at = store.clock.uptime();
     let _call = store.under_way(&registration.worker);
@@ -98,7 +104,9 @@ pub(super) async fn run(
         deliveries.extend(found.into_iter().map(|(id, bytes)| delivery(request, &id, bytes, now)));
     }
     let more = store.candidates.learn(&asked, &answers);
-    store.notifier.fetched(!deliveries.is_empty());
+    if !is_looking_ahead {
+        store.notifier.fetched(!deliveries.is_empty());
+    }
     if is_handed_on {
         store.notifier.duty().handed_on();
     }

@@ -124,6 +124,11 @@ pub(super) fn is_of_delays(key: &[u8]) -> bool {
     key.ends_with(b"@due") || key.ends_with(b".DQ")
 }
 
+/// Whether a key of a queue is the index of what is held by priority in it.
+pub(super) fn is_of_priorities(key: &[u8]) -> bool {
+    key.ends_with(b"@held")
+}
+
 /// Takes the meaning off the special characters of a pattern.
 pub(super) fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
@@ -154,7 +159,8 @@ mod tests {
     fn keys_tell_whether_they_are_of_what_is_delayed() {
         let (keys, queue) = (Keys::new("n"), QueueName::canonical("mail"));
         let told = [keys.ready(&queue), keys.held(&queue), keys.due(&queue), keys.inbox(&queue), keys.paused()];
-        assert_eq!(told.map(|key| is_of_delays(key.as_bytes())), [false, false, true, true, false]);
+        assert_eq!(told.each_ref().map(|key| is_of_delays(key.as_bytes())), [false, false, true, true, false]);
+        assert_eq!(told.map(|key| is_of_priorities(key.as_bytes())), [false, true, false, false, false]);
     }
 
     #[test]

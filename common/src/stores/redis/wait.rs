@@ -9,6 +9,7 @@
 //! Who waits alone fetches as soon as it hears of something ready, and looks afterwards. Where the last fetch came for nothing,
 //! others wait too and one of them was faster; then a look goes first, which costs the server less.
 
+mod ahead;
 mod known;
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,6 +19,7 @@ use std::time::Duration;
 use redis::{PushInfo, PushKind, RedisResult, Value};
 use tokio::sync::{Mutex, broadcast};
 
+pub(super) use self::ahead::for_priority;
 use self::known::{Check, Known};
 use super::RedisStore;
 use super::candidates::ASKED;
@@ -241,8 +243,13 @@ pub(super) async fn run(store: &RedisStore, queues: &[QueueName], due: Option<Ti
         Ok(None) => {}
         Err(error) => tracing::debug!(target: "common::broker", "cannot listen: {error}"),
     }
-    pause(LONGEST_PAUSE.mul_f64(0.2 + 0.8 * fastrand::f64())).await;
+    lost_for_a_while().await;
     Wake::Ready
+}
+
+/// Until it may be worth another try.
+async fn lost_for_a_while() {
+    pause(LONGEST_PAUSE.mul_f64(0.2 + 0.8 * fastrand::f64())).await;
 }
 
 impl RedisStore {

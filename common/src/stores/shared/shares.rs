@@ -98,7 +98,7 @@ pub(in crate::stores) fn share<T, E>(
             break;
         }
         let count = requests[at].count.min(share).min(left);
-        let given = take(&FetchRequest { queue: requests[at].queue.clone(), count }, &mut room)?;
+        let given = take(&FetchRequest { queue: requests[at].queue.clone(), count, before: None }, &mut room)?;
         if room.is_full {
             return Ok(shared.full(at, requests.len(), given));
         }
@@ -111,7 +111,7 @@ pub(in crate::stores) fn share<T, E>(
     for (at, rest) in full {
         let count = rest.min(left);
         let given = if count > 0 {
-            take(&FetchRequest { queue: requests[at].queue.clone(), count }, &mut room)?
+            take(&FetchRequest { queue: requests[at].queue.clone(), count, before: None }, &mut room)?
         } else {
             Vec::new()
         };
@@ -146,7 +146,8 @@ mod tests {
     /// Takes from queues `q0`, `q1`, … with so many messages each, and answers how many each gave.
     fn shared(there: &[usize], wanted: usize, limit: usize, start: usize) -> (Vec<usize>, bool, usize) {
         let name = |at: usize| QueueName::canonical(&format!("q{at}"));
-        let requests: Vec<_> = (0..there.len()).map(|at| FetchRequest { queue: name(at), count: wanted }).collect();
+        let requests: Vec<_> =
+            (0..there.len()).map(|at| FetchRequest { queue: name(at), count: wanted, before: None }).collect();
         let mut left = there.to_vec();
         let shared = share_all(&requests, limit, start, |want, _| {
             let at = requests.iter().position(|known| known.queue == want.queue).unwrap();
@@ -169,7 +170,7 @@ mod tests {
     #[test]
     fn what_has_no_room_waits_and_is_first_the_next_time() {
         let name = |at: usize| QueueName::canonical(&format!("q{at}"));
-        let requests: Vec<_> = (0..3).map(|at| FetchRequest { queue: name(at), count: 2 }).collect();
+        let requests: Vec<_> = (0..3).map(|at| FetchRequest { queue: name(at), count: 2, before: None }).collect();
         // Each queue has two of this size.
         let shared = |size: usize, start| {
             let shared = share_all(&requests, 6, start, |want, room| {

@@ -49,16 +49,21 @@ pub(super) async fn run(
     Ok(fetched)
 }
 
+/// Before which priority a message has to go.
+fn bound(request: &FetchRequest) -> i32 {
+    request.before.unwrap_or(i32::MAX)
+}
+
 /// How many of the first messages of a queue there is room for, of so many.
-fn fitting(tx: &Tx<'_>, queue: i64, count: usize, room: &mut Room) -> rusqlite::Result<usize> {
+fn fitting(tx: &Tx<'_>, queue: i64, request: &FetchRequest, room: &mut Room) -> rusqlite::Result<usize> {
     // The length of a body is known without reading it.
     let mut sizes = tx.connection.prepare_cached(
         "SELECT length(body) FROM messages
-         WHERE queue = ?1 AND worker IS NULL AND due IS NULL
+         WHERE queue = ?1 AND worker IS NULL AND due IS NULL AND priority < ?3
              AND NOT EXISTS (SELECT 1 FROM queues WHERE id = ?1 AND paused)
          ORDER BY priority, rank LIMIT ?2",
     )?;
-    let mut sizes = sizes.query(params![queue, count])?;
+    let mut sizes = sizes.query(params![queue, request.count, bound(request)])?;
     let mut fit = 0;
     while let Some(row) = sizes.next()?
         && room.take(row.get(0)?)
@@ -78,19 +83,19 @@ fn claim(
     let Some(queue) = tx.find_queue(&request.queue)? else { return Ok(Vec::new()) };
     // The first one of all comes whatever its size.
     let is_alone = request.count == 1 && room.is_untouched();
-    let count = if is_alone { 1 } else { fitting(tx, queue, request.count, room)? };
+    let count = if is_alone { 1 } else { fitting(tx, queue, request, room)? };
     if count == 0 {
         return Ok(Vec::new());
     }
     let mut claim = tx.connection.prepare_cached(
         "UPDATE messages SET worker = ?1 WHERE seq IN (
              SELECT seq FROM messages
-             WHERE queue = ?2 AND worker IS NULL AND due IS NULL
+             WHERE queue = ?2 AND worker IS NULL AND due IS NULL AND priority < ?4
                  AND NOT EXISTS (SELECT 1 FROM queues WHERE id = ?2 AND paused)
              ORDER BY priority, rank LIMIT ?3)
          RETURNING priority, rank, id, seq, body, mark, crashes",
     )?;
-    let claimed = claim.query_map(params![worker, queue, count], |row| {
+    let claimed = claim.query_map(params![worker, queue, count, bound(request)], |row| {
         let order: (i32, i64) = (row.get(0)?, row.get(1)?);
         let (id, bytes): (String, Vec<u8>) = (row.get(2)?, row.get(4)?);
         if is_alone {

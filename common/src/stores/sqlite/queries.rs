@@ -43,13 +43,18 @@ pub(super) fn with_unended(tx: &Tx<'_>, queues: &[QueueName]) -> rusqlite::Resul
 
 /// Whether there is something to fetch.
 pub(super) fn is_ready(tx: &Tx<'_>, queues: &[QueueName]) -> rusqlite::Result<bool> {
+    is_ready_before(tx, queues, i32::MAX)
+}
+
+/// The same of what has a priority that goes before this one.
+pub(super) fn is_ready_before(tx: &Tx<'_>, queues: &[QueueName], before: i32) -> rusqlite::Result<bool> {
     let mut any = tx.connection.prepare_cached(
-        "SELECT EXISTS (SELECT 1 FROM messages WHERE queue = ?1 AND worker IS NULL AND due IS NULL)
+        "SELECT EXISTS (SELECT 1 FROM messages WHERE queue = ?1 AND worker IS NULL AND due IS NULL AND priority < ?2)
              AND NOT EXISTS (SELECT 1 FROM queues WHERE id = ?1 AND paused)",
     )?;
     for queue in queues {
         let Some(queue) = tx.find_queue(queue)? else { continue };
-        if any.query_row([queue], |row| row.get(0))? {
+        if any.query_row(params![queue, before], |row| row.get(0))? {
             return Ok(true);
         }
     }

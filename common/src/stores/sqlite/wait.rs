@@ -7,7 +7,7 @@ use rusqlite::Connection;
 
 use super::SqliteStore;
 use super::moves::Tx;
-use super::queries::{is_ready, next_due};
+use super::queries::{is_ready, is_ready_before, next_due};
 use crate::clock::{Clock, Stopwatch, Timestamp};
 use crate::error::StoreError;
 use crate::queue_name::QueueName;
@@ -17,6 +17,9 @@ use crate::stores::shared::batch::wake;
 /// How far apart those who heard a ring look for what has come, at least, and how long the last one waits at most.
 const STAGGER: Duration = Duration::from_micros(200);
 const LONGEST_STAGGER: Duration = Duration::from_millis(500);
+
+/// How far apart a worker that has something to run looks for what goes before it, at least.
+const AHEAD_EVERY: Duration = Duration::from_millis(10);
 
 /// What tokio's timer makes of anything shorter.
 const SHORTEST_SLEEP: Duration = Duration::from_millis(1);
@@ -45,6 +48,26 @@ pub(super) async fn run(store: &SqliteStore, queues: &[QueueName], due: Option<T
         let is_rung = tokio::time::timeout(super::SAFETY_LOOK, news.changed()).await.is_ok();
         if is_rung && let Some(pause) = store.stagger() {
             Clock::system().sleep(pause).await;
+        }
+    }
+}
+
+/// Waits until something is ready that goes before this priority, or nobody can tell.
+pub(super) async fn for_priority(store: &SqliteStore, queues: &[QueueName], before: i32) {
+    let mut news = store.bell.listen();
+    loop {
+        store.bell.repair();
+        news.borrow_and_update();
+        let (namespace, watched) = (store.namespace.clone(), queues.to_vec());
+        let check =
+            move |connection: &Connection| Ok(is_ready_before(&Tx::new(connection, &namespace), &watched, before)?);
+        if store.read(check).await.is_ok_and(|is_ready| is_ready) {
+            return;
+        }
+        let is_rung = tokio::time::timeout(super::SAFETY_LOOK, news.changed()).await.is_ok();
+        // It rings for everything, also where nobody uses priorities.
+        if is_rung {
+            Clock::system().sleep(AHEAD_EVERY).await;
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::clock::Timestamp;
 use crate::error::StoreError;
 use crate::message::{Message, option};
 use crate::outcome::{DeathCause, bounded};
-use crate::store::{Claim, Completion, Delivery, Disposition, FetchRequest, Fetched, Undecodable, Wake};
+use crate::store::{Claim, Completion, Delivery, Disposition, Fetched, Undecodable, Wake};
 use crate::worker::ended::{Condemned, Ended};
 use crate::worker::job::Job;
 use crate::worker::stop::Stage;
@@ -44,24 +44,17 @@ impl Consumer {
     }
 
     fn start_fetch(&mut self, wanted: usize) {
-        self.fetching = true;
         self.stop_waiting();
-        let (store, registration) = (self.broker.store().clone(), self.registration.clone());
-        let fetching = async move {
-            // What is wanted is wanted of all queues together, and any of them may have it all.
-            let requests: Vec<_> =
-                registration.queues.iter().map(|queue| FetchRequest { queue: queue.clone(), count: wanted }).collect();
-            store.fetch(&registration, &requests, wanted).await
-        };
-        self.call(fetching, Self::fetched);
+        self.fetch(wanted, None);
     }
 
-    fn fetched(&mut self, fetched: Result<Fetched, StoreError>) {
+    /// Takes in what a fetch brought; with `is_ahead`, it asked for some priorities only, and says nothing of the others.
+    pub(super) fn fetched(&mut self, fetched: Result<Fetched, StoreError>, is_ahead: bool) {
         self.fetching = false;
         match fetched {
             Ok(Fetched { now, deliveries, next_due, more }) => {
                 self.outage.answered(Call::Fetch);
-                self.drained = !more;
+                self.drained = !more && !is_ahead;
                 self.plan_due(next_due, now);
                 self.accept(deliveries, now);
             }

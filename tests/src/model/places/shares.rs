@@ -29,7 +29,7 @@ impl Places {
         ways.retain(|way| way.iter().sum::<usize>() == total);
         let named = |way: Vec<usize>| {
             let counts = requests.iter().zip(way);
-            counts.map(|(want, count)| FetchRequest { queue: want.queue.clone(), count }).collect()
+            counts.map(|(want, count)| FetchRequest { queue: want.queue.clone(), count, before: None }).collect()
         };
         ways.into_iter().map(named).collect()
     }

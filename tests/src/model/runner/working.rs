@@ -33,8 +33,11 @@ impl Runner {
         let worker = self.one_of(operation, |_| true)?;
         let registration = self.workers[worker].registration.clone();
         let count = 1 + operation.pick(1, 4);
-        let requests: Vec<FetchRequest> =
-            registration.queues.iter().map(|queue| FetchRequest { queue: queue.clone(), count }).collect();
+        let requests: Vec<FetchRequest> = registration
+            .queues
+            .iter()
+            .map(|queue| FetchRequest { queue: queue.clone(), count, before: None })
+            .collect();
         // What is cancelled dies where it is fetched: whether it was its turn, nobody could say.
         let is_limited = operation.pick(2, 3) == 0 && !self.places.has_cancelled(&requests);
         let limit = if is_limited { 1 + operation.pick(2, 3 * 2 * count) / 3 } else { usize::MAX };

@@ -25,7 +25,7 @@ async fn buried_by_python_a_worker_wakes_as_a_stranger_goes_on_and_may_die_again
     rig.clock.advance(BEYOND_DEATH);
     assert_eq!(python.takes(&rig, "default").await, [1]);
 
-    let want = FetchRequest { queue: worker.queues[0].clone(), count: 9 };
+    let want = FetchRequest { queue: worker.queues[0].clone(), count: 9, before: None };
     assert_eq!(rig.store.fetch(&worker, &[want], usize::MAX).await.unwrap_err(), StoreError::NotRegistered);
     assert_eq!(rig.finish(&worker, &held[0], Disposition::Ack).await, Finished::ClaimLost);
     assert_eq!(rig.beat(&worker, &held).await.lost, held);

@@ -45,7 +45,7 @@ async fn python_finds_what_a_dead_rust_worker_held() {
         work::message(json!("claimed")).send(&world.broker).await.unwrap();
         work::message(json!("delayed")).at(due).send(&world.broker).await.unwrap();
         work::message(json!("held")).priority(5).send(&world.broker).await.unwrap();
-        let want = FetchRequest { queue: QueueName::default(), count: 1 };
+        let want = FetchRequest { queue: QueueName::default(), count: 1, before: None };
         let fetched = store.fetch(&registration, &[want], usize::MAX).await.unwrap();
         assert_eq!(fetched.deliveries.len(), 1);
         let ready: usize = world.redis(&["LLEN", ":default"]);

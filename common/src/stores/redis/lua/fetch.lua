@@ -1,6 +1,6 @@
 -- Claims ready messages for a worker.
 -- ARGV: now, worker, bytes of bodies that all queues may bring together, how many messages they may, group and member where only
---   some of a large group listen (or ''), then per queue: name, fleet, how many
+--   some of a large group listen (or ''), then per queue: name, fleet, how many, before which priority (or '')
 -- Answers per queue (id, body)*; then of those that are marked (place among all of them, deaths)*, what was dead-lettered
 -- (queue, id, reason)*, the ids that were dropped, the refusals (queue, refusal)*, per queue whether it may have more (1, or 0,
 -- or -1 where its turn did not come), whether another one listens now in this one's place, the time of the next due message or
@@ -34,7 +34,7 @@ local paused
 local function is_paused(queue)
   if not paused then
     local queues, are_paused = {}, {}
-    for at = 7, #ARGV, 3 do queues[#queues + 1] = ARGV[at] end
+    for at = 7, #ARGV, 4 do queues[#queues + 1] = ARGV[at] end
     for i, is in ipairs(call('SMISMEMBER', PAUSED, unpack(queues))) do are_paused[queues[i]] = is == 1 end
     paused = are_paused
   end
@@ -176,14 +176,15 @@ local function fetch(one, wanted)
     is_all = is_last
     return wanted - #delivered / 2
   end
-  local missing = wanted
-  if some_held then missing = take(pop_held(queue, fleet, wanted, '-inf', '(0')) end
-  if missing > 0 and is_all and not is_full then
+  local missing, before = wanted, one.before
+  local is_listed, last = not before or before > 0, before and '(' .. lowest_score(before) or '+inf'
+  if some_held then missing = take(pop_held(queue, fleet, wanted, '-inf', is_listed and '(0' or last)) end
+  if is_listed and missing > 0 and is_all and not is_full then
     local ids = pop_list(queue, missing)
     missing = take(ids, #ids < missing)
   end
-  if some_held and missing > 0 and is_all and not is_full then
-    missing = take(pop_held(queue, fleet, missing, '(0', '+inf'))
+  if is_listed and some_held and missing > 0 and is_all and not is_full then
+    missing = take(pop_held(queue, fleet, missing, '(0', last))
   end
   if #settled > 0 then
     call('HDEL', key(queue .. '@cancelled'), unpack(settled))
@@ -191,6 +192,8 @@ local function fetch(one, wanted)
   end
   -- Found empty only where each place gave less than was asked of it, whatever became of what it gave.
   if missing == 0 or not is_all or is_full then one.more = 1 end
+  -- What comes later was not looked at.
+  if before and one.more == 0 then one.more = -1 end
   return delivered
 end
 
@@ -242,9 +245,10 @@ local function take(one, wanted)
 end
 
 local queues = {}
-for at = 7, #ARGV, 3 do
-  local wanted = math.min(tonumber(ARGV[at + 2]), CHUNK)
-  queues[#queues + 1] = { queue = ARGV[at], fleet = ARGV[at + 1], wanted = wanted, more = -1, seen = {}, delivered = {} }
+for at = 7, #ARGV, 4 do
+  local wanted, before = math.min(tonumber(ARGV[at + 2]), CHUNK), tonumber(ARGV[at + 3])
+  queues[#queues + 1] =
+    { queue = ARGV[at], fleet = ARGV[at + 1], wanted = wanted, before = before, more = -1, seen = {}, delivered = {} }
 end
 -- A share of each; then those that have more give the rest.
 local share = math.ceil(left / #queues)

@@ -1,7 +1,6 @@
 -- How messages get into their places: the list, or what only Rust can order (held by priority, held until due), which the
 -- fleet claims, so that Python leaves it alone while the fleet's heartbeat is fresh, and takes it over afterwards.
 
-local BAND = 2 ^ 40
 local MAX_PRIORITY = 4000
 
 local known = {}

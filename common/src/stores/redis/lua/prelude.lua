@@ -52,6 +52,11 @@ local function free_letter(queue, id)
   return id
 end
 
+-- The scores of what is held by priority: each priority has a band of its own.
+local BAND = 2 ^ 40
+-- The lowest score of a priority, as text.
+local function lowest_score(priority) return string.format('%.0f', priority * BAND - BAND / 2) end
+
 -- The counter of a group that is complete: out of reach of Python's decrements, so that no late end of theirs completes it again.
 local PARKED = 2 ^ 40
 

@@ -9,7 +9,7 @@ use super::PAGE;
 use crate::clock::{Stopwatch, Timestamp};
 use crate::queue_name::QueueName;
 use crate::store::Wake;
-use crate::stores::redis::keys::Keys;
+use crate::stores::redis::keys::{Keys, is_of_priorities};
 use crate::stores::redis::record::is_shared;
 use crate::stores::redis::scripts::millis;
 use crate::stores::redis::scripts::read;
@@ -24,6 +24,8 @@ pub(super) struct Known {
     of_key: HashMap<Vec<u8>, QueueName>,
     queues: HashMap<QueueName, Seen>,
     paused: HashSet<String>,
+    /// The first priority of what is held by priority in a queue, where that was looked at; none where nothing is.
+    lowest: HashMap<QueueName, Option<f64>>,
     /// Counts changes: an answer that is older than a change of its queue says nothing.
     version: u64,
     /// When each queue changed for the last time.
@@ -73,6 +75,9 @@ impl Known {
             self.version += 1;
             self.changed.insert(queue.clone(), self.version);
             self.queues.remove(&queue);
+            if is_of_priorities(key) {
+                self.lowest.remove(&queue);
+            }
             changed.push(queue);
         }
         Some(changed)
@@ -83,7 +88,24 @@ impl Known {
         self.version += 1;
         self.all_changed = self.version;
         self.queues.clear();
+        self.lowest.clear();
         self.changed.clear();
+    }
+
+    /// The first priority of what is held by priority in a queue; nothing where that has to be looked at.
+    pub(super) fn lowest(&self, queue: &QueueName) -> Option<Option<f64>> {
+        self.lowest.get(queue).copied()
+    }
+
+    /// Takes in what a look at this version saw.
+    pub(super) fn learn_lowest(&mut self, keys: &Keys, queue: &QueueName, lowest: Option<f64>, version: u64) {
+        for key in [keys.ready(queue), keys.held(queue)] {
+            self.of_key.entry(key.into_bytes()).or_insert_with(|| queue.clone());
+        }
+        let changed = self.changed.get(queue).copied().unwrap_or_default().max(self.all_changed);
+        if changed <= version {
+            self.lowest.insert(queue.clone(), lowest);
+        }
     }
 
     /// What is known for somebody who waits for these queues, and what has to be looked at: all that is not known, and what would
@@ -163,11 +185,16 @@ impl Seen {
 
 /// The time of the first entry of an index.
 fn first_due(entries: &Value) -> Option<Timestamp> {
+    first_score(entries).map(millis)
+}
+
+/// The score of the first entry of a sorted set.
+pub(super) fn first_score(entries: &Value) -> Option<f64> {
     // RESP3 pairs entry and score, RESP2 lists them one after the other.
     match entries {
         Value::Array(entries) => match entries.as_slice() {
-            [Value::Array(pair)] => read::<f64>(pair.get(1)?.clone()).ok().map(millis),
-            [_, score] => read::<f64>(score.clone()).ok().map(millis),
+            [Value::Array(pair)] => read::<f64>(pair.get(1)?.clone()).ok(),
+            [_, score] => read::<f64>(score.clone()).ok(),
             _ => None,
         },
         _ => None,
