@@ -19,7 +19,7 @@ use std::pin::Pin;
 use std::time::Duration;
 
 pub use self::arguments::Arguments;
-pub use self::context::{Cancellation, Cause, Context, Wanted};
+pub use self::context::{Cancellation, Cause, Context, Interrupted, Wanted};
 pub use self::gives::{Gives, Untyped};
 pub use self::options::Options;
 pub use self::parameter::Parameter;
@@ -71,6 +71,8 @@ pub struct Declaration {
     pub pipe_ignore: bool,
     /// After how many deaths of its workers it is not run again; `None` leaves it to the worker.
     pub max_crashes: Option<u32>,
+    /// How long its runs may take, and what else ends them.
+    pub limits: LimitOptions,
     /// What its attribute says to middleware of the user's.
     pub options: Options,
     /// What travels, in order.
@@ -105,6 +107,37 @@ pub enum MaxRetries {
     AtMost(u32),
     /// As many as it takes.
     Unlimited,
+}
+
+/// What an actor's attribute says about limits of time; `None` leaves it to the broker.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LimitOptions {
+    /// How long a run may take.
+    pub time_limit: Option<TimeLimit>,
+    /// How old a message may be when it is run.
+    pub max_age: Option<TimeLimit>,
+    /// Whether a run is told that its worker stops.
+    pub notify_shutdown: Option<bool>,
+}
+
+/// A limit of time that an actor sets, or lifts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TimeLimit {
+    /// So long.
+    Of(Duration),
+    /// There is none.
+    None,
+}
+
+impl TimeLimit {
+    /// As a time, where there is one.
+    #[must_use]
+    pub fn time(self) -> Option<Duration> {
+        match self {
+            Self::Of(time) => Some(time),
+            Self::None => None,
+        }
+    }
 }
 
 /// Who hears how an actor's runs end.

@@ -1,5 +1,6 @@
 //! A call that is being put together, and what is known of it once it is sent.
 
+mod options;
 mod sent;
 
 use std::fmt;
@@ -8,7 +9,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 pub use self::sent::Sent;
-use crate::actor::{Actor, Declaration, Entry, MaxRetries, Parameter, Target, Untyped};
+use crate::actor::{Actor, Declaration, Entry, Parameter, Untyped};
 use crate::broker::Broker;
 use crate::clock::Timestamp;
 use crate::duration::millis;
@@ -114,7 +115,7 @@ impl<A, K> Call<A, K> {
             options.set(option::PRIORITY, Raw::from(i64::from(declaration.priority)));
         }
         if let Entry::Remote = declaration.entry {
-            declared(declaration, &mut options);
+            options::declared(declaration, &mut options);
         }
         Self {
             declaration,
@@ -156,61 +157,6 @@ impl<A, K> Call<A, K> {
     pub fn at(mut self, time: impl Into<Timestamp>) -> Self {
         self.when = When::At(time.into());
         self
-    }
-
-    /// Retries it at most so often, whatever the actor says.
-    #[must_use]
-    pub fn max_retries(self, retries: u32) -> Self {
-        self.option(option::MAX_RETRIES, Raw::from(retries))
-    }
-
-    /// Retries it as often as it takes, whatever the actor says.
-    #[must_use]
-    pub fn unlimited_retries(self) -> Self {
-        self.option(option::MAX_RETRIES, Raw::NULL)
-    }
-
-    /// The first retry's least wait, whatever the actor says.
-    #[must_use]
-    pub fn min_backoff(self, wait: Duration) -> Self {
-        self.option(option::MIN_BACKOFF, Raw::from(millis(wait)))
-    }
-
-    /// The longest wait before a retry, whatever the actor says.
-    #[must_use]
-    pub fn max_backoff(self, wait: Duration) -> Self {
-        self.option(option::MAX_BACKOFF, Raw::from(millis(wait)))
-    }
-
-    /// Keeps the result for so long, whatever the actor says.
-    #[must_use]
-    pub fn store_results(self, ttl: Duration) -> Self {
-        self.option(option::STORE_RESULTS, Raw::TRUE).option(option::RESULT_TTL, Raw::from(millis(ttl)))
-    }
-
-    /// Tells actor `B` what its actor returned: it is sent this message and the value.
-    #[must_use]
-    pub fn on_success<B: Actor>(self) -> Self {
-        self.option(option::ON_SUCCESS, Raw::from(B::DECLARATION.name))
-    }
-
-    /// Tells actor `B` of every failed attempt: it is sent this message and the error.
-    #[must_use]
-    pub fn on_failure<B: Actor>(self) -> Self {
-        self.option(option::ON_FAILURE, Raw::from(B::DECLARATION.name))
-    }
-
-    /// Tells actor `B` about the last failure, whatever the actor says. The message travels with its name: a worker that does
-    /// not know `B` tells it on this message's own queue.
-    #[must_use]
-    pub fn on_retry_exhausted<B: Actor>(self) -> Self {
-        self.option(option::ON_RETRY_EXHAUSTED, Raw::from(B::DECLARATION.name))
-    }
-
-    /// Among ready messages, lower runs first; 0 is the usual one.
-    #[must_use]
-    pub fn priority(self, priority: i32) -> Self {
-        self.option(option::PRIORITY, Raw::from(i64::from(priority)))
     }
 
     /// Sets any option of the message: for middleware of your own, or what only a Python worker understands.
@@ -337,31 +283,6 @@ impl<A, K> fmt::Debug for Call<A, K> {
             .field("id", id)
             .field("is_partial", is_partial)
             .finish_non_exhaustive()
-    }
-}
-
-/// Sets what a remote actor's attribute says: whoever runs it does not know that.
-fn declared(declaration: &Declaration, options: &mut Entries) {
-    let Declaration { retries, callbacks, results, .. } = declaration;
-    let name = |target: Option<Target>| target.map(|target| Raw::from(target.name));
-    let time = |time: Option<Duration>| time.map(|time| Raw::from(millis(time)));
-    let max_retries = retries.max_retries.map(|limit| match limit {
-        MaxRetries::AtMost(retries) => Raw::from(retries),
-        MaxRetries::Unlimited => Raw::NULL,
-    });
-    for (option, value) in [
-        (option::MAX_RETRIES, max_retries),
-        (option::MIN_BACKOFF, time(retries.min_backoff)),
-        (option::MAX_BACKOFF, time(retries.max_backoff)),
-        (option::ON_RETRY_EXHAUSTED, name(retries.on_retry_exhausted)),
-        (option::ON_SUCCESS, name(callbacks.on_success)),
-        (option::ON_FAILURE, name(callbacks.on_failure)),
-        (option::STORE_RESULTS, results.store_results.map(Raw::from)),
-        (option::RESULT_TTL, time(results.result_ttl)),
-    ] {
-        if let Some(value) = value {
-            options.set(option, value);
-        }
     }
 }
 

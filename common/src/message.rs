@@ -145,11 +145,11 @@ pub mod option {
     pub const GROUP_MEMBER: &str = "group_member";
     /// Whether a member of a group counts as well when it has failed for good. Not of dramatiq.
     pub const GROUP_COUNT_FAILURES: &str = "group_count_failures";
-    /// How old a message may be when it is run, in milliseconds. Not honoured here yet.
+    /// How old a message may be when it is run, in milliseconds from when it was first built.
     pub const MAX_AGE: &str = "max_age";
-    /// How long a run may take, in milliseconds. Not honoured here yet.
+    /// How long a run may take, in milliseconds.
     pub const TIME_LIMIT: &str = "time_limit";
-    /// Whether a run wants to hear that its worker stops. Not honoured here yet.
+    /// Whether a run is told that its worker stops.
     pub const NOTIFY_SHUTDOWN: &str = "notify_shutdown";
     /// Errors that are not retried; of a message, no encoder can write them. Not honoured here: an actor's are.
     pub const THROWS: &str = "throws";

@@ -6,6 +6,7 @@
 
 pub(crate) mod callbacks;
 pub(crate) mod groups;
+mod limits;
 pub(crate) mod pipelines;
 mod results;
 mod retries;
@@ -14,6 +15,7 @@ use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
+pub use self::limits::RunLimits;
 pub use self::results::Results;
 pub use self::retries::Retries;
 use crate::actor::{Declaration, Target};

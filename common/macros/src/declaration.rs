@@ -9,7 +9,7 @@ use syn::ext::IdentExt as _;
 use syn::spanned::Spanned as _;
 
 use crate::handle::Handle;
-use crate::options::MaxRetries;
+use crate::options::{MaxRetries, TimeLimit};
 use crate::runner;
 use crate::signature::{DefaultValue, Payload, Takes};
 use crate::spell::{first_paragraph, spell};
@@ -36,6 +36,7 @@ impl Handle<'_> {
         };
         let run = runner::emit(self);
         let max_crashes = option(options.max_crashes.map(|number| quote_spanned!(site=> #number)));
+        let limits = self.limits();
         let pipe_ignore = options.pipe_ignore;
         let own = options.own.iter().map(|(name, json)| quote_spanned!(site=> (#name, #json)));
         quote_spanned! {site=>
@@ -48,6 +49,7 @@ impl Handle<'_> {
                 results: #results,
                 pipe_ignore: #pipe_ignore,
                 max_crashes: #max_crashes,
+                limits: #limits,
                 options: #common::actor::Options::of(&[#(#own),*]),
                 parameters: &[#(#parameters),*],
                 states: &[#(#states),*],
@@ -55,6 +57,25 @@ impl Handle<'_> {
                 about: #about,
                 place: ::core::concat!(::core::file!(), ":", ::core::line!()),
             }
+        }
+    }
+
+    fn limits(&self) -> TokenStream {
+        let site = Span::mixed_site();
+        let common = self.common(site);
+        let limit = |limit: Option<TimeLimit>| {
+            option(limit.map(|limit| match limit {
+                TimeLimit::Of(time) => {
+                    let time = duration(time);
+                    quote_spanned!(site=> #common::actor::TimeLimit::Of(#time))
+                }
+                TimeLimit::None => quote_spanned!(site=> #common::actor::TimeLimit::None),
+            }))
+        };
+        let (time_limit, max_age) = (limit(self.options.time_limit), limit(self.options.max_age));
+        let notify_shutdown = option(self.options.notify_shutdown.map(|yes| quote_spanned!(site=> #yes)));
+        quote_spanned! {site=>
+            #common::actor::LimitOptions { time_limit: #time_limit, max_age: #max_age, notify_shutdown: #notify_shutdown }
         }
     }
 

@@ -63,6 +63,9 @@ use proc_macro::TokenStream;
 /// | `result_ttl` | how long that is kept, a time | the worker's: `"10m"` |
 /// | `pipe_ignore` | `true` or `false`: whether the next step of a pipeline goes without what this one returned | `false` |
 /// | `max_crashes` | after how many deaths of its workers a message is not run again | the worker's: 5 |
+/// | `time_limit` | how long a run may take, a time, or `"none"` | the broker's: `"10m"` |
+/// | `max_age` | how old a message may be when it is run, a time from when it was first built, or `"none"` | the broker's: none |
+/// | `notify_shutdown` | `true` or `false`: whether a run is told that its worker stops | the broker's: `false` |
 /// | `remote` | no value: the actor runs elsewhere | it runs here |
 /// | `options` | options of your own in parentheses, for middleware of your own | none |
 /// | `crate` | the path of this library, where it has another name than `common` | `"::common"` |

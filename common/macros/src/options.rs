@@ -23,7 +23,7 @@ const REMOTE: &str = "remote";
 const OPTIONS: &str = "options";
 
 /// All options, in the order in which they are told, each with an example.
-const KNOWN: [(&str, &str); 18] = [
+const KNOWN: [(&str, &str); 21] = [
     ("name", r#"name = "send_email""#),
     ("queue", r#"queue = "mail""#),
     ("priority", "priority = -5"),
@@ -39,6 +39,9 @@ const KNOWN: [(&str, &str); 18] = [
     ("result_ttl", r#"result_ttl = "10m""#),
     ("pipe_ignore", "pipe_ignore = true"),
     ("max_crashes", "max_crashes = 3"),
+    ("time_limit", r#"time_limit = "10m""#),
+    ("max_age", r#"max_age = "1d""#),
+    ("notify_shutdown", "notify_shutdown = true"),
     ("crate", r#"crate = "tasks""#),
     (REMOTE, REMOTE),
     (OPTIONS, "options(weight = 3)"),
@@ -49,6 +52,13 @@ const KNOWN: [(&str, &str); 18] = [
 pub(crate) enum MaxRetries {
     AtMost(u32),
     Unlimited,
+}
+
+/// A limit of time that an attribute sets, or lifts.
+#[derive(Clone, Copy)]
+pub(crate) enum TimeLimit {
+    Of(Duration),
+    None,
 }
 
 /// What an attribute says.
@@ -69,6 +79,9 @@ pub(crate) struct Options {
     pub(crate) result_ttl: Option<Duration>,
     pub(crate) pipe_ignore: bool,
     pub(crate) max_crashes: Option<u32>,
+    pub(crate) time_limit: Option<TimeLimit>,
+    pub(crate) max_age: Option<TimeLimit>,
+    pub(crate) notify_shutdown: Option<bool>,
     pub(crate) library: Library,
     /// Whether the actor runs elsewhere.
     pub(crate) is_remote: bool,
@@ -206,6 +219,9 @@ impl Options {
             "result_ttl" => self.result_ttl = Some(values::time(input)?),
             "pipe_ignore" => self.pipe_ignore = values::truth(input, name)?,
             "max_crashes" => self.max_crashes = Some(values::number_of_crashes(input)?),
+            "time_limit" => self.time_limit = Some(values::time_limit(input)?),
+            "max_age" => self.max_age = Some(values::time_limit(input)?),
+            "notify_shutdown" => self.notify_shutdown = Some(values::truth(input, name)?),
             _ => self.library = Library(Some(values::library(input)?)),
         }
         Ok(())

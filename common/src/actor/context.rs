@@ -3,10 +3,12 @@
 use std::any::{Any, TypeId, type_name};
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::watch;
 
 use super::state::{States, short};
+use crate::clock::Stopwatch;
 use crate::error::WorkerError;
 use crate::message::{Message, MessageId};
 
@@ -19,46 +21,92 @@ pub struct Context {
     states: Arc<States>,
     cancellation: Cancellation,
     wants_result: bool,
+    started: Stopwatch,
+    time_limit: Option<Duration>,
 }
 
 /// Why a run should end early. Of several reasons the last one of this list counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Cause {
+    /// The worker is to stop, and the run is to be told so ([`RunLimits`](crate::middleware::RunLimits)): if it ends with an error, the
+    /// message runs again, and uses no retry.
+    Shutdown,
+    /// It has run for longer than its time limit.
+    TimeLimit,
     /// The worker lost its claim, or was told to stop at once: the message runs again, and this run's end counts for nothing.
     Lost,
     /// Somebody has cancelled the message: it is not run again, however this run ends.
     Cancelled,
 }
 
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Shutdown => "its worker stops",
+            Self::TimeLimit => "it has run for longer than its time limit",
+            Self::Lost => "its worker has lost it",
+            Self::Cancelled => "somebody has cancelled it",
+        })
+    }
+}
+
+/// A run that should end early, as an error: for [`Context::check`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("this run should end: {0}")]
+pub struct Interrupted(pub Cause);
+
 /// Whether a run should end early; clones tell the same.
 #[derive(Clone, Debug, Default)]
-pub struct Cancellation(Option<Arc<watch::Sender<Option<Cause>>>>);
+pub struct Cancellation(Option<Arc<watch::Sender<Asked>>>);
+
+/// What a run was told.
+#[derive(Clone, Copy, Debug, Default)]
+struct Asked {
+    cause: Option<Cause>,
+    /// It had its time to end by itself.
+    is_over: bool,
+}
 
 impl Cancellation {
     /// A cancellation that somebody may set.
     #[must_use]
     pub fn new() -> Self {
-        Self(Some(Arc::new(watch::Sender::new(None))))
+        Self(Some(Arc::new(watch::Sender::new(Asked::default()))))
     }
 
     /// Sets it, unless a cause that counts more is set.
     pub fn cancel(&self, cause: Cause) {
         if let Some(set) = &self.0 {
             set.send_if_modified(|now| {
-                let is_news = *now < Some(cause);
+                let is_news = now.cause < Some(cause);
                 if is_news {
-                    *now = Some(cause);
+                    now.cause = Some(cause);
                 }
                 is_news
             });
         }
     }
 
+    /// It had its time to end by itself: an async run is dropped.
+    pub(crate) fn end(&self) {
+        if let Some(set) = &self.0 {
+            set.send_modify(|now| now.is_over = true);
+        }
+    }
+
+    /// Waits until it had its time to end by itself. Cancel safe.
+    pub(crate) async fn ended(&self) {
+        match &self.0 {
+            Some(set) => drop(set.subscribe().wait_for(|now| now.is_over).await),
+            None => std::future::pending().await,
+        }
+    }
+
     /// Why it is set; `None` while it is not.
     #[must_use]
     pub fn cause(&self) -> Option<Cause> {
-        self.0.as_ref().and_then(|set| *set.borrow())
+        self.0.as_ref().and_then(|set| set.borrow().cause)
     }
 
     /// Whether it is set.
@@ -71,7 +119,7 @@ impl Cancellation {
     pub async fn cancelled(&self) {
         match &self.0 {
             // The sender lives in `self`, so the channel cannot close under us.
-            Some(set) => drop(set.subscribe().wait_for(Option::is_some).await),
+            Some(set) => drop(set.subscribe().wait_for(|now| now.cause.is_some()).await),
             None => std::future::pending().await,
         }
     }
@@ -81,13 +129,33 @@ impl Context {
     /// The context of one run.
     #[must_use]
     pub fn new(message: Arc<Message>, states: Arc<States>, cancellation: Cancellation) -> Self {
-        Self { message, states, cancellation, wants_result: true }
+        Self { message, states, cancellation, wants_result: true, started: Stopwatch::start(), time_limit: None }
     }
 
     /// The same, of a run whose result somebody wants, or nobody does: then it is not encoded.
     #[must_use]
     pub fn wanting_result(self, wants_result: bool) -> Self {
         Self { wants_result, ..self }
+    }
+
+    /// The same, of a run that may take so long from now on.
+    pub(crate) fn within(self, time_limit: Option<Duration>) -> Self {
+        Self { time_limit, started: Stopwatch::start(), ..self }
+    }
+
+    /// How long this run may still take; `None` where it may take as long as it takes.
+    #[must_use]
+    pub fn time_left(&self) -> Option<Duration> {
+        self.time_limit.map(|limit| limit.saturating_sub(self.started.elapsed()))
+    }
+
+    /// For a loop that should end when its run should: `context.check()?`.
+    ///
+    /// # Errors
+    ///
+    /// [`Interrupted`] once this run should end early, with the reason.
+    pub fn check(&self) -> Result<(), Interrupted> {
+        self.cause().map_or(Ok(()), |cause| Err(Interrupted(cause)))
     }
 
     /// Whether somebody wants what this run returns: it is kept, or another actor hears of it.
@@ -114,8 +182,8 @@ impl Context {
         self.message.retries().saturating_add(1)
     }
 
-    /// Whether this run should end early: somebody has cancelled the message, or the worker lost its claim on it, and another
-    /// one runs it.
+    /// Whether this run should end early: somebody has cancelled the message, the worker lost its claim on it, and another
+    /// one runs it, it takes longer than its time limit, or it is to be told that its worker stops.
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
         self.cancellation.is_cancelled()

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::{Broker, IoThread, NAMESPACE};
 use crate::clock::Clock;
 use crate::message::Message;
-use crate::middleware::{Middleware, Results, Retries};
+use crate::middleware::{Middleware, Results, Retries, RunLimits};
 use crate::observe::Observer;
 use crate::outcome::{bounded, catch};
 use crate::store::Inspect;
@@ -36,6 +36,7 @@ pub struct BrokerBuilder {
 pub(crate) struct Settings {
     pub(crate) retries: Retries,
     pub(crate) results: Results,
+    pub(crate) limits: RunLimits,
     pub(crate) middleware: Vec<Arc<dyn Middleware>>,
     pub(crate) observers: Vec<Arc<dyn Observer>>,
 }
@@ -78,6 +79,12 @@ impl BrokerBuilder {
     /// How failed messages are tried again, where neither message nor actor says.
     pub fn retries(mut self, retries: Retries) -> Self {
         self.settings.retries = retries;
+        self
+    }
+
+    /// How long runs may take, and how old messages may be, where neither message nor actor says.
+    pub fn run_limits(mut self, limits: RunLimits) -> Self {
+        self.settings.limits = limits;
         self
     }
 

@@ -119,6 +119,10 @@ pub(super) fn code(shutdown: Shutdown) -> ExitCode {
             tracing::warn!(target: "common::worker", "stopped: running messages were requeued; they run again, unless they were cancelled");
             ExitCode::FAILURE
         }
+        Shutdown::Stuck => {
+            tracing::error!(target: "common::worker", "stopped: every slot had a run that does not end; their messages have failed, and a new worker begins anew");
+            ExitCode::FAILURE
+        }
         Shutdown::Unreachable => {
             tracing::warn!(target: "common::worker", "stopped: the broker does not answer; what this worker had claimed is taken over once others find it dead");
             ExitCode::FAILURE

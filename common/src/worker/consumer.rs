@@ -10,6 +10,7 @@ mod condemned;
 mod fetch;
 mod finish;
 mod idle;
+mod limits;
 mod outage;
 mod reports;
 mod shutdown;
@@ -85,6 +86,8 @@ pub(super) struct Consumer {
     looking_ahead: Option<(i32, AbortHandle)>,
     /// But not at once again.
     looks_ahead_later: bool,
+    /// When it is looked next what runs for too long, in the system's uptime.
+    next_limit: Option<Duration>,
     /// When the next held message is due, by the store's clock.
     next_due: Option<Timestamp>,
     /// When the next beat is planned, by our clock.
@@ -174,6 +177,7 @@ impl Consumer {
             waiting: None,
             looking_ahead: None,
             looks_ahead_later: false,
+            next_limit: None,
             next_due: None,
             next_beat: Timestamp::EPOCH,
             timer: 0,
@@ -242,6 +246,7 @@ impl Consumer {
             self.start_finish();
         }
         self.start_marked();
+        self.watch_limits();
         self.send_reports();
         if self.stage == Stage::Running && !self.outage.is_pausing(Call::Fetch) && !self.abstains {
             self.fetch_or_wait();

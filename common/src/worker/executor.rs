@@ -6,6 +6,7 @@
 mod ends;
 
 use std::future::{Future, poll_fn};
+use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
@@ -15,9 +16,10 @@ use tracing::{Instrument, Span, debug, info, info_span, warn};
 use self::ends::Source;
 use super::ended::Ended;
 use super::job::Job;
+use super::local_queue::Stuck;
 use super::registry::Registry;
 use super::unsupported_options::Warnings;
-use crate::actor::{Cause, Context, Entry, States};
+use crate::actor::{Cancellation, Cause, Context, Entry, States};
 use crate::broker::Broker;
 use crate::clock::Stopwatch;
 use crate::duration::{Took, spell};
@@ -31,6 +33,8 @@ enum Done {
     Ran(Outcome),
     /// It waits for so long, because this middleware says so.
     PutOff(Duration, &'static str),
+    /// It was dropped, since its worker stops.
+    Stopped,
 }
 
 /// Runs messages; the same for all slots.
@@ -74,14 +78,25 @@ impl Executor {
                 Err(done) => (Duration::ZERO, done),
                 Ok(context) => {
                     let watch = Stopwatch::start();
-                    let outcome = call_async(&started, &self.broker.settings().middleware, context).await;
-                    (watch.elapsed(), Done::Ran(outcome))
+                    let outcome =
+                        call_async(&started, &self.broker.settings().middleware, context, &job.cancellation).await;
+                    (watch.elapsed(), outcome.map_or_else(|| dropped(&job), Done::Ran))
                 }
             };
             self.after(started, &job, done, took)
         }
         .instrument(span)
         .await
+    }
+
+    /// Ends a message whose run is stuck, on a thread that may wait: hooks are code of users.
+    pub(super) fn time_out(&self, stuck: &Stuck) -> Ended {
+        let Stuck { slot, claim, message, actor, time_limit, took } = stuck;
+        let run = Run::new(actor, message, Some(slot + 1), self.broker.clock().now());
+        let outcome = timed_out(*time_limit);
+        log_end(claim, &run, &outcome, *took);
+        let source = Source { claim, message: Some(message), bytes: &[], is_dead: false };
+        self.ended(source, Some(run), outcome, *took, false)
     }
 
     fn started<'a>(&self, slot: usize, job: &'a Job) -> Run<'a> {
@@ -115,6 +130,9 @@ impl Executor {
         }
         self.warnings.warn(message, actor);
         let settings = self.broker.settings();
+        if let Some(reason) = settings.limits.refusal(message, actor, run.started) {
+            return Err(rejected(reason));
+        }
         let mut wants_result = settings.results.are_kept(message, Some(*actor))
             || callbacks::wants_result(message, actor)
             || pipelines::wants_result(message, actor);
@@ -139,12 +157,21 @@ impl Executor {
             (Some(waited), None) => format!(", {} ms after it was sent", waited.as_millis()),
         };
         debug!(target: "common::run", "attempt {} starts{waited}", run.attempt());
-        Ok(context.wanting_result(wants_result))
+        Ok(context.wanting_result(wants_result).within(job.time_limit))
     }
 
     fn after(&self, run: Run<'_>, job: &Job, done: Done, took: Duration) -> Ended {
         let claim = &job.claim;
         let outcome = match done {
+            // Its worker stops, and it was told so: it runs again, and this attempt counts for nothing.
+            Done::Ran(Outcome::Failed(failure)) if job.cancellation.cause() == Some(Cause::Shutdown) => {
+                info!(target: "common::run", outcome = "stopped", error = failure.text, "told that its worker stops, it ended: {}; requeued, no retry is spent", failure.text);
+                return Ended::silent(Completion::release(claim.clone()));
+            }
+            Done::Stopped => {
+                info!(target: "common::run", outcome = "stopped", "told that its worker stops, it went on, and was dropped; requeued, no retry is spent");
+                return Ended::silent(Completion::release(claim.clone()));
+            }
             Done::Ran(outcome) => outcome.bounded(),
             Done::PutOff(wait, by) => {
                 debug!(target: "common::run", "put off by {by} for {}; no retry is spent", spell(wait));
@@ -197,13 +224,16 @@ fn call(run: &Run<'_>, middleware: &[Arc<dyn Middleware>], context: &Context) ->
     around.err().map(Outcome::Failed).or(outcome).unwrap_or(Outcome::Skipped)
 }
 
-async fn call_async(run: &Run<'_>, middleware: &[Arc<dyn Middleware>], context: Context) -> Outcome {
+/// Nothing where it was dropped before it ended.
+async fn call_async(
+    run: &Run<'_>,
+    middleware: &[Arc<dyn Middleware>],
+    context: Context,
+    cancellation: &Cancellation,
+) -> Option<Outcome> {
     let Entry::Async(entry) = run.actor.entry else { unreachable!("sync actors are run by `run`") };
-    let running = catch_async(|| entry(context));
-    if middleware.is_empty() {
-        return running.await.unwrap_or_else(Outcome::Failed);
-    }
-    let mut running = Box::pin(running);
+    let mut running = Box::pin(catch_async(|| entry(context)));
+    let mut over = pin!(cancellation.ended());
     let outcome = poll_fn(|task| {
         let mut poll = Poll::Pending;
         let mut step = || {
@@ -211,17 +241,41 @@ async fn call_async(run: &Run<'_>, middleware: &[Arc<dyn Middleware>], context: 
                 poll = running.as_mut().poll(task);
             }
         };
-        match around(middleware, run, &mut step) {
-            Ok(()) => poll.map(|outcome| outcome.unwrap_or_else(Outcome::Failed)),
-            Err(failure) => Poll::Ready(Outcome::Failed(failure)),
+        let around = if middleware.is_empty() {
+            step();
+            Ok(())
+        } else {
+            around(middleware, run, &mut step)
+        };
+        match (around, poll) {
+            (Err(failure), _) => Poll::Ready(Some(Outcome::Failed(failure))),
+            (Ok(()), Poll::Ready(outcome)) => Poll::Ready(Some(outcome.unwrap_or_else(Outcome::Failed))),
+            (Ok(()), Poll::Pending) => over.as_mut().poll(task).map(|()| None),
         }
     });
     let outcome = outcome.await;
-    // In the middle, if a hook has failed.
+    // In the middle, if a hook has failed or its time is over.
     match catch(move || drop(running)) {
-        Err(panic) if !matches!(outcome, Outcome::Failed(_)) => Outcome::Failed(panic),
+        Err(panic) if !matches!(outcome, Some(Outcome::Failed(_))) => Some(Outcome::Failed(panic)),
         _ => outcome,
     }
+}
+
+/// What becomes of an async run that was dropped, as it did not end when it was told to.
+fn dropped(job: &Job) -> Done {
+    match job.time_limit {
+        Some(limit) if job.cancellation.cause() != Some(Cause::Shutdown) => Done::Ran(timed_out(limit)),
+        _ => Done::Stopped,
+    }
+}
+
+/// The end of a run that did not end.
+fn timed_out(limit: Duration) -> Outcome {
+    Outcome::Failed(Failure {
+        text: format!("it has run for longer than its time limit of {}", spell(limit)),
+        kind: "TimeLimitExceeded".to_owned(),
+        ..Failure::default()
+    })
 }
 
 /// Takes a step of a run, inside of all that goes around it.

@@ -1,6 +1,7 @@
 //! A message on its way to a slot.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tracing::warn;
 
@@ -21,6 +22,10 @@ pub(super) struct Job {
     pub(super) crashes: u32,
     /// Whether its start is to be recorded.
     pub(super) marked: bool,
+    /// How long it may run.
+    pub(super) time_limit: Option<Duration>,
+    /// Whether it is told that its worker stops.
+    pub(super) is_told_of_stop: bool,
 }
 
 /// In which order messages run: by priority, then by arrival.

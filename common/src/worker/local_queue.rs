@@ -4,6 +4,7 @@
 //! list was empty before, so it wakes once a batch. A message that arrives while slots are free goes to the one with the
 //! lowest number, so that a quiet log shows the same numbers every time.
 
+mod limits;
 mod state;
 
 use std::fmt;
@@ -13,6 +14,7 @@ use std::time::Duration;
 use foldhash::HashSet;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
+pub(super) use self::limits::Stuck;
 use self::state::{Running, Slot, State, Taken};
 use super::ended::Ended;
 use super::event::Event;
@@ -154,9 +156,16 @@ impl LocalQueue {
         })
     }
 
-    /// A slot's visit: leaves the end of its last run, and takes the next message.
-    pub(super) fn visit(&self, slot: usize, ended: Option<Ended>) -> Option<Job> {
+    /// A slot's visit: leaves the end of its last run, and takes the next message. Who was stuck has the slot no more.
+    pub(super) fn visit(&self, slot: usize, generation: u32, ended: Option<Ended>) -> Option<Job> {
         let mut state = self.lock();
+        if state.generations[slot] != generation {
+            state.stuck -= 1;
+            state.lost.extend(ended.and_then(|ended| ended.report));
+            drop(state);
+            self.send(Event::Ended);
+            return None;
+        }
         let (mut news, mut is_late) = (false, false);
         match std::mem::replace(&mut state.slots[slot], Slot::Free) {
             Slot::Runs(run) => {
@@ -207,9 +216,13 @@ impl LocalQueue {
     }
 
     /// Requeues what a slot was running when it was dropped in the middle, because its runtime has ended; and all that waits.
-    pub(super) fn give_up(&self, slot: usize) {
+    pub(super) fn give_up(&self, slot: usize, generation: u32) {
         let mut state = self.lock();
-        state.give_up(slot);
+        if state.generations[slot] == generation {
+            state.give_up(slot);
+        } else {
+            state.stuck -= 1;
+        }
         state.close();
         drop(state);
         self.send(Event::Dropped);

@@ -13,6 +13,9 @@ pub enum Shutdown {
     Clean,
     /// Something was still running, and will run again: it was requeued, or had been given to others before.
     Forced,
+    /// As many runs were stuck as there are slots: each went on for more than five seconds after it was told that its time is over.
+    /// Their messages have failed by that; a new process begins anew.
+    Stuck,
     /// The store did not answer: what the worker held runs again once others find it dead, or has ended already.
     Unreachable,
 }

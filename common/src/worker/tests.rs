@@ -95,6 +95,7 @@ const WATCH: Declaration = Declaration {
     results: ResultOptions { store_results: None, result_ttl: None },
     pipe_ignore: false,
     max_crashes: None,
+    limits: crate::actor::LimitOptions { time_limit: None, max_age: None, notify_shutdown: None },
     options: Options::NONE,
     parameters: &[],
     states: &[],

@@ -20,7 +20,7 @@ use super::ended::{Condemned, Ended};
 use super::event::Event;
 use super::executor::Executor;
 use super::job::Job;
-use super::local_queue::LocalQueue;
+use super::local_queue::{LocalQueue, Stuck};
 use crate::actor::Entry;
 
 /// Runs what slots are given, each on its thread, as far as that was started, or in a task.
@@ -42,6 +42,15 @@ impl Threads {
     pub(super) fn condemn(self: &Arc<Self>, condemned: Vec<Condemned>) -> JoinHandle<Vec<Ended>> {
         let threads = self.clone();
         spawn_blocking(move || condemned.into_iter().map(|condemned| threads.executor.condemn(condemned)).collect())
+    }
+
+    /// Ends messages whose runs are stuck, away from slots and from the I/O thread; each of their slots gets a thread of its own.
+    pub(super) fn time_out(self: &Arc<Self>, stuck: Vec<Stuck>) -> JoinHandle<Vec<Ended>> {
+        for stuck in &stuck {
+            self.mailboxes[stuck.slot].lock().unwrap_or_else(PoisonError::into_inner).take();
+        }
+        let threads = self.clone();
+        spawn_blocking(move || stuck.iter().map(|stuck| threads.executor.time_out(stuck)).collect())
     }
 
     /// What the slots pull from.
@@ -90,6 +99,7 @@ impl Drop for OnEnd {
 struct SlotOfTask {
     threads: Arc<Threads>,
     slot: usize,
+    generation: u32,
     is_handed_on: bool,
 }
 
@@ -97,15 +107,16 @@ impl Drop for SlotOfTask {
     fn drop(&mut self) {
         // Amid a panic as well: a runtime is dropped so when a test fails, and a slot that nobody gives up would never be free.
         if !self.is_handed_on {
-            self.threads.queue.give_up(self.slot);
+            self.threads.queue.give_up(self.slot, self.generation);
         }
     }
 }
 
 fn spawn_tasks(threads: Arc<Threads>, slot: usize, job: Job) {
     let runtime = threads.runtime.clone();
+    let generation = threads.queue.generation(slot);
     // Made before the task is: a runtime that has ended drops it without a single step.
-    let tasks = run_tasks(SlotOfTask { threads, slot, is_handed_on: false }, job);
+    let tasks = run_tasks(SlotOfTask { threads, slot, generation, is_handed_on: false }, job);
     if let Some(runtime) = runtime {
         runtime.spawn(tasks);
     }
@@ -124,9 +135,9 @@ fn run_on_thread(threads: &Arc<Threads>, slot: usize, job: Job) {
     let (sender, receiver) = channel();
     // Nobody else has the sender, so the channel is open.
     let _ = sender.send(job);
-    let weak = Arc::downgrade(threads);
+    let (weak, generation) = (Arc::downgrade(threads), threads.queue.generation(slot));
     let name = format!("slot {}", slot + 1);
-    let started = thread::Builder::new().name(name).spawn(move || run_thread(&weak, slot, &receiver));
+    let started = thread::Builder::new().name(name).spawn(move || run_thread(&weak, slot, generation, &receiver));
     match started {
         Ok(_) => *mailbox = Some(sender),
         Err(cause) => {
@@ -139,7 +150,7 @@ fn run_on_thread(threads: &Arc<Threads>, slot: usize, job: Job) {
 }
 
 /// Runs what comes in, until the worker is gone.
-fn run_thread(threads: &Weak<Threads>, slot: usize, mailbox: &Receiver<Job>) {
+fn run_thread(threads: &Weak<Threads>, slot: usize, generation: u32, mailbox: &Receiver<Job>) {
     while let Ok(first) = mailbox.recv() {
         let Some(threads) = threads.upgrade() else { return };
         let mut next = Some(first);
@@ -149,7 +160,7 @@ fn run_thread(threads: &Weak<Threads>, slot: usize, mailbox: &Receiver<Job>) {
                 break;
             }
             let ended = threads.executor.run(slot, job);
-            next = threads.queue.visit(slot, Some(ended));
+            next = threads.queue.visit(slot, generation, Some(ended));
         }
     }
 }
@@ -165,7 +176,7 @@ async fn run_tasks(mut held: SlotOfTask, first: Job) {
             return;
         }
         let ended = held.threads.executor.run_async(slot, job).await;
-        next = held.threads.queue.visit(slot, Some(ended));
+        next = held.threads.queue.visit(slot, held.generation, Some(ended));
         held.is_handed_on = next.is_none();
         // Actors that never wait must not keep the runtime to themselves.
         tokio::task::consume_budget().await;

@@ -30,14 +30,14 @@ impl Warnings {
 /// What is wrong with an option; `None` for those that count, and those of others.
 fn problem(name: &str, value: &Raw) -> Option<&'static str> {
     let counts = match name {
-        // An infinite one is none.
-        option::MAX_AGE | option::TIME_LIMIT => !value.is_truthy() || value.number() == Some(f64::INFINITY),
-        option::NOTIFY_SHUTDOWN | option::THROWS => !value.is_truthy(),
+        option::THROWS => !value.is_truthy(),
         option::MAX_RETRIES
         | option::RETRIES
         | option::MIN_BACKOFF
         | option::MAX_BACKOFF
         | option::RESULT_TTL
+        | option::MAX_AGE
+        | option::TIME_LIMIT
         | option::PRIORITY => value.is_null() || value.number().is_some(),
         option::ON_SUCCESS | option::ON_FAILURE | option::ON_RETRY_EXHAUSTED => {
             !value.is_truthy() || value.read::<String>().is_ok()
@@ -48,9 +48,6 @@ fn problem(name: &str, value: &Raw) -> Option<&'static str> {
         return None;
     }
     Some(match name {
-        option::MAX_AGE => "is not honoured here: it runs, however old it is",
-        option::TIME_LIMIT => "is not honoured here: it runs as long as it takes",
-        option::NOTIFY_SHUTDOWN => "is not honoured here: `Context` tells when a run should end",
         option::THROWS => "is not honoured here: what its actor says counts",
         option::ON_SUCCESS | option::ON_FAILURE | option::ON_RETRY_EXHAUSTED => {
             "is not the name of an actor, so that what its actor says counts"
@@ -66,9 +63,9 @@ mod tests {
     #[test]
     fn what_counts_for_nothing_is_told_from_what_counts() {
         for (name, wrong, right) in [
-            (option::MAX_AGE, "100", "null 0 Infinity"),
-            (option::TIME_LIMIT, "500", "null Infinity 1e400"),
-            (option::NOTIFY_SHUTDOWN, "true", "null false"),
+            (option::MAX_AGE, "\"100\" []", "null 0 100 Infinity"),
+            (option::TIME_LIMIT, "\"10m\"", "null 500 Infinity 1e400"),
+            (option::THROWS, "[1]", "null false"),
             (option::MAX_RETRIES, "\"3\" NaN []", "null 3 -1 Infinity 3.0 1000000000000"),
             (option::RETRIES, "\"3\"", "3"),
             (option::MIN_BACKOFF, "{}", "15000 0.5"),

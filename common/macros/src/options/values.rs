@@ -5,7 +5,7 @@ use std::time::Duration;
 use syn::parse::ParseStream;
 use syn::{Error, LitBool, LitInt, LitStr, Path, Token};
 
-use super::MaxRetries;
+use super::{MaxRetries, TimeLimit};
 use crate::duration;
 
 /// The bound of a priority, in both directions.
@@ -13,6 +13,12 @@ const PRIORITY: i32 = 4000;
 
 /// What a time looks like.
 const TIME: &str = r#"a time is a number and a unit: `"500ms"`, `"15s"`, `"2m"`, `"1h"`, `"7d"`"#;
+
+/// What a limit of time looks like.
+const TIME_LIMIT: &str = r#"a limit is a time, `"500ms"`, `"15s"`, `"2m"`, `"1h"`, `"7d"`, or `"none"`"#;
+
+/// How a limit of time is spelt that is none.
+const NO_LIMIT: &str = "none";
 
 /// How the limit of retries is spelt that is none.
 const UNLIMITED: &str = "unlimited";
@@ -97,6 +103,19 @@ pub(super) fn number_of_crashes(input: ParseStream) -> syn::Result<u32> {
 pub(super) fn time(input: ParseStream) -> syn::Result<Duration> {
     let text: LitStr = otherwise(input.parse(), TIME)?;
     duration::parse(&text.value(), TIME).map_err(|message| Error::new(text.span(), message))
+}
+
+/// A time of more than nothing, or none.
+pub(super) fn time_limit(input: ParseStream) -> syn::Result<TimeLimit> {
+    let text: LitStr = otherwise(input.parse(), TIME_LIMIT)?;
+    if text.value() == NO_LIMIT {
+        return Ok(TimeLimit::None);
+    }
+    match duration::parse(&text.value(), TIME_LIMIT) {
+        Ok(time) if !time.is_zero() => Ok(TimeLimit::Of(time)),
+        Ok(_) => Err(Error::new(text.span(), TIME_LIMIT)),
+        Err(message) => Err(Error::new(text.span(), message)),
+    }
 }
 
 /// The path of the library: a text, or the path itself, as a macro of the user's would write it with `$crate`.

@@ -14,6 +14,7 @@ const fn actor(name: &'static str, parameters: &'static [Parameter]) -> Declarat
         results: ResultOptions { store_results: None, result_ttl: None },
         pipe_ignore: false,
         max_crashes: None,
+        limits: crate::actor::LimitOptions { time_limit: None, max_age: None, notify_shutdown: None },
         options: Options::NONE,
         parameters,
         states: &[],

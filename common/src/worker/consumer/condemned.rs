@@ -34,7 +34,7 @@ impl Consumer {
 
     /// Takes in their ends, as of what was fetched by the delivery of this number at the latest. What was lost meanwhile is others'
     /// to end.
-    fn condemned(&mut self, ended: Vec<Ended>, number: u64) {
+    pub(super) fn condemned(&mut self, ended: Vec<Ended>, number: u64) {
         self.condemning -= 1;
         for ended in ended {
             let is_letter = ended.completion.disposition == Disposition::StaysDead;

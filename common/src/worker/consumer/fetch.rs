@@ -144,7 +144,20 @@ impl Consumer {
             });
         }
         let priority = message.own_priority().unwrap_or(actor.priority);
-        Sorted::Runs(Job { claim, message, actor, cancellation: Cancellation::new(), priority, crashes, marked })
+        let limits = &self.broker.settings().limits;
+        let (time_limit, is_told_of_stop) = (limits.time_limit(&message, actor), limits.notifies(&message, actor));
+        let cancellation = Cancellation::new();
+        Sorted::Runs(Job {
+            claim,
+            message,
+            actor,
+            cancellation,
+            priority,
+            crashes,
+            marked,
+            time_limit,
+            is_told_of_stop,
+        })
     }
 
     pub(super) fn start_waiting(&mut self) {

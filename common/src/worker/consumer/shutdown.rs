@@ -44,6 +44,7 @@ impl Consumer {
             self.after(MOMENT, |consumer| consumer.gave_up = true);
             return;
         }
+        self.local_queue.tell_of_stop();
         let running = self.local_queue.busy();
         if running > 0 {
             info!(target: "common::worker", "shutting down: waiting for running messages ({running})");

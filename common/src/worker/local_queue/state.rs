@@ -1,11 +1,13 @@
 //! What the consumer and the slots share, behind the queue's lock: who waits, what each slot does, what has ended.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::Starts;
-use crate::actor::{Cancellation, Cause};
+use crate::actor::{Cancellation, Cause, Declaration};
 use crate::clock::Stopwatch;
+use crate::message::Message;
 use crate::observe::Reports;
 use crate::store::Claim;
 use crate::worker::ended::Ended;
@@ -19,6 +21,10 @@ pub(super) struct State {
     /// Slots with nothing to do, from 0.
     pub(super) idle: BTreeSet<usize>,
     pub(super) slots: Vec<Slot>,
+    /// How often each slot was taken away from who held it: it was stuck.
+    pub(super) generations: Vec<u32>,
+    /// How many are stuck still.
+    pub(super) stuck: usize,
     pub(super) ended: Vec<Ended>,
     /// What observers are to hear of ends that count for nothing.
     pub(super) lost: Reports,
@@ -64,6 +70,29 @@ pub(super) struct Running {
     pub(super) arrival: u64,
     pub(super) cancellation: Cancellation,
     pub(super) since: Stopwatch,
+    pub(super) message: Arc<Message>,
+    pub(super) actor: &'static Declaration,
+    pub(super) time_limit: Option<Duration>,
+    pub(super) is_told_of_stop: bool,
+    /// When it was told to end, and has to for that reason; and whether it had its time to do so.
+    pub(super) told: Option<(Stopwatch, bool)>,
+}
+
+impl Running {
+    fn of(job: &Job, arrival: u64) -> Self {
+        let Job { claim, message, actor, cancellation, time_limit, is_told_of_stop, .. } = job;
+        Self {
+            claim: claim.clone(),
+            arrival,
+            cancellation: cancellation.clone(),
+            since: Stopwatch::start(),
+            message: message.clone(),
+            actor,
+            time_limit: *time_limit,
+            is_told_of_stop: *is_told_of_stop,
+            told: None,
+        }
+    }
 }
 
 /// What a slot is given.
@@ -82,6 +111,8 @@ impl State {
             arrivals: 0,
             idle: (0..threads).collect(),
             slots: std::iter::repeat_with(|| Slot::Free).take(threads).collect(),
+            generations: vec![0; threads],
+            stuck: 0,
             ended: Vec::new(),
             lost: Vec::new(),
             back: BTreeMap::new(),
@@ -109,8 +140,7 @@ impl State {
         }
         let Some((turn, job)) = self.take_next() else { return Taken::Nothing };
         self.idle.remove(&slot);
-        let (claim, cancellation) = (job.claim.clone(), job.cancellation.clone());
-        self.slots[slot] = Slot::Runs(Running { claim, arrival: turn.1, cancellation, since: Stopwatch::start() });
+        self.slots[slot] = Slot::Runs(Running::of(&job, turn.1));
         if !job.marked {
             return Taken::Job(job);
         }

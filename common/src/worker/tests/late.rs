@@ -65,6 +65,8 @@ pub(super) fn job(claim: &Claim, number: i64) -> Job {
         cancellation: Cancellation::new(),
         priority: 0,
         crashes: 0,
+        time_limit: None,
+        is_told_of_stop: false,
         marked: false,
     }
 }

@@ -45,7 +45,7 @@ impl RedisStore {
                     Some(lowest) => lowest,
                     None => self.look_ahead(&mut subscription, queue, before > 0).await?,
                 };
-                is_any |= lowest.is_some_and(|lowest| lowest < f64::from(before));
+                is_any |= lowest < f64::from(before);
             }
             if is_any {
                 return Ok(());
@@ -60,13 +60,13 @@ impl RedisStore {
         }
     }
 
-    /// The first priority of what is ready in a queue, as far as it may be fetched.
+    /// The first priority of what is ready in a queue, as far as it may be fetched; infinite where nothing is.
     async fn look_ahead(
         &self,
         subscription: &mut Subscription,
         queue: &QueueName,
         with_listed: bool,
-    ) -> Result<Option<f64>, StoreError> {
+    ) -> Result<f64, StoreError> {
         let version = subscription.known().version();
         let mut ask = redis::pipe();
         ask.cmd("SISMEMBER").arg(self.keys.paused()).arg(queue.as_str());
@@ -79,11 +79,11 @@ impl RedisStore {
             return Err(silence());
         };
         let answers = answers.map_err(|error| refusal(&error))?;
-        let [is_paused, held, listed @ ..] = answers.as_slice() else { return Ok(None) };
+        let [is_paused, held, listed @ ..] = answers.as_slice() else { return Ok(f64::INFINITY) };
         let may_be_fetched = !matches!(is_paused, Value::Int(1));
-        let held = first_score(held).filter(|_| may_be_fetched).map(priority);
-        let listed = matches!(listed, [Value::Int(1..)] if may_be_fetched).then_some(0.0);
+        let held = first_score(held).filter(|_| may_be_fetched).map_or(f64::INFINITY, priority);
+        let listed = if matches!(listed, [Value::Int(1..)] if may_be_fetched) { 0.0 } else { f64::INFINITY };
         subscription.known().learn_lowest(&self.keys, queue, held, version);
-        Ok(held.into_iter().chain(listed).min_by(f64::total_cmp))
+        Ok(held.min(listed))
     }
 }

@@ -24,8 +24,8 @@ pub(super) struct Known {
     of_key: HashMap<Vec<u8>, QueueName>,
     queues: HashMap<QueueName, Seen>,
     paused: HashSet<String>,
-    /// The first priority of what is held by priority in a queue, where that was looked at; none where nothing is.
-    lowest: HashMap<QueueName, Option<f64>>,
+    /// The first priority of what is held by priority in a queue, where that was looked at; infinite where nothing is.
+    lowest: HashMap<QueueName, f64>,
     /// Counts changes: an answer that is older than a change of its queue says nothing.
     version: u64,
     /// When each queue changed for the last time.
@@ -92,13 +92,13 @@ impl Known {
         self.changed.clear();
     }
 
-    /// The first priority of what is held by priority in a queue; nothing where that has to be looked at.
-    pub(super) fn lowest(&self, queue: &QueueName) -> Option<Option<f64>> {
+    /// The first priority of what is held by priority in a queue, infinite where nothing is; none where that has to be looked at.
+    pub(super) fn lowest(&self, queue: &QueueName) -> Option<f64> {
         self.lowest.get(queue).copied()
     }
 
     /// Takes in what a look at this version saw.
-    pub(super) fn learn_lowest(&mut self, keys: &Keys, queue: &QueueName, lowest: Option<f64>, version: u64) {
+    pub(super) fn learn_lowest(&mut self, keys: &Keys, queue: &QueueName, lowest: f64, version: u64) {
         for key in [keys.ready(queue), keys.held(queue)] {
             self.of_key.entry(key.into_bytes()).or_insert_with(|| queue.clone());
         }
