@@ -4,6 +4,7 @@
 //! redis      a Redis for this test process, found or made; private servers for fault tests
 //! proxy      a TCP proxy that stalls, cuts and swallows, in front of any of them
 //! process    experiments as child processes: read line by line, signalled, never left behind
+//! lab        an experiment: its workers, and its senders
 //! queue      messages to fill a queue with
 //! python     a real dramatiq beside us, out of requirements-dev.txt
 //! log        what varies in a log is checked, then replaced, then pinned as a snapshot
@@ -21,6 +22,7 @@
 //! container through a named connection ([`redis`]).
 
 pub mod evidence;
+pub mod lab;
 pub mod log;
 pub mod model;
 pub mod notes;

@@ -18,8 +18,9 @@
 //! | a message's id: after `slot N` and two spaces, or a whole one anywhere | eight hex digits, or a UUID | `m1`, `m2`, … by first sight |
 //! | a back-off, `in 1.37 s (1 to 2 s)` | inside its window | `in 1 to 2 s` |
 //! | a duration in ns, µs or ms | below a minute | `… ms` |
-//! | a run time, a lag or a rest in seconds: `done in 3.0 s`, `took 3.0 s`, `2.1 s after it was`, `3 s ago`, `is due in 2.1 s` | below a minute | `… s` |
+//! | a run time, a lag or a rest in seconds: `done in 3.0 s`, `took 3.0 s`, `2.1 s after it was`, `3 s ago`, `is due in 2.1 s`, `not due yet, but in 2.1 s` | below a minute | `… s` |
 //! | a time of day inside of a line | a time of day | `hh:mm:ss` |
+//! | a worker's id, `worker 8f14e45f` | eight hex digits | `worker w1`, `w2`, … by first sight |
 //! | a store's name for a message, `8f14e45f-…#0badcafe` | a UUID and eight hex digits | `m1#…` |
 //! | `redis://…` | the test's Redis | `redis://localhost:6379` |
 //! | a namespace that the kit made | the test's own | `dramatiq` |
@@ -34,7 +35,7 @@ use crate::{
     process::{self, PATIENCE, Process},
     workspace,
 };
-use std::{fmt::Write, fs, path::Path};
+use std::{fmt::Write, fs, path::Path, time::Duration};
 
 /// What varies in one test: its Redis, its namespace, and the ids of its messages, numbered by first sight.
 ///
@@ -45,25 +46,36 @@ pub struct Ids {
     namespace: String,
     /// The first eight characters of the ids seen; the first one is `m1`.
     seen: Vec<String>,
+    /// The same of workers; the first one is `w1`.
+    workers: Vec<String>,
 }
 
 impl Ids {
     /// A table for a test on this Redis, in this namespace.
     #[must_use]
     pub fn new(url: &str, namespace: &str) -> Self {
-        Self { url: url.to_owned(), namespace: namespace.to_owned(), seen: Vec::new() }
+        Self { url: url.to_owned(), namespace: namespace.to_owned(), seen: Vec::new(), workers: Vec::new() }
     }
 
     /// The stand-in for an id, of which logs show the first eight characters.
     fn number(&mut self, id: &str) -> String {
-        let short = &id[..words::SHORT_ID];
-        let known = self.seen.iter().position(|seen| seen == short);
-        let index = known.unwrap_or_else(|| {
-            self.seen.push(short.to_owned());
-            self.seen.len() - 1
-        });
-        format!("m{}", index + 1)
+        format!("m{}", place(&mut self.seen, &id[..words::SHORT_ID]))
     }
+
+    /// The stand-in for a worker's id.
+    fn worker(&mut self, id: &str) -> String {
+        format!("w{}", place(&mut self.workers, id))
+    }
+}
+
+/// Which of those seen this one is, from 1.
+fn place(seen: &mut Vec<String>, id: &str) -> usize {
+    let known = seen.iter().position(|seen| seen == id);
+    let index = known.unwrap_or_else(|| {
+        seen.push(id.to_owned());
+        seen.len() - 1
+    });
+    index + 1
 }
 
 /// Checks and replaces what varies, in every line that a process printed.
@@ -79,6 +91,17 @@ pub fn tidy<L: AsRef<str>>(lines: &[L], known_ids: &mut Ids) -> String {
         let _: std::fmt::Result = writeln!(text, "{tidied}");
         text
     })
+}
+
+/// How much later one line was logged than another, by the times that they begin with; less than a day.
+///
+/// # Panics
+/// When a line begins with no time.
+#[must_use]
+pub fn between(earlier: &str, later: &str) -> Duration {
+    const DAY: u64 = 24 * 60 * 60 * 1_000;
+    let [earlier, later] = [earlier, later].map(|line| words::millis(line).unwrap_or_else(|wrong| panic!("{wrong}")));
+    Duration::from_millis((later + DAY - earlier) % DAY)
 }
 
 /// Interrupts an experiment's worker once nothing runs any more, so that its log ends the same way every time: a run is logged a
@@ -183,7 +206,10 @@ mod tests {
             "due        11:32:19.302, in 3.4 s".to_owned(),
             format!("stored as  {id}#0badcafe"),
             "why        attempt 4 is due in 3.4 s".to_owned(),
+            "why        it waits because it is not due yet, but in 3.4 s; and no worker is alive".to_owned(),
             "8f14e45f  11:32:19  default".to_owned(),
+            "state      with worker 0badcafe".to_owned(),
+            "why        it does not wait: worker 0badcafe runs it, or is about to".to_owned(),
         ];
         let expected = [
             "id         m1",
@@ -191,10 +217,20 @@ mod tests {
             "due        hh:mm:ss, in … s",
             "stored as  m1#…",
             "why        attempt 4 is due in … s",
+            "why        it waits because it is not due yet, but in … s; and no worker is alive",
             "m1        hh:mm:ss  default",
+            "state      with worker w1",
+            "why        it does not wait: worker w1 runs it, or is about to",
         ];
         let tidy = tidy(&shown, &mut ids());
         assert_eq!(tidy.lines().collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
+    fn the_time_between_two_lines_goes_past_midnight() {
+        let between = |earlier, later| between(earlier, later).as_millis();
+        assert_eq!(between("12:00:07.104  slot 1", "12:01:08.000  slot 2"), 60_896);
+        assert_eq!(between("23:59:59.990  slot 1", "00:00:00.015  slot 2"), 25);
     }
 
     #[test]

@@ -48,6 +48,9 @@ const DELAY: &str = "delay";
 const AT: &str = "at";
 const PRIORITY: &str = "priority";
 const OPTION: &str = "option";
+const TIMES: &str = "times";
+/// How many messages one command sends at most.
+const MOST_TIMES: i64 = 10_000;
 
 /// Checks that every actor can be a command.
 pub(super) fn check(experiment: &Experiment) -> Result<(), Failure> {
@@ -190,8 +193,13 @@ pub(super) fn is_at(given: &ArgMatches) -> bool {
     given.contains_id(AT)
 }
 
-/// The call that the command `actor` asks for.
-pub(super) fn call(experiment: &Experiment, actor: &str, given: &ArgMatches) -> Call {
+/// The calls that the command `actor` asks for: one, or as many alike as it says, each with an id of its own.
+pub(super) fn calls(experiment: &Experiment, actor: &str, given: &ArgMatches) -> Vec<Call> {
+    let times = given.get_one::<u16>(TIMES).copied().unwrap_or(1);
+    (0..times).map(|_| call(experiment, actor, given)).collect()
+}
+
+fn call(experiment: &Experiment, actor: &str, given: &ArgMatches) -> Call {
     let declaration = experiment
         .actors
         .iter()
@@ -265,6 +273,13 @@ fn sender(actor: &'static Declaration) -> Command {
                 .value_parser(value_parser!(i32).range(lowest..=highest))
                 .allow_negative_numbers(true)
                 .help("Among ready messages, lower runs first"),
+        )
+        .arg(
+            Arg::new(TIMES)
+                .long(TIMES)
+                .value_name("N")
+                .value_parser(value_parser!(u16).range(1..=MOST_TIMES))
+                .help("Sends so many of it, as one batch"),
         )
         .arg(
             Arg::new(OPTION)

@@ -72,8 +72,8 @@ async fn play(experiment: &Experiment, step: &Step, broker: &Broker, lines: &mut
     if !commands::is_actor(experiment, actor) {
         return Err(wrong("only actors can be called".to_owned()));
     }
-    let call = commands::call(experiment, actor, given);
-    call.send(broker).await.map_err(|error| Failure::Broken(error.to_string()))?;
+    let calls = commands::calls(experiment, actor, given);
+    broker.send_all(calls).await.map_err(|error| Failure::Broken(error.to_string()))?;
     Ok(())
 }
 

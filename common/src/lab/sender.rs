@@ -1,4 +1,4 @@
-//! Sends one message, and prints its id.
+//! Sends one message, or many alike, and prints their ids.
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -27,30 +27,34 @@ pub(super) async fn send(experiment: &Experiment, actor: &str, given: &ArgMatche
         )));
     }
     let broker = choice.connect(experiment).await?;
-    let call = commands::call(experiment, actor, given);
-    let message = call.send(&broker).await.map_err(|error| Failure::Broken(error.to_string()))?;
-    say(&message, broker.clock().now(), commands::is_at(given));
-    output::print(&format!("{}\n", message.message_id));
-    let look = somebody_runs(&broker, &message);
+    let calls = commands::calls(experiment, actor, given);
+    let messages = broker.send_all(calls).await.map_err(|error| Failure::Broken(error.to_string()))?;
+    let Some(first) = messages.first() else { return Ok(ExitCode::SUCCESS) };
+    say(first, messages.len(), broker.clock().now(), commands::is_at(given));
+    let ids: Vec<_> = messages.iter().map(|message| format!("{}\n", message.message_id)).collect();
+    output::print(&ids.concat());
+    let look = somebody_runs(&broker, first);
     // What cannot be told soon is not worth a wait: the message is sent.
     if tokio::time::timeout(PATIENCE, look).await == Ok(false) {
+        let waits = if messages.len() == 1 { "it, so it waits" } else { "them, so they wait" };
         tracing::warn!(
             target: "common::sender",
-            "no worker is alive that takes it, so it waits; to start one: cargo run -p {} -- worker",
+            "no worker is alive that takes {waits}; to start one: cargo run -p {} -- worker",
             experiment.name
         );
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn say(message: &Message, now: Timestamp, is_at: bool) {
+fn say(message: &Message, times: usize, now: Timestamp, is_at: bool) {
     let queue = &message.queue_name;
+    let times = if times == 1 { String::new() } else { format!("{times} times ") };
     match message.eta(now) {
-        None => tracing::info!(target: "common::sender", "sent {message} to queue {queue}"),
+        None => tracing::info!(target: "common::sender", "sent {message} {times}to queue {queue}"),
         Some(eta) => {
             let show = if is_at { time::due_with_offset } else { time::due };
             let due = show(eta, &ZonedDateTime::now());
-            tracing::info!(target: "common::sender", "sent {message} to queue {queue}, due at {due}");
+            tracing::info!(target: "common::sender", "sent {message} {times}to queue {queue}, due at {due}");
         }
     }
 }

@@ -28,6 +28,9 @@ use crate::middleware::{Decision, HookError, Middleware, Run, callbacks, groups,
 use crate::outcome::{Failure, Outcome, bounded, catch, catch_async};
 use crate::store::{Claim, Completion, Disposition};
 
+/// From here on nobody counts the milliseconds of a lag.
+const LONG_LAG: Duration = Duration::from_secs(10);
+
 /// What a slot has done with a message.
 enum Done {
     Ran(Outcome),
@@ -153,8 +156,8 @@ impl Executor {
         let context = Context::new(job.message.clone(), self.states.clone(), job.cancellation.clone());
         let waited = match (run.waited(), message.options.get(option::ETA)) {
             (None, _) => String::new(),
-            (Some(waited), Some(_)) => format!(", {} ms after it was due", waited.as_millis()),
-            (Some(waited), None) => format!(", {} ms after it was sent", waited.as_millis()),
+            (Some(waited), Some(_)) => format!(", {} after it was due", lag(waited)),
+            (Some(waited), None) => format!(", {} after it was sent", lag(waited)),
         };
         debug!(target: "common::run", "attempt {} starts{waited}", run.attempt());
         Ok(context.wanting_result(wants_result).within(job.time_limit))
@@ -305,4 +308,20 @@ fn of_hook(hook: &str, middleware: &dyn Middleware, panic: Failure) -> Failure {
 fn failure_of_hook(hook: &str, middleware: &dyn Middleware, error: &HookError) -> Failure {
     let text = bounded(format_args!("the hook `{hook}` of `{}` failed: {error}", middleware.name()));
     Failure { text, kind: "hook".to_owned(), ..Failure::default() }
+}
+
+/// How long a message waited: `3 ms`, `9876 ms`, `2 h 5 min`.
+fn lag(waited: Duration) -> String {
+    if waited < LONG_LAG { format!("{} ms", waited.as_millis()) } else { spell(waited).to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_lag_is_not_told_in_milliseconds() {
+        let lags = [3, 9_876, 10_000, 7_500_000].map(|millis| lag(Duration::from_millis(millis)));
+        assert_eq!(lags, ["3 ms", "9876 ms", "10 s", "2 h 5 min"]);
+    }
 }

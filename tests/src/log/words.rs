@@ -3,6 +3,7 @@
 //! Words are what stands between single spaces, so joining them gives the line back; two spaces in a row have an empty word between.
 
 use super::Ids;
+use std::ops::Range;
 
 /// How many characters of an id a log shows.
 pub(super) const SHORT_ID: usize = 8;
@@ -63,6 +64,18 @@ fn without_time(line: &str) -> Result<&str, String> {
     }
 }
 
+/// The time that a line begins with, in milliseconds since midnight.
+pub(super) fn millis(line: &str) -> Result<u64, String> {
+    let rest = without_time(line)?;
+    let time = if rest.len() < line.len() { line.get(..TIME) } else { None };
+    let parts = time.and_then(|time| {
+        let number = |range: Range<usize>| time.get(range)?.parse::<u64>().ok();
+        Some([number(0..2)?, number(3..5)?, number(6..8)?, number(9..12)?])
+    });
+    let [hours, minutes, seconds, millis] = parts.ok_or_else(|| format!("no time begins the line\n{line}"))?;
+    Ok(((hours * 60 + minutes) * 60 + seconds) * 1_000 + millis)
+}
+
 /// What follows a time of day inside of a line, `11:32:19` or `11:32:19.302`: at most a comma.
 fn time_of_day(word: &str) -> Option<&str> {
     let (time, behind) = word.strip_suffix(',').map_or((word, ""), |time| (time, ","));
@@ -114,6 +127,7 @@ fn duration(before: &[&str], words: &[&str]) -> Result<Option<String>, String> {
             || after.starts_with(&["after", "it", "was"])
             || after.starts_with(&["ago"])
             || before.ends_with(&["is", "due", "in"])
+            || before.ends_with(&["yet,", "but", "in"])
             || matches!(before, [.., time, "in"] if time_of_day(time).is_some()) =>
         {
             "… s"
@@ -142,6 +156,9 @@ fn one(before: &[&str], word: &str, is_followed: bool, ids: &mut Ids) -> Result<
         // The first column of a table keeps its width.
         let width = if before.is_empty() && behind.is_empty() && is_followed { bare.len() } else { 0 };
         return Ok(format!("{number:width$}{behind}"));
+    }
+    if before.ends_with(&["worker"]) && bare.len() == SHORT_ID && is_id(bare) {
+        return Ok(format!("{}{behind}", ids.worker(bare)));
     }
     if let Some((id, mark)) = bare.split_once('#')
         && is_uuid(id)

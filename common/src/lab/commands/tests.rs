@@ -61,6 +61,23 @@ fn refused(line: &str) -> String {
 }
 
 #[test]
+fn a_sender_sends_as_many_alike_as_it_is_told() {
+    let ids = |line: &str| {
+        let words = std::iter::once("e99_test").chain(line.split(' '));
+        let matches = program(&EXPERIMENT).try_get_matches_from(words).unwrap();
+        let (actor, given) = matches.subcommand().unwrap();
+        let calls = calls(&EXPERIMENT, actor, given);
+        calls.iter().map(|call| call.id().to_string()).collect::<std::collections::HashSet<_>>()
+    };
+    assert_eq!(ids("handled 3").len(), 1);
+    assert_eq!(ids("handled 3 --times 5").len(), 5);
+    for wrong in ["handled 3 --times 0", "handled 3 --times 10001"] {
+        let error = refused(wrong);
+        assert!(error.contains("is not in 1..=10000"), "{error}");
+    }
+}
+
+#[test]
 fn a_sender_sets_priority_and_any_option() {
     let message = sent("handled 3 --priority -5 --option max_retries=0 --option tenant=\"ada\"").unwrap();
     let option = |name: &str| message.options.get(name).map(ToString::to_string);
