@@ -1,6 +1,6 @@
 //! The workers of the fleet, which are killed at any moment.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use common::clock::Timestamp;
@@ -57,12 +57,15 @@ impl<'a> Workers<'a> {
             (0..count).map(|step| (index + step) % count).find(|at| ledger.busy.contains(&self.running[*at].name));
         let Some(victim) = victim else { return };
         let worker = &self.running[victim];
-        // What it holds now is what may run once more; it stands still, so that nothing comes to that.
-        worker.process.suspend();
         let id = worker.id.clone().or_else(|| ledger.ids.get(&worker.name).cloned());
-        let held = claims(&mut self.redis, &self.place.namespace, &id.expect("a worker that is busy has an id"));
+        let id = id.expect("a worker that is busy has an id");
         let side = worker.side;
+        // What it has in hand may run once more. It goes on until it has really ended, and then others may be quick to take it over.
+        worker.process.suspend();
+        let mut held = claims(&mut self.redis, &self.place.namespace, &id);
         worker.process.kill();
+        worker.process.wait();
+        held.append(&mut claims(&mut self.redis, &self.place.namespace, &id));
         println!("killed {} with {held:?} in hand, once {} runs had begun", worker.name, ledger.begun);
         let counts = if side == Side::Rust { &mut self.held.by_rust } else { &mut self.held.by_python };
         for message in held {
@@ -88,15 +91,17 @@ impl<'a> Workers<'a> {
                 let process = Process::start(Path::new(env!("CARGO_BIN_EXE_fleet_worker")), &args, &[]);
                 process.wait_for_line("ready");
                 // Nobody else starts one meanwhile.
-                let id = self.registered().difference(&before).next().cloned();
-                Worker { side, name, id, process }
+                let new: Vec<_> = self.registered().difference(&before).cloned().collect();
+                let [id] = new.try_into().expect("one more worker is registered");
+                Worker { side, name, id: Some(id), process }
             }
         }
     }
 
-    /// The Rust workers that Redis knows.
+    /// The Rust workers that Redis knows. What holds what is delayed for all of them is there as well, with a queue in place of queues.
     fn registered(&mut self) -> BTreeSet<String> {
-        self.redis.hkeys(format!("{}:@rust", self.place.namespace)).unwrap()
+        let all: BTreeMap<String, String> = self.redis.hgetall(format!("{}:@rust", self.place.namespace)).unwrap();
+        all.into_iter().filter(|(_, queues)| !queues.starts_with('@')).map(|(id, _)| id).collect()
     }
 
     /// The keys of all claims.
@@ -110,9 +115,9 @@ fn keys(redis: &mut redis::Connection, pattern: &str) -> Vec<String> {
 }
 
 /// The messages that a worker has claimed.
-fn claims(redis: &mut redis::Connection, namespace: &str, worker: &str) -> Vec<Id> {
+fn claims(redis: &mut redis::Connection, namespace: &str, worker: &str) -> BTreeSet<Id> {
     let prefix = format!("{namespace}:__acks__.{worker}.");
-    let mut found = Vec::new();
+    let mut found = BTreeSet::new();
     for key in keys(redis, &format!("{prefix}*")) {
         let ids: Vec<String> = redis.smembers(&key).unwrap();
         for id in ids {
