@@ -30,10 +30,10 @@ use tokio::runtime::{Builder, Runtime};
 use uuid::Uuid;
 
 use self::ledger::{Id, Ledger};
-use self::plan::{Job, Shape, Side};
+use self::plan::{Job, Part, Shape, Side};
 use self::workers::{Place, Workers};
 
-/// How many messages are sent, unless FLEET_MESSAGES says otherwise.
+/// How many messages are sent, unless `FLEET_MESSAGES` says otherwise.
 const MESSAGES: u64 = 1_000;
 
 /// One worker is killed for so many messages.
@@ -77,7 +77,7 @@ fn nothing_is_lost_or_doubled_between_two_languages_whose_workers_are_killed() {
 /// Kills workers while their work goes on, each at a moment that the seed decides: once so many runs have begun.
 fn kill(workers: &mut Workers<'_>, place: &Place, jobs: &[Job], random: &mut Random) {
     let parts = || jobs.iter().flat_map(|job| &job.parts);
-    let runs: usize = parts().map(|part| part.attempts()).sum();
+    let runs: usize = parts().map(Part::attempts).sum();
     let mut moments: Vec<_> = (0..parts().count() / MESSAGES_A_KILL).map(|_| random.index(runs * 9 / 10)).collect();
     moments.sort_unstable();
     for moment in moments {
@@ -112,7 +112,7 @@ impl Here {
     fn send(&self, jobs: &[Job]) -> Vec<(u32, String)> {
         let mut kept = Vec::new();
         for job in jobs.iter().filter(|job| job.sender == Side::Rust) {
-            let mut calls: Vec<_> = job.parts.iter().map(plan::Part::call).collect();
+            let mut calls: Vec<_> = job.parts.iter().map(Part::call).collect();
             match job.shape {
                 Shape::Single => {
                     let sent = calls.remove(0).send_blocking(&self.broker).unwrap();

@@ -76,11 +76,11 @@ for job in json.load(open(PLAN)):
 "#;
 
 /// Reads results, and prints them: a file names their actors and their messages' ids.
-const READER: &str = r#"
+const READER: &str = "
 for job, name, id in json.load(open(PLAN)):
     message = actors[name].message().copy(message_id=id)
     print(job, kept.get_result(message))
-"#;
+";
 
 /// Starts a worker of its own queue and the shared one, called `name` in the ledger. It writes its id there before it fetches.
 pub(crate) fn worker(ledger: &Path, name: &str, url: &str, namespace: &str) -> Process {
@@ -104,7 +104,7 @@ note(f"is {{broker.broker_id}}")
 /// Sends jobs, and returns the numbers and ids of those whose results are kept.
 pub(crate) fn send(jobs: &str, url: &str, namespace: &str) -> Vec<(u32, String)> {
     let said = script(SENDER, jobs, url, namespace);
-    said.lines().map(|line| pair(line, |id| id.to_owned())).collect()
+    said.lines().map(|line| pair(line, ToOwned::to_owned)).collect()
 }
 
 /// Reads what jobs have come to, of which it is told the number, the actor, and the message's id.

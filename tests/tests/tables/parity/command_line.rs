@@ -22,7 +22,7 @@ pub(super) const COMMAND_LINE: &[Judged] = &[
     differs("C-016", "`--watch-include`", "what cargo reads", &["common/src/lab/watch/files/tests.rs::only_what_cargo_reads_matters", "common/src/lab/watch/files/tests.rs::what_a_later_build_reads_matters_from_then_on"]),
     differs("C-017", "`--watch-exclude`", "what cargo does not read", &["common/src/lab/watch/files/tests.rs::only_what_cargo_reads_matters", "common/src/lab/watch/files/tests.rs::a_change_is_told_while_a_database_is_written_all_the_time"]),
     open("C-018", "`--version`", "the option"),
-    holds("C-019", "`--verbose`", &["common/src/lab/log.rs::every_line_of_a_run_has_its_slot_its_id_and_its_call"]),
+    holds("C-019", "`--verbose`", &["tests/tests/command_line/brokers.rs::who_asks_for_a_longer_log_reads_ids_in_full"]),
     holds("C-020", "`--help`", &["tests/tests/command_line/typed.rs::help_lists_the_actors_with_their_documentation"]),
     not_applicable("C-021", "dramatiq_restart_delay", "a consumer does not start anew; an outage is waited for in pauses of its own"),
     differs("C-022", "dramatiq_queue_prefetch", "`--prefetch`; where 0 is none", &["common/src/worker/prefetch.rs::a_given_number_stays"]),

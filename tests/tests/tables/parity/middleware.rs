@@ -41,7 +41,7 @@ pub(super) const MIDDLEWARE: &[Judged] = &[
     open("D-108", "Metric: what runs", "metrics"),
     open("D-109", "Metric: what waits for its time", "metrics"),
     open("D-110", "Metric: how long runs take", "metrics"),
-    holds("D-111", "Pipelines, made of messages and pipelines", &["common/tests/composition.rs::a_pipeline_is_written_as_dramatiq_writes_it", "common/tests/composition.rs::hundreds_of_steps_run_one_after_the_other", "tests/tests/composition.rs::the_steps_of_a_pipeline_from_either_language_run_in_turn_in_both"]),
+    differs("D-111", "Pipelines, made of messages and pipelines", "the same on the wire; whether a step takes the result before it is seen in its type, and checked when compiling", &["common/tests/composition.rs::a_pipeline_is_written_as_dramatiq_writes_it", "common/tests/composition.rs::each_step_gets_the_result_of_the_one_before_it", "common/tests/ui.rs::the_compiler_says_what_to_do", "tests/tests/composition.rs::the_steps_of_a_pipeline_from_either_language_run_in_turn_in_both"]),
     holds("D-112", "Delays of a pipeline and of its steps", &["common/tests/composition.rs::a_delay_counts_from_the_end_of_the_step_before", "tests/tests/composition.rs::the_steps_of_a_pipeline_from_either_language_run_in_turn_in_both"]),
     holds("D-113", "A step that ignores the result before it", &["common/tests/composition.rs::a_whole_call_ignores_what_came_before_it", "tests/tests/composition.rs::the_steps_of_a_pipeline_from_either_language_run_in_turn_in_both"]),
     holds("D-114", "Results of a pipeline", &["common/tests/composition.rs::what_a_pipeline_comes_to_is_read_as_its_last_actor_returns_it"]),
