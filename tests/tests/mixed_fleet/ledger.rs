@@ -39,7 +39,10 @@ pub(crate) struct Held {
 
 impl Ledger {
     pub(crate) fn read(file: &Path) -> Self {
-        let text = fs::read_to_string(file).unwrap();
+        Self::parse(&fs::read_to_string(file).unwrap())
+    }
+
+    fn parse(text: &str) -> Self {
         // The last line may be on its way.
         let whole = text.rfind('\n').map_or("", |end| &text[..end]);
         let mut ledger = Self::default();
@@ -166,5 +169,87 @@ impl View<'_> {
             "{:?} of {:?}, `{}` sent by {:?}, killed in hand {by_rust} times by Rust and {by_python} by Python: {what}\n    {:?}",
             self.id, self.job.shape, self.part.actor.name, self.job.sender, self.runs
         )
+    }
+}
+
+/// What the ledger says of each mistake, so that none passes.
+mod tests {
+    use super::{Held, Id, Ledger};
+    use crate::plan::{self, Job, Part, Shape};
+    use tests::model::random::Random;
+
+    /// A job of this shape for which something holds.
+    fn job(shape: Shape, wanted: impl Fn(&Part) -> bool) -> Vec<Job> {
+        let jobs = plan::draw(&mut Random::new(1), 1_000);
+        jobs.into_iter().filter(|job| job.shape == shape && job.parts.iter().all(&wanted)).take(1).collect()
+    }
+
+    /// What is written where all goes well.
+    fn story(jobs: &[Job]) -> Vec<String> {
+        let mut lines = Vec::new();
+        for job in jobs {
+            for (part, number) in job.parts.iter().zip(0..) {
+                lines.extend((1..=part.attempts()).map(|attempt| begin((job.number, number), part, attempt)));
+                if !part.is_doomed() {
+                    lines.push(format!("rust-1 end {} {number}", job.number));
+                }
+            }
+        }
+        lines
+    }
+
+    fn begin((job, part): Id, of: &Part, attempt: usize) -> String {
+        format!("rust-1 begin {job} {part} {attempt} {}", of.called_with)
+    }
+
+    /// What is wrong with a story; each mistake without what it tells besides.
+    fn mistakes(jobs: &[Job], lines: &[String], held: &Held, dead: &[Id]) -> Vec<String> {
+        let args = |id: &Id| jobs.iter().find(|job| job.number == id.0).unwrap().parts[0].called_with.clone();
+        let dead: Vec<_> = dead.iter().map(|id| (*id, args(id))).collect();
+        let found = Ledger::parse(&(lines.join("\n") + "\n")).mistakes(jobs, held, &dead);
+        let short = |mistake: &String| {
+            let line = mistake.lines().next().unwrap_or_default();
+            line.rsplit_once("by Python: ").map_or(line, |(_, what)| what).to_owned()
+        };
+        found.iter().map(short).collect()
+    }
+
+    #[test]
+    fn what_goes_well_is_right_and_each_mistake_is_found() {
+        let nothing = Held::default();
+        let plain = job(Shape::Single, |part| part.attempts() == 1 && !part.is_doomed());
+        let (id, lines) = ((plain[0].number, 0), story(&plain));
+        assert_eq!(mistakes(&plain, &lines, &nothing, &[]), [""; 0]);
+        assert_eq!(mistakes(&plain, &[], &nothing, &[]), ["attempt 1 is missing", "ended well 0 times"]);
+        assert_eq!(mistakes(&plain, &lines[..1], &nothing, &[]), ["ended well 0 times"]);
+        assert_eq!(mistakes(&plain, &lines, &nothing, &[id]), ["has 1 dead letters, and not 0..=0"]);
+        let other = [lines[0].replace('[', "[7"), lines[1].clone()];
+        assert!(mistakes(&plain, &other, &nothing, &[])[0].starts_with("was called with [7"));
+        let stranger = [&lines[..], &[format!("rust-1 end {} 0", u32::MAX)]].concat();
+        assert_eq!(mistakes(&plain, &stranger, &nothing, &[]), [format!("({}, 0) was never sent", u32::MAX)]);
+
+        let twice = [&lines[..1], &lines[..]].concat();
+        assert_eq!(mistakes(&plain, &twice, &nothing, &[]), ["ran 2 times, and not 1 at most"]);
+        let held = Held { by_rust: [(id, 1)].into(), ..Held::default() };
+        assert_eq!(mistakes(&plain, &twice, &held, &[]), [""; 0], "it was in hand");
+
+        let doomed = job(Shape::Single, Part::is_doomed);
+        assert_eq!(mistakes(&doomed, &story(&doomed), &nothing, &[(doomed[0].number, 0)]), [""; 0]);
+        let lost = mistakes(&doomed, &story(&doomed), &nothing, &[]);
+        assert_eq!(lost, ["has 0 dead letters, and not 1..=1"]);
+    }
+
+    #[test]
+    fn what_comes_too_early_is_found() {
+        let nothing = Held::default();
+        for shape in [Shape::Pipeline, Shape::Group] {
+            let jobs = job(shape, |_| true);
+            let mut lines = story(&jobs);
+            assert_eq!(mistakes(&jobs, &lines, &nothing, &[]), [""; 0]);
+            let end = lines.len() - 3;
+            lines.swap(end, end + 1);
+            let before = jobs[0].parts.len() - 2;
+            assert_eq!(mistakes(&jobs, &lines, &nothing, &[]), [format!("has begun before part {before} has ended")]);
+        }
     }
 }

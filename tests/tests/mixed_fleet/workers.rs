@@ -40,7 +40,7 @@ struct Worker {
 impl<'a> Workers<'a> {
     /// Two of each side.
     pub(crate) fn start(place: &'a Place) -> Self {
-        let redis = redis::Client::open(place.url.as_str()).unwrap().get_connection().unwrap();
+        let redis = tests::redis::connection();
         let mut workers = Self { place, redis, running: Vec::new(), started: 0, held: Held::default() };
         for side in [Side::Python, Side::Python, Side::Rust, Side::Rust] {
             let worker = workers.one(side);
@@ -103,11 +103,11 @@ impl<'a> Workers<'a> {
         let all: BTreeMap<String, String> = self.redis.hgetall(format!("{}:@rust", self.place.namespace)).unwrap();
         all.into_iter().filter(|(_, queues)| !queues.starts_with('@')).map(|(id, _)| id).collect()
     }
+}
 
-    /// The keys of all claims.
-    pub(crate) fn claims(&mut self) -> Vec<String> {
-        keys(&mut self.redis, &format!("{}:__acks__.*", self.place.namespace))
-    }
+/// The keys of all claims.
+pub(crate) fn all_claims(namespace: &str) -> Vec<String> {
+    keys(&mut tests::redis::connection(), &format!("{namespace}:__acks__.*"))
 }
 
 fn keys(redis: &mut redis::Connection, pattern: &str) -> Vec<String> {
