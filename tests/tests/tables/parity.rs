@@ -15,10 +15,10 @@ use tests::evidence::{self, Row};
 const TABLE: &str = "tests/PARITY.rst";
 
 const ABOUT: &str = "
-dramatiq 2.2, taken apart into rows: what it can do, how it behaves, what lies in Redis, and where it is weak. Beside each stands how
-that is here:
+dramatiq 2.2, taken apart into rows: what it can do, how it behaves, what lies in Redis, and where it is weak. A weakness is told as what
+it asks for. Beside each stands how that is here:
 
-* *holds*: it is so here, and a test shows it. A weakness holds where it is *not* one here;
+* *holds*: it is so here, and a test shows it;
 * *differs*: how, and why that is better;
 * *not applicable*: why;
 * *open*: missing today.
