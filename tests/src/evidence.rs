@@ -71,20 +71,31 @@ pub fn table(title: &str, about: &str, parts: &[(&str, &[Row])]) -> String {
     let mut text = format!("{title}\n{}\n\n{}\n", "=".repeat(title.len()), about.trim());
     for (part, rows) in parts {
         let _ = write!(text, "\n{part}\n{}\n\n", "-".repeat(part.len()));
-        text.push_str(
-            ".. list-table::\n   :header-rows: 1\n   :widths: 6 44 50\n\n   * - id\n     - fault\n     - shown by\n",
-        );
-        for Row { id, what, shown, open } in *rows {
-            let _ = write!(text, "   * - {id}\n     - {what}\n     - ");
-            let mut cells: Vec<_> = shown.iter().map(|shown| cell(shown)).collect();
-            if !open.is_empty() {
-                cells.push(format!("*open:* {open}"));
-            }
-            text.push_str(&cells.join("\n\n       "));
-            text.push('\n');
-        }
+        let cells = rows.iter().map(|Row { id, what, shown, open }| {
+            let open = (!open.is_empty()).then(|| format!("*open:* {open}"));
+            (*id, *what, shown.iter().map(|shown| cell(shown)).chain(open).collect())
+        });
+        list(&mut text, ["id", "fault", "shown by"], cells);
     }
     text
+}
+
+/// Rows of an id, what it stands for, and paragraphs about that.
+pub fn list<'a>(text: &mut String, head: [&str; 3], rows: impl Iterator<Item = (&'a str, &'a str, Vec<String>)>) {
+    let [id, what, about] = head;
+    let _ = write!(
+        text,
+        ".. list-table::\n   :header-rows: 1\n   :widths: 6 44 50\n\n   * - {id}\n     - {what}\n     - {about}\n"
+    );
+    for (id, what, paragraphs) in rows {
+        let _ = writeln!(text, "   * - {id}\n     - {what}\n     - {}", paragraphs.join("\n\n       "));
+    }
+}
+
+/// A verdict, and the evidence for it, as paragraphs.
+#[must_use]
+pub fn cells(shown: &[&str], verdict: String) -> Vec<String> {
+    std::iter::once(verdict).chain(shown.iter().map(|shown| cell(shown))).collect()
 }
 
 /// A piece of evidence for readers.

@@ -75,6 +75,24 @@ pub fn seed() -> Option<u64> {
     number("MODEL_SEED")
 }
 
+/// The seed of the mixed fleet that is asked for.
+///
+/// # Panics
+/// When it is no number.
+#[must_use]
+pub fn fleet_seed() -> Option<u64> {
+    number("FLEET_SEED")
+}
+
+/// How many messages the mixed fleet is to run.
+///
+/// # Panics
+/// When it is no number.
+#[must_use]
+pub fn fleet_messages() -> Option<u64> {
+    number("FLEET_MESSAGES")
+}
+
 fn number(name: &str) -> Option<u64> {
     setting(name).map(|value| value.parse().unwrap_or_else(|_| panic!("{name} has to be a number, not `{value}`")))
 }

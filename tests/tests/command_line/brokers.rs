@@ -48,6 +48,19 @@ fn a_message_is_not_sent_to_a_store_that_ends_with_its_sender() {
 }
 
 #[test]
+fn who_asks_for_a_longer_log_reads_ids_in_full() {
+    let experiment = Experiment::of_the_lab(ERRORS);
+    for (asked, is_full) in [(&["-v"][..], true), (&[], false)] {
+        let sender = experiment.start(&["handled", "3"]);
+        assert!(sender.wait().success(), "{sender}");
+        let id = &sender.stdout()[0];
+        let worker = experiment.worker(asked);
+        let done = worker.wait_for("its run", |line| line.contains(&id[..8]) && line.contains("done in"));
+        assert_eq!(done.contains(&**id), is_full, "{worker}");
+    }
+}
+
+#[test]
 fn a_sender_prints_the_id_and_nothing_else_and_logs_beside_it() {
     let experiment = Experiment::of_the_lab(ERRORS);
     let sender = experiment.start(&["handled", "3"]);

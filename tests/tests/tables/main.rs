@@ -1,4 +1,5 @@
 //! Tables of what has to hold, generated from what the tests show.
 
 mod faults;
+mod parity;
 mod promises;
