@@ -11,6 +11,7 @@ use super::{Experiment, Failure, commands, output, time};
 use crate::broker::Broker;
 use crate::clock::Timestamp;
 use crate::message::Message;
+use crate::queue_name::QueueName;
 
 /// How many workers one look shows.
 const PAGE: usize = 100;
@@ -21,19 +22,13 @@ const PATIENCE: Duration = Duration::from_millis(500);
 /// Sends what was typed. Until it is sent, Ctrl-C ends the process as usual.
 pub(super) async fn send(experiment: &Experiment, actor: &str, given: &ArgMatches) -> Result<ExitCode, Failure> {
     let choice = BrokerChoice::of(given)?;
-    if let Some(url) = choice.in_memory() {
-        return Err(Failure::Usage(format!(
-            "`{url}` ends with this process, and the message with it; `demo` has a worker in the same process"
-        )));
-    }
+    refuse_memory(&choice)?;
     let broker = choice.connect(experiment).await?;
     let call = commands::call(experiment, actor, given);
     let message = call.send(&broker).await.map_err(|error| Failure::Broken(error.to_string()))?;
     say(&message, broker.clock().now(), commands::is_at(given));
     output::print(&format!("{}\n", message.message_id));
-    let look = somebody_runs(&broker, &message);
-    // What cannot be told soon is not worth a wait: the message is sent.
-    if tokio::time::timeout(PATIENCE, look).await == Ok(false) {
+    if nobody_runs(&broker, &message.queue_name).await {
         tracing::warn!(
             target: "common::sender",
             "no worker is alive that takes it, so it waits; to start one: cargo run -p {} -- worker",
@@ -41,6 +36,21 @@ pub(super) async fn send(experiment: &Experiment, actor: &str, given: &ArgMatche
         );
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Whether no worker is alive that takes from a queue, as far as that is known.
+pub(super) async fn nobody_runs(broker: &Broker, queue: &QueueName) -> bool {
+    // What cannot be told soon is not worth a wait: the message is sent.
+    tokio::time::timeout(PATIENCE, somebody_runs(broker, queue)).await == Ok(false)
+}
+
+/// Nobody would ever run what is sent to a broker that ends with this process.
+pub(super) fn refuse_memory(choice: &BrokerChoice) -> Result<(), Failure> {
+    choice.in_memory().map_or(Ok(()), |url| {
+        Err(Failure::Usage(format!(
+            "`{url}` ends with this process, and the message with it; `demo` has a worker in the same process"
+        )))
+    })
 }
 
 fn say(message: &Message, now: Timestamp, is_at: bool) {
@@ -55,9 +65,9 @@ fn say(message: &Message, now: Timestamp, is_at: bool) {
     }
 }
 
-/// Whether a worker is alive that takes from the message's queue. Where Python's share the broker, which don't tell their
+/// Whether a worker is alive that takes from a queue. Where Python's share the broker, which don't tell their
 /// queues, any live one counts.
-async fn somebody_runs(broker: &Broker, message: &Message) -> bool {
+async fn somebody_runs(broker: &Broker, queue: &QueueName) -> bool {
     let is_shared = broker.is_shared_with_python();
     let mut after = None;
     loop {
@@ -68,9 +78,7 @@ async fn somebody_runs(broker: &Broker, message: &Message) -> bool {
                 return true;
             }
         };
-        let takes = |queues: &Option<Vec<_>>| {
-            is_shared || queues.as_ref().is_none_or(|queues| queues.contains(&message.queue_name))
-        };
+        let takes = |queues: &Option<Vec<_>>| is_shared || queues.as_ref().is_none_or(|queues| queues.contains(queue));
         if workers.iter().any(|worker| !worker.is_silent && takes(&worker.queues)) {
             return true;
         }
