@@ -20,7 +20,9 @@
 //! | a duration in ns, µs or ms | below a minute | `… ms` |
 //! | a run time, a lag or a rest in seconds: `done in 3.0 s`, `took 3.0 s`, `2.1 s after it was`, `3 s ago`, `is due in 2.1 s` | below a minute | `… s` |
 //! | a time of day inside of a line | a time of day | `hh:mm:ss` |
+//! | a worker's id, `worker 8f14e45f` | eight hex digits | `worker w1`, `w2`, … by first sight |
 //! | a store's name for a message, `8f14e45f-…#0badcafe` | a UUID and eight hex digits | `m1#…` |
+//! | a group's name, `dramatiq:@group:8f14e45f-…` | a UUID | `dramatiq:@group:…` |
 //! | `redis://…` | the test's Redis | `redis://localhost:6379` |
 //! | a namespace that the kit made | the test's own | `dramatiq` |
 //! | `pid 4711` | a number | `pid …` |
@@ -45,25 +47,36 @@ pub struct Ids {
     namespace: String,
     /// The first eight characters of the ids seen; the first one is `m1`.
     seen: Vec<String>,
+    /// The same of workers; the first one is `w1`.
+    workers: Vec<String>,
 }
 
 impl Ids {
     /// A table for a test on this Redis, in this namespace.
     #[must_use]
     pub fn new(url: &str, namespace: &str) -> Self {
-        Self { url: url.to_owned(), namespace: namespace.to_owned(), seen: Vec::new() }
+        Self { url: url.to_owned(), namespace: namespace.to_owned(), seen: Vec::new(), workers: Vec::new() }
     }
 
     /// The stand-in for an id, of which logs show the first eight characters.
     fn number(&mut self, id: &str) -> String {
-        let short = &id[..words::SHORT_ID];
-        let known = self.seen.iter().position(|seen| seen == short);
-        let index = known.unwrap_or_else(|| {
-            self.seen.push(short.to_owned());
-            self.seen.len() - 1
-        });
-        format!("m{}", index + 1)
+        format!("m{}", place(&mut self.seen, &id[..words::SHORT_ID]))
     }
+
+    /// The stand-in for a worker's id.
+    fn worker(&mut self, id: &str) -> String {
+        format!("w{}", place(&mut self.workers, id))
+    }
+}
+
+/// Which of those seen this one is, from 1.
+fn place(seen: &mut Vec<String>, id: &str) -> usize {
+    let known = seen.iter().position(|seen| seen == id);
+    let index = known.unwrap_or_else(|| {
+        seen.push(id.to_owned());
+        seen.len() - 1
+    });
+    index + 1
 }
 
 /// Checks and replaces what varies, in every line that a process printed.
@@ -195,6 +208,16 @@ mod tests {
         ];
         let tidy = tidy(&shown, &mut ids());
         assert_eq!(tidy.lines().collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
+    fn what_a_group_and_a_worker_are_called_is_replaced() {
+        let id = "8f14e45f-ceea-467f-a8e1-4f9c0d4bb7f4";
+        assert_eq!(
+            tidied(&format!("its group t-0123456789ab:@group:{id} stays open; `dead requeue {id}` runs it again")),
+            "its group dramatiq:@group:… stays open; `dead requeue m1` runs it again"
+        );
+        assert_eq!(tidied("worker 0badcafe died; a worker that lives"), "worker w1 died; a worker that lives");
     }
 
     #[test]

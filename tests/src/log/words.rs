@@ -20,7 +20,7 @@ const TOO_LONG: f64 = 60.0;
 const TIME: usize = 12;
 
 /// What may follow a word directly.
-const PUNCTUATION: [char; 6] = [',', ';', ':', '.', ')', '!'];
+const PUNCTUATION: [char; 7] = [',', ';', ':', '.', ')', '!', '`'];
 
 pub(super) fn tidy(line: &str, ids: &mut Ids) -> Result<String, String> {
     let words: Vec<&str> = without_time(line)?.split(' ').collect();
@@ -143,6 +143,9 @@ fn one(before: &[&str], word: &str, is_followed: bool, ids: &mut Ids) -> Result<
         let width = if before.is_empty() && behind.is_empty() && is_followed { bare.len() } else { 0 };
         return Ok(format!("{number:width$}{behind}"));
     }
+    if before.ends_with(&["worker"]) && bare.len() == SHORT_ID && is_id(bare) {
+        return Ok(format!("{}{behind}", ids.worker(bare)));
+    }
     if let Some((id, mark)) = bare.split_once('#')
         && is_uuid(id)
     {
@@ -152,6 +155,12 @@ fn one(before: &[&str], word: &str, is_followed: bool, ids: &mut Ids) -> Result<
         } else {
             Err(format!("`{bare}` is no name"))
         };
+    }
+    if let Some((group, id)) = bare.rsplit_once(':')
+        && group.ends_with(":@group")
+        && is_uuid(id)
+    {
+        return Ok(format!("{}:…{behind}", namespace(group, ids)?));
     }
     if let Some(behind) = time_of_day(word) {
         return Ok(format!("hh:mm:ss{behind}"));
