@@ -5,6 +5,7 @@
 //!   └ run               commands.rs   what was typed, with clap
 //!       ├ worker        runner.rs     runs messages until a signal (signals.rs); watch.rs runs it as a child
 //!       ├ an actor      sender.rs     sends one message, prints its id
+//!       ├ its own       own.rs        a function of the experiment's that sends, and waits for what comes of it
 //!       ├ queues, show… inspect.rs    looks inside, and moves by hand
 //!       ├ demo          demo.rs       both in one process, on a store in memory
 //!       └ notes                       README.rst, as it is
@@ -20,6 +21,7 @@ mod environment;
 mod inspect;
 mod log;
 mod output;
+mod own;
 mod runner;
 mod sender;
 mod signals;
@@ -34,6 +36,7 @@ use std::process::ExitCode;
 use clap::ArgMatches;
 use tokio::runtime::Runtime;
 
+pub use self::own::{OwnCommand, Running, next};
 use self::signals::Signals;
 use crate::actor::Declaration;
 use crate::broker::{Broker, BrokerBuilder};
@@ -62,6 +65,19 @@ use crate::worker::Worker;
 /// );
 /// ```
 ///
+/// One that shows more than single messages has commands of its own: async functions that take the broker and what is typed. They run in
+/// the process that they are typed in, as a sender does, and so does what they log.
+///
+/// ```text
+/// async fn ask(broker: Broker, n: u32) -> Result<(), ResultError> { … }
+///
+/// common::lab::main!(
+///     actors![halve],
+///     commands: [ask(n: u32) = "Sends `halve`, and waits for its result"],
+///     demo: ["ask 8"]
+/// );
+/// ```
+///
 /// Name, folder, description and `README.rst` are those of the crate that the macro is used in.
 #[doc(inline)]
 pub use crate::__lab_main as main;
@@ -70,7 +86,12 @@ pub use crate::__lab_main as main;
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __lab_main {
-    ($actors:expr, $(setup: $setup:expr,)? demo: [$($command:literal $(after $seen:literal)?),* $(,)?] $(,)?) => {
+    (
+        $actors:expr,
+        $(setup: $setup:expr,)?
+        $(commands: [$($own:ident($($parameter:ident: $type:ty),* $(,)?) = $about:literal),* $(,)?],)?
+        demo: [$($command:literal $(after $seen:literal)?),* $(,)?] $(,)?
+    ) => {
         fn main() -> ::std::process::ExitCode {
             const EXPERIMENT: $crate::lab::Experiment = $crate::lab::Experiment {
                 name: ::core::env!("CARGO_PKG_NAME"),
@@ -80,6 +101,19 @@ macro_rules! __lab_main {
                 release: !::core::cfg!(debug_assertions),
                 actors: $actors,
                 setup: [$($setup,)? $crate::lab::Setup::NONE][0],
+                commands: &[$($($crate::lab::OwnCommand {
+                    name: ::core::stringify!($own),
+                    about: $about,
+                    parameters: &[$($crate::actor::Parameter::of::<$type>(
+                        ::core::stringify!($parameter),
+                        ::core::stringify!($type),
+                    )),*],
+                    run: |broker, mut arguments| ::std::boxed::Box::pin(async move {
+                        let _ = &mut arguments;
+                        let ended = $own(broker, $($crate::lab::next::<$type>(&mut arguments)?),*).await;
+                        ended.map_err(|error| ::std::string::ToString::to_string(&error))
+                    }),
+                }),*)?],
                 demo: &[$($crate::lab::Step {
                     command: $command,
                     after: [$($seen,)? ""][0],
@@ -107,6 +141,8 @@ pub struct Experiment {
     pub actors: &'static [&'static Declaration],
     /// What its workers and its broker have beside.
     pub setup: Setup,
+    /// Its own commands.
+    pub commands: &'static [OwnCommand],
     /// The script of its demonstration.
     pub demo: &'static [Step],
 }
@@ -193,6 +229,7 @@ fn dispatch(
             (commands::WORKER, Some(signals)) => runner::work(experiment, given, signals).await,
             (command, _) if commands::inspect::ALL.contains(&command) => inspect::run(experiment, command, given).await,
             (commands::DEMO, _) => demo::demonstrate(experiment, lines).await,
+            (own, _) if own::find(experiment, own).is_some() => own::run(experiment, own, given).await,
             (actor, _) => sender::send(experiment, actor, given).await,
         }
     });

@@ -22,6 +22,7 @@
 //! | a time of day inside of a line | a time of day | `hh:mm:ss` |
 //! | a worker's id, `worker 8f14e45f` | eight hex digits | `worker w1`, `w2`, … by first sight |
 //! | a store's name for a message, `8f14e45f-…#0badcafe` | a UUID and eight hex digits | `m1#…` |
+//! | a group's name, `dramatiq:@group:8f14e45f-…` | a UUID | `dramatiq:@group:…` |
 //! | `redis://…` | the test's Redis | `redis://localhost:6379` |
 //! | a namespace that the kit made | the test's own | `dramatiq` |
 //! | `pid 4711` | a number | `pid …` |
@@ -231,6 +232,16 @@ mod tests {
         let between = |earlier, later| between(earlier, later).as_millis();
         assert_eq!(between("12:00:07.104  slot 1", "12:01:08.000  slot 2"), 60_896);
         assert_eq!(between("23:59:59.990  slot 1", "00:00:00.015  slot 2"), 25);
+    }
+
+    #[test]
+    fn what_a_group_and_a_worker_are_called_is_replaced() {
+        let id = "8f14e45f-ceea-467f-a8e1-4f9c0d4bb7f4";
+        assert_eq!(
+            tidied(&format!("its group t-0123456789ab:@group:{id} stays open; `dead requeue {id}` runs it again")),
+            "its group dramatiq:@group:… stays open; `dead requeue m1` runs it again"
+        );
+        assert_eq!(tidied("worker 0badcafe died; a worker that lives"), "worker w1 died; a worker that lives");
     }
 
     #[test]

@@ -101,6 +101,20 @@ pub fn dramatiq_with(options: &[&str], module_source: &str, redis_url: &str, nam
     worker.keeping(folder)
 }
 
+/// Starts a real dramatiq worker for one module, as a person would: with a broker that the module makes.
+///
+/// # Panics
+/// As [`venv`] does.
+#[must_use]
+pub fn module(name: &str, source: &str, options: &[&str]) -> Process {
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    fs::write(folder.path().join(format!("{name}.py")), source).expect("a temporary file can be written");
+    let args = [&["-m", "dramatiq", name], options].concat();
+    // Unbuffered, or a line is there long after it was printed.
+    let worker = Process::start_in(folder.path(), &interpreter(), &args, &[("PYTHONUNBUFFERED", "1")]);
+    worker.keeping(folder)
+}
+
 /// The redis-server that requirements-dev.txt brings.
 ///
 /// # Panics

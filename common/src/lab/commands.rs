@@ -18,6 +18,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use jiff::ZonedDateTime;
 
 pub(super) use self::worker::{CONSUMED, PREFETCH, SHUTDOWN_TIMEOUT, SUPERVISED, THREADS, WATCH};
+use super::own::OwnCommand;
 use super::{Experiment, Failure, output, time};
 use crate::actor::{Declaration, Parameter};
 use crate::call::Call;
@@ -54,8 +55,15 @@ const MOST_TIMES: i64 = 10_000;
 
 /// Checks that every actor can be a command.
 pub(super) fn check(experiment: &Experiment) -> Result<(), Failure> {
+    for own in experiment.commands {
+        let actor = experiment.actors.iter().find(|actor| actor.name == own.name);
+        if is_labs(own.name) || actor.is_some() {
+            let whose = actor.map_or_else(|| "the lab's".to_owned(), |actor| format!("the actor's ({})", actor.place));
+            return Err(Failure::Usage(format!("the command `{}` is called like {whose}; rename it", own.name)));
+        }
+    }
     for (index, actor) in experiment.actors.iter().enumerate() {
-        if [WORKER, DEMO, NOTES, "help"].contains(&actor.name) || inspect::ALL.contains(&actor.name) {
+        if is_labs(actor.name) {
             return Err(Failure::Usage(format!(
                 "actor `{0}` ({1}) is called like the lab's own command `{0}`; rename it, or give it a name of its own: \
                  `#[actor(name = \"…\")]`",
@@ -71,6 +79,11 @@ pub(super) fn check(experiment: &Experiment) -> Result<(), Failure> {
         }
     }
     Ok(())
+}
+
+/// Whether the lab has a command of that name.
+fn is_labs(name: &str) -> bool {
+    [WORKER, DEMO, NOTES, "help"].contains(&name) || inspect::ALL.contains(&name)
 }
 
 /// The whole command line.
@@ -107,6 +120,7 @@ pub(super) fn program(experiment: &Experiment) -> Command {
         .args([broker, verbose, log_format])
         .subcommand(worker::worker())
         .subcommands(experiment.actors.iter().map(|actor| sender(actor)))
+        .subcommands(experiment.commands.iter().map(OwnCommand::command))
         .subcommand(Command::new(DEMO).about("Shows the lesson: all in one process, no broker needed"))
         .subcommand(Command::new(NOTES).about("Prints the notes of this experiment"))
         .subcommands(inspect::commands())
@@ -205,11 +219,7 @@ fn call(experiment: &Experiment, actor: &str, given: &ArgMatches) -> Call {
         .iter()
         .find(|declaration| declaration.name == actor)
         .expect("clap accepts the commands of actors only");
-    let arguments: Vec<_> = declaration
-        .parameters
-        .iter()
-        .map_while(|parameter| given.get_one::<Raw>(&id(parameter)).cloned().map(Ok))
-        .collect();
+    let arguments: Vec<_> = given_arguments(declaration.parameters, given).into_iter().map(Ok).collect();
     let mut call = Call::new(declaration, arguments);
     if let Some(priority) = given.get_one::<i32>(PRIORITY) {
         call = call.priority(*priority);
@@ -224,6 +234,26 @@ fn call(experiment: &Experiment, actor: &str, given: &ArgMatches) -> Call {
     }
 }
 
+/// What was typed for these parameters, as far as it was.
+pub(super) fn given_arguments(parameters: &[Parameter], given: &ArgMatches) -> Vec<Raw> {
+    parameters.iter().map_while(|parameter| given.get_one::<Raw>(&id(parameter)).cloned()).collect()
+}
+
+/// An argument a parameter, read by its type.
+pub(super) fn arguments(parameters: &'static [Parameter]) -> impl Iterator<Item = Arg> {
+    // Only the last parameters can be left out.
+    let required = parameters.iter().rposition(|parameter| !parameter.may_be_absent()).map_or(0, |last| last + 1);
+    parameters.iter().enumerate().map(move |(index, parameter)| {
+        let parameter = *parameter;
+        Arg::new(id(&parameter))
+            .value_name(format!("{parameter:?}"))
+            .required(index < required)
+            .allow_negative_numbers(true)
+            .help(if index < required { "" } else { "May be left out" })
+            .value_parser(move |text: &str| parse(&parameter, text))
+    })
+}
+
 fn sender(actor: &'static Declaration) -> Command {
     let signature = signature(actor);
     let (lowest, highest) = (i64::from(*PRIORITIES.start()), i64::from(*PRIORITIES.end()));
@@ -233,24 +263,13 @@ fn sender(actor: &'static Declaration) -> Command {
         // A sentence in the documentation, a line in a list here.
         actor.about.strip_suffix('.').unwrap_or(actor.about).to_owned()
     };
-    // Only the last parameters can be left out.
-    let required = actor.parameters.iter().rposition(|parameter| !parameter.may_be_absent()).map_or(0, |last| last + 1);
-    let arguments = actor.parameters.iter().enumerate().map(|(index, parameter)| {
-        let parameter = *parameter;
-        Arg::new(id(&parameter))
-            .value_name(format!("{parameter:?}"))
-            .required(index < required)
-            .allow_negative_numbers(true)
-            .help(if index < required { "" } else { "May be left out" })
-            .value_parser(move |text: &str| parse(&parameter, text))
-    });
     Command::new(actor.name)
         .about(about)
         .after_help(format!(
             "Sends {signature} to queue {} and prints the message's id. A worker runs it.",
             actor.queue
         ))
-        .args(arguments)
+        .args(arguments(actor.parameters))
         .arg(
             Arg::new(DELAY)
                 .long(DELAY)

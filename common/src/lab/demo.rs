@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use super::log::Lines;
-use super::{Experiment, Failure, Step, broker_choice, commands, runner};
+use super::{Experiment, Failure, Step, broker_choice, commands, own, runner};
 use crate::broker::Broker;
 use crate::clock::Clock;
 use crate::queue_name::QueueName;
@@ -69,8 +69,11 @@ async fn play(experiment: &Experiment, step: &Step, broker: &Broker, lines: &mut
         .try_get_matches_from(words)
         .map_err(|error| wrong(error.to_string().trim_start_matches("error: ").to_owned()))?;
     let (actor, given) = matches.subcommand().expect("clap demands a command");
+    if let Some(own) = own::find(experiment, actor) {
+        return own.call(broker.clone(), given).await;
+    }
     if !commands::is_actor(experiment, actor) {
-        return Err(wrong("only actors can be called".to_owned()));
+        return Err(wrong("only actors, and the experiment's own commands, can be called".to_owned()));
     }
     let calls = commands::calls(experiment, actor, given);
     broker.send_all(calls).await.map_err(|error| Failure::Broken(error.to_string()))?;

@@ -6,6 +6,7 @@
 //! ```text
 //! queues                        queues.rs   what is where, and who is alive
 //! show ID                       show.rs     one message, and why it waits
+//! result ID                     result.rs   what is kept of what it came to
 //! dead list|show|requeue|delete dead.rs     what died
 //! cancel, pause, resume, purge  admin.rs    what people move
 //! ```
@@ -14,6 +15,7 @@ mod admin;
 mod dead;
 mod message_view;
 mod queues;
+mod result;
 mod show;
 mod text;
 
@@ -40,6 +42,7 @@ pub(super) async fn run(experiment: &Experiment, command: &str, given: &ArgMatch
     match command {
         words::QUEUES => queues::show(experiment, &broker, typed).await,
         words::SHOW => show::show(&broker, typed).await,
+        words::RESULT => result::show(experiment, &broker, typed).await,
         words::CANCEL => admin::cancel(&broker, typed).await,
         words::PAUSE => admin::pause(experiment, &broker, typed).await,
         words::RESUME => admin::resume(experiment, &broker, typed).await,

@@ -44,6 +44,9 @@ const LIBRARY: &str = "common";
 /// The span around a run.
 const RUN: &str = "run";
 
+/// The span around a command of an experiment's own.
+const SENDER: &str = "sender";
+
 /// Room for a call with one small argument: `(17)`.
 const ARGUMENTS_WIDTH: usize = 4;
 
@@ -116,7 +119,7 @@ struct Log {
 impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Log {
     fn enabled(&self, metadata: &Metadata<'_>, _: Context<'_, S>) -> bool {
         // The columns of a run are wanted even where the run's own lines are not.
-        is_run(metadata) || self.filter.would_enable(metadata.target(), metadata.level())
+        is_run(metadata) || is_sender(metadata) || self.filter.would_enable(metadata.target(), metadata.level())
     }
 
     fn max_level_hint(&self) -> Option<LevelFilter> {
@@ -162,6 +165,9 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Log {
                 let is_librarys = is_librarys(target);
                 return self.write(event, Source::Run { run, is_librarys });
             }
+            if is_sender(span.metadata()) && !is_librarys(target) {
+                return self.write(event, Source::Part(SENDER));
+            }
         }
         self.write(event, Source::Part(target.rsplit("::").next().unwrap_or_default()));
     }
@@ -194,6 +200,10 @@ impl Log {
 
 fn is_run(metadata: &Metadata<'_>) -> bool {
     metadata.is_span() && metadata.name() == RUN && is_librarys(metadata.target())
+}
+
+fn is_sender(metadata: &Metadata<'_>) -> bool {
+    metadata.is_span() && metadata.name() == SENDER && is_librarys(metadata.target())
 }
 
 fn is_librarys(target: &str) -> bool {
@@ -319,6 +329,20 @@ mod tests {
             serde_json::json!({ "level": "error", "target": "common::broker", "message": "two\nlines" }),
         ];
         assert_eq!(read, expected);
+    }
+
+    #[test]
+    fn what_an_experiments_own_command_logs_is_a_senders() {
+        let own = |filter| {
+            logged(filter, false, || {
+                tracing::info_span!(target: "common::lab", "sender").in_scope(|| {
+                    tracing::warn!(target: "e06_results", "7 is odd");
+                    tracing::warn!(target: "common::broker", "away");
+                });
+            })
+        };
+        assert_eq!(own(DEFAULT_FILTER), ["  WARN  sender  7 is odd\n", "  WARN  broker  away\n"]);
+        assert_eq!(own("warn"), own(DEFAULT_FILTER));
     }
 
     #[test]

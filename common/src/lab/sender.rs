@@ -11,6 +11,7 @@ use super::{Experiment, Failure, commands, output, time};
 use crate::broker::Broker;
 use crate::clock::Timestamp;
 use crate::message::Message;
+use crate::queue_name::QueueName;
 
 /// How many workers one look shows.
 const PAGE: usize = 100;
@@ -21,11 +22,7 @@ const PATIENCE: Duration = Duration::from_millis(500);
 /// Sends what was typed. Until it is sent, Ctrl-C ends the process as usual.
 pub(super) async fn send(experiment: &Experiment, actor: &str, given: &ArgMatches) -> Result<ExitCode, Failure> {
     let choice = BrokerChoice::of(given)?;
-    if let Some(url) = choice.in_memory() {
-        return Err(Failure::Usage(format!(
-            "`{url}` ends with this process, and the message with it; `demo` has a worker in the same process"
-        )));
-    }
+    refuse_memory(&choice)?;
     let broker = choice.connect(experiment).await?;
     let calls = commands::calls(experiment, actor, given);
     let messages = broker.send_all(calls).await.map_err(|error| Failure::Broken(error.to_string()))?;
@@ -33,9 +30,7 @@ pub(super) async fn send(experiment: &Experiment, actor: &str, given: &ArgMatche
     say(first, messages.len(), broker.clock().now(), commands::is_at(given));
     let ids: Vec<_> = messages.iter().map(|message| format!("{}\n", message.message_id)).collect();
     output::print(&ids.concat());
-    let look = somebody_runs(&broker, first);
-    // What cannot be told soon is not worth a wait: the message is sent.
-    if tokio::time::timeout(PATIENCE, look).await == Ok(false) {
+    if nobody_runs(&broker, &first.queue_name).await {
         let waits = if messages.len() == 1 { "it, so it waits" } else { "them, so they wait" };
         tracing::warn!(
             target: "common::sender",
@@ -44,6 +39,21 @@ pub(super) async fn send(experiment: &Experiment, actor: &str, given: &ArgMatche
         );
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Whether no worker is alive that takes from a queue, as far as that is known.
+pub(super) async fn nobody_runs(broker: &Broker, queue: &QueueName) -> bool {
+    // What cannot be told soon is not worth a wait: the message is sent.
+    tokio::time::timeout(PATIENCE, somebody_runs(broker, queue)).await == Ok(false)
+}
+
+/// Nobody would ever run what is sent to a broker that ends with this process.
+pub(super) fn refuse_memory(choice: &BrokerChoice) -> Result<(), Failure> {
+    choice.in_memory().map_or(Ok(()), |url| {
+        Err(Failure::Usage(format!(
+            "`{url}` ends with this process, and the message with it; `demo` has a worker in the same process"
+        )))
+    })
 }
 
 fn say(message: &Message, times: usize, now: Timestamp, is_at: bool) {
@@ -59,9 +69,9 @@ fn say(message: &Message, times: usize, now: Timestamp, is_at: bool) {
     }
 }
 
-/// Whether a worker is alive that takes from the message's queue. Where Python's share the broker, which don't tell their
+/// Whether a worker is alive that takes from a queue. Where Python's share the broker, which don't tell their
 /// queues, any live one counts.
-async fn somebody_runs(broker: &Broker, message: &Message) -> bool {
+async fn somebody_runs(broker: &Broker, queue: &QueueName) -> bool {
     let is_shared = broker.is_shared_with_python();
     let mut after = None;
     loop {
@@ -72,9 +82,7 @@ async fn somebody_runs(broker: &Broker, message: &Message) -> bool {
                 return true;
             }
         };
-        let takes = |queues: &Option<Vec<_>>| {
-            is_shared || queues.as_ref().is_none_or(|queues| queues.contains(&message.queue_name))
-        };
+        let takes = |queues: &Option<Vec<_>>| is_shared || queues.as_ref().is_none_or(|queues| queues.contains(queue));
         if workers.iter().any(|worker| !worker.is_silent && takes(&worker.queues)) {
             return true;
         }

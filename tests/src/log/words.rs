@@ -21,7 +21,7 @@ const TOO_LONG: f64 = 60.0;
 const TIME: usize = 12;
 
 /// What may follow a word directly.
-const PUNCTUATION: [char; 6] = [',', ';', ':', '.', ')', '!'];
+const PUNCTUATION: [char; 7] = [',', ';', ':', '.', ')', '!', '`'];
 
 pub(super) fn tidy(line: &str, ids: &mut Ids) -> Result<String, String> {
     let words: Vec<&str> = without_time(line)?.split(' ').collect();
@@ -169,6 +169,12 @@ fn one(before: &[&str], word: &str, is_followed: bool, ids: &mut Ids) -> Result<
         } else {
             Err(format!("`{bare}` is no name"))
         };
+    }
+    if let Some((group, id)) = bare.rsplit_once(':')
+        && group.ends_with(":@group")
+        && is_uuid(id)
+    {
+        return Ok(format!("{}:…{behind}", namespace(group, ids)?));
     }
     if let Some(behind) = time_of_day(word) {
         return Ok(format!("hh:mm:ss{behind}"));

@@ -43,4 +43,10 @@ fn retry(why: String) -> Result<(), String> {
     Err(why)
 }
 
-common::lab::main!(actors![hold, deaf, note, mail, fail, retry], demo: ["note 1"]);
+/// Halves an even number, and keeps what comes of it.
+#[actor(store_results = true, max_retries = 0, queue = "mail")]
+fn halve(n: u32) -> Result<u32, String> {
+    if n.is_multiple_of(2) { Ok(n / 2) } else { Err(format!("{n} is odd")) }
+}
+
+common::lab::main!(actors![hold, deaf, note, mail, fail, retry, halve], demo: ["note 1"]);

@@ -24,5 +24,6 @@ mod pause;
 mod python;
 mod queues;
 mod refused;
+mod result;
 mod sent;
 mod show;

@@ -29,6 +29,7 @@ fn all_that_is_known_is_shown(backend: &Backend) {
     );
     assert_eq!((&seen["actor"], &seen["call"]), (&json!("note"), &json!("note(7)")));
     assert_eq!((&seen["retries"], &seen["crashes"], &seen["last_error"]), (&json!(0), &json!(0), &json!(null)));
+    assert_eq!(seen["then"], json!([]), "it is no step of a pipeline");
     let time = |key: &str| seen[key]["millis"].as_i64().unwrap();
     assert_eq!(time("due") - time("sent"), 3_600_000);
     assert!(seen["due"]["rfc3339"].as_str().unwrap().ends_with('Z'), "{seen:#}");

@@ -11,6 +11,7 @@ use crate::queue_name::QueueName;
 
 pub(in crate::lab) const QUEUES: &str = "queues";
 pub(in crate::lab) const SHOW: &str = "show";
+pub(in crate::lab) const RESULT: &str = "result";
 pub(in crate::lab) const DEAD: &str = "dead";
 pub(in crate::lab) const CANCEL: &str = "cancel";
 pub(in crate::lab) const PAUSE: &str = "pause";
@@ -22,7 +23,7 @@ pub(in crate::lab) const REQUEUE: &str = "requeue";
 pub(in crate::lab) const DELETE: &str = "delete";
 
 /// All of them.
-pub(in crate::lab) const ALL: [&str; 7] = [QUEUES, SHOW, DEAD, CANCEL, PAUSE, RESUME, PURGE];
+pub(in crate::lab) const ALL: [&str; 8] = [QUEUES, SHOW, RESULT, DEAD, CANCEL, PAUSE, RESUME, PURGE];
 
 pub(in crate::lab) const JSON: &str = "json";
 const ID: &str = "id";
@@ -38,7 +39,7 @@ const YES: &str = "yes";
 /// More than any queue holds.
 const EVERYTHING: usize = u32::MAX as usize;
 
-pub(super) fn commands() -> [Command; 7] {
+pub(super) fn commands() -> [Command; 8] {
     let json = || Arg::new(JSON).long(JSON).action(ArgAction::SetTrue).help("Prints one JSON document");
     let id = || {
         Arg::new(ID)
@@ -68,6 +69,8 @@ pub(super) fn commands() -> [Command; 7] {
     [
         command(QUEUES, "Shows queues, workers, and what these hold").arg(limit("100")),
         command(SHOW, "Shows where a message is, and why it waits").args([id(), deep()]),
+        command(RESULT, "Shows what is kept of what an actor returned")
+            .args([id().help("A message's whole id; its first characters are enough until it has ended"), deep()]),
         dead(&json, &id, &deep, &limit, &yes),
         command(CANCEL, "Cancels a message, waiting or running").args([id(), deep()]),
         command(PAUSE, "Lets nothing more be fetched from a queue").arg(queue()),

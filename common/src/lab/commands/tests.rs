@@ -44,6 +44,7 @@ const EXPERIMENT: Experiment = Experiment {
     release: false,
     actors: &[&ADD, &PAY, &HANDLED],
     setup: Setup::NONE,
+    commands: &[],
     demo: &[Step { command: "handled 3", after: "" }],
 };
 
@@ -208,4 +209,28 @@ fn what_is_typed_in_the_wrong_place_shows_no_password() {
     let said = harmless("invalid value '\u{1b}[31m17'\n", &typed).unwrap();
     assert_eq!(said, "invalid value '\\u{1b}[31m17'\n");
     assert_eq!(harmless("unexpected argument '2' found", &["handled".to_owned(), "2".to_owned()]), None);
+}
+
+const fn own(name: &'static str) -> OwnCommand {
+    OwnCommand { name, about: "", parameters: &NUMBER, run: |_, _| Box::pin(async { Ok(()) }) }
+}
+
+static OWN: [OwnCommand; 1] = [own("ask")];
+static LIKE_THE_LABS: [OwnCommand; 1] = [own("result")];
+static LIKE_AN_ACTOR: [OwnCommand; 1] = [own("add")];
+
+#[test]
+fn a_command_of_its_own_reads_what_is_typed_and_has_a_name_of_its_own() {
+    let experiment = Experiment { commands: &OWN, ..EXPERIMENT };
+    assert!(check(&experiment).is_ok());
+    let typed = |line: &str| program(&experiment).try_get_matches_from(line.split(' '));
+    let matches = typed("e99_test ask 8").unwrap();
+    let (name, given) = matches.subcommand().unwrap();
+    assert_eq!((name, given_arguments(&NUMBER, given)), ("ask", vec![Raw::from(8_u32)]));
+    assert!(typed("e99_test ask eight").is_err() && typed("e99_test ask").is_err());
+    for (commands, whose) in [(&LIKE_THE_LABS, "the lab's"), (&LIKE_AN_ACTOR, "the actor's (src/main.rs:1)")] {
+        let refused = check(&Experiment { commands, ..EXPERIMENT }).unwrap_err().to_string();
+        let name = commands[0].name;
+        assert_eq!(refused, format!("the command `{name}` is called like {whose}; rename it"));
+    }
 }

@@ -97,6 +97,10 @@ impl MessageView {
             lines.push(("attempts", self.attempts(message)));
             let sent = message.message_timestamp;
             lines.push(("sent", format!("{}, {} ago", local(sent), spell(now.since(sent)))));
+            let steps: Vec<_> = next_steps(message, now).map(|step| step.to_string()).collect();
+            if !steps.is_empty() {
+                lines.push(("then", super::text::cut(&steps.join(", "), CALL)));
+            }
         } else {
             lines.push(("bytes", super::text::cut(&String::from_utf8_lossy(&self.found.bytes), CALL)));
         }
@@ -162,6 +166,8 @@ impl MessageView {
             json["call"] = json!(message.to_string());
             json["sent"] = json!(message.message_timestamp);
             json["retries"] = json!(message.retries());
+            let steps = next_steps(message, message.message_timestamp).map(|step| step.to_string());
+            json["then"] = json!(steps.collect::<Vec<_>>());
         } else {
             json["bytes"] = json!(String::from_utf8_lossy(&self.found.bytes));
         }
@@ -170,6 +176,15 @@ impl MessageView {
         }
         json
     }
+}
+
+/// The further steps of its pipeline, as far as they are messages.
+fn next_steps(message: &Message, now: Timestamp) -> impl Iterator<Item = Message> {
+    let next = move |message: &Message| {
+        let target = message.options.get(option::PIPE_TARGET)?;
+        Message::decode(target.as_str().as_bytes(), now).ok()
+    };
+    std::iter::successors(next(message), next)
 }
 
 /// Whether these are several messages, and not one that is in several places.
