@@ -123,8 +123,9 @@ impl Leases {
         let mut held = self.held();
         let next = held.leases.values().filter(|lease| !*lease.lost.borrow()).map(|lease| lease.due()).min();
         held.is_renewing = next.is_some();
+        let idle = next?.saturating_sub(uptime);
         // A clock cuts off parts of a millisecond.
-        next.map(|next| next.saturating_sub(uptime) + Duration::from_millis(1))
+        Some(if idle.is_zero() { idle } else { idle + Duration::from_millis(1) })
     }
 
     /// What is to be renewed now: if anything, everything.
@@ -142,9 +143,12 @@ impl Leases {
 
     /// Renews what is held, until nothing is.
     async fn renew(self: Arc<Self>, store: Arc<dyn Inspect>, clock: Clock) {
-        while let Some(idle) = self.idle(clock.uptime()) {
+        loop {
+            // First, as a clock that is moved in between must not make it late.
+            let now = clock.now();
+            let Some(idle) = self.idle(clock.uptime()) else { return };
             tokio::select! {
-                () = clock.sleep(idle) => {}
+                () = clock.sleep_until(now + idle) => {}
                 () = self.changed.notified() => continue,
             }
             let asked_at = clock.uptime();
