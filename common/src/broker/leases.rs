@@ -137,7 +137,9 @@ impl Leases {
             .filter(|lease| !*lease.lost.borrow())
             .cloned()
             .partition(|lease| lease.is_over(uptime));
-        over.iter().for_each(|lease| lease.lose());
+        for lease in over {
+            lease.lose();
+        }
         if held.iter().any(|lease| lease.due() <= uptime) { held } else { Vec::new() }
     }
 
@@ -155,7 +157,9 @@ impl Leases {
             let leases = self.to_renew(asked_at);
             let (Some(limiters), false) = (store.limiters(), leases.is_empty()) else { continue };
             let slots: Vec<_> = leases.iter().map(|lease| lease.slot.clone()).collect();
-            leases.iter().for_each(|lease| lease.tried.store(micros(asked_at), Ordering::Relaxed));
+            for lease in &leases {
+                lease.tried.store(micros(asked_at), Ordering::Relaxed);
+            }
             match limiters.renew(&slots).await {
                 Ok(renewed) => {
                     for (lease, is_held) in leases.iter().zip(renewed) {

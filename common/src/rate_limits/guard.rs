@@ -6,7 +6,7 @@ use crate::error::StoreError;
 /// A slot of a [`Concurrent`](super::Concurrent) limit, which is held as long as this lives.
 ///
 /// Dropping it gives the slot back in the background, and never blocks; [`Guard::release`] tells when that has happened. A program that ends
-/// right after the drop may be faster: then the slot is free after its lease. All guards of a broker are renewed in one call, each third of a
+/// right after the drop may be faster: then the slot is free after its lease. Its broker stays connected as long as this lives. All guards of a broker are renewed in one call, each third of a
 /// lease.
 #[derive(Debug)]
 #[must_use = "the slot is given back as soon as this is dropped"]

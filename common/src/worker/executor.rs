@@ -168,7 +168,7 @@ impl Executor {
                 let spelt = spell(wait);
                 match why {
                     PutOff::By(name) => {
-                        debug!(target: "common::run", "put off by {name} for {spelt}; no retry is spent")
+                        debug!(target: "common::run", "put off by {name} for {spelt}; no retry is spent");
                     }
                     PutOff::ByItself(text) => {
                         debug!(target: "common::run", outcome = "put off", "put off for {spelt}: {text}; no retry is spent");

@@ -41,7 +41,7 @@ mod tests {
     #[test]
     fn a_window_has_room_once_enough_of_its_oldest_seconds_have_left() {
         let rate = |limit| RateLimit { key: String::new(), limit, within: Within::Seconds(10) };
-        let at = |second| Some(Timestamp::from_millis(second * 1_000));
+        let at = |second: i64| Some(Timestamp::from_millis(second * 1_000));
         let counts = [(5, 2), (7, 1), (9, 3)];
         assert_eq!(full_until(&rate(7), 10, &counts), None);
         assert_eq!(full_until(&rate(6), 10, &counts), at(15));
@@ -52,7 +52,7 @@ mod tests {
 
     #[test]
     fn buckets_begin_at_multiples_of_their_length() {
-        let bucket = |now| bucket(Timestamp::from_millis(now), Duration::from_millis(250));
+        let bucket = |now: i64| bucket(Timestamp::from_millis(now), Duration::from_millis(250));
         assert_eq!(bucket(999), (750, Timestamp::from_millis(1_000)));
         assert_eq!(bucket(1_000), (1_000, Timestamp::from_millis(1_250)));
     }
