@@ -4,6 +4,8 @@ mod builder;
 mod groups;
 mod inspect;
 mod io_thread;
+mod leases;
+mod limits;
 mod outbox;
 mod results;
 
@@ -15,6 +17,8 @@ pub use self::builder::BrokerBuilder;
 pub(crate) use self::builder::Settings;
 pub(crate) use self::inspect::DEPTH;
 pub(crate) use self::io_thread::IoThread;
+pub(crate) use self::leases::HeldSlot;
+use self::leases::Leases;
 use self::outbox::Outbox;
 use crate::clock::Clock;
 use crate::error::{EnqueueError, Forked};
@@ -35,7 +39,7 @@ pub const NAMESPACE: &str = "dramatiq";
 /// | it is used from several runtimes | they share its connections |
 /// | it is used from none: another executor, or a plain thread | the same; async calls need no tokio |
 /// | the runtime ends in which it was connected | nothing: none of it lives there |
-/// | the future of a call is dropped | what it began goes on, and may have happened; only [`Broker::wait_for_result`] ends with it |
+/// | the future of a call is dropped | what it began goes on, and may have happened; only what just waits, such as [`Broker::wait_for_result`], ends with it |
 /// | its last clone is dropped, in a task or anywhere else | what was begun is done, then the connections close and the thread ends; dropping never blocks |
 /// | the process forks | the parent's goes on; in the child every call fails at once with [`Forked`], and dropping it touches nothing |
 ///
@@ -52,6 +56,7 @@ struct Inner {
     clock: Clock,
     settings: Settings,
     outbox: Arc<Outbox>,
+    leases: Arc<Leases>,
     io_thread: IoThread,
 }
 
@@ -72,7 +77,8 @@ impl Broker {
 
     fn new(store: Arc<dyn Inspect>, namespace: String, clock: Clock, settings: Settings, io_thread: IoThread) -> Self {
         let outbox = Outbox::new(store.clone());
-        Self(Arc::new(Inner { store, namespace, clock, settings, outbox, io_thread }))
+        let leases = Arc::default();
+        Self(Arc::new(Inner { store, namespace, clock, settings, outbox, leases, io_thread }))
     }
 
     /// Enqueues messages as one batch, and returns them as they were stored.

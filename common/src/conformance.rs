@@ -31,6 +31,7 @@ mod enqueueing;
 mod fetching;
 mod groups;
 mod inspect;
+mod limiters;
 mod waiting;
 
 use std::fmt;
@@ -48,6 +49,7 @@ pub use self::enqueueing::*;
 pub use self::fetching::*;
 pub use self::groups::*;
 pub use self::inspect::*;
+pub use self::limiters::*;
 pub use self::waiting::*;
 use crate::clock::Clock;
 use crate::message::{Message, Raw, option};
@@ -294,6 +296,17 @@ macro_rules! conformance_suite {
             a_dead_letter_that_is_requeued_or_deleted_has_no_end
             nothing_is_fetched_from_a_paused_queue
             a_purge_deletes_what_waits_and_nothing_else
+            no_more_slots_are_held_than_the_limit
+            a_slot_that_nobody_renews_is_free_after_its_lease
+            a_renewed_slot_is_held_on
+            a_late_holder_frees_nobodys_slot
+            later_holders_have_larger_numbers
+            waiting_for_a_slot_ends_when_one_is_given_back
+            a_bucket_lets_through_its_limit
+            a_window_lets_through_its_limit_within_any_time_of_its_length
+            one_party_of_a_barrier_is_the_last
+            a_barrier_that_is_not_known_says_so
+            waiting_for_a_barrier_ends_when_it_opens
         }
     };
     (@each [names] $($promise:ident)*) => {

@@ -42,6 +42,7 @@
 //! | --- | --- |
 //! | an actor is declared, and a call built | [`actor`](mod@actor), [`call`] |
 //! | calls that follow from each other | [`composition`] |
+//! | limits that many processes share, inside of an actor | [`rate_limits`] |
 //! | the call as it travels | [`message`] |
 //! | the handle that people hold, and the thread that its connections live on | [`broker`] |
 //! | the contract of what keeps messages; on Redis, in a file, in memory | [`store`]; [`stores`] |
@@ -99,6 +100,7 @@ pub mod middleware;
 pub mod observe;
 pub mod outcome;
 pub mod queue_name;
+pub mod rate_limits;
 pub mod results;
 pub mod store;
 pub mod stores;

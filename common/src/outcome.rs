@@ -97,7 +97,7 @@ pub struct Failure {
     pub expected: bool,
     /// What the actor's `retry_when` says; `None` where it has none, and the number of retries decides.
     pub retry_when: Option<bool>,
-    /// The actor asked for another attempt by returning a [`Retry`].
+    /// The actor asked for another attempt by returning a [`Retry`], itself or as a source of its error.
     pub retry_requested: Option<Retry>,
     /// It did not return: it panicked.
     pub panicked: bool,
@@ -109,6 +109,11 @@ pub struct Failure {
 }
 
 impl Failure {
+    /// The retry that it asked for, where that is not to count.
+    pub(crate) fn put_off(&self) -> Option<Retry> {
+        self.retry_requested.filter(|retry| !retry.counts && !self.expected)
+    }
+
     /// The error itself, which may be downcast; `None` after a panic, and where what the actor returned is no [`Error`], or cannot go
     /// to another thread.
     #[must_use]
@@ -129,22 +134,50 @@ impl Failure {
 /// # assert!(fetch_report(false).is_err());
 /// ```
 ///
-/// It still counts as a retry. A delay given here is not capped by `max_backoff`.
+/// It counts as a retry, unless it is [uncounted](Retry::uncounted). A delay given here is not capped by `max_backoff`.
 ///
 /// # Source
 ///
-/// dramatiq 2.2, `Retry`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, thiserror::Error)]
+/// dramatiq 2.2, `Retry`, where each counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("another attempt is asked for")]
 pub struct Retry {
     /// How long to wait; the usual back-off where it is `None`.
     pub delay: Option<Duration>,
+    /// Whether it counts as a retry, and this run as a failed one.
+    pub counts: bool,
+}
+
+impl Default for Retry {
+    fn default() -> Self {
+        Self { delay: None, counts: true }
+    }
 }
 
 impl Retry {
     /// Another attempt after `delay`.
     #[must_use]
     pub const fn after(delay: Duration) -> Self {
-        Self { delay: Some(delay) }
+        Self { delay: Some(delay), counts: true }
+    }
+
+    /// Puts the message off for `delay`, as if it had not run: no retry is spent, however often that happens, and no hook, callback or
+    /// observer hears of a failure. For what is not ready yet, and for limits that others have used up.
+    ///
+    /// It goes before `max_retries` and `retry_when`. A message that was cancelled meanwhile is not run again, and an error that the actor's
+    /// `throws` matches is one.
+    ///
+    /// ```
+    /// use common::outcome::Retry;
+    /// use std::time::Duration;
+    ///
+    /// fn send_in_the_morning(is_morning: bool) -> Result<(), Retry> {
+    ///     if is_morning { Ok(()) } else { Err(Retry::uncounted(Duration::from_secs(3_600))) }
+    /// }
+    /// # assert!(send_in_the_morning(false).is_err());
+    /// ```
+    #[must_use]
+    pub const fn uncounted(delay: Duration) -> Self {
+        Self { delay: Some(delay), counts: false }
     }
 }

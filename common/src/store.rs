@@ -42,6 +42,7 @@ mod groups;
 mod info;
 mod inspect;
 mod json;
+mod limiters;
 mod names;
 
 use std::fmt;
@@ -59,6 +60,7 @@ pub use self::info::{Beat, Cancelled, Counts, DeadLetter, MessageInfo, QueueInfo
 pub use self::inspect::Inspect;
 #[cfg(feature = "redis")]
 pub(crate) use self::inspect::look_for_stored;
+pub use self::limiters::{Arrival, Grant, LONGEST_LEASE, Limiters, RateLimit, Slot, SlotLimit, Within};
 pub(crate) use self::names::fresh_name;
 use crate::clock::Timestamp;
 use crate::error::{EnqueueError, StoreError};
@@ -248,4 +250,9 @@ pub trait Store: Send + Sync + fmt::Debug {
     ///
     /// What the store says, or what it said to the beat that was under way; the worker is found dead then, and holds nothing.
     fn deregister<'a>(&'a self, registration: &'a Registration) -> Boxed<'a, Result<(), StoreError>>;
+
+    /// What keeps limits that many processes share; `None` where the store has none.
+    fn limiters(&self) -> Option<&dyn Limiters> {
+        None
+    }
 }

@@ -197,12 +197,13 @@ fn failure(error: &(dyn Error + 'static)) -> Failure {
     let mut source = error.source();
     for _ in 0..MAX_SOURCES {
         let Some(error) = source else { break };
+        let retry = error.downcast_ref::<Retry>().copied();
         let more = bounded(error);
-        // Some errors write their sources into their own text.
-        if !text.as_str().contains(&more) {
+        // Some errors write their sources into their own text; and that it is put off says nothing of why.
+        if !text.as_str().contains(&more) && retry.is_none_or(|retry| retry.counts) {
             text.add(format_args!(": {more}"));
         }
-        asked = asked.or_else(|| error.downcast_ref::<Retry>().copied());
+        asked = asked.or(retry);
         source = error.source();
     }
     Failure { text: text.finish(), retry_requested: asked, ..Failure::default() }

@@ -22,7 +22,7 @@ impl Broker {
     ///
     /// What the store says.
     pub async fn result(&self, message: &Message) -> Result<Option<Stored>, StoreError> {
-        let (store, key, message) = (self.0.store.clone(), self.key_of(message), message.clone());
+        let (store, key, message) = (self.0.store.clone(), self.result_key(message), message.clone());
         self.on_io_thread(async move { stored(&*store, &key, &message).await }).await?
     }
 
@@ -44,7 +44,7 @@ impl Broker {
     /// [`ResultError::Timeout`] when nothing was there in time, else what the store says.
     pub async fn wait_for_result(&self, message: &Message, timeout: Duration) -> Result<Stored, ResultError> {
         self.0.io_thread.check().map_err(StoreError::from)?;
-        let (store, key) = (self.0.store.clone(), self.key_of(message));
+        let (store, key) = (self.0.store.clone(), self.result_key(message));
         let waiting = result_within(store, self.clock().clone(), key, message.clone(), timeout);
         self.0.io_thread.run_while_wanted(waiting).await
     }
@@ -56,7 +56,7 @@ impl Broker {
     /// As [`Broker::wait_for_result`].
     pub fn wait_for_result_blocking(&self, message: &Message, timeout: Duration) -> Result<Stored, ResultError> {
         self.0.io_thread.check().map_err(StoreError::from)?;
-        let (store, key) = (self.0.store.clone(), self.key_of(message));
+        let (store, key) = (self.0.store.clone(), self.result_key(message));
         self.0.io_thread.run_blocking(result_within(store, self.clock().clone(), key, message.clone(), timeout))
     }
 
@@ -81,12 +81,14 @@ impl Broker {
         self.0.io_thread.run_blocking(forget(self.0.store.clone(), self.keys_of(messages)))
     }
 
-    fn key_of(&self, message: &Message) -> String {
+    /// Under which key a message's result lies ([`Results::keys`](crate::middleware::Results::keys)).
+    #[must_use]
+    pub fn result_key(&self, message: &Message) -> String {
         self.settings().results.keys.of(message)
     }
 
     fn keys_of(&self, messages: &[Message]) -> Vec<String> {
-        messages.iter().map(|message| self.key_of(message)).collect()
+        messages.iter().map(|message| self.result_key(message)).collect()
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::{DEADLINE, Fixture, numbers};
 use crate::store::{Disposition, Effect, Wake};
 
-async fn in_time<T>(what: &str, wait: impl Future<Output = T>) -> T {
+pub(super) async fn in_time<T>(what: &str, wait: impl Future<Output = T>) -> T {
     let Ok(done) = tokio::time::timeout(DEADLINE, wait).await else { panic!("{what}: nothing after {DEADLINE:?}") };
     done
 }

@@ -83,6 +83,11 @@ fn limit(value: &Raw) -> Option<MaxRetries> {
 }
 
 impl Retries {
+    /// How long a message waits that asks to be put off and does not say for how long: as it would after this failure.
+    pub(crate) fn pause(&self, run: &Run<'_>) -> Duration {
+        self.policy(run).backoff.wait(run.message.retries(), fastrand::f64)
+    }
+
     /// Where a message goes that has failed, and who hears that it did so for the last time.
     pub(crate) fn decide(&self, end: &End<'_>, completion: &mut Completion) {
         let (Some(run @ Run { slot: Some(slot), .. }), Outcome::Failed(failure)) = (end.run, end.outcome) else {

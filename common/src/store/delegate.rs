@@ -39,7 +39,8 @@ use crate::error::StoreError;
 /// ```
 ///
 /// A method in `except` that the trait does not have is an error, and so is one that the wrapper does not have. Only
-/// [`Inspect::get`](super::Inspect::get) may be missing: the trait makes it of [`Inspect::find`](super::Inspect::find) then.
+/// [`Inspect::get`](super::Inspect::get) may be missing, which the trait makes of [`Inspect::find`](super::Inspect::find) then, and
+/// [`Store::limiters`](super::Store::limiters): it has none then.
 #[doc(inline)]
 pub use crate::__store_delegate as delegate;
 
@@ -79,6 +80,7 @@ macro_rules! __store_delegate {
                 waiting: &'a [$crate::store::Claim]
             ) -> $crate::store::Delegated<'a, $crate::store::Beat>;
             fn deregister<'a>(registration: &'a $crate::store::Registration) -> $crate::store::Delegated<'a, ()>;
+            fn limiters() -> Option<&dyn $crate::store::Limiters>;
         }
     };
     (Inspect to $self:ident $(. $field:tt)+ $(, except [$($except:ident),* $(,)?])?) => {
@@ -139,6 +141,7 @@ macro_rules! __store_delegate {
     (@unless unended in [unended $($rest:ident)*] $method:tt) => {};
     (@unless beat in [beat $($rest:ident)*] $method:tt) => {};
     (@unless deregister in [deregister $($rest:ident)*] $method:tt) => {};
+    (@unless limiters in [limiters $($rest:ident)*] $method:tt) => {};
     (@unless queues in [queues $($rest:ident)*] $method:tt) => {};
     (@unless queue in [queue $($rest:ident)*] $method:tt) => {};
     (@unless counts in [counts $($rest:ident)*] $method:tt) => {};

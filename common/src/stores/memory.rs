@@ -2,6 +2,7 @@
 //!
 //! It keeps encoded bytes, so that what cannot travel fails here as well. Nothing of it survives the process.
 
+mod limiters;
 mod world;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -21,7 +22,7 @@ use crate::message::Message;
 use crate::queue_name::QueueName;
 use crate::store::{
     Beat, Boxed, Cancelled, Claim, Completion, Counts, DeadLetter, FetchRequest, Fetched, Finished, GroupInfo, Inspect,
-    MessageInfo, NewGroup, QueueInfo, Registration, Store, Unended, Wake, WorkerId, WorkerInfo,
+    Limiters, MessageInfo, NewGroup, QueueInfo, Registration, Store, Unended, Wake, WorkerId, WorkerInfo,
 };
 
 /// A store inside of this process.
@@ -236,6 +237,10 @@ impl Store for MemoryStore {
             self.world().deregister(&registration.worker);
             Ok(())
         })
+    }
+
+    fn limiters(&self) -> Option<&dyn Limiters> {
+        Some(self)
     }
 }
 

@@ -16,6 +16,7 @@
 //! | `:q.XQ@why` | hash | *ours:* why a dead letter died |
 //! | `:q@unended` | set | *ours:* dead letters that no worker has ended, with hooks, callbacks and results: what died in the store |
 //! | an MD5 sum, by itself | list of one | a stored result, for a while |
+//! | others by themselves | | limits and barriers, whose keys their users name (`limiters.rs`) |
 //! | `:@duty.G`, `:@idle.G` | sorted sets | *ours:* who of a large group of workers of the same queues listens for all, and who waits besides |
 //! | `:@beats` | sorted set | *ours:* Rust workers alone → their last signs of life |
 //! | `:@rust` | hash | *ours:* Rust workers, and all queues of each |
@@ -55,6 +56,7 @@ mod groups;
 mod handover;
 mod inspect;
 mod keys;
+mod limiters;
 mod limits;
 mod log_once;
 mod record;
@@ -86,7 +88,7 @@ use crate::message::Message;
 use crate::queue_name::QueueName;
 use crate::store::{
     Beat, Boxed, Cancelled, Claim, Completion, Counts, DeadLetter, FetchRequest, Fetched, Finished, GroupInfo, Inspect,
-    MessageInfo, NewGroup, QueueInfo, Registration, Store, Unended, Wake, WorkerId, WorkerInfo,
+    Limiters, MessageInfo, NewGroup, QueueInfo, Registration, Store, Unended, Wake, WorkerId, WorkerInfo,
 };
 use crate::stores::shared::registered::Registered;
 
@@ -230,6 +232,10 @@ impl Store for RedisStore {
 
     fn deregister<'a>(&'a self, registration: &'a Registration) -> Boxed<'a, Result<(), StoreError>> {
         Box::pin(beat::deregister(self, registration))
+    }
+
+    fn limiters(&self) -> Option<&dyn Limiters> {
+        Some(self)
     }
 }
 

@@ -2,6 +2,7 @@
 
 pub(in crate::stores) mod batch;
 pub(in crate::stores) mod blame;
+pub(in crate::stores) mod limits;
 pub(in crate::stores) mod liveness;
 pub(in crate::stores) mod orphaned_claims;
 pub(in crate::stores) mod registered;

@@ -42,6 +42,7 @@ mod files;
 mod finish;
 mod groups;
 mod inspect;
+mod limiters;
 mod moves;
 mod posted;
 mod queries;
@@ -75,7 +76,7 @@ use crate::message::Message;
 use crate::queue_name::QueueName;
 use crate::store::{
     Beat, Boxed, Cancelled, Claim, Completion, Counts, DeadLetter, FetchRequest, Fetched, Finished, GroupInfo, Inspect,
-    MessageInfo, NewGroup, QueueInfo, Registration, Store, Unended, Wake, WorkerId, WorkerInfo,
+    Limiters, MessageInfo, NewGroup, QueueInfo, Registration, Store, Unended, Wake, WorkerId, WorkerInfo,
 };
 use crate::stores::shared::registered::Registered;
 use crate::stores::shared::seats::Seats;
@@ -238,6 +239,10 @@ impl Store for SqliteStore {
 
     fn deregister<'a>(&'a self, registration: &'a Registration) -> Boxed<'a, Result<(), StoreError>> {
         Box::pin(beat::deregister(self, registration))
+    }
+
+    fn limiters(&self) -> Option<&dyn Limiters> {
+        Some(self)
     }
 }
 

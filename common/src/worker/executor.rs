@@ -34,10 +34,18 @@ const LONG_LAG: Duration = Duration::from_secs(10);
 /// What a slot has done with a message.
 enum Done {
     Ran(Outcome),
-    /// It waits for so long, because this middleware says so.
-    PutOff(Duration, &'static str),
+    /// It waits for so long, because somebody says so.
+    PutOff(Duration, PutOff),
     /// It was dropped, since its worker stops.
     Stopped,
+}
+
+/// Why a message waits as it is, and no retry is spent.
+enum PutOff {
+    /// This middleware says so.
+    By(&'static str),
+    /// Its actor says so, with these words.
+    ByItself(String),
 }
 
 /// Runs messages; the same for all slots.
@@ -145,7 +153,7 @@ impl Executor {
                 catch(|| middleware.wants_result(message, actor)).map_err(|panic| failed("wants_result", panic))?;
             match catch(|| middleware.before_run(run)).map_err(|panic| failed("before_run", panic))? {
                 Decision::Run => {}
-                Decision::Later(wait) => return Err(Done::PutOff(wait, middleware.name())),
+                Decision::Later(wait) => return Err(Done::PutOff(wait, PutOff::By(middleware.name()))),
                 Decision::Skip => {
                     debug!(target: "common::run", outcome = "skipped", "skipped by {}", middleware.name());
                     return Err(Done::Ran(Outcome::Skipped));
@@ -163,8 +171,18 @@ impl Executor {
         Ok(context.wanting_result(wants_result).within(job.time_limit))
     }
 
+    /// What asks to be put off, for as long as it says, or as the retry policy would have it wait.
+    fn put_off(&self, run: &Run<'_>, done: Done) -> Done {
+        let Done::Ran(Outcome::Failed(failure)) = &done else { return done };
+        let Some(retry) = failure.put_off() else { return done };
+        let wait = retry.delay.unwrap_or_else(|| self.broker.settings().retries.pause(run));
+        Done::PutOff(wait, PutOff::ByItself(bounded(&*failure.text)))
+    }
+
     fn after(&self, run: Run<'_>, job: &Job, done: Done, took: Duration) -> Ended {
         let claim = &job.claim;
+        let cancelled = job.cancellation.cause() == Some(Cause::Cancelled);
+        let done = if cancelled { done } else { self.put_off(&run, done) };
         let outcome = match done {
             // Its worker stops, and it was told so: it runs again, and this attempt counts for nothing.
             Done::Ran(Outcome::Failed(failure)) if job.cancellation.cause() == Some(Cause::Shutdown) => {
@@ -176,14 +194,21 @@ impl Executor {
                 return Ended::silent(Completion::release(claim.clone()));
             }
             Done::Ran(outcome) => outcome.bounded(),
-            Done::PutOff(wait, by) => {
-                debug!(target: "common::run", "put off by {by} for {}; no retry is spent", spell(wait));
+            Done::PutOff(wait, why) => {
+                let spelt = spell(wait);
+                match why {
+                    PutOff::By(name) => {
+                        debug!(target: "common::run", "put off by {name} for {spelt}; no retry is spent");
+                    }
+                    PutOff::ByItself(text) => {
+                        debug!(target: "common::run", outcome = "put off", "put off for {spelt}: {text}; no retry is spent");
+                    }
+                }
                 let disposition = Disposition::Defer(self.broker.clock().now() + wait, run.message.clone());
                 return Ended::silent(Completion { claim: claim.clone(), disposition, effects: Vec::new() });
             }
         };
         log_end(claim, &run, &outcome, took);
-        let cancelled = job.cancellation.cause() == Some(Cause::Cancelled);
         let source = Source { claim, message: Some(&job.message), bytes: &[], is_dead: false };
         self.ended(source, Some(run), outcome, took, cancelled)
     }

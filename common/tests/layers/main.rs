@@ -28,7 +28,7 @@ const LAYERS: [&[&str]; 10] = [
     &["message", "error"],
     &["actor", "outcome"],
     &["store", "results"],
-    &["middleware", "observe", "broker", "call", "composition", "explain"],
+    &["middleware", "observe", "broker", "call", "composition", "rate_limits", "explain"],
     &["stores"],
     &["connect"],
     &["worker"],
@@ -36,7 +36,7 @@ const LAYERS: [&[&str]; 10] = [
 ];
 
 /// Uses inside of one layer that are meant: left uses right.
-const NEIGHBOURS: [(&str, &str); 8] = [
+const NEIGHBOURS: [(&str, &str); 9] = [
     ("message", "error"),
     ("actor", "outcome"),
     ("broker", "middleware"),
@@ -45,6 +45,7 @@ const NEIGHBOURS: [(&str, &str); 8] = [
     ("call", "broker"),
     ("composition", "broker"),
     ("composition", "call"),
+    ("rate_limits", "broker"),
 ];
 
 fn common() -> Tree {

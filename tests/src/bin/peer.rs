@@ -5,6 +5,8 @@
 //! peer work URL                      runs them; each says `begins N`, and `ran N` a moment later
 //! peer drain URL                     runs `tick N`, which says and does nothing
 //! peer climb URL                     runs steps of a pipeline: `climb FOLDER N` says `climbs N`, waits for the file N, and returns N + 1
+//! peer hold URL KEY LIMIT TTL       takes a slot of a limit, whose TTL is in milliseconds, and says `holds FENCE`; says `lost` once it is, and `released`
+//!                                    with whether it was still its own to give back
 //! peer fork URL                      sends, forks, and says what its child may do, and what it may do itself after that
 //! peer lock PATH                     begins to write to a database, says `locked`, and never ends it
 //! ```
@@ -18,6 +20,7 @@ use std::time::Duration;
 
 use common::actor::{Declaration, actors};
 use common::broker::Broker;
+use common::rate_limits::Concurrent;
 use common::worker::Worker;
 use common::{actor, clock::Timestamp};
 use fork::Fork;
@@ -63,6 +66,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         ["work", url] => runtime.block_on(work(url, actors![begin])),
         ["climb", url] => runtime.block_on(work(url, actors![climb, arrive])),
         ["drain", url] => runtime.block_on(work(url, actors![tick])),
+        ["hold", url, key, limit, ttl] => {
+            let limit = Concurrent::new(key, limit.parse()?).ttl(Duration::from_millis(ttl.parse()?));
+            runtime.block_on(hold(url, limit))
+        }
         ["fork", url] => {
             let broker = runtime.block_on(Broker::connect(url))?;
             // In the child, it would wait for threads that did not come along.
@@ -71,7 +78,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
         ["lock", path] => lock(path),
         _ => {
-            Err("peer send URL FIRST COUNT BATCH, peer work URL, peer drain URL, peer climb URL, peer fork URL, or peer lock PATH"
+            Err("peer send URL FIRST COUNT BATCH, peer work URL, peer drain URL, peer climb URL, peer hold URL KEY LIMIT TTL, peer fork URL, or peer lock PATH"
                 .into())
         }
     }
@@ -94,6 +101,16 @@ async fn work(url: &str, actors: &[&'static Declaration]) -> Result<(), Box<dyn 
     let worker = Worker::new(Broker::connect(url).await?).threads(4).actors(actors);
     worker.on_ready(|| println!("ready")).run().await?;
     Ok(())
+}
+
+async fn hold(url: &str, limit: Concurrent) -> Result<(), Box<dyn Error>> {
+    let broker = Broker::connect(url).await?;
+    let slot = limit.acquire_within(&broker, PATIENCE).await?;
+    println!("holds {}", slot.fence());
+    slot.lost().await;
+    println!("lost {}", slot.is_lost());
+    println!("released {}", slot.release().await?);
+    Ok(stdout().flush()?)
 }
 
 fn fork(broker: Broker, url: &str) -> Result<(), Box<dyn Error>> {

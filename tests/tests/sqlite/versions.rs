@@ -54,7 +54,7 @@ fn a_newer_version_is_refused() {
     connection.pragma_update(None, "user_version", 99).unwrap();
     connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
     let refusal = rig.refusal();
-    assert!(refusal.contains("newer version (schema 99, this one knows 5)"), "{refusal}");
+    assert!(refusal.contains("newer version (schema 99, this one knows 6)"), "{refusal}");
 }
 
 #[test]

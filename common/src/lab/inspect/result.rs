@@ -15,7 +15,7 @@ use super::{answer, nothing, several};
 use crate::broker::Broker;
 use crate::message::{Message, MessageId, Raw};
 use crate::queue_name::QueueName;
-use crate::results::{self, Stored};
+use crate::results::Stored;
 
 /// How long a whole id is.
 const WHOLE: usize = 36;
@@ -31,7 +31,7 @@ pub(super) async fn show(experiment: &Experiment, broker: &Broker, typed: Given<
     let candidates = found.clone().map_or_else(|| candidates(experiment, broker, typed), |message| vec![message]);
     for message in &candidates {
         if let Some(stored) = broker.result(message).await? {
-            let (people, programs) = kept(message, &stored);
+            let (people, programs) = kept(broker, message, &stored);
             answer(typed, &people, &json!({ "results": [programs] }));
             return Ok(ExitCode::SUCCESS);
         }
@@ -54,8 +54,8 @@ fn candidates(experiment: &Experiment, broker: &Broker, typed: Given<'_>) -> Vec
 }
 
 /// For people, and for programs.
-fn kept(message: &Message, stored: &Stored) -> (String, Value) {
-    let (id, actor, key) = (message.message_id.as_str(), &*message.actor_name, results::key(message));
+fn kept(broker: &Broker, message: &Message, stored: &Stored) -> (String, Value) {
+    let (id, actor, key) = (message.message_id.as_str(), &*message.actor_name, broker.result_key(message));
     let mut programs = json!({ "message_id": id, "actor": actor, "queue": message.queue_name, "key": key });
     let what = match stored {
         Stored::Value(value) => {

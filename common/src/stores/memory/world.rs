@@ -5,6 +5,7 @@ mod finish;
 mod groups;
 mod info;
 mod kept;
+mod limiters;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
@@ -12,6 +13,7 @@ use std::sync::Arc;
 use self::dead_letters::DeadLetters;
 use self::groups::Group;
 use self::kept::Kept;
+use self::limiters::Limits;
 use crate::clock::Timestamp;
 use crate::message::Message;
 use crate::queue_name::QueueName;
@@ -31,6 +33,7 @@ pub(super) struct World {
     /// What the ends of runs have stored.
     stored: Kept<Vec<u8>>,
     groups: Kept<Group>,
+    limits: Limits,
     /// Every message that was enqueued, where somebody wants to know.
     recorded: Option<Vec<Message>>,
 }

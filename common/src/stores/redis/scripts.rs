@@ -36,6 +36,11 @@ pub(super) struct Scripts {
     pub(super) start: Script,
     pub(super) open_group: Script,
     pub(super) group: Script,
+    pub(super) acquire: Script,
+    pub(super) renew_slots: Script,
+    pub(super) release_slots: Script,
+    pub(super) pass: Script,
+    pub(super) barrier: Script,
     pub(super) unended: Script,
     pub(super) beat: Script,
     pub(super) idle: Script,
@@ -68,6 +73,7 @@ const PLACES: &str = include_str!("lua/places.lua");
 const PEERS: &str = include_str!("lua/peers.lua");
 const LIVE: &str = include_str!("lua/live.lua");
 const SHARE: &str = include_str!("lua/share.lua");
+const SLOTS: &str = include_str!("lua/slots.lua");
 const UPKEEP: &str = include_str!("lua/upkeep.lua");
 
 impl Scripts {
@@ -83,6 +89,11 @@ impl Scripts {
             start: Script::new(&[&limits, PRELUDE, include_str!("lua/start.lua")]),
             open_group: Script::new(&[&limits, PRELUDE, include_str!("lua/open_group.lua")]),
             group: Script::new(&[&limits, PRELUDE, include_str!("lua/group.lua")]),
+            acquire: Script::new(&[&limits, PRELUDE, SLOTS, include_str!("lua/acquire.lua")]),
+            renew_slots: Script::new(&[&limits, PRELUDE, SLOTS, include_str!("lua/renew_slots.lua")]),
+            release_slots: Script::new(&[&limits, PRELUDE, SLOTS, include_str!("lua/release_slots.lua")]),
+            pass: Script::new(&[&limits, PRELUDE, include_str!("lua/pass.lua")]),
+            barrier: Script::new(&[&limits, PRELUDE, include_str!("lua/barrier.lua")]),
             unended: Script::new(&[&limits, PRELUDE, include_str!("lua/unended.lua")]),
             recover: Script::new(&[&limits, PRELUDE, PLACES, include_str!("lua/recover.lua")]),
             duty: Script::new(&[&limits, PRELUDE, SHARE, include_str!("lua/duty.lua")]),

@@ -1,4 +1,4 @@
-//! Waiting for what is kept under a key, such as a result: the server tells when that changes, whoever stores it.
+//! Waiting for what is kept under a key, such as a result, or a slot of a limit: the server tells when that changes, whoever stores it.
 //!
 //! To look and to ask to be told is one step, on the connection that waiting workers listen on; so nothing is missed, and nobody looks
 //! again and again. Where the server does not tell, the key is looked at from time to time.
@@ -79,7 +79,9 @@ impl Drop for Listener<'_> {
 
 /// Cancel safe: it changes nothing, and what it has asked for comes to nobody.
 pub(super) async fn run(store: &RedisStore, key: &str) {
-    match store.listen_for(key).await {
+    let mut look = redis::cmd("LINDEX");
+    look.arg(key).arg(0);
+    match store.listen_for(key, &look, |value| *value != Value::Nil).await {
         Ok(true) => return,
         Ok(false) => {}
         Err(error) => tracing::debug!(target: "common::broker", "cannot listen: {error}"),
@@ -88,8 +90,13 @@ pub(super) async fn run(store: &RedisStore, key: &str) {
 }
 
 impl RedisStore {
-    /// Waits until something lies under a key; or not, where the server does not tell.
-    async fn listen_for(&self, key: &str) -> Result<bool, StoreError> {
+    /// Waits until what a key holds is as it `is_wanted`; or not, where the server does not tell. `look` asks what that is.
+    pub(super) async fn listen_for(
+        &self,
+        key: &str,
+        look: &redis::Cmd,
+        is_wanted: impl Fn(&Value) -> bool,
+    ) -> Result<bool, StoreError> {
         loop {
             let mut subscription = self.notifier.subscription().await?;
             if !subscription.is_tracking {
@@ -98,10 +105,10 @@ impl RedisStore {
             let listeners = subscription.listeners.clone();
             // Before the look: a change right after it must find us here.
             let listener = listeners.add(key);
-            match subscription.line.call(redis::cmd("LINDEX").arg(key).arg(0)).await {
-                Some(Ok(Value::Nil)) => drop(timeout(TRUSTED, listener.notify.notified()).await),
+            match subscription.line.call(look).await {
                 Some(Ok(Value::ServerError(error))) => return Err(StoreError::Refused(format!("{key}: {error:?}"))),
-                Some(Ok(_)) => return Ok(true),
+                Some(Ok(value)) if is_wanted(&value) => return Ok(true),
+                Some(Ok(_)) => drop(timeout(TRUSTED, listener.notify.notified()).await),
                 Some(Err(error)) => return Err(refusal(&error)),
                 None => {
                     subscription.is_broken.store(true, Ordering::Relaxed);

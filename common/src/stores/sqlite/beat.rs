@@ -8,7 +8,7 @@ use rusqlite::{Connection, params};
 use super::error::TxError;
 use super::moves::{Held, Tx, name, parts, select_held};
 use super::queries::{is_ready, next_due, with_unended, worker_number};
-use super::{SqliteStore, finish, groups};
+use super::{SqliteStore, finish, groups, limiters};
 use crate::clock::Timestamp;
 use crate::error::StoreError;
 use crate::queue_name::QueueName;
@@ -129,6 +129,7 @@ impl SqliteStore {
             if with_expiry {
                 has_more |= expire_stored(connection, now)? == CHUNK;
                 has_more |= groups::expire(connection, now)? == CHUNK;
+                has_more |= limiters::expire(connection, now)? == CHUNK;
             }
             if moved > 0 {
                 bell.ask();

@@ -47,6 +47,18 @@ pub(super) async fn info(store: &SqliteStore, name: &str) -> Result<Option<Group
         .await
 }
 
+/// How many of a group are left.
+pub(super) fn left(
+    connection: &Connection,
+    namespace: &str,
+    name: &str,
+    now: Timestamp,
+) -> rusqlite::Result<Option<u32>> {
+    let mut left =
+        connection.prepare_cached("SELECT left FROM groups WHERE namespace = ? AND name = ? AND until > ?")?;
+    left.query_row(params![namespace, name, now.as_millis()], |row| row.get(0)).optional()
+}
+
 impl Tx<'_> {
     /// Counts a member; with the last one, what follows is enqueued. Tells whether the group is known.
     pub(super) fn count(&mut self, count: &Count, now: Timestamp) -> rusqlite::Result<bool> {

@@ -7,8 +7,11 @@
 //! | `messages` | all that is ready (neither `due` nor `worker`), held (`due`) or claimed (`worker`) |
 //! | `dead` | dead letters, and whether the end of one is still to be made |
 //! | `stored` | results, and until when |
-//! | `groups` | how many of a group are left and have failed, and until when it is kept |
+//! | `groups` | how many of a group are left and have failed, and until when it is kept; and barriers |
 //! | `members` | what is known of those that have ended: 1 where it counted, 2 where it failed, 3 for both |
+//! | `holders` | who holds a slot of a limit, and until when |
+//! | `fences` | the last number that was given with a slot of a limit, for a while |
+//! | `hits` | how often something has happened, by limit and the bucket (in milliseconds) or second that began then, for a while |
 //!
 //! A message is one row from its enqueueing to its end, so it is in one place by construction. Each place has an index of
 //! its own that holds nothing else.
@@ -21,7 +24,7 @@
 use rusqlite::Connection;
 
 /// The version of these tables.
-pub(super) const VERSION: i32 = 5;
+pub(super) const VERSION: i32 = 6;
 
 const FIRST: &str = "
 CREATE TABLE queues (
@@ -122,6 +125,36 @@ CREATE TABLE members (
 ) STRICT, WITHOUT ROWID;
 ";
 
+const SIXTH: &str = "
+CREATE TABLE holders (
+    namespace TEXT NOT NULL,
+    key TEXT NOT NULL,
+    token TEXT NOT NULL,
+    until INTEGER NOT NULL,
+    PRIMARY KEY (namespace, key, token)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX holders_by_time ON holders (until);
+
+CREATE TABLE fences (
+    namespace TEXT NOT NULL,
+    key TEXT NOT NULL,
+    last INTEGER NOT NULL,
+    until INTEGER NOT NULL,
+    PRIMARY KEY (namespace, key)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX fences_by_time ON fences (until);
+
+CREATE TABLE hits (
+    namespace TEXT NOT NULL,
+    key TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    count INTEGER NOT NULL,
+    until INTEGER NOT NULL,
+    PRIMARY KEY (namespace, key, at)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX hits_by_time ON hits (until);
+";
+
 /// Brings the tables of a version, 0 for none, to [`VERSION`]; inside of the caller's transaction.
 pub(super) fn migrate(connection: &Connection, from: i32) -> rusqlite::Result<()> {
     if from < 1 {
@@ -138,6 +171,9 @@ pub(super) fn migrate(connection: &Connection, from: i32) -> rusqlite::Result<()
     }
     if from < 5 {
         connection.execute_batch(FIFTH)?;
+    }
+    if from < 6 {
+        connection.execute_batch(SIXTH)?;
     }
     Ok(())
 }

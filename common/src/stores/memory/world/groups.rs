@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::World;
 use crate::clock::Timestamp;
-use crate::store::{Count, GroupInfo, NewGroup};
+use crate::store::{Arrival, Count, GroupInfo, NewGroup};
 
 /// One group.
 #[derive(Debug)]
@@ -36,6 +36,21 @@ impl Group {
         }
         self.left -= 1;
         self.left == 0
+    }
+
+    /// Counts a party, where it is a barrier.
+    pub(super) fn arrive(&mut self) -> Arrival {
+        match self.left {
+            0 => Arrival::Open,
+            1 => {
+                self.left = 0;
+                Arrival::Last
+            }
+            left => {
+                self.left = left - 1;
+                Arrival::Waiting(left - 1)
+            }
+        }
     }
 }
 
