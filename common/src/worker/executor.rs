@@ -19,11 +19,11 @@ use super::job::Job;
 use super::local_queue::Stuck;
 use super::registry::Registry;
 use super::unsupported_options::Warnings;
-use crate::actor::{Cancellation, Cause, Context, Entry, States};
+use crate::actor::{Cancellation, Cause, Context, Declaration, Entry, States};
 use crate::broker::Broker;
 use crate::clock::Stopwatch;
 use crate::duration::{Took, spell};
-use crate::message::option;
+use crate::message::{Message, option};
 use crate::middleware::{Decision, HookError, Middleware, Run, callbacks, groups, pipelines};
 use crate::outcome::{Failure, Outcome, bounded, catch, catch_async};
 use crate::store::{Claim, Completion, Disposition};
@@ -65,7 +65,7 @@ pub(super) struct Executor {
 impl Executor {
     /// Runs a sync actor on this thread.
     pub(super) fn run(&self, slot: usize, job: Job) -> Ended {
-        let span = self.span(slot, &job);
+        let span = self.span(slot, &job.claim, &job.message, job.actor);
         span.in_scope(|| {
             let started = self.started(slot, &job);
             let (took, done) = match self.before(&started, &job) {
@@ -82,7 +82,7 @@ impl Executor {
 
     /// Runs an async actor in this task.
     pub(super) async fn run_async(&self, slot: usize, job: Job) -> Ended {
-        let span = self.span(slot, &job);
+        let span = self.span(slot, &job.claim, &job.message, job.actor);
         async {
             let started = self.started(slot, &job);
             let (took, done) = match self.before(&started, &job) {
@@ -103,19 +103,20 @@ impl Executor {
     /// Ends a message whose run is stuck, on a thread that may wait: hooks are code of users.
     pub(super) fn time_out(&self, stuck: &Stuck) -> Ended {
         let Stuck { slot, claim, message, actor, time_limit, took } = stuck;
-        let run = Run::new(actor, message, Some(slot + 1), self.broker.clock().now());
-        let outcome = timed_out(*time_limit);
-        log_end(claim, &run, &outcome, *took);
-        let source = Source { claim, message: Some(message), bytes: &[], is_dead: false };
-        self.ended(source, Some(run), outcome, *took, false)
+        self.span(*slot, claim, message, actor).in_scope(|| {
+            let run = Run::new(actor, message, Some(slot + 1), self.broker.clock().now());
+            let outcome = timed_out(*time_limit);
+            log_end(claim, &run, &outcome, *took);
+            let source = Source { claim, message: Some(message), bytes: &[], is_dead: false };
+            self.ended(source, Some(run), outcome, *took, false)
+        })
     }
 
     fn started<'a>(&self, slot: usize, job: &'a Job) -> Run<'a> {
         Run::new(job.actor, &job.message, Some(slot + 1), self.broker.clock().now())
     }
 
-    fn span(&self, slot: usize, job: &Job) -> Span {
-        let Job { claim, message, actor, .. } = job;
+    fn span(&self, slot: usize, claim: &Claim, message: &Message, actor: &Declaration) -> Span {
         let span = info_span!(
             target: "common::run",
             "run",
