@@ -37,7 +37,7 @@ fn say(result: Result<u32, ResultError>) {
     match result {
         Ok(value) => info!("it returned {value}"),
         Err(ResultError::Failed { kind, text }) => warn!("it failed for good, with a {kind}: {text}"),
-        Err(ResultError::Timeout { explanation: Some(why), .. }) => warn!("nothing yet: {why}"),
+        Err(ResultError::Timeout { explanation: Some(why), .. }) => warn!("nothing yet; {why}"),
         Err(ResultError::NotKept(actor)) => warn!("not waiting: nobody keeps what {actor} returns"),
         Err(other) => warn!("{other}"),
     }
