@@ -64,7 +64,13 @@ impl Consumer {
         let (ends, number) = (self.threads.time_out(stuck), self.claims.last());
         // The panic of a hook is caught, so they are there.
         let ends = async move { ends.await.unwrap_or_default() };
-        self.call(ends, move |consumer, ended: Vec<Ended>| consumer.condemned(ended, number));
+        self.call(ends, move |consumer, ended: Vec<Ended>| {
+            consumer.condemned(ended, number);
+            consumer.stop_if_stuck();
+        });
+    }
+
+    fn stop_if_stuck(&mut self) {
         if self.local_queue.is_stuck() && self.stage == Stage::Running {
             error!(
                 target: "common::worker",
