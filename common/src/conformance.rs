@@ -299,11 +299,11 @@ macro_rules! conformance_suite {
             no_more_slots_are_held_than_the_limit
             a_slot_that_nobody_renews_is_free_after_its_lease
             a_renewed_slot_is_held_on
-            a_late_holder_frees_nobodys_slot
+            a_late_holder_frees_no_slot_of_others
             later_holders_have_larger_numbers
             waiting_for_a_slot_ends_when_one_is_given_back
             a_bucket_lets_through_its_limit
-            a_window_lets_through_its_limit_within_any_time_of_its_length
+            a_window_lets_through_its_limit
             one_party_of_a_barrier_is_the_last
             a_barrier_that_is_not_known_says_so
             waiting_for_a_barrier_ends_when_it_opens

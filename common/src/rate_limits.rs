@@ -4,7 +4,7 @@
 //! | --- | --- | --- |
 //! | [`Concurrent`] | what goes on at the same time; with a limit of 1, a mutex | given back by its [`Guard`], or when its holder is dead |
 //! | [`Bucket`] | what is done from one full minute, say, to the next: cheap, and twice the limit may come around the turn | with the bucket |
-//! | [`Window`] | what is done within the last seconds: exact, and the dearer the longer it is | a second at a time |
+//! | [`Window`] | what is done within the last seconds: no such bursts, and the dearer the longer it is | a second at a time |
 //! | [`Barrier`] | parties that wait for each other | |
 //!
 //! ```

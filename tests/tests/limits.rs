@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use common::broker::Broker;
 use common::clock::Stopwatch;
+use common::error::StoreError;
 use common::rate_limits::{Arrival, Barrier, BarrierState, Bucket, Concurrent, Guard, LimitError, Window};
 use redis::Commands as _;
 use tests::process::{FIVE_SECONDS, PATIENCE, Process, eventually};
@@ -277,4 +278,42 @@ fn who_waits_for_a_slot_asks_nothing_until_one_is_given_back() {
             assert_eq!(waiting.join().unwrap(), Ok(Ok(true)));
         }
     });
+}
+
+#[test]
+fn what_others_keep_under_a_limits_key_is_left_as_it_is() {
+    let (broker, key) = (broker(), key("foreign"));
+    let mut redis = kit::connection();
+    let _: () = redis.set(&key, "a text").unwrap();
+    let refused = Concurrent::mutex(&*key).acquire_blocking(&broker).unwrap_err().to_string();
+    assert!(refused.starts_with(&format!("`{key}` holds something foreign")), "{refused}");
+    let refused = Barrier::new(&*key).arrive_blocking(&broker).unwrap_err().to_string();
+    assert!(refused.starts_with(&format!("`{key}` holds something foreign")), "{refused}");
+    assert_eq!(redis.get::<_, String>(&key).unwrap(), "a text");
+    let holders = format!("{{{key}}}@holders");
+    let _: () = redis.del(&key).unwrap();
+    let _: () = redis.set(&holders, "a text").unwrap();
+    let refused = Concurrent::mutex(&*key).acquire_blocking(&broker).unwrap_err().to_string();
+    assert!(refused.starts_with(&format!("`{holders}` holds something foreign")), "{refused}");
+}
+
+#[test]
+fn on_a_full_server_slots_are_refused_and_given_back() {
+    let server = Server::start();
+    let broker = Broker::connect_blocking(&server.url()).unwrap();
+    let room = |bytes: &str| {
+        let _: () =
+            redis::cmd("CONFIG").arg("SET").arg("maxmemory").arg(bytes).query(&mut server.connection()).unwrap();
+    };
+    let limiter = Concurrent::new("limit", 3);
+    let slots = [1, 2].map(|_| limiter.acquire_blocking(&broker).unwrap());
+    room("1");
+    let refused = limiter.acquire_blocking(&broker);
+    assert!(matches!(refused, Err(LimitError::Store(StoreError::Full(_)))), "{refused:?}");
+    for slot in slots {
+        assert_eq!(slot.release_blocking(), Ok(true));
+    }
+    room("0");
+    let all = [1, 2, 3].map(|_| limiter.acquire_blocking(&broker).unwrap());
+    assert!(is_denied(&limiter.acquire_blocking(&broker)), "{all:?}");
 }

@@ -96,7 +96,7 @@ pub async fn a_renewed_slot_is_held_on(fixture: &Fixture) {
 }
 
 /// It learns that it has lost its own.
-pub async fn a_late_holder_frees_nobodys_slot(fixture: &Fixture) {
+pub async fn a_late_holder_frees_no_slot_of_others(fixture: &Fixture) {
     let (store, limit) = (&fixture.store, Limit::of(1));
     limit.take(store, "late").await.expect("a slot");
     fixture.clock.advance(limit.0.lease());
@@ -164,8 +164,8 @@ pub async fn a_bucket_lets_through_its_limit(fixture: &Fixture) {
     }
 }
 
-/// However they lie in it; and tells when the oldest of them leave.
-pub async fn a_window_lets_through_its_limit_within_any_time_of_its_length(fixture: &Fixture) {
+/// However they lie in its seconds; and tells when the oldest of them leave.
+pub async fn a_window_lets_through_its_limit(fixture: &Fixture) {
     let (store, other) = (&fixture.store, (fixture.open)().await);
     let rate = RateLimit { key: fresh_key("window"), limit: 4, within: Within::Seconds(10) };
     let second = Duration::from_secs(1);

@@ -16,7 +16,7 @@ use crate::store::{Completion, Disposition, Effect};
 /// | `store_results` | no | message, actor, here |
 /// | `result_ttl` | 10 minutes | message, actor, here |
 ///
-/// A message that will be retried has no result yet; one that died without a run has one, which says why. Read it with [`Broker::result`](crate::broker::Broker::result), or
+/// A message that will be retried has no result yet; one that was skipped has `null`; one that died without a run has one, which says why. Read it with [`Broker::result`](crate::broker::Broker::result), or
 /// with `get_result` in Python.
 ///
 /// # Source
@@ -53,6 +53,7 @@ impl Results {
         let is_dead = matches!(completion.disposition, Disposition::DeadLetter(..));
         let stored = match (end.outcome, end.outcome.problem()) {
             (Outcome::Value(value), _) => Stored::Value(value.clone()),
+            (Outcome::Skipped, _) => Stored::Value(Raw::NULL),
             (_, Some((kind, text))) if is_dead => Stored::Failed { kind: kind.to_owned(), text: text.to_owned() },
             _ => return,
         };

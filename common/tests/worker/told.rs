@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use common::actor;
 use common::actor::actors;
+use common::broker::Broker;
 use common::error::ResultError;
 use common::message::{Message, Raw};
+use common::middleware::{Decision, Middleware, Run};
 use common::results::Stored;
 use common::testing::TestBroker;
 use common::worker::Worker;
@@ -92,6 +94,24 @@ async fn a_callback_has_the_priority_of_its_actor_however_it_is_named() {
 #[actor(store_results = true, result_ttl = "1m", max_retries = 1, min_backoff = "0s")]
 fn double(n: u32) -> Result<u32, String> {
     if n < 100 { Ok(2 * n) } else { Err(format!("{n} is too much")) }
+}
+
+/// Runs nothing.
+struct Skipping;
+
+impl Middleware for Skipping {
+    fn before_run(&self, _run: &Run<'_>) -> Decision {
+        Decision::Skip
+    }
+}
+
+/// Who waits for it does not wait in vain.
+#[tokio::test]
+async fn of_a_skipped_message_null_is_kept() {
+    let broker = TestBroker::from_builder(Broker::builder().with(Skipping));
+    let sent = double::send(&broker, 21).await.unwrap();
+    broker.worker().actors(actors![double]).run_until_idle().await.unwrap();
+    assert_eq!(broker.result(&sent).await, Ok(Some(Stored::Value(Raw::NULL))));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -73,6 +73,7 @@ const PLACES: &str = include_str!("lua/places.lua");
 const PEERS: &str = include_str!("lua/peers.lua");
 const LIVE: &str = include_str!("lua/live.lua");
 const SHARE: &str = include_str!("lua/share.lua");
+const COUNTER: &str = include_str!("lua/counter.lua");
 const SLOTS: &str = include_str!("lua/slots.lua");
 const UPKEEP: &str = include_str!("lua/upkeep.lua");
 
@@ -89,11 +90,11 @@ impl Scripts {
             start: Script::new(&[&limits, PRELUDE, include_str!("lua/start.lua")]),
             open_group: Script::new(&[&limits, PRELUDE, include_str!("lua/open_group.lua")]),
             group: Script::new(&[&limits, PRELUDE, include_str!("lua/group.lua")]),
-            acquire: Script::new(&[&limits, PRELUDE, SLOTS, include_str!("lua/acquire.lua")]),
-            renew_slots: Script::new(&[&limits, PRELUDE, SLOTS, include_str!("lua/renew_slots.lua")]),
-            release_slots: Script::new(&[&limits, PRELUDE, SLOTS, include_str!("lua/release_slots.lua")]),
-            pass: Script::new(&[&limits, PRELUDE, include_str!("lua/pass.lua")]),
-            barrier: Script::new(&[&limits, PRELUDE, include_str!("lua/barrier.lua")]),
+            acquire: Script::new(&[&limits, PRELUDE, COUNTER, SLOTS, include_str!("lua/acquire.lua")]),
+            renew_slots: Script::new(&[&limits, PRELUDE, COUNTER, SLOTS, include_str!("lua/renew_slots.lua")]),
+            release_slots: Script::new(&[&limits, PRELUDE, COUNTER, SLOTS, include_str!("lua/release_slots.lua")]),
+            pass: Script::new(&[&limits, PRELUDE, COUNTER, include_str!("lua/pass.lua")]),
+            barrier: Script::new(&[&limits, PRELUDE, COUNTER, include_str!("lua/barrier.lua")]),
             unended: Script::new(&[&limits, PRELUDE, include_str!("lua/unended.lua")]),
             recover: Script::new(&[&limits, PRELUDE, PLACES, include_str!("lua/recover.lua")]),
             duty: Script::new(&[&limits, PRELUDE, SHARE, include_str!("lua/duty.lua")]),

@@ -13,7 +13,7 @@ end
 
 local function look()
   if call('EXISTS', events) == 1 then return 0 end
-  local left = tonumber(call('GET', name) or nil)
+  local left = counter(name)
   return left and (left < PARKED / 2 and left or 0)
 end
 

@@ -2,17 +2,16 @@
 -- Answers nothing, or when there will be room.
 local name, limit, kind, length = ARGV[2], tonumber(ARGV[3]), ARGV[4], tonumber(ARGV[5])
 
-local function pass(own, count, ttl)
-  call('SET', own, count + 1, 'PX', score(ttl))
+local function pass(own, ttl)
+  call('SET', own, (counter(own) or 0) + 1, 'PX', score(ttl))
   return false
 end
 
 local function bucket()
   local start = now - now % length
   local own = name .. '@' .. score(start)
-  local count = tonumber(call('GET', own)) or 0
-  if count >= limit then return start + length end
-  return pass(own, count, length)
+  if (counter(own) or 0) >= limit then return start + length end
+  return pass(own, length)
 end
 
 local function window()
@@ -32,9 +31,7 @@ local function window()
     sum = sum - counted[2]
     again = (counted[1] + length) * 1000
   end
-  if again then return again end
-  local newest = counts[#counts]
-  return pass(name .. '@' .. score(last), newest and newest[1] == last and newest[2] or 0, length * 1000)
+  return again or pass(name .. '@' .. score(last), length * 1000)
 end
 
 local ok, answer = attempt(kind == 'bucket' and bucket or window)

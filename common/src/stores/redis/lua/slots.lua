@@ -14,10 +14,12 @@ end
 -- What is known of a limit; what is over is taken off by `write`.
 local function look_at(name, ttl, lease)
   local of = { name = name, holders = beside(name, '@holders'), ttl = ttl, lease = lease }
-  of.before, of.left = call('GET', name), call('PTTL', name)
+  local count
+  count, of.before = counter(name)
+  of.left = call('PTTL', name)
   of.over = call('ZCOUNT', of.holders, '-inf', score(now))
   of.held = call('ZCARD', of.holders) - of.over
-  of.others = math.max((tonumber(of.before) or 0) - of.over - of.held, 0)
+  of.others = math.max((count or 0) - of.over - of.held, 0)
   of.is_endless = of.left == -1
   if of.is_endless then of.left = ttl end
   -- Those of ours outlive the counter's time, so it begins anew before it is over.
