@@ -26,6 +26,16 @@ impl Broker {
         self.on_io_thread(async move { stored(&*store, &key, &message).await }).await?
     }
 
+    /// What is kept of each of these messages' runs, in their order.
+    ///
+    /// # Errors
+    ///
+    /// What the store says.
+    pub async fn results(&self, messages: &[Message]) -> Result<Vec<Option<Stored>>, StoreError> {
+        let (store, keys, messages) = (self.0.store.clone(), self.keys_of(messages), messages.to_vec());
+        self.on_io_thread(stored_all(store, keys, messages)).await?
+    }
+
     /// The same, of the message to the actor `A` that has this id: for whoever kept no more than the id.
     ///
     /// # Errors
@@ -95,6 +105,28 @@ impl Broker {
 /// How many results are forgotten with one call.
 const CHUNK: usize = 1_000;
 
+/// How many are read with one: each of them may be large.
+const PAGE: usize = 200;
+
+async fn stored_all(
+    store: Arc<dyn Inspect>,
+    keys: Vec<String>,
+    messages: Vec<Message>,
+) -> Result<Vec<Option<Stored>>, StoreError> {
+    let mut all = Vec::with_capacity(keys.len());
+    for (keys, messages) in keys.chunks(PAGE).zip(messages.chunks(PAGE)) {
+        let found = store.stored_all(keys).await?;
+        for (bytes, message) in found.into_iter().zip(messages) {
+            all.push(bytes.map(|bytes| decoded(&bytes, message)).transpose()?);
+        }
+    }
+    Ok(all)
+}
+
+fn decoded(bytes: &[u8], message: &Message) -> Result<Stored, StoreError> {
+    Stored::decode(bytes).ok_or_else(|| StoreError::Refused(format!("the result of {message} is no JSON")))
+}
+
 async fn forget(store: Arc<dyn Inspect>, keys: Vec<String>) -> Result<usize, StoreError> {
     let mut forgotten = 0;
     for keys in keys.chunks(CHUNK) {
@@ -136,8 +168,5 @@ async fn result_within(
 
 /// What is kept of a message's run, under the key of its result.
 async fn stored(store: &dyn Inspect, key: &str, message: &Message) -> Result<Option<Stored>, StoreError> {
-    let read = |bytes: Vec<u8>| {
-        Stored::decode(&bytes).ok_or_else(|| StoreError::Refused(format!("the result of {message} is no JSON")))
-    };
-    store.stored(key).await?.map(read).transpose()
+    store.stored(key).await?.map(|bytes| decoded(&bytes, message)).transpose()
 }

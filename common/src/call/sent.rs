@@ -118,7 +118,7 @@ impl<A: Actor> Sent<A> {
         Ok(results)
     }
 
-    fn check_kept(&self) -> Result<(), ResultError> {
+    pub(crate) fn check_kept(&self) -> Result<(), ResultError> {
         let Declaration { name, results, entry, .. } = A::DECLARATION;
         let own = self.message.options.get(option::STORE_RESULTS).map(Raw::is_truthy);
         // What an actor that runs elsewhere says of itself is not known here.

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::marker::PhantomData;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::actor::{Actor, Gives, Untyped};
@@ -13,10 +14,13 @@ use crate::message::Message;
 use crate::results::{Readable, Stored};
 use crate::store::GroupInfo;
 
+/// How many results are asked for at once.
+const CHUNK: usize = 1_000;
+
 /// A group that was sent, and where. `A` is the actor that has the result of each member.
 pub struct SentGroup<A = Untyped> {
     broker: Broker,
-    members: Vec<Message>,
+    members: Arc<[Message]>,
     name: Option<String>,
     counts_failures: bool,
     actor: PhantomData<fn() -> A>,
@@ -35,7 +39,7 @@ pub struct Progress {
 
 impl<A> SentGroup<A> {
     pub(super) fn new(broker: &Broker, members: Vec<Message>, name: Option<String>, counts_failures: bool) -> Self {
-        Self { broker: broker.clone(), members, name, counts_failures, actor: PhantomData }
+        Self { broker: broker.clone(), members: members.into(), name, counts_failures, actor: PhantomData }
     }
 
     /// The message of each member, the last one of those that are pipelines.
@@ -87,8 +91,8 @@ impl<A> SentGroup<A> {
     /// What the store says.
     pub async fn completed(&self) -> Result<usize, StoreError> {
         let mut completed = 0;
-        for member in &self.members {
-            completed += usize::from(self.broker.result(member).await?.is_some());
+        for members in self.members.chunks(CHUNK) {
+            completed += self.broker.results(members).await?.iter().flatten().count();
         }
         Ok(completed)
     }
@@ -101,10 +105,30 @@ impl<A> SentGroup<A> {
     /// [`ResultError::Timeout`], which tells of the first member that has none, or what the store says.
     pub async fn outcomes(&self, timeout: Duration) -> Result<Vec<Stored>, ResultError> {
         let (waited, mut outcomes) = (Stopwatch::start(), Vec::with_capacity(self.members.len()));
-        for member in &self.members {
-            outcomes.push(self.broker.wait_for_result(member, timeout.saturating_sub(waited.elapsed())).await?);
+        while let Some(first) = self.members.get(outcomes.len()) {
+            let rest = &self.members[outcomes.len()..];
+            let found = self.broker.results(&rest[..rest.len().min(CHUNK)]).await?;
+            let known = outcomes.len();
+            outcomes.extend(found.into_iter().map_while(|stored| stored));
+            if outcomes.len() == known {
+                // By then, more of them have ended.
+                outcomes.push(self.broker.wait_for_result(first, timeout.saturating_sub(waited.elapsed())).await?);
+            }
         }
         Ok(outcomes)
+    }
+}
+
+impl<A> Clone for SentGroup<A> {
+    fn clone(&self) -> Self {
+        let Self { broker, members, name, counts_failures, actor } = self;
+        Self {
+            broker: broker.clone(),
+            members: members.clone(),
+            name: name.clone(),
+            counts_failures: *counts_failures,
+            actor: *actor,
+        }
     }
 }
 
@@ -119,12 +143,8 @@ impl<A: Actor> SentGroup<A> {
         A::Returned: Gives<T>,
         T: Readable,
     {
-        let (waited, mut results) = (Stopwatch::start(), Vec::with_capacity(self.members.len()));
-        for member in &self.members {
-            let sent = Sent::<A>::new(&self.broker, member.clone());
-            results.push(sent.result(timeout.saturating_sub(waited.elapsed())).await?);
-        }
-        Ok(results)
+        self.check_kept()?;
+        self.outcomes(timeout).await?.iter().map(Stored::read).collect()
     }
 
     /// The same, from a thread that may wait: a plain `main`, a sync actor.
@@ -137,12 +157,20 @@ impl<A: Actor> SentGroup<A> {
         A::Returned: Gives<T>,
         T: Readable,
     {
-        let (waited, mut results) = (Stopwatch::start(), Vec::with_capacity(self.members.len()));
-        for member in &self.members {
-            let sent = Sent::<A>::new(&self.broker, member.clone());
-            results.push(sent.result_blocking(timeout.saturating_sub(waited.elapsed()))?);
-        }
-        Ok(results)
+        self.check_kept()?;
+        self.broker.io_thread().check().map_err(StoreError::from)?;
+        let untyped = self.untyped();
+        let outcomes = self.broker.io_thread().run_blocking(async move { untyped.outcomes(timeout).await })?;
+        outcomes.iter().map(Stored::read).collect()
+    }
+
+    fn check_kept(&self) -> Result<(), ResultError> {
+        self.members.first().map_or(Ok(()), |first| Sent::<A>::new(&self.broker, first.clone()).check_kept())
+    }
+
+    fn untyped(&self) -> SentGroup {
+        let Self { broker, members, name, counts_failures, actor: _ } = self.clone();
+        SentGroup { broker, members, name, counts_failures, actor: PhantomData }
     }
 }
 

@@ -190,6 +190,9 @@ pub async fn a_result_that_is_forgotten_is_gone(fixture: &Fixture) {
     assert_eq!(fixture.store.forget(&forgotten).await, Ok(1));
     assert_eq!(fixture.store.forget(&forgotten).await, Ok(0));
     assert_eq!(fixture.store.forget(&[]).await, Ok(0));
+    let all = [keys[1].clone(), keys[0].clone(), keys[1].clone()];
+    assert_eq!(fixture.store.stored_all(&all).await, Ok(vec![Some(vec![7]), None, Some(vec![7])]));
+    assert_eq!(fixture.store.stored_all(&[]).await, Ok(Vec::new()));
     assert_eq!(fixture.store.stored(&keys[0]).await, Ok(None));
     assert_eq!(fixture.store.stored(&keys[1]).await, Ok(Some(vec![7])));
 }

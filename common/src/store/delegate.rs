@@ -109,6 +109,7 @@ macro_rules! __store_delegate {
             fn pause<'a>(queue: &'a $crate::queue_name::QueueName, paused: bool) -> $crate::store::Delegated<'a, bool>;
             fn purge<'a>(queue: &'a $crate::queue_name::QueueName) -> $crate::store::Delegated<'a, usize>;
             fn stored<'a>(key: &'a str) -> $crate::store::Delegated<'a, Option<Vec<u8>>>;
+            fn stored_all<'a>(keys: &'a [String]) -> $crate::store::Delegated<'a, Vec<Option<Vec<u8>>>>;
             fn forget<'a>(keys: &'a [String]) -> $crate::store::Delegated<'a, usize>;
             fn wait_stored<'a>(key: &'a str) -> $crate::store::Boxed<'a, ()>;
             fn group<'a>(name: &'a str) -> $crate::store::Delegated<'a, Option<$crate::store::GroupInfo>>;
@@ -155,6 +156,7 @@ macro_rules! __store_delegate {
     (@unless pause in [pause $($rest:ident)*] $method:tt) => {};
     (@unless purge in [purge $($rest:ident)*] $method:tt) => {};
     (@unless stored in [stored $($rest:ident)*] $method:tt) => {};
+    (@unless stored_all in [stored_all $($rest:ident)*] $method:tt) => {};
     (@unless forget in [forget $($rest:ident)*] $method:tt) => {};
     (@unless wait_stored in [wait_stored $($rest:ident)*] $method:tt) => {};
     (@unless group in [group $($rest:ident)*] $method:tt) => {};

@@ -97,6 +97,17 @@ pub trait Inspect: Store {
     /// What a completion has stored under `key`; `None` where nothing was, or its time is over.
     fn stored<'a>(&'a self, key: &'a str) -> Boxed<'a, Result<Option<Vec<u8>>, StoreError>>;
 
+    /// The same of many keys, in their order.
+    fn stored_all<'a>(&'a self, keys: &'a [String]) -> Boxed<'a, Result<Vec<Option<Vec<u8>>>, StoreError>> {
+        Box::pin(async move {
+            let mut all = Vec::with_capacity(keys.len());
+            for key in keys {
+                all.push(self.stored(key).await?);
+            }
+            Ok(all)
+        })
+    }
+
     /// Forgets what completions have stored under these keys, before its time is over. Tells under how many of them something was.
     fn forget<'a>(&'a self, keys: &'a [String]) -> Boxed<'a, Result<usize, StoreError>>;
 

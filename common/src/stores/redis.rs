@@ -310,6 +310,10 @@ impl Inspect for RedisStore {
         Box::pin(inspect::stored(self, key))
     }
 
+    fn stored_all<'a>(&'a self, keys: &'a [String]) -> Boxed<'a, Result<Vec<Option<Vec<u8>>>, StoreError>> {
+        Box::pin(inspect::stored_all(self, keys))
+    }
+
     fn forget<'a>(&'a self, keys: &'a [String]) -> Boxed<'a, Result<usize, StoreError>> {
         Box::pin(inspect::forget(self, keys))
     }

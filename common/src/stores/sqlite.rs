@@ -318,6 +318,10 @@ impl Inspect for SqliteStore {
         Box::pin(inspect::stored(self, key))
     }
 
+    fn stored_all<'a>(&'a self, keys: &'a [String]) -> Boxed<'a, Result<Vec<Option<Vec<u8>>>, StoreError>> {
+        Box::pin(inspect::stored_all(self, keys))
+    }
+
     fn forget<'a>(&'a self, keys: &'a [String]) -> Boxed<'a, Result<usize, StoreError>> {
         Box::pin(inspect::forget(self, keys))
     }

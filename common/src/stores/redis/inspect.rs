@@ -133,6 +133,14 @@ pub(super) async fn stored(store: &RedisStore, key: &str) -> Result<Option<Vec<u
     read(answer)
 }
 
+pub(super) async fn stored_all(store: &RedisStore, keys: &[String]) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
+    let mut call = store.script(&store.scripts.stored);
+    for key in keys {
+        call.text(key);
+    }
+    Ok(call.run(&store.link).await?)
+}
+
 pub(super) async fn forget(store: &RedisStore, keys: &[String]) -> Result<usize, StoreError> {
     if keys.is_empty() {
         return Ok(0);

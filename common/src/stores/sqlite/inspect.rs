@@ -150,12 +150,20 @@ pub(super) async fn forget(store: &SqliteStore, keys: &[String]) -> Result<usize
 }
 
 pub(super) async fn stored(store: &SqliteStore, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
-    let (namespace, key, now) = (store.namespace.clone(), key.to_owned(), store.clock.now());
+    Ok(stored_all(store, &[key.to_owned()]).await?.pop().flatten())
+}
+
+pub(super) async fn stored_all(store: &SqliteStore, keys: &[String]) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
+    let (namespace, keys, now) = (store.namespace.clone(), keys.to_vec(), store.clock.now());
     store
         .read(move |connection| {
             let mut stored =
                 connection.prepare_cached("SELECT value FROM stored WHERE namespace = ? AND key = ? AND until > ?")?;
-            Ok(stored.query_row(params![&*namespace, key, now.as_millis()], |row| row.get(0)).optional()?)
+            let mut all = Vec::with_capacity(keys.len());
+            for key in &keys {
+                all.push(stored.query_row(params![&*namespace, key, now.as_millis()], |row| row.get(0)).optional()?);
+            }
+            Ok(all)
         })
         .await
 }
