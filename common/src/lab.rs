@@ -31,16 +31,19 @@ mod watch;
 use std::env;
 use std::fmt;
 use std::io;
+use std::pin::Pin;
 use std::process::ExitCode;
+use std::vec::IntoIter;
 
 use clap::ArgMatches;
 use tokio::runtime::Runtime;
 
-pub use self::own::{OwnCommand, Running, next};
 use self::signals::Signals;
-use crate::actor::Declaration;
+use crate::actor::{Declaration, Parameter};
 use crate::broker::{Broker, BrokerBuilder};
 use crate::error::{ConnectError, WorkerError};
+use crate::message::Raw;
+use crate::results::Readable;
 use crate::worker::Worker;
 
 /// Makes an experiment's `main` out of its actors, and the script of its demonstration.
@@ -161,7 +164,37 @@ impl Setup {
     pub const NONE: Self = Self { worker: |worker| worker, broker: |broker| broker };
 }
 
+/// A command of an experiment's own.
+#[derive(Clone, Copy, Debug)]
+pub struct OwnCommand {
+    /// What is typed.
+    pub name: &'static str,
+    /// What it does, for the help.
+    pub about: &'static str,
+    /// What it takes.
+    pub parameters: &'static [Parameter],
+    /// Calls its function with what was typed.
+    pub run: fn(Broker, IntoIter<Raw>) -> Running,
+}
+
+/// A command of an experiment's own, under way.
+pub type Running = Pin<Box<dyn Future<Output = Result<(), String>>>>;
+
+/// The next of the arguments that were typed for an experiment's own command.
+///
+/// # Errors
+///
+/// Why it is no `T`; what is read by the type of its parameter is one.
+pub fn next<T: Readable>(arguments: &mut IntoIter<Raw>) -> Result<T, String> {
+    arguments.next().unwrap_or(Raw::NULL).read().map_err(|error| error.to_string())
+}
+
 impl Experiment {
+    /// Its own command of that name.
+    fn own(&self, name: &str) -> Option<&'static OwnCommand> {
+        self.commands.iter().find(|own| own.name == name)
+    }
+
     /// Its broker, at a URL.
     async fn connect(&self, url: &str) -> Result<Broker, ConnectError> {
         (self.setup.broker)(Broker::builder()).connect(url).await
@@ -221,6 +254,7 @@ fn dispatch(
         Some(early) => early.map(|(runtime, signals)| (runtime, Some(signals))).map_err(broken)?,
         None => (new_runtime().map_err(broken)?, None),
     };
+    let own = experiment.own(command);
     let ended = runtime.block_on(async {
         match (command, signals) {
             (commands::WORKER, Some(signals)) if given.contains_id(commands::WATCH) => {
@@ -229,8 +263,10 @@ fn dispatch(
             (commands::WORKER, Some(signals)) => runner::work(experiment, given, signals).await,
             (command, _) if commands::inspect::ALL.contains(&command) => inspect::run(experiment, command, given).await,
             (commands::DEMO, _) => demo::demonstrate(experiment, lines).await,
-            (own, _) if own::find(experiment, own).is_some() => own::run(experiment, own, given).await,
-            (actor, _) => sender::send(experiment, actor, given).await,
+            (actor, _) => match own {
+                Some(own) => own::run(experiment, own, given).await,
+                None => sender::send(experiment, actor, given).await,
+            },
         }
     });
     // An actor that never ends must not hold up the exit.

@@ -32,23 +32,27 @@ fn announce(n: i64) {
 fn double(n: i64) -> i64;
 
 async fn sum(broker: Broker, a: i64, b: i64, c: i64) -> Result<(), Box<dyn Error>> {
-    say(&(add::message(a, b) | add::step(c) | announce::step()).send(&broker).await?);
+    let steps = add::message(a, b) | add::step(c) | announce::step();
+    say(&steps.send(&broker).await?);
     Ok(())
 }
 
 async fn slow_sum(broker: Broker, a: i64, b: i64, seconds: f64) -> Result<(), Box<dyn Error>> {
-    say(&(add::message(a, b) | nap::step(seconds) | announce::step()).send(&broker).await?);
+    let steps = add::message(a, b) | nap::step(seconds) | announce::step();
+    say(&steps.send(&broker).await?);
     Ok(())
 }
 
 async fn late_sum(broker: Broker, a: i64, b: i64) -> Result<(), Box<dyn Error>> {
     let late = announce::step().delay(Duration::from_secs(1));
-    say(&(add::message(a, b) | late | announce::message(0)).send(&broker).await?);
+    let steps = add::message(a, b) | late | announce::message(0);
+    say(&steps.send(&broker).await?);
     Ok(())
 }
 
 async fn double_sum(broker: Broker, a: i64, b: i64) -> Result<(), Box<dyn Error>> {
-    say(&(add::message(a, b) | double::step() | announce::step()).send(&broker).await?);
+    let steps = add::message(a, b) | double::step() | announce::step();
+    say(&steps.send(&broker).await?);
     Ok(())
 }
 

@@ -18,8 +18,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use jiff::ZonedDateTime;
 
 pub(super) use self::worker::{CONSUMED, PREFETCH, SHUTDOWN_TIMEOUT, SUPERVISED, THREADS, WATCH};
-use super::own::OwnCommand;
-use super::{Experiment, Failure, output, time};
+use super::{Experiment, Failure, OwnCommand, output, time};
 use crate::actor::{Declaration, Parameter};
 use crate::call::Call;
 use crate::clock::Timestamp;
@@ -120,7 +119,7 @@ pub(super) fn program(experiment: &Experiment) -> Command {
         .args([broker, verbose, log_format])
         .subcommand(worker::worker())
         .subcommands(experiment.actors.iter().map(|actor| sender(actor)))
-        .subcommands(experiment.commands.iter().map(OwnCommand::command))
+        .subcommands(experiment.commands.iter().map(own))
         .subcommand(Command::new(DEMO).about("Shows the lesson: all in one process, no broker needed"))
         .subcommand(Command::new(NOTES).about("Prints the notes of this experiment"))
         .subcommands(inspect::commands())
@@ -240,7 +239,7 @@ pub(super) fn given_arguments(parameters: &[Parameter], given: &ArgMatches) -> V
 }
 
 /// An argument a parameter, read by its type.
-pub(super) fn arguments(parameters: &'static [Parameter]) -> impl Iterator<Item = Arg> {
+fn arguments(parameters: &'static [Parameter]) -> impl Iterator<Item = Arg> {
     // Only the last parameters can be left out.
     let required = parameters.iter().rposition(|parameter| !parameter.may_be_absent()).map_or(0, |last| last + 1);
     parameters.iter().enumerate().map(move |(index, parameter)| {
@@ -252,6 +251,13 @@ pub(super) fn arguments(parameters: &'static [Parameter]) -> impl Iterator<Item 
             .help(if index < required { "" } else { "May be left out" })
             .value_parser(move |text: &str| parse(&parameter, text))
     })
+}
+
+fn own(own: &OwnCommand) -> Command {
+    Command::new(own.name)
+        .about(own.about)
+        .after_help("It runs here and not in a worker, and ends by itself.")
+        .args(arguments(own.parameters))
 }
 
 fn sender(actor: &'static Declaration) -> Command {

@@ -69,8 +69,8 @@ async fn play(experiment: &Experiment, step: &Step, broker: &Broker, lines: &mut
         .try_get_matches_from(words)
         .map_err(|error| wrong(error.to_string().trim_start_matches("error: ").to_owned()))?;
     let (actor, given) = matches.subcommand().expect("clap demands a command");
-    if let Some(own) = own::find(experiment, actor) {
-        return own.call(broker.clone(), given).await;
+    if let Some(own) = experiment.own(actor) {
+        return own::call(own, broker.clone(), given).await;
     }
     if !commands::is_actor(experiment, actor) {
         return Err(wrong("only actors, and the experiment's own commands, can be called".to_owned()));
