@@ -35,8 +35,8 @@
 //! # What is shared
 //!
 //! On Redis a key means what it means to dramatiq, without the namespace, so limits are shared with Python: give both languages the same key,
-//! limit, and time. In a SQLite file or in memory, the limits are those of the namespace. All times are the store's own. Whoever may send
-//! may not be allowed these keys: a user of Redis needs `GET`, `SET`, `DEL` and the commands of sorted sets on them.
+//! limit, and time. In a SQLite file or in memory, the limits are those of the namespace. All times are the store's own. A user of
+//! Redis whose rights are limited to the namespace needs them on these keys as well: to read, write and expire strings, sorted sets and lists.
 //!
 //! Whoever uses no limit sends no command for them.
 

@@ -29,8 +29,9 @@ use crate::store::SlotLimit;
 ///
 /// dramatiq 2.2, `ConcurrentRateLimiter`, whose counter this is: holders of either language count for both. Differs: there, a slot whose
 /// holder has died is free after the `ttl`, and not while others come and go; and a holder that outlives the `ttl` gives back the slot of
-/// somebody else. A slot that a process of Python's has leaked is free for this library once the `ttl` is over (less one lease), whatever
-/// goes on meanwhile in this library's processes.
+/// somebody else. That a holder of this library has died is noticed by this library: where nobody of it asks for a slot, or holds one, Python
+/// gets that back after the `ttl`. A slot that a process of Python's has leaked is free for this library once the `ttl` is over (less one
+/// lease), whatever goes on meanwhile in this library's processes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Concurrent(SlotLimit);
 
