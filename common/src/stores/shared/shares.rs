@@ -98,7 +98,7 @@ pub(in crate::stores) fn share<T, E>(
             break;
         }
         let count = requests[at].count.min(share).min(left);
-        let given = take(&FetchRequest { queue: requests[at].queue.clone(), count, before: None }, &mut room)?;
+        let given = take(&FetchRequest { count, ..requests[at].clone() }, &mut room)?;
         if room.is_full {
             return Ok(shared.full(at, requests.len(), given));
         }
@@ -110,11 +110,8 @@ pub(in crate::stores) fn share<T, E>(
     }
     for (at, rest) in full {
         let count = rest.min(left);
-        let given = if count > 0 {
-            take(&FetchRequest { queue: requests[at].queue.clone(), count, before: None }, &mut room)?
-        } else {
-            Vec::new()
-        };
+        let given =
+            if count > 0 { take(&FetchRequest { count, ..requests[at].clone() }, &mut room)? } else { Vec::new() };
         if room.is_full {
             return Ok(shared.full(at, requests.len(), given));
         }

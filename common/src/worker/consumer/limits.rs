@@ -60,6 +60,10 @@ impl Consumer {
                 slot + 1
             );
         }
+        if self.local_queue.is_stuck() {
+            // Nothing may be stuck beside them.
+            self.local_queue.close();
+        }
         self.condemning += 1;
         let (ends, number) = (self.threads.time_out(stuck), self.claims.last());
         // The panic of a hook is caught, so they are there.

@@ -1,6 +1,6 @@
 //! Rows of what lies in Redis, and of what each side reads of the other.
 
-use super::{Judged, differs, holds, not_applicable, open};
+use super::{Judged, differs, holds, not_applicable};
 
 #[rustfmt::skip]
 pub(super) const REDIS: &[Judged] = &[
