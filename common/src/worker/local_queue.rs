@@ -104,6 +104,7 @@ impl LocalQueue {
         if let Some(running) = running {
             if is_recorded && is_open && !job.cancellation.is_cancelled() {
                 running.since = Stopwatch::start();
+                running.time_limit = job.time_limit;
                 return Some((slot, job));
             }
             if is_recorded {

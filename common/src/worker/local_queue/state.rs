@@ -88,7 +88,8 @@ impl Running {
             since: Stopwatch::start(),
             message: message.clone(),
             actor,
-            time_limit: *time_limit,
+            // What waits for its start to be recorded does not run yet.
+            time_limit: time_limit.filter(|_| !job.marked),
             is_told_of_stop: *is_told_of_stop,
             told: None,
         }
