@@ -18,7 +18,7 @@
 //! | a message's id: after `slot N` and two spaces, or a whole one anywhere | eight hex digits, or a UUID | `m1`, `m2`, … by first sight |
 //! | a back-off, `in 1.37 s (1 to 2 s)` | inside its window | `in 1 to 2 s` |
 //! | a duration in ns, µs or ms | below a minute | `… ms` |
-//! | a run time, a lag or a rest in seconds: `done in 3.0 s`, `took 3.0 s`, `2.1 s after it was`, `3 s ago`, `is due in 2.1 s`, `not due yet, but in 2.1 s` | below a minute | `… s` |
+//! | a run time, a lag or a rest in seconds: `done in 3.0 s`, `took 3.0 s`, `put off for 3 s`, `2.1 s after it was`, `3 s ago`, `is due in 2.1 s`, `not due yet, but in 2.1 s` | below a minute | `… s` |
 //! | a time of day inside of a line | a time of day | `hh:mm:ss` |
 //! | a worker's id, `worker 8f14e45f` | eight hex digits | `worker w1`, `w2`, … by first sight |
 //! | a store's name for a message, `8f14e45f-…#0badcafe` | a UUID and eight hex digits | `m1#…` |

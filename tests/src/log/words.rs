@@ -124,6 +124,7 @@ fn duration(before: &[&str], words: &[&str]) -> Result<Option<String>, String> {
         // A run time, a lag, or a time that is left. Other seconds are somebody's choice: a delay, a limit.
         "s" if before.ends_with(&["done", "in"])
             || before.ends_with(&["took"])
+            || before.ends_with(&["put", "off", "for"])
             || after.starts_with(&["after", "it", "was"])
             || after.starts_with(&["ago"])
             || before.ends_with(&["is", "due", "in"])
