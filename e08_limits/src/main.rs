@@ -4,9 +4,10 @@ use std::error::Error;
 use std::fs::File;
 use std::io::Write as _;
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use std::{env, fs, io, thread};
 
+use common::clock::Stopwatch;
 use common::rate_limits::{Bucket, Concurrent, LimitError, Window};
 use common::{Broker, actor, actors};
 use tracing::info;
@@ -62,9 +63,9 @@ fn add_or_skip(broker: &Broker, counter: String) -> Result<(), Problem> {
 /// Waits for a counter's mutex, a minute at most, and holds it for so many seconds.
 #[actor]
 fn hold(broker: &Broker, counter: String, seconds: f64) -> Result<(), LimitError> {
-    let began = Instant::now();
+    let watch = Stopwatch::start();
     let _mutex = mutex(&counter).acquire_within_blocking(broker, Duration::from_secs(60))?;
-    info!("to get it took {:.1} s", began.elapsed().as_secs_f64());
+    info!("to get it took {:.1} s", watch.elapsed().as_secs_f64());
     thread::sleep(Duration::from_secs_f64(seconds));
     Ok(())
 }

@@ -251,6 +251,11 @@ mod tests {
     }
 
     #[test]
+    fn a_rest_after_which_it_is_tried_again_is_replaced() {
+        assert_eq!(tidied("put off for 4.2 s: rate limit exceeded"), "put off for … s: rate limit exceeded");
+    }
+
+    #[test]
     fn what_is_fixed_stays() {
         let line = "it stops after 10 s; 3 of 4, in 5 s, nap(3) sleeps 3 s, slot 1 is free, attempt 12 of 13";
         assert_eq!(tidied(line), line);
