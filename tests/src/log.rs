@@ -18,7 +18,7 @@
 //! | a message's id: after `slot N` and two spaces, or a whole one anywhere | eight hex digits, or a UUID | `m1`, `m2`, … by first sight |
 //! | a back-off, `in 1.37 s (1 to 2 s)` | inside its window | `in 1 to 2 s` |
 //! | a duration in ns, µs or ms | below a minute | `… ms` |
-//! | a run time, a lag, an age or a rest in seconds: `done in 3.0 s`, `failed after 3.0 s`, `for 6 s by now`, `it is 3 s old`, `took 3.0 s`, `2.1 s after it was`, `3 s ago`, `is due in 2.1 s`, `not due yet, but in 2.1 s` | below a minute | `… s` |
+//! | a run time, a lag, an age or a rest in seconds: `done in 3.0 s`, `failed after 3.0 s`, `for 6 s by now`, `it is 3 s old`, `took 3.0 s`, `put off for 3 s`, `2.1 s after it was`, `3 s ago`, `is due in 2.1 s`, `not due yet, but in 2.1 s` | below a minute | `… s` |
 //! | a time of day inside of a line | a time of day | `hh:mm:ss` |
 //! | a worker's id, `worker 8f14e45f` | eight hex digits | `worker w1`, `w2`, … by first sight |
 //! | a store's name for a message, `8f14e45f-…#0badcafe` | a UUID and eight hex digits | `m1#…` |
@@ -248,6 +248,11 @@ mod tests {
     fn a_window_may_have_two_units() {
         assert_eq!(tidied("retry in 730 ms (500 ms to 1 s)"), "retry in 500 ms to 1 s");
         assert_eq!(tidied("retry in 90 s (1 to 2 min);"), "retry in 1 to 2 min;");
+    }
+
+    #[test]
+    fn a_rest_after_which_it_is_tried_again_is_replaced() {
+        assert_eq!(tidied("put off for 4.2 s: rate limit exceeded"), "put off for … s: rate limit exceeded");
     }
 
     #[test]

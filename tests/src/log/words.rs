@@ -127,6 +127,7 @@ fn duration(before: &[&str], words: &[&str]) -> Result<Option<String>, String> {
             || before.ends_with(&["failed", "after"])
             || after.starts_with(&["by", "now:"])
             || after.starts_with(&["old,"])
+            || before.ends_with(&["put", "off", "for"])
             || after.starts_with(&["after", "it", "was"])
             || after.starts_with(&["ago"])
             || before.ends_with(&["is", "due", "in"])
