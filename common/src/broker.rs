@@ -8,6 +8,7 @@ mod leases;
 mod limits;
 mod outbox;
 mod results;
+mod status;
 
 use std::fmt;
 use std::future::Future;
@@ -20,6 +21,7 @@ pub(crate) use self::io_thread::IoThread;
 pub(crate) use self::leases::HeldSlot;
 use self::leases::Leases;
 use self::outbox::Outbox;
+pub use self::status::Status;
 use crate::clock::Clock;
 use crate::error::{EnqueueError, Forked};
 pub use crate::message::MAX_MESSAGE_SIZE;

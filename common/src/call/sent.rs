@@ -6,9 +6,9 @@ use std::ops::Deref;
 use std::time::Duration;
 
 use crate::actor::{Actor, Declaration, Entry, Gives, Untyped};
-use crate::broker::Broker;
+use crate::broker::{Broker, Status};
 use crate::clock::Stopwatch;
-use crate::error::ResultError;
+use crate::error::{ResultError, StoreError};
 use crate::message::{Message, Raw, option};
 use crate::results::Readable;
 
@@ -43,6 +43,15 @@ impl<A> Sent<A> {
     #[must_use]
     pub fn new(broker: &Broker, message: Message) -> Self {
         Self { message, broker: broker.clone(), actor: PhantomData }
+    }
+
+    /// What has become of it ([`Broker::status`]).
+    ///
+    /// # Errors
+    ///
+    /// What the store says.
+    pub async fn status(&self) -> Result<Status, StoreError> {
+        self.broker.status(&self.message).await
     }
 
     /// The message by itself.
