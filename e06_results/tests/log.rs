@@ -1,17 +1,14 @@
 //! Runs the experiment, and holds its notes against what it logged.
 
-use std::path::Path;
-
 use common::clock::Timestamp;
 use common::message::{Message, MessageId};
 use common::queue_name::QueueName;
 use common::results::ResultKeys;
 use redis::Commands as _;
-use tests::log::{self, Ids};
+use tests::lab::Lab;
+use tests::log;
 use tests::process::{PATIENCE, Process, eventually};
 use tests::python;
-
-const EXPERIMENT: &str = "e06_results";
 
 /// Stand for the ids of two messages, in the notes.
 const IDS: [&str; 2] = ["e27a1c89-3350-4d0d-90b0-f08e52f0a8c6", "5d0f64b2-0a4e-4bb6-9c59-7b3f4a0a2f1e"];
@@ -36,48 +33,8 @@ except ResultFailure as failure:
     print("failed:", failure.orig_exc_type, failure.orig_exc_msg)
 "#;
 
-fn program() -> &'static Path {
-    Path::new(env!("CARGO_BIN_EXE_e06_results"))
-}
-
-/// The experiment on a Redis, in a namespace of its own.
-struct Lab {
-    url: String,
-    namespace: String,
-    broker: String,
-}
-
-impl Lab {
-    fn new() -> Self {
-        let (url, namespace) = (tests::redis::url(), tests::redis::namespace());
-        let broker = format!("{url}?namespace={namespace}");
-        Self { url, namespace, broker }
-    }
-
-    fn ids(&self) -> Ids {
-        Ids::new(&self.url, &self.namespace)
-    }
-
-    /// Runs a command to its end.
-    fn run(&self, args: &[&str]) -> Process {
-        let process = Process::start(program(), &[args, &["--broker", &self.broker]].concat(), &[]);
-        process.wait();
-        process
-    }
-
-    /// The same of one that succeeds.
-    fn runs(&self, args: &[&str]) -> Process {
-        let process = self.run(args);
-        assert!(process.wait().success(), "{process}");
-        process
-    }
-
-    fn worker(&self) -> Process {
-        let args = ["worker", "--threads", "2", "--broker", &self.broker];
-        let worker = Process::start(program(), &args, &[]);
-        worker.wait_for_line("ready:");
-        worker
-    }
+fn lab() -> Lab {
+    Lab::new("e06_results")
 }
 
 /// The id of the message that a command says that it sent.
@@ -94,11 +51,11 @@ fn key(id: &str) -> String {
 
 #[test]
 fn the_notes_quote_values_and_failures() {
-    let lab = Lab::new();
-    let worker = lab.worker();
-    let asked = [lab.runs(&["ask", "8", "20"]), lab.runs(&["ask", "7", "20"])];
+    let lab = lab();
+    let worker = lab.worker(&["--threads", "2"]);
+    let asked = [lab.run(&["ask", "8", "20"]), lab.run(&["ask", "7", "20"])];
     let ids = [id(&asked[0]), id(&asked[1])];
-    let results = [lab.runs(&["result", &ids[0]]), lab.runs(&["result", &ids[1]])];
+    let results = [lab.run(&["result", &ids[0]]), lab.run(&["result", &ids[1]])];
 
     let mut redis = tests::redis::connection();
     let mut shown = String::new();
@@ -109,58 +66,56 @@ fn the_notes_quote_values_and_failures() {
         assert!((1..=60_000).contains(&millis), "kept for {millis} ms more");
         shown += &format!("list  {}  expires within a minute\n    {}\n", self::key(stand_in), values.join(" "));
     }
-    log::pin(EXPERIMENT, "redis", &shown);
+    lab.pin("redis", &shown);
 
-    log::stop(&worker, program(), &lab.broker);
+    lab.stop(&worker);
     let mut known = lab.ids();
     for (name, asked) in ["ask", "ask_odd"].into_iter().zip(&asked) {
-        log::pin(EXPERIMENT, name, &log::tidy(&asked.stderr(), &mut known));
+        lab.pin(name, &log::tidy(&asked.stderr(), &mut known));
     }
-    log::pin(EXPERIMENT, "worker", &log::tidy(&worker.lines(), &mut known));
+    lab.pin("worker", &log::tidy(&worker.lines(), &mut known));
     for (index, name) in ["value", "failure"].into_iter().enumerate() {
         let tidy = log::tidy(&results[index].stdout(), &mut known);
-        log::pin(EXPERIMENT, name, &tidy.replace(&key(&ids[index]), &key(IDS[index])));
+        lab.pin(name, &tidy.replace(&key(&ids[index]), &key(IDS[index])));
     }
 }
 
 #[test]
 fn the_notes_quote_what_comes_too_late_and_what_is_gone() {
-    let lab = Lab::new();
-    let asked = lab.runs(&["ask", "8", "1"]);
+    let lab = lab();
+    let asked = lab.run(&["ask", "8", "1"]);
     let id = id(&asked);
-    let waits = lab.run(&["result", &id]);
-    let short_lived = lab.runs(&["halve", "10", "--option", "result_ttl=1"]).stdout().concat();
-    let worker = lab.worker();
-    let is_kept = || Some(lab.run(&["result", &id])).filter(|result| result.wait().success());
+    let waits = lab.ended(&["result", &id]);
+    let short_lived = lab.run(&["halve", "10", "--option", "result_ttl=1"]).stdout().concat();
+    let worker = lab.worker(&["--threads", "2"]);
+    let is_kept = || Some(lab.ended(&["result", &id])).filter(|result| result.wait().success());
     let result = eventually(PATIENCE, is_kept).expect("it is run, and its result is kept");
     let is_gone = |process: &Process| process.lines().iter().any(|line| line.contains("a message"));
-    let gone = eventually(PATIENCE, || Some(lab.run(&["result", &short_lived])).filter(is_gone));
+    let gone = eventually(PATIENCE, || Some(lab.ended(&["result", &short_lived])).filter(is_gone));
     let gone = gone.expect("its time is over");
-    log::stop(&worker, program(), &lab.broker);
+    lab.stop(&worker);
 
     let mut known = lab.ids();
-    log::pin(EXPERIMENT, "timeout", &log::tidy(&asked.stderr(), &mut known));
-    log::pin(EXPERIMENT, "not_yet", &log::tidy(&waits.stderr(), &mut known));
-    log::pin(EXPERIMENT, "later", &log::tidy(&result.stdout(), &mut known).replace(&key(&id), "…"));
-    log::pin(EXPERIMENT, "gone", &log::tidy(&gone.stderr(), &mut known));
+    lab.pin("timeout", &log::tidy(&asked.stderr(), &mut known));
+    lab.pin("not_yet", &log::tidy(&waits.stderr(), &mut known));
+    lab.pin("later", &log::tidy(&result.stdout(), &mut known).replace(&key(&id), "…"));
+    lab.pin("gone", &log::tidy(&gone.stderr(), &mut known));
 }
 
 #[test]
 fn the_notes_quote_who_does_not_wait() {
-    let lab = Lab::new();
-    let asked = lab.runs(&["ask_double", "8"]);
-    log::pin(EXPERIMENT, "not_kept", &log::tidy(&asked.stderr(), &mut lab.ids()));
+    let lab = lab();
+    let asked = lab.run(&["ask_double", "8"]);
+    lab.pin("not_kept", &log::tidy(&asked.stderr(), &mut lab.ids()));
 }
 
 #[test]
 fn the_notes_quote_what_python_reads() {
-    let lab = Lab::new();
-    let worker = lab.worker();
-    // Where the notes' readers have their Redis, the tests have another one.
-    let script = READER.replace("redis://localhost:6379", &lab.url);
-    let script = script.replace("namespace=\"dramatiq\"", &format!("namespace=\"{}\"", lab.namespace));
+    let lab = lab();
+    let worker = lab.worker(&["--threads", "2"]);
+    let script = lab.python(READER);
     let output = python::run(&script, &[]);
     assert!(output.status.success(), "{}\n{worker}", String::from_utf8_lossy(&output.stderr));
-    log::pin(EXPERIMENT, "reader", READER);
-    log::pin(EXPERIMENT, "python", &String::from_utf8_lossy(&output.stdout));
+    lab.pin("reader", READER);
+    lab.pin("python", &String::from_utf8_lossy(&output.stdout));
 }

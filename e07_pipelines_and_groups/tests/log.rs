@@ -1,12 +1,9 @@
 //! Runs the experiment, and holds its notes against what it logged.
 
-use std::path::Path;
-
-use tests::log::{self, Ids};
+use tests::lab::Lab;
+use tests::log;
 use tests::process::Process;
 use tests::python;
-
-const EXPERIMENT: &str = "e07_pipelines_and_groups";
 
 /// Python's worker.
 const DOUBLE: &str = r#"import dramatiq
@@ -23,51 +20,8 @@ def double(n):
 def announce(n): ...    # the next step; it runs in Rust
 "#;
 
-fn program() -> &'static Path {
-    Path::new(env!("CARGO_BIN_EXE_e07_pipelines_and_groups"))
-}
-
-/// The experiment on a Redis, in a namespace of its own.
-struct Lab {
-    url: String,
-    namespace: String,
-    broker: String,
-}
-
-impl Lab {
-    fn new() -> Self {
-        let (url, namespace) = (tests::redis::url(), tests::redis::namespace());
-        let broker = format!("{url}?namespace={namespace}");
-        Self { url, namespace, broker }
-    }
-
-    fn ids(&self) -> Ids {
-        Ids::new(&self.url, &self.namespace)
-    }
-
-    /// Runs a command to its end.
-    fn run(&self, args: &[&str]) -> Process {
-        let process = Process::start(program(), &[args, &["--broker", &self.broker]].concat(), &[]);
-        process.wait();
-        process
-    }
-
-    /// The same of one that succeeds.
-    fn runs(&self, args: &[&str]) -> Process {
-        let process = self.run(args);
-        assert!(process.wait().success(), "{process}");
-        process
-    }
-
-    fn worker(&self, threads: &str) -> Process {
-        let worker = Process::start(program(), &["worker", "--threads", threads, "--broker", &self.broker], &[]);
-        worker.wait_for_line("ready:");
-        worker
-    }
-
-    fn stop(&self, worker: &Process) {
-        log::stop(worker, program(), &self.broker);
-    }
+fn lab() -> Lab {
+    Lab::new("e07_pipelines_and_groups")
 }
 
 /// Waits until the run of a call has ended.
@@ -77,77 +31,75 @@ fn ends(worker: &Process, call: &str) {
 
 #[test]
 fn the_notes_quote_a_pipeline() {
-    let lab = Lab::new();
-    let sum = lab.runs(&["sum", "1", "2", "3"]);
+    let lab = lab();
+    let sum = lab.run(&["sum", "1", "2", "3"]);
     let said = sum.wait_for_line(" with id ");
     let id = said.split_once(" with id ").and_then(|(_, rest)| rest.get(..36)).expect("an id");
-    let show = lab.runs(&["show", id]);
-    let worker = lab.worker("2");
+    let show = lab.run(&["show", id]);
+    let worker = lab.worker(&["--threads", "2"]);
     ends(&worker, "announce(6)");
-    lab.runs(&["late_sum", "1", "2"]);
+    lab.run(&["late_sum", "1", "2"]);
     ends(&worker, "announce(0)");
     lab.stop(&worker);
 
     let mut ids = lab.ids();
-    log::pin(EXPERIMENT, "sum", &log::tidy(&sum.stderr(), &mut ids));
+    lab.pin("sum", &log::tidy(&sum.stderr(), &mut ids));
     // On a busy machine, it was sent a second ago and more.
-    log::pin(EXPERIMENT, "show", &log::tidy(&show.stdout(), &mut ids).replace("… s ago", "… ms ago"));
-    log::pin(EXPERIMENT, "pipeline", &log::tidy(&worker.lines(), &mut ids));
+    lab.pin("show", &log::tidy(&show.stdout(), &mut ids).replace("… s ago", "… ms ago"));
+    lab.pin("pipeline", &log::tidy(&worker.lines(), &mut ids));
 }
 
 #[test]
 fn the_notes_quote_a_step_in_python() {
-    let lab = Lab::new();
-    let worker = lab.worker("2");
-    // Where the notes' readers have their Redis, the tests have another one.
-    let source = DOUBLE.replace("redis://localhost:6379", &lab.url);
-    let source = source.replace("namespace=\"dramatiq\"", &format!("namespace=\"{}\"", lab.namespace));
+    let lab = lab();
+    let worker = lab.worker(&["--threads", "2"]);
+    let source = lab.python(DOUBLE);
     let there = python::module("double", &source, &["--queues", "python", "--processes", "1"]);
     there.wait_for_line("Worker process is ready for action.");
-    lab.runs(&["double_sum", "1", "2"]);
+    lab.run(&["double_sum", "1", "2"]);
     ends(&worker, "announce(6)");
     there.wait_for_line("doubling 3");
     lab.stop(&worker);
 
-    log::pin(EXPERIMENT, "double", DOUBLE);
+    lab.pin("double", DOUBLE);
     // Its own log has times and process ids in front of each line; what its actor prints has not.
     let printed: Vec<_> = there.lines().into_iter().filter(|line| !line.starts_with('[')).collect();
-    log::pin(EXPERIMENT, "python", &printed.join("\n"));
-    log::pin(EXPERIMENT, "around_python", &log::tidy(&worker.lines(), &mut lab.ids()));
+    lab.pin("python", &printed.join("\n"));
+    lab.pin("around_python", &log::tidy(&worker.lines(), &mut lab.ids()));
 }
 
 #[test]
 fn the_notes_quote_who_takes_over() {
-    let lab = Lab::new();
-    let killed = lab.worker("1");
-    lab.runs(&["slow_sum", "1", "2", "5"]);
+    let lab = lab();
+    let killed = lab.worker(&["--threads", "1"]);
+    lab.run(&["slow_sum", "1", "2", "5"]);
     killed.wait_for("the second step", |line| line.contains("nap(5.0, 3)") && line.contains("attempt 1 starts"));
     killed.kill();
     killed.wait();
-    let heir = lab.worker("1");
+    let heir = lab.worker(&["--threads", "1"]);
     ends(&heir, "announce(3)");
     lab.stop(&heir);
     let announced = heir.lines().iter().filter(|line| line.contains("it comes to 3")).count();
     assert_eq!(announced, 1, "{heir}");
 
     let mut ids = lab.ids();
-    log::pin(EXPERIMENT, "killed", &log::tidy(&killed.lines(), &mut ids));
+    lab.pin("killed", &log::tidy(&killed.lines(), &mut ids));
     // How long the takeover took decides whether a step's lag is told in milliseconds.
     let heir = log::tidy(&heir.lines(), &mut ids).replace("… s after it was sent", "… ms after it was sent");
-    log::pin(EXPERIMENT, "heir", &heir);
+    lab.pin("heir", &heir);
 }
 
 #[test]
 fn the_notes_quote_a_group() {
-    let lab = Lab::new();
-    let worker = lab.worker("3");
-    let naps = lab.runs(&["naps", "0.5", "1.5", "1"]);
+    let lab = lab();
+    let worker = lab.worker(&["--threads", "3"]);
+    let naps = lab.run(&["naps", "0.5", "1.5", "1"]);
     ends(&worker, "announce(3)");
     lab.stop(&worker);
 
     let mut ids = lab.ids();
-    log::pin(EXPERIMENT, "naps", &log::tidy(&naps.stderr(), &mut ids));
-    log::pin(EXPERIMENT, "group", &log::tidy(&with_starts_in_order(worker.lines()), &mut ids));
+    lab.pin("naps", &log::tidy(&naps.stderr(), &mut ids));
+    lab.pin("group", &log::tidy(&with_starts_in_order(worker.lines()), &mut ids));
 }
 
 /// Three slots start at the same time, and whoever logs it first is luck.
@@ -162,14 +114,14 @@ fn with_starts_in_order(mut lines: Vec<String>) -> Vec<String> {
 
 #[test]
 fn the_notes_quote_a_group_that_stays_open() {
-    let lab = Lab::new();
-    let worker = lab.worker("1");
-    let naps = lab.run(&["naps", "0.2", "0.1", "-1"]);
+    let lab = lab();
+    let worker = lab.worker(&["--threads", "1"]);
+    let naps = lab.ended(&["naps", "0.2", "0.1", "-1"]);
     assert_eq!(naps.wait().code(), Some(1), "{naps}");
     worker.wait_for_line("stays open");
     lab.stop(&worker);
 
     let mut ids = lab.ids();
-    log::pin(EXPERIMENT, "open_naps", &log::tidy(&naps.stderr(), &mut ids));
-    log::pin(EXPERIMENT, "open", &log::tidy(&worker.lines(), &mut ids));
+    lab.pin("open_naps", &log::tidy(&naps.stderr(), &mut ids));
+    lab.pin("open", &log::tidy(&worker.lines(), &mut ids));
 }

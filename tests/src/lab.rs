@@ -51,6 +51,21 @@ impl Lab {
         command
     }
 
+    /// The same of what may fail.
+    #[must_use]
+    pub fn ended(&self, args: &[&str]) -> Process {
+        let command = self.start(args);
+        command.wait();
+        command
+    }
+
+    /// A program of Python's as the notes have it, on this test's Redis: their readers have another one.
+    #[must_use]
+    pub fn python(&self, source: &str) -> String {
+        let source = source.replace("redis://localhost:6379", &self.url);
+        source.replace("namespace=\"dramatiq\"", &format!("namespace=\"{}\"", self.namespace))
+    }
+
     /// Stops a worker once nothing runs any more; see [`log::stop`].
     pub fn stop(&self, worker: &Process) {
         log::stop(worker, &self.program, &self.broker);

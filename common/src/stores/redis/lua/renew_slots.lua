@@ -1,23 +1,5 @@
--- Begins leases anew. ARGV: now, then of each slot: the limit's key, time to live, lease, token. Answers of each whether it was held.
-local limits, answers = {}, {}
-local ok, refusal = attempt(function()
-  -- Shown to be allowed on a full server as well: it keeps as many as there were.
-  for i = 2, #ARGV, 4 do
-    local name, ttl, lease, token = ARGV[i], tonumber(ARGV[i + 1]), tonumber(ARGV[i + 2]), ARGV[i + 3]
-    local of = limits[name]
-    if not of then
-      of = look_at(name, ttl, lease)
-      call('ZREM', of.holders, '')
-      limits[name], limits[#limits + 1] = of, of
-    end
-    local before = ends(of, token)
-    if before then
-      call('ZADD', of.holders, 'XX', score(now + lease), token)
-      undo('ZADD', of.holders, 'XX', score(before), token)
-    end
-    answers[#answers + 1] = before and 1 or 0
-  end
-  for _, of in ipairs(limits) do write(of) end
+-- Begins leases anew, on a full server as well: it keeps as many as there were. ARGV and answers: `each_slot`.
+return each_slot(function(of, token, before, lease)
+  call('ZADD', of.holders, 'XX', score(now + lease), token)
+  undo('ZADD', of.holders, 'XX', score(before), token)
 end)
-if not ok then error({ err = refusal }) end
-return answers
