@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use super::Consumer;
 use super::outage::Call;
-use crate::store::FetchRequest;
 use crate::worker::stop::Stage;
 
 /// How far apart such fetches are, at least.
@@ -44,18 +43,5 @@ impl Consumer {
         if waiting > 0 && !self.fetching && self.stage == Stage::Running && !self.outage.is_pausing(Call::Fetch) {
             self.fetch(waiting, Some(priority));
         }
-    }
-
-    /// Asks for so many messages; only for those that go before a priority, where there is one.
-    pub(super) fn fetch(&mut self, wanted: usize, before: Option<i32>) {
-        self.fetching = true;
-        let (store, registration) = (self.broker.store().clone(), self.registration.clone());
-        let fetching = async move {
-            // What is wanted is wanted of all queues together, and any of them may have it all.
-            let request = |queue: &_| FetchRequest { queue: Clone::clone(queue), count: wanted, before };
-            let requests: Vec<_> = registration.queues.iter().map(request).collect();
-            store.fetch(&registration, &requests, wanted).await
-        };
-        self.call(fetching, move |consumer, fetched| consumer.fetched(fetched, before.is_some()));
     }
 }

@@ -11,7 +11,7 @@ use crate::clock::Timestamp;
 use crate::error::StoreError;
 use crate::message::{Message, option};
 use crate::outcome::{DeathCause, bounded};
-use crate::store::{Claim, Completion, Delivery, Disposition, Fetched, Undecodable, Wake};
+use crate::store::{Claim, Completion, Delivery, Disposition, FetchRequest, Fetched, Undecodable, Wake};
 use crate::worker::ended::{Condemned, Ended};
 use crate::worker::job::Job;
 use crate::worker::stop::Stage;
@@ -48,8 +48,21 @@ impl Consumer {
         self.fetch(wanted, None);
     }
 
+    /// Asks for so many messages; only for those that go before a priority, where there is one.
+    pub(super) fn fetch(&mut self, wanted: usize, before: Option<i32>) {
+        self.fetching = true;
+        let (store, registration) = (self.broker.store().clone(), self.registration.clone());
+        let fetching = async move {
+            // What is wanted is wanted of all queues together, and any of them may have it all.
+            let request = |queue: &_| FetchRequest { queue: Clone::clone(queue), count: wanted, before };
+            let requests: Vec<_> = registration.queues.iter().map(request).collect();
+            store.fetch(&registration, &requests, wanted).await
+        };
+        self.call(fetching, move |consumer, fetched| consumer.fetched(fetched, before.is_some()));
+    }
+
     /// Takes in what a fetch brought; with `is_ahead`, it asked for some priorities only, and says nothing of the others.
-    pub(super) fn fetched(&mut self, fetched: Result<Fetched, StoreError>, is_ahead: bool) {
+    fn fetched(&mut self, fetched: Result<Fetched, StoreError>, is_ahead: bool) {
         self.fetching = false;
         match fetched {
             Ok(Fetched { now, deliveries, next_due, more }) => {
