@@ -19,7 +19,7 @@ fn until_ended(worker: &Process, count: usize) {
     assert!(process::eventually(PATIENCE, || ended().then_some(())).is_some(), "{worker}");
 }
 
-/// Waits until so many messages are in the hands of workers.
+/// Waits until so many messages are claimed by workers.
 fn until_claimed(lab: &Lab, count: usize) {
     let claimed = || lab.run(&["queues", "--json"]).stdout().concat().contains(&format!("\"running\": {count}"));
     assert!(process::eventually(PATIENCE, || claimed().then_some(())).is_some(), "{count} should be claimed");

@@ -76,17 +76,17 @@ fn the_notes_quote_who_takes_over() {
     killed.wait_for("the second step", |line| line.contains("nap(5.0, 3)") && line.contains("attempt 1 starts"));
     killed.kill();
     killed.wait();
-    let heir = lab.worker(&["--threads", "1"]);
-    ends(&heir, "announce(3)");
-    lab.stop(&heir);
-    let announced = heir.lines().iter().filter(|line| line.contains("it comes to 3")).count();
-    assert_eq!(announced, 1, "{heir}");
+    let next = lab.worker(&["--threads", "1"]);
+    ends(&next, "announce(3)");
+    lab.stop(&next);
+    let announced = next.lines().iter().filter(|line| line.contains("it comes to 3")).count();
+    assert_eq!(announced, 1, "{next}");
 
     let mut ids = lab.ids();
     lab.pin("killed", &log::tidy(&killed.lines(), &mut ids));
     // How long the takeover took decides whether a step's lag is told in milliseconds.
-    let heir = log::tidy(&heir.lines(), &mut ids).replace("… s after it was sent", "… ms after it was sent");
-    lab.pin("heir", &heir);
+    let next = log::tidy(&next.lines(), &mut ids).replace("… s after it was sent", "… ms after it was sent");
+    lab.pin("next", &next);
 }
 
 #[test]

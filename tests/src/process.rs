@@ -1,7 +1,7 @@
 //! Experiments as child processes: read line by line, signalled, never left behind.
 //!
 //! A [`Process`] is the leader of a process group of its own. Signals go to that group, as a terminal's would, and never to
-//! a stranger: the leader is not reaped before the value is dropped, so its id can't have been given to another.
+//! something else: the leader is not reaped before the value is dropped, so its id can't have been given to another.
 //!
 //! Dropping kills the group. When the test process itself is killed, its reaper does (`process/reaper.rs`).
 

@@ -130,7 +130,7 @@ pipeline([double.message(1), ignoring, double.message(), note.message('ignoring'
     drop(there);
 }
 
-/// A worker of Python's whose steps wait for a file; the heirs of one that was killed do not wait a minute, as its usual heirs do.
+/// A worker of Python's whose steps wait for a file; those who take over from one that was killed do not wait a minute, as they usually do.
 const CLIMBER: &str = "
 import os, time
 import dramatiq

@@ -179,7 +179,7 @@ async fn a_group_that_rust_has_completed_is_not_completed_by_python_once_more() 
     here.end().await;
 }
 
-/// A worker of Python's whose members wait for a file; the heirs of one that was killed do not wait a minute, as its usual heirs do.
+/// A worker of Python's whose members wait for a file; those who take over from one that was killed do not wait a minute, as they usually do.
 const CLIMBER: &str = "
 import os, time
 import dramatiq

@@ -12,7 +12,7 @@ use common::worker::Worker;
 use tests::process::{PATIENCE, eventually_async};
 use tests::redis;
 
-/// How many messages wait in the worker's hands.
+/// How many messages the worker has claimed.
 const LOW: usize = 100;
 
 /// Says that it has begun, and ends when it is told to.
@@ -22,7 +22,7 @@ fn step(told: &Mutex<Sender<String>>, gate: &Mutex<Receiver<()>>, name: String) 
     gate.lock().unwrap().recv().unwrap();
 }
 
-/// One thread, with a hundred messages in its hands: what goes before them is next.
+/// One thread, with a hundred messages claimed: what goes before them is next.
 async fn overtakes(broker: Broker) {
     let (told, begun) = channel::<String>();
     let (open, gate) = channel();

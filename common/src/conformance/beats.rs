@@ -46,7 +46,7 @@ pub async fn looks_that_come_late_find_nobody_dead(fixture: &Fixture) {
     assert_eq!(quiet.finish(&held, Disposition::Ack).await, Finished::Done);
 }
 
-/// Paused for too long, it is a stranger until it beats; then it goes on under the same id.
+/// Paused for too long, it is not registered any more until it beats; then it goes on under the same id.
 pub async fn a_worker_taken_for_dead_learns_what_it_lost_and_goes_on(fixture: &Fixture) {
     fixture.enqueue(&[fixture.message(1)]).await;
     let (paused, survivor) = (fixture.worker().await, fixture.other_worker().await);

@@ -72,7 +72,7 @@ pub async fn a_delay_that_is_over_is_none(fixture: &Fixture) {
     assert_eq!(numbers(&fixture.worker().await.fetch(9).await), [1]);
 }
 
-/// The message stays known when its time has come, and in a worker's hands.
+/// The message stays known when its time has come, and while a worker has claimed it.
 pub async fn a_repeated_delayed_message_is_known_after_its_promotion(fixture: &Fixture) {
     let worker = fixture.worker().await;
     let sent = fixture.delayed(1, Duration::from_secs(1));

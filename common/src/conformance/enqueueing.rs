@@ -96,7 +96,7 @@ pub async fn any_text_is_an_id(fixture: &Fixture) {
     assert_eq!(found, ids.iter().skip(1).step_by(2).copied().collect());
 }
 
-/// The message is known as long as it lives, also in a worker's hands.
+/// The message is known as long as it lives, also while a worker has claimed it.
 pub async fn a_repeated_message_is_known_while_it_runs(fixture: &Fixture) {
     let one = fixture.message(1);
     fixture.enqueue(std::slice::from_ref(&one)).await;

@@ -192,7 +192,7 @@ fn wants_password(cause: &StoreError) -> bool {
 pub(super) fn say(broker: &Broker, why: &str) {
     let address = nearer(broker.address());
     let namespace = broker.namespace();
-    // A Redis is shared with strangers, so the namespace always matters there.
+    // A Redis is shared with others, so the namespace always matters there.
     if namespace == NAMESPACE && !address.starts_with("redis") {
         tracing::info!(target: "common::broker", "{address} ({why})");
     } else {

@@ -374,10 +374,10 @@ async fn a_worker_that_was_taken_for_dead_may_wake_with_a_fetch() {
     stage.take_over_from_the_silent();
     let taken = stage.fetch(&stage.peer, 9);
     assert_eq!(taken.len(), 1, "the peer has taken over");
-    // It hears of this one and fetches, as a stranger; its beat comes later.
+    // It hears of this one and fetches, unregistered; its beat comes later.
     stage.enqueue([1]);
-    let stranger = async { stage.sleepy.strangers.subscribe().wait_for(|strangers| *strangers > 0).await.map(|_| ()) };
-    tokio::time::timeout(DEADLINE, stranger).await.expect("it fetches").unwrap();
+    let refused = async { stage.sleepy.unregistered.subscribe().wait_for(|fetches| *fetches > 0).await.map(|_| ()) };
+    tokio::time::timeout(DEADLINE, refused).await.expect("it fetches").unwrap();
     stage.sleepy.asleep.send_replace(false);
     stage.settle("it goes on", |counts| (counts.ready, counts.claimed) == (0, 1)).await;
     stage.scene.open_gate();

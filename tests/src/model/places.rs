@@ -7,8 +7,8 @@
 //! ```text
 //! Ready { band, rank }   in its queue: lower bands first, then lower ranks; of one rank, in any order
 //! Held { due }           until its time
-//! Claimed { by, .. }     in a worker's hands
-//! Taken { by, .. }       in the hands of a worker of Python's
+//! Claimed { by, .. }     claimed by a worker
+//! Taken { by, .. }       claimed by a worker of Python's
 //! a Letter               dead
 //! ```
 

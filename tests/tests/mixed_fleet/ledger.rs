@@ -84,8 +84,8 @@ impl Ledger {
                 mistakes.extend(self.out_of_order(&view).map(|what| view.story(&what)));
             }
         }
-        let strangers = self.runs.keys().chain(dead.iter().map(|(id, _)| id)).filter(|id| !known.contains(id));
-        mistakes.extend(strangers.map(|id| format!("{id:?} was never sent")));
+        let unsent = self.runs.keys().chain(dead.iter().map(|(id, _)| id)).filter(|id| !known.contains(id));
+        mistakes.extend(unsent.map(|id| format!("{id:?} was never sent")));
         mistakes
     }
 
@@ -225,8 +225,8 @@ mod tests {
         assert_eq!(mistakes(&plain, &lines, &nothing, &[id]), ["has 1 dead letters, and not 0..=0"]);
         let other = [lines[0].replace('[', "[7"), lines[1].clone()];
         assert!(mistakes(&plain, &other, &nothing, &[])[0].starts_with("was called with [7"));
-        let stranger = [&lines[..], &[format!("rust-1 end {} 0", u32::MAX)]].concat();
-        assert_eq!(mistakes(&plain, &stranger, &nothing, &[]), [format!("({}, 0) was never sent", u32::MAX)]);
+        let unknown = [&lines[..], &[format!("rust-1 end {} 0", u32::MAX)]].concat();
+        assert_eq!(mistakes(&plain, &unknown, &nothing, &[]), [format!("({}, 0) was never sent", u32::MAX)]);
 
         let twice = [&lines[..1], &lines[..]].concat();
         assert_eq!(mistakes(&plain, &twice, &nothing, &[]), ["ran 2 times, and not 1 at most"]);

@@ -205,7 +205,7 @@ async fn cancelling_beside_pythons_fetches_ends_each_message_once() {
     assert_eq!((claimed, ready), (held, messages.len() - held));
     assert_eq!(rig.counts("default").await, (0, 0, held, ready));
     for taken in &python.held {
-        assert!(script.owns(&rig, &python, taken).await, "{} was taken out of Python's hands", taken.id);
+        assert!(script.owns(&rig, &python, taken).await, "{} was taken from Python", taken.id);
     }
 }
 

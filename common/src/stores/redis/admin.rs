@@ -9,7 +9,7 @@ use crate::message::Message;
 use crate::queue_name::QueueName;
 use crate::store::{Cancelled, PURGE_LIMIT};
 
-/// How often a move is tried again because a message changed hands, or an id was in use.
+/// How often a move is tried again because a message was claimed by somebody else, or an id was in use.
 const MAX_ROUNDS: usize = 5;
 
 /// How long a cancellation is remembered that no end takes away, because Python knows of none: seven days.
@@ -39,7 +39,7 @@ pub(super) async fn cancel(
             "delayed" => return Ok(Some(Cancelled::Delayed)),
             "claimed" => return Ok(Some(Cancelled::Claimed { worker })),
             "none" => return Ok(None),
-            // It changed hands since.
+            // Somebody else has claimed it since.
             _ => {}
         }
     }

@@ -1,6 +1,6 @@
 //! Whom a death is blamed on: what is noted of a message whose workers die.
 //!
-//! Nobody can ask a dead worker what killed it. Whatever was in its hands may have, and most of it did not; so a store that
+//! Nobody can ask a dead worker what killed it. Whatever it had claimed may have, and most of it did not; so a store that
 //! counts a death for all of that ends innocent messages, and a worker that keeps them apart for fear of that starves everything.
 //! Here a death is counted only for what was *running*, and that only where somebody asked for it to be known:
 //!

@@ -29,8 +29,8 @@ pub(super) struct Sleepy {
     pub(super) starts: watch::Sender<Starts>,
     /// How many of these there were.
     pub(super) starting: watch::Sender<usize>,
-    /// How many fetches came as a stranger's.
-    pub(super) strangers: watch::Sender<usize>,
+    /// How many fetches came while it was not registered.
+    pub(super) unregistered: watch::Sender<usize>,
     /// How many beats were sent.
     pub(super) beating: watch::Sender<usize>,
     /// How many beats the store has answered.
@@ -84,7 +84,7 @@ impl Sleepy {
             ends: watch::Sender::new(Ends::Pass),
             starts: watch::Sender::new(Starts::Pass),
             starting: watch::Sender::new(0),
-            strangers: watch::Sender::new(0),
+            unregistered: watch::Sender::new(0),
             beating: watch::Sender::new(0),
             beats: watch::Sender::new(0),
             tries: watch::Sender::new(0),
@@ -117,7 +117,7 @@ impl Store for Sleepy {
     ) -> Boxed<'a, Result<Fetched, StoreError>> {
         let fetched = at_once(self.store.fetch(registration, requests, limit));
         if fetched == Err(StoreError::NotRegistered) {
-            self.strangers.send_modify(|strangers| *strangers += 1);
+            self.unregistered.send_modify(|unregistered| *unregistered += 1);
         }
         Box::pin(async move {
             until(&self.slow, |slow| !slow).await;

@@ -48,7 +48,7 @@ impl Runner {
             return self.end_late(worker, &held[0], operation).await;
         }
         let forms = held.iter().enumerate().map(|(at, _)| match kind {
-            // What went to the head may be in the same hands again, so that end can't be repeated.
+            // What went to the head may be claimed by the same worker again, so that end can't be repeated.
             Kind::FinishTwice | Kind::FinishUnanswered if FORMS[operation.pick(2, FORMS.len())] == Kind::Release => {
                 Kind::Done
             }

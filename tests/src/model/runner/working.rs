@@ -45,7 +45,7 @@ impl Runner {
             Ok(fetched) => fetched,
             Err(StoreError::NotRegistered) if !self.places.workers[worker].is_registered => {
                 self.places.happened(Move::Strange, 1);
-                self.tell(|| format!("worker {worker} fetches: a stranger"));
+                self.tell(|| format!("worker {worker} fetches: not registered"));
                 return Ok(());
             }
             Err(error) => {
@@ -64,7 +64,7 @@ impl Runner {
             format!("worker {worker} fetches {count} of each{}: {}{lost}", at_most(limit), numbers(&fetched.deliveries))
         });
         if !self.places.workers[worker].is_registered {
-            return Err(Wrong("a stranger fetched".to_owned()));
+            return Err(Wrong("one that is not registered fetched".to_owned()));
         }
         self.places.fetched(worker, &requests, limit, &fetched)?;
         if !is_lost {

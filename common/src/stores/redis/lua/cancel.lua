@@ -1,4 +1,4 @@
--- Cancels what lies under a name: in the hands of a worker it is marked, elsewhere it dies.
+-- Cancels what lies under a name: where a worker has claimed it, it is marked; else it dies.
 -- ARGV: now, queue, fleet, name, reason, seconds that a mark or note is kept, the worker who seems to hold it or ''
 -- Answers where it was: 'ready', 'delayed', 'claimed', 'none' (nowhere), 'elsewhere' (some other worker holds it).
 local queue, fleet, name, reason, remember, holder = ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7]

@@ -50,7 +50,7 @@ local function has_notes(queue)
   return is_noted
 end
 
--- Too large to travel, or cancelled in the hands of somebody who gave it back: it dies where it is, unread.
+-- Too large to travel, or cancelled while somebody had claimed it who gave it back: it dies where it is, unread.
 local function dead_letter(queue, id, reason)
   local body = call('HGET', bodies(queue), id)
   if not body then
