@@ -97,7 +97,10 @@ fn the_notes_quote_the_same_with_dramatiq() {
     assert_eq!(python::with_broker(&send, &url, &namespace), "");
     let worker = python::dramatiq_with(&["--threads", "1"], PYTHON, &url, &namespace);
     worker.wait_for_line("hello, ada");
-    let said: Vec<_> =
-        worker.stdout().into_iter().filter(|line| line.starts_with("nap ") || line.starts_with("hello")).collect();
+    // The last naps may lie in the worker together with the greeting, which then goes before them.
+    let quoted = |line: &String| {
+        line.starts_with("hello") || line.starts_with("nap ") && !["nap 99", "nap 100"].contains(&line.as_str())
+    };
+    let said: Vec<_> = worker.stdout().into_iter().filter(quoted).collect();
     lab().pin("dramatiq", &log::tidy(&said, &mut lab().ids()));
 }
