@@ -12,6 +12,7 @@ mod parameter;
 mod payload;
 pub mod returned;
 mod state;
+pub(crate) mod waits;
 
 use std::fmt;
 use std::future::Future;

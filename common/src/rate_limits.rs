@@ -30,7 +30,8 @@
 //!
 //! To be put off costs a few calls to the store. Where it takes less to wait, `acquire_within` does that, in its slot of the worker: it is
 //! told when a slot is given back, by whomever, and asks nothing meanwhile. Those who wait in one process for the same limit are served in
-//! the order in which they came; between processes, there is no order.
+//! the order in which they came; between processes, there is no order. Meanwhile nothing waits in the worker behind it
+//! ([`Worker::prefetch`](crate::worker::Worker::prefetch)).
 //!
 //! # What is shared
 //!

@@ -190,6 +190,10 @@ impl Worker {
     /// Unless it is told a number, a worker decides from how long its last runs took: 512 while most take less than 1 ms, 256 up to
     /// 10 ms, two a slot up to 100 ms, and none beyond that, when they would only wait beside free slots of others. What waits when
     /// runs turn out to be long goes back with the next beat, in about a second.
+    ///
+    /// While one of its runs waits for what others do (for a result or an outcome, at a barrier, for a limit), nothing waits behind it: what
+    /// was fetched and has not started goes back to the head of its queue at once, and no more is fetched than there are free slots. This is
+    /// known of what waits in the run's own thread or future, not of threads and tasks that an actor starts.
     #[must_use]
     pub fn prefetch(mut self, messages: usize) -> Self {
         self.prefetch = Some(messages);

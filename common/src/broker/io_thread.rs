@@ -14,6 +14,7 @@ use tokio::runtime::{Builder, Handle};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
+use crate::actor::waits;
 use crate::error::Forked;
 
 /// A thread with a runtime of its own, which ends when this is dropped and everything that was begun there is done.
@@ -74,9 +75,10 @@ impl IoThread {
         finished(self.spawn(work).await)
     }
 
-    /// Runs `work` there, while this thread waits for it.
+    /// Runs `work` there, while this thread waits for it. It belongs to the run that asks for it.
     pub(crate) fn run_blocking<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> T {
         let (answer, done) = mpsc::sync_channel(1);
+        let work = waits::carried(work);
         self.begin(async move {
             // The caller waits for it.
             let _ = answer.send(work.await);
@@ -84,12 +86,12 @@ impl IoThread {
         done.recv().expect("the I/O thread answers what it was given, or panicked")
     }
 
-    /// Runs `work` there, which ends when the caller stops waiting.
+    /// Runs `work` there, which ends when the caller stops waiting. It belongs to the run that asks for it.
     pub(crate) async fn run_while_wanted<T: Send + 'static>(
         &self,
         work: impl Future<Output = T> + Send + 'static,
     ) -> T {
-        let mut work = Wanted(self.spawn(work));
+        let mut work = Wanted(self.spawn(waits::carried(work)));
         finished((&mut work.0).await)
     }
 

@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::Broker;
 use super::leases::HeldSlot;
+use crate::actor::waits;
 use crate::clock::{Stopwatch, Timestamp};
 use crate::error::StoreError;
 use crate::store::{Arrival, Grant, Inspect, Limiters, RateLimit, Slot, SlotLimit};
@@ -63,7 +64,7 @@ impl Broker {
         at_most: Duration,
     ) -> Result<Option<HeldSlot>, StoreError> {
         let (waited, turn) = (Stopwatch::start(), self.0.leases.turn(&limit.key));
-        let Ok(_turn) = timeout(at_most, turn.lock()).await else { return Ok(None) };
+        let Ok(_turn) = timeout(at_most, waits::waiting(turn.lock())).await else { return Ok(None) };
         loop {
             // On its own: what it is granted is held or given back, even if nobody waits for it any more.
             let again = match self.limited(|broker| broker.take_slot(limit.clone())).await? {
@@ -82,7 +83,7 @@ impl Broker {
                 Ok::<_, StoreError>(())
             };
             // Told, or in time for a last look.
-            timeout(left, free).await.unwrap_or(Ok(()))?;
+            timeout(left, waits::waiting(free)).await.unwrap_or(Ok(()))?;
         }
     }
 
@@ -94,14 +95,14 @@ impl Broker {
     /// The same, waiting for `at_most`, where there may be room in time. Cancel safe.
     pub(crate) async fn pass_within(self, rate: RateLimit, at_most: Duration) -> Result<Option<Timestamp>, StoreError> {
         let (waited, turn) = (Stopwatch::start(), self.0.leases.turn(&rate.key));
-        let turn = timeout(at_most, turn.lock()).await;
+        let turn = timeout(at_most, waits::waiting(turn.lock())).await;
         loop {
             let Some(again) = self.limited(|broker| broker.pass(rate.clone())).await? else { return Ok(None) };
             let left = at_most.saturating_sub(waited.elapsed());
             if turn.is_err() || left.is_zero() || again.since(self.0.clock.now()) > left {
                 return Ok(Some(again));
             }
-            let _ = timeout(left, self.0.clock.sleep_until(again)).await;
+            let _ = timeout(left, waits::waiting(self.0.clock.sleep_until(again))).await;
         }
     }
 
@@ -128,7 +129,7 @@ impl Broker {
                 return Ok(parties);
             }
             // Told, or in time for a last look.
-            let _ = timeout(left, limiters(&self.0.store)?.wait_open(&key)).await;
+            let _ = timeout(left, waits::waiting(limiters(&self.0.store)?.wait_open(&key))).await;
         }
     }
 }

@@ -7,7 +7,7 @@ use tokio::time;
 
 use super::Broker;
 use super::inspect::{DEPTH, explained};
-use crate::actor::Actor;
+use crate::actor::{Actor, waits};
 use crate::clock::{Clock, Stopwatch};
 use crate::error::{ResultError, StoreError};
 use crate::message::{Message, MessageId};
@@ -48,6 +48,11 @@ impl Broker {
     }
 
     /// Waits until something is kept of a message's run, for `timeout` at most. Cancel safe.
+    ///
+    /// An actor that waits so keeps its slot. Meanwhile its worker holds back nothing that could be what it waits for
+    /// ([`Worker::prefetch`](crate::worker::Worker::prefetch)); but a slot has to be free, in some worker. Where all slots wait for each
+    /// other, only the timeouts end that, and tell where the messages are: what comes after others is better sent by a
+    /// [pipeline or a group](crate::composition), which keep no slot.
     ///
     /// # Errors
     ///
@@ -153,7 +158,7 @@ async fn result_within(
             break;
         }
         // Told, or in time for a last look.
-        let _ = time::timeout(left, store.wait_stored(&key)).await;
+        let _ = time::timeout(left, waits::waiting(store.wait_stored(&key))).await;
     }
     let place = explained(&*store, &clock, message.message_id.as_str(), DEPTH).await?;
     // It may have ended since.

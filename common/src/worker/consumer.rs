@@ -258,7 +258,7 @@ impl Consumer {
     fn react(&mut self, event: Event) {
         match event {
             // A reason to go on.
-            Event::Ended => {}
+            Event::Ended | Event::Waits => {}
             Event::Dropped => {
                 self.end = Shutdown::Forced;
                 self.lose_runtime();

@@ -5,6 +5,8 @@
 pub(super) enum Event {
     /// Slots have left completions.
     Ended,
+    /// A run waits for others, and what waits behind it goes back.
+    Waits,
     /// A run was dropped in the middle.
     Dropped,
     /// The runtime that async actors run on has ended.

@@ -6,6 +6,7 @@
 
 mod limits;
 mod state;
+mod waits;
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -57,7 +58,12 @@ impl LocalQueue {
             let turn = (job.priority, state.arrivals);
             state.waiting.insert(turn, job);
         }
-        state.take_for_idle(false).0
+        let starts = state.take_for_idle(false).0;
+        if state.awaiting > 0 {
+            // It was asked for before.
+            state.release_surplus();
+        }
+        starts
     }
 
     /// What was held up and starts on free slots now; and whether fewer of them work than could.
@@ -272,7 +278,9 @@ impl LocalQueue {
     /// How many messages to fetch.
     pub(super) fn wanted(&self) -> usize {
         let state = self.lock();
-        state.prefetch.wanted(state.idle.len(), state.waiting.len() - state.held_up())
+        let (idle, waiting) = (state.idle.len(), state.waiting.len() - state.held_up());
+        // What waits behind a run that waits for others may be what that waits for.
+        if state.awaiting > 0 { idle.saturating_sub(waiting) } else { state.prefetch.wanted(idle, waiting) }
     }
 
     /// Of what waits for a slot, and how much that is: the priority of the last one.
@@ -340,15 +348,7 @@ impl LocalQueue {
         // Since the last run began, no slot has had room for what waits.
         let stalled = if state.waiting.is_empty() { Duration::ZERO } else { runs().min().unwrap_or(Duration::MAX) };
         state.prefetch.see(longest, stalled);
-        let mut room = state.prefetch.target();
-        if state.waiting.len() > room {
-            state.release_if(|state, job| {
-                let is_held_up = state.cannot_start(job);
-                let is_too_much = !is_held_up && room == 0;
-                room -= usize::from(!is_held_up && room > 0);
-                is_too_much
-            });
-        }
+        state.release_surplus();
     }
 
     /// Lets slots take nothing more, and requeues all that waits.

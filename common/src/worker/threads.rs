@@ -21,7 +21,7 @@ use super::event::Event;
 use super::executor::Executor;
 use super::job::Job;
 use super::local_queue::{LocalQueue, Stuck};
-use crate::actor::Entry;
+use crate::actor::{Entry, waits};
 
 /// Runs what slots are given, each on its thread, as far as that was started, or in a task.
 pub(super) struct Threads {
@@ -135,9 +135,12 @@ fn run_on_thread(threads: &Arc<Threads>, slot: usize, job: Job) {
     let (sender, receiver) = channel();
     // Nobody else has the sender, so the channel is open.
     let _ = sender.send(job);
-    let (weak, generation) = (Arc::downgrade(threads), threads.queue.generation(slot));
+    let (weak, generation, queue) = (Arc::downgrade(threads), threads.queue.generation(slot), threads.queue.clone());
     let name = format!("slot {}", slot + 1);
-    let started = thread::Builder::new().name(name).spawn(move || run_thread(&weak, slot, generation, &receiver));
+    let started = thread::Builder::new().name(name).spawn(move || {
+        waits::settle(queue);
+        run_thread(&weak, slot, generation, &receiver);
+    });
     match started {
         Ok(_) => *mailbox = Some(sender),
         Err(cause) => {
@@ -175,7 +178,7 @@ async fn run_tasks(mut held: SlotOfTask, first: Job) {
             run_on_thread(&held.threads, slot, job);
             return;
         }
-        let ended = held.threads.executor.run_async(slot, job).await;
+        let ended = waits::of(held.threads.queue.clone(), held.threads.executor.run_async(slot, job)).await;
         next = held.threads.queue.visit(slot, held.generation, Some(ended));
         held.is_handed_on = next.is_none();
         // Actors that never wait must not keep the runtime to themselves.

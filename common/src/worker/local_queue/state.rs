@@ -25,6 +25,8 @@ pub(super) struct State {
     pub(super) generations: Vec<u32>,
     /// How many are stuck still.
     pub(super) stuck: usize,
+    /// How many times a run waits for what others do.
+    pub(super) awaiting: usize,
     pub(super) ended: Vec<Ended>,
     /// What observers are to hear of ends that count for nothing.
     pub(super) lost: Reports,
@@ -114,6 +116,7 @@ impl State {
             slots: std::iter::repeat_with(|| Slot::Free).take(threads).collect(),
             generations: vec![0; threads],
             stuck: 0,
+            awaiting: 0,
             ended: Vec::new(),
             lost: Vec::new(),
             back: BTreeMap::new(),
@@ -152,7 +155,7 @@ impl State {
 
     /// Takes for free slots what may start, as many as the prefetch wants at work, or all; and whether fewer work than could.
     pub(super) fn take_for_idle(&mut self, is_all: bool) -> (Starts, bool) {
-        let mut starts = Vec::new();
+        let (mut starts, is_all) = (Vec::new(), is_all || self.awaiting > 0);
         while let Some(slot) = self.idle.first().copied() {
             if !is_all && self.busy() >= self.prefetch.slots_for(self.waiting.len()) {
                 return (starts, !self.waiting.is_empty());
