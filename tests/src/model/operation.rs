@@ -94,6 +94,17 @@ kinds! {
     PythonMaintain 6 "Python: maintenance"
     PythonDie 3 "Python: a worker dies"
     Watch 2 "a minute of beats"
+    AcquireSlot 12 "acquire a slot"
+    RenewSlots 6 "renew slots"
+    ReleaseSlots 6 "release slots"
+    PassRate 12 "pass a rate"
+    CreateBarrier 4 "create a barrier"
+    Arrive 8 "arrive at a barrier"
+    Lapse 10 "the time until something is over"
+    PythonTakeSlot 6 "Python: acquire a slot"
+    PythonGiveSlotBack 4 "Python: release a slot"
+    PythonCreateBarrier 2 "Python: create a barrier"
+    PythonArrive 4 "Python: arrive at a barrier"
 }
 
 /// The pattern of what sends messages of its own.
@@ -132,10 +143,40 @@ macro_rules! finish_one {
     };
 }
 
-pub(super) use {enqueue, finish_one, python_send};
+/// The pattern of what is about limits and barriers.
+macro_rules! limit {
+    () => {
+        Kind::AcquireSlot
+            | Kind::RenewSlots
+            | Kind::ReleaseSlots
+            | Kind::PassRate
+            | Kind::CreateBarrier
+            | Kind::Arrive
+            | Kind::Lapse
+            | Kind::PythonTakeSlot
+            | Kind::PythonCreateBarrier
+            | Kind::PythonArrive
+    };
+}
+
+pub(super) use {enqueue, finish_one, limit, python_send};
 
 impl Kind {
-    /// Those that every store knows.
+    /// Those that are about messages.
+    #[must_use]
+    pub fn of_messages() -> Vec<Self> {
+        Self::ALL.iter().copied().filter(|kind| *kind < Self::AcquireSlot).collect()
+    }
+
+    /// Those that are about limits and barriers, with time between them; with Python's, or without.
+    #[must_use]
+    pub fn of_limits(python: bool) -> Vec<Self> {
+        let last = if python { Self::PythonArrive } else { Self::Lapse };
+        let limits = Self::ALL.iter().copied().filter(|kind| (Self::AcquireSlot..=last).contains(kind));
+        limits.chain([Self::Tick, Self::Ticks, Self::Minute]).collect()
+    }
+
+    /// Those about messages that every store knows.
     #[must_use]
     pub fn without_python() -> Vec<Self> {
         Self::ALL.iter().copied().filter(|kind| *kind < Self::PythonSend).collect()

@@ -20,6 +20,7 @@ mod ends;
 mod groups;
 mod inspect;
 mod item;
+mod limits;
 mod moves;
 mod python;
 mod shares;
@@ -28,6 +29,7 @@ pub use self::check::{Wrong, differ};
 pub use self::groups::Group;
 pub use self::inspect::Found;
 pub use self::item::{Item, Letter, Note, Place};
+pub use self::limits::Limits;
 pub use self::moves::Move;
 pub use self::python::{Python, PythonEnd};
 use super::tolerances::{KEPT, Tolerances};
@@ -62,6 +64,8 @@ pub struct Places {
     pub stored: BTreeMap<String, (Vec<u8>, Timestamp)>,
     /// The groups that were opened.
     pub groups: BTreeMap<String, Group>,
+    /// Limits and barriers.
+    pub limits: Limits,
     /// How often what no call asks for has happened.
     pub moves: BTreeMap<Move, u64>,
     /// When a worker of the queue has last beaten.
@@ -108,6 +112,7 @@ impl Places {
             paused: BTreeSet::new(),
             stored: BTreeMap::new(),
             groups: BTreeMap::new(),
+            limits: Limits::default(),
             moves: BTreeMap::new(),
             fleets: BTreeMap::new(),
             tolerances,

@@ -1,6 +1,7 @@
 //! dramatiq's own script, taken from the virtual environment: what Python's workers do to a Redis.
 
 mod bodies;
+mod limits;
 
 pub use self::bodies::Stored;
 use crate::python;
@@ -23,6 +24,7 @@ pub struct Script {
     connection: MultiplexedConnection,
     namespace: String,
     sha: String,
+    url: String,
 }
 
 /// A message in a Python worker's memory.
@@ -49,7 +51,7 @@ impl Script {
         let mut connection = crate::redis::patient(url).await;
         let mut load = redis::cmd("SCRIPT");
         let sha = load.arg("LOAD").arg(source()).query_async(&mut connection).await.expect("dramatiq's script");
-        Self { connection, namespace: namespace.to_owned(), sha }
+        Self { connection, namespace: namespace.to_owned(), sha, url: url.to_owned() }
     }
 
     /// A call as a worker makes it; every one is a sign of life. With `maintains` it looks after the queue first.

@@ -5,6 +5,7 @@
 
 mod completion;
 mod drain;
+mod limits;
 mod moving;
 mod possible;
 mod python;
@@ -14,7 +15,7 @@ mod working;
 
 use self::python::PythonWorker;
 use super::{
-    operation::{Kind, Operation, enqueue, finish_one},
+    operation::{Kind, Operation, enqueue, finish_one, limit},
     places::{Found, Places, Wrong},
     python::Script,
     sequence::{Scene, Stage},
@@ -23,7 +24,7 @@ use common::{
     clock::{Clock, Timestamp},
     message::{Message, MessageId, Raw},
     queue_name::QueueName,
-    store::{Claim, Inspect, PAGE, Registration},
+    store::{Claim, Inspect, PAGE, Registration, Slot},
 };
 use std::{fmt, sync::Arc};
 use tempfile::TempDir;
@@ -60,6 +61,8 @@ pub struct Runner {
     results: String,
     /// The group whose members end now, and what comes after it.
     group: Option<(String, Message)>,
+    /// All slots of limits that were ever wanted.
+    slots: Vec<Slot>,
     steps: usize,
     /// Whether workers make nothing of it that they have lost a claim, and end the next run's with the first one's.
     late_ends_count: bool,
@@ -115,6 +118,7 @@ impl Runner {
             last: 0,
             results: scene.results,
             group: None,
+            slots: Vec::new(),
             steps: 0,
             late_ends_count: stage.late_ends_count(),
             _folder: scene.folder,
@@ -167,6 +171,10 @@ impl Runner {
             Kind::Purge => self.purge(operation).await?,
             Kind::RequeueDead | Kind::Delete => self.touch_letter(operation).await?,
             Kind::Look => self.look().await?,
+            limit!() | Kind::PythonGiveSlotBack => {
+                self.limit_something(operation).await?;
+                return Ok(true);
+            }
             _ => self.python(operation).await?,
         }
         self.count().await?;

@@ -41,7 +41,7 @@ impl Stage for Variant {
     }
 
     fn kinds(&self) -> Vec<Kind> {
-        if self.is_on_redis() { Kind::ALL.to_vec() } else { Kind::without_python() }
+        if self.is_on_redis() { Kind::of_messages() } else { Kind::without_python() }
     }
 
     fn late_ends_count(&self) -> bool {

@@ -4,6 +4,7 @@
 #![expect(clippy::print_stdout, reason = "what the sequences reached is told")]
 
 mod broken;
+mod limits;
 mod memory;
 mod redis;
 mod run;

@@ -11,7 +11,7 @@ use tests::model::{
 /// How many sequences a normal run plays.
 const SEQUENCES: u64 = 20_000;
 
-struct Memory;
+pub(crate) struct Memory;
 
 impl Stage for Memory {
     fn name(&self) -> &'static str {

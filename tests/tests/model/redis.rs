@@ -18,8 +18,8 @@ const SEQUENCES: u64 = 1_200;
 /// How many of them at once: most of the time of each is waiting.
 const AT_ONCE: usize = 6;
 
-struct Redis {
-    url: String,
+pub(crate) struct Redis {
+    pub(crate) url: String,
 }
 
 impl Stage for Redis {
@@ -32,7 +32,7 @@ impl Stage for Redis {
     }
 
     fn kinds(&self) -> Vec<Kind> {
-        Kind::ALL.to_vec()
+        Kind::of_messages()
     }
 
     fn moves(&self) -> Vec<Move> {

@@ -15,7 +15,7 @@ use tests::model::{
 const SEQUENCES: u64 = 1_000;
 
 /// A file for each sequence: who shares a file shares its time, and each sequence has a clock of its own.
-struct Sqlite;
+pub(crate) struct Sqlite;
 
 impl Stage for Sqlite {
     fn name(&self) -> &'static str {

@@ -2,7 +2,7 @@
 
 use super::{CREW, Kind, MANY, QUEUES, Runner};
 use crate::model::{
-    operation::{enqueue, finish_one, python_send},
+    operation::{enqueue, finish_one, limit, python_send},
     places::Place,
 };
 
@@ -27,7 +27,9 @@ impl Runner {
             Kind::Resume => !self.places.paused.is_empty(),
             Kind::PythonAck | Kind::PythonNack | Kind::PythonRequeue => self.python_has_any(false),
             Kind::PythonPromote => self.python_has_due() > 0,
-            Kind::Purge
+            Kind::PythonGiveSlotBack => self.python_has_slot(),
+            limit!()
+            | Kind::Purge
             | Kind::Look
             | Kind::Tick
             | Kind::Ticks
@@ -83,6 +85,7 @@ impl Runner {
             Kind::PythonPromote if self.has_listed(true) => Kind::PythonFetchDelayed,
             Kind::PythonPromote if self.python_has_any(true) && self.python_has_due() == 0 => Kind::Minute,
             Kind::PythonPromote => Kind::PythonSendDelayed,
+            Kind::PythonGiveSlotBack => Kind::PythonTakeSlot,
             // What is left is to end something.
             _ if self.crew() == 0 => Kind::Register,
             _ if self.is_ready() => Kind::Fetch,
