@@ -22,6 +22,7 @@
 //! # });
 //! ```
 
+mod apart;
 mod beats;
 mod completions;
 mod deaths;
@@ -40,6 +41,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use self::apart::*;
 pub use self::beats::*;
 pub use self::completions::*;
 pub use self::deaths::*;
@@ -253,6 +255,11 @@ macro_rules! conformance_suite {
             a_failed_member_is_open_until_it_is_done
             a_member_of_a_group_that_is_not_known_ends_all_the_same
             a_group_is_opened_once
+            values_are_kept_without_a_claim
+            waiting_for_a_result_ends_when_it_is_kept_without_a_claim
+            members_are_counted_without_a_claim
+            the_last_member_is_known_again_when_it_is_counted_once_more
+            thousands_are_kept_and_counted_at_once
             a_dead_workers_messages_come_back_to_the_head
             a_worker_that_beats_is_never_robbed
             looks_that_come_late_find_nobody_dead

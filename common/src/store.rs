@@ -51,7 +51,7 @@ use std::pin::Pin;
 use std::time::Duration;
 
 pub use self::claims::{Claim, Delivery, FetchRequest, Fetched, Registration, Undecodable, Unended, Wake, WorkerId};
-pub use self::completion::{Body, Completion, Count, Disposition, Effect, Finished, MemberEnd};
+pub use self::completion::{Body, Completion, Count, Counted, Disposition, Effect, Finished, Kept, MemberEnd};
 #[doc(hidden)]
 pub use self::delegate::Delegated;
 pub use self::delegate::delegate;
@@ -202,6 +202,19 @@ pub trait Store: Send + Sync + fmt::Debug {
         registration: &'a Registration,
         completions: &'a [Completion],
     ) -> Boxed<'a, Result<Vec<Finished>, StoreError>>;
+
+    /// Keeps values without a claim, for messages that lie in another store
+    /// ([`SplitStore`](crate::stores::split::SplitStore)). Answers for each, in their order; one that is refused does not touch the
+    /// others. Where nobody answers, some may be kept all the same. To repeat the call is safe.
+    fn keep<'a>(&'a self, values: &'a [Kept]) -> Boxed<'a, Vec<Result<(), StoreError>>>;
+
+    /// Counts ends of members without a claim, in their order, for messages that lie in another store. Nothing is enqueued: that is
+    /// up to whoever is told that a member was the last one. Answers for each; one that is refused does not touch the others.
+    ///
+    /// A member with a number counts once, and is told that it was the last one as often as it ends, so to repeat its count is safe.
+    /// One without counts each time. Where the last one had no number, every later one without is told
+    /// that it was the last one: it may be the same.
+    fn count_members<'a>(&'a self, counts: &'a [Count]) -> Boxed<'a, Vec<Result<Counted, StoreError>>>;
 
     /// Dead letters of these queues that the store has made by itself and whose end nobody has made yet: at most `limit` of them, in any
     /// order. A worker makes it, with hooks, callbacks and results, and tells it by [`Store::finish`] as

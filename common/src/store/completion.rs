@@ -86,6 +86,30 @@ pub struct Count {
     pub then: Vec<Message>,
 }
 
+/// What became of a [`Count`] that was made [by itself](super::Store::count_members).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Counted {
+    /// Nothing is known of the group (any more).
+    Unknown,
+    /// It is noted, or was before. Others are still to come, or another one was the last.
+    Known,
+    /// It has completed its group.
+    Last,
+    /// It had completed its group before, and has ended once more.
+    LastAgain,
+}
+
+/// A value that is kept under a key for a while, in place of what was there: [`Effect::Store`], by itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Kept {
+    /// The key, as it is: without the namespace, as dramatiq has it.
+    pub key: String,
+    /// The value.
+    pub value: Vec<u8>,
+    /// How long it is kept.
+    pub ttl: Duration,
+}
+
 /// How a member of a group ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MemberEnd {

@@ -72,6 +72,13 @@ macro_rules! __store_delegate {
             fn open_group<'a>(group: &'a $crate::store::NewGroup) -> $crate::store::Delegated<'a, bool>;
             fn finish<'a>(registration: &'a $crate::store::Registration, completions: &'a [$crate::store::Completion])
                 -> $crate::store::Delegated<'a, Vec<$crate::store::Finished>>;
+            fn keep<'a>(values: &'a [$crate::store::Kept])
+                -> $crate::store::Boxed<'a, Vec<::core::result::Result<(), $crate::error::StoreError>>>;
+            fn count_members<'a>(counts: &'a [$crate::store::Count])
+                -> $crate::store::Boxed<
+                    'a,
+                    Vec<::core::result::Result<$crate::store::Counted, $crate::error::StoreError>>
+                >;
             fn unended<'a>(queues: &'a [$crate::queue_name::QueueName], limit: usize)
                 -> $crate::store::Delegated<'a, Vec<$crate::store::Unended>>;
             fn beat<'a>(
@@ -139,6 +146,8 @@ macro_rules! __store_delegate {
     (@unless wait_for_priority in [wait_for_priority $($rest:ident)*] $method:tt) => {};
     (@unless open_group in [open_group $($rest:ident)*] $method:tt) => {};
     (@unless finish in [finish $($rest:ident)*] $method:tt) => {};
+    (@unless keep in [keep $($rest:ident)*] $method:tt) => {};
+    (@unless count_members in [count_members $($rest:ident)*] $method:tt) => {};
     (@unless unended in [unended $($rest:ident)*] $method:tt) => {};
     (@unless beat in [beat $($rest:ident)*] $method:tt) => {};
     (@unless deregister in [deregister $($rest:ident)*] $method:tt) => {};

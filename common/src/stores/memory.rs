@@ -21,8 +21,9 @@ use crate::error::{EnqueueError, StoreError};
 use crate::message::Message;
 use crate::queue_name::QueueName;
 use crate::store::{
-    Beat, Boxed, Cancelled, Claim, Completion, Counts, DeadLetter, FetchRequest, Fetched, Finished, GroupInfo, Inspect,
-    Limiters, MessageInfo, NewGroup, QueueInfo, Registration, Store, Unended, Wake, WorkerId, WorkerInfo,
+    Beat, Boxed, Cancelled, Claim, Completion, Count, Counted, Counts, DeadLetter, FetchRequest, Fetched, Finished,
+    GroupInfo, Inspect, Kept, Limiters, MessageInfo, NewGroup, QueueInfo, Registration, Store, Unended, Wake, WorkerId,
+    WorkerInfo,
 };
 
 /// A store inside of this process.
@@ -216,6 +217,21 @@ impl Store for MemoryStore {
     ) -> Boxed<'a, Result<Vec<bool>, StoreError>> {
         let (now, mut world) = (self.clock.now(), self.world());
         ready(Ok(claims.iter().map(|claim| world.start(&registration.worker, claim, now)).collect()))
+    }
+
+    fn keep<'a>(&'a self, values: &'a [Kept]) -> Boxed<'a, Vec<Result<(), StoreError>>> {
+        let (now, mut world) = (self.clock.now(), self.world());
+        for kept in values {
+            world.keep(kept, now);
+        }
+        drop(world);
+        self.news.send_replace(());
+        ready(vec![Ok(()); values.len()])
+    }
+
+    fn count_members<'a>(&'a self, counts: &'a [Count]) -> Boxed<'a, Vec<Result<Counted, StoreError>>> {
+        let (now, mut world) = (self.clock.now(), self.world());
+        ready(counts.iter().map(|count| Ok(world.count(count, now))).collect())
     }
 
     fn unended<'a>(&'a self, queues: &'a [QueueName], limit: usize) -> Boxed<'a, Result<Vec<Unended>, StoreError>> {

@@ -16,7 +16,7 @@
 //! | `:q.XQ@why` | hash | *ours:* why a dead letter died |
 //! | `:q@unended` | set | *ours:* dead letters that no worker has ended, with hooks, callbacks and results: what died in the store |
 //! | an MD5 sum, by itself | list of one | a stored result, for a while |
-//! | others by themselves | | limits and barriers, whose keys their users name (`limiters.rs`) |
+//! | others by themselves | | groups (`groups.rs`), and limits and barriers, whose keys their users name (`limiters.rs`) |
 //! | `:@duty.G`, `:@idle.G` | sorted sets | *ours:* who of a large group of workers of the same queues listens for all, and who waits besides |
 //! | `:@beats` | sorted set | *ours:* Rust workers alone → their last signs of life |
 //! | `:@rust` | hash | *ours:* Rust workers, and all queues of each |
@@ -43,6 +43,7 @@
 //! Not here: hooks, retries, results. The store does not know why a message moves.
 
 mod admin;
+mod apart;
 mod beat;
 mod candidates;
 mod connection;
@@ -87,8 +88,9 @@ use crate::error::{ConnectError, EnqueueError, StoreError};
 use crate::message::Message;
 use crate::queue_name::QueueName;
 use crate::store::{
-    Beat, Boxed, Cancelled, Claim, Completion, Counts, DeadLetter, FetchRequest, Fetched, Finished, GroupInfo, Inspect,
-    Limiters, MessageInfo, NewGroup, QueueInfo, Registration, Store, Unended, Wake, WorkerId, WorkerInfo,
+    Beat, Boxed, Cancelled, Claim, Completion, Count, Counted, Counts, DeadLetter, FetchRequest, Fetched, Finished,
+    GroupInfo, Inspect, Kept, Limiters, MessageInfo, NewGroup, QueueInfo, Registration, Store, Unended, Wake, WorkerId,
+    WorkerInfo,
 };
 use crate::stores::shared::registered::Registered;
 
@@ -215,6 +217,14 @@ impl Store for RedisStore {
         claims: &'a [Claim],
     ) -> Boxed<'a, Result<Vec<bool>, StoreError>> {
         Box::pin(start::run(self, registration, claims))
+    }
+
+    fn keep<'a>(&'a self, values: &'a [Kept]) -> Boxed<'a, Vec<Result<(), StoreError>>> {
+        Box::pin(apart::keep(self, values))
+    }
+
+    fn count_members<'a>(&'a self, counts: &'a [Count]) -> Boxed<'a, Vec<Result<Counted, StoreError>>> {
+        Box::pin(apart::count(self, counts))
     }
 
     fn unended<'a>(&'a self, queues: &'a [QueueName], limit: usize) -> Boxed<'a, Result<Vec<Unended>, StoreError>> {

@@ -31,6 +31,7 @@
 //! no clock but our own, and leaves out the time in which beats had to wait for somebody's write.
 
 mod admin;
+mod apart;
 mod beat;
 mod bell;
 mod connection_thread;
@@ -75,8 +76,9 @@ use crate::error::{EnqueueError, StoreError};
 use crate::message::Message;
 use crate::queue_name::QueueName;
 use crate::store::{
-    Beat, Boxed, Cancelled, Claim, Completion, Counts, DeadLetter, FetchRequest, Fetched, Finished, GroupInfo, Inspect,
-    Limiters, MessageInfo, NewGroup, QueueInfo, Registration, Store, Unended, Wake, WorkerId, WorkerInfo,
+    Beat, Boxed, Cancelled, Claim, Completion, Count, Counted, Counts, DeadLetter, FetchRequest, Fetched, Finished,
+    GroupInfo, Inspect, Kept, Limiters, MessageInfo, NewGroup, QueueInfo, Registration, Store, Unended, Wake, WorkerId,
+    WorkerInfo,
 };
 use crate::stores::shared::registered::Registered;
 use crate::stores::shared::seats::Seats;
@@ -222,6 +224,14 @@ impl Store for SqliteStore {
         claims: &'a [Claim],
     ) -> Boxed<'a, Result<Vec<bool>, StoreError>> {
         Box::pin(start::run(self, registration, claims))
+    }
+
+    fn keep<'a>(&'a self, values: &'a [Kept]) -> Boxed<'a, Vec<Result<(), StoreError>>> {
+        Box::pin(apart::keep(self, values))
+    }
+
+    fn count_members<'a>(&'a self, counts: &'a [Count]) -> Boxed<'a, Vec<Result<Counted, StoreError>>> {
+        Box::pin(apart::count(self, counts))
     }
 
     fn unended<'a>(&'a self, queues: &'a [QueueName], limit: usize) -> Boxed<'a, Result<Vec<Unended>, StoreError>> {

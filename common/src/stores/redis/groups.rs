@@ -2,7 +2,7 @@
 //!
 //! The counter is dramatiq's barrier, so that both languages count one number: a string that holds how many are left. The last member
 //! finds 1 there. Beside it lies what only this library knows of: a bit for each member that has counted, and one for each that has
-//! failed.
+//! failed; and, where members are counted without their claims, which one was the last.
 
 use std::collections::HashMap;
 
@@ -67,15 +67,7 @@ impl<'a> Groups<'a> {
         call.count(counts(completion).count());
         for count in counts(completion) {
             call.count(self.number(count));
-            match count.member {
-                Some(member) => call.number(member),
-                None => call.text(""),
-            };
-            call.text(match count.end {
-                MemberEnd::Done => "done",
-                MemberEnd::Failed { counts: false } => "failed",
-                MemberEnd::Failed { counts: true } => "over",
-            });
+            append_end(call, count);
         }
     }
 
@@ -83,6 +75,19 @@ impl<'a> Groups<'a> {
     fn number(&self, count: &Count) -> usize {
         self.find(count).map_or(0, |place| place + 1)
     }
+}
+
+/// Appends which member has ended, and how.
+pub(super) fn append_end(call: &mut Call<'_>, count: &Count) {
+    match count.member {
+        Some(member) => call.number(member),
+        None => call.text(""),
+    };
+    call.text(match count.end {
+        MemberEnd::Done => "done",
+        MemberEnd::Failed { counts: false } => "failed",
+        MemberEnd::Failed { counts: true } => "over",
+    });
 }
 
 fn counts(completion: &Completion) -> impl Iterator<Item = &Count> {

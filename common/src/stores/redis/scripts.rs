@@ -33,6 +33,8 @@ pub(super) struct Scripts {
     pub(super) enqueue: Script,
     pub(super) fetch: Script,
     pub(super) finish: Script,
+    pub(super) keep_values: Script,
+    pub(super) count_members: Script,
     pub(super) start: Script,
     pub(super) open_group: Script,
     pub(super) group: Script,
@@ -76,6 +78,8 @@ const LIVE: &str = include_str!("lua/live.lua");
 const SHARE: &str = include_str!("lua/share.lua");
 const COUNTER: &str = include_str!("lua/counter.lua");
 const SLOTS: &str = include_str!("lua/slots.lua");
+const KEEP: &str = include_str!("lua/keep.lua");
+const COUNT: &str = include_str!("lua/count.lua");
 const UPKEEP: &str = include_str!("lua/upkeep.lua");
 
 impl Scripts {
@@ -84,7 +88,9 @@ impl Scripts {
         Self {
             enqueue: Script::new(&[&limits, PRELUDE, PLACES, include_str!("lua/enqueue.lua")]),
             fetch: Script::new(&[&limits, PRELUDE, include_str!("lua/fetch.lua")]),
-            finish: Script::new(&[&limits, PRELUDE, PLACES, include_str!("lua/finish.lua")]),
+            finish: Script::new(&[&limits, PRELUDE, PLACES, KEEP, COUNT, include_str!("lua/finish.lua")]),
+            keep_values: Script::new(&[&limits, PRELUDE, KEEP, include_str!("lua/keep_values.lua")]),
+            count_members: Script::new(&[&limits, PRELUDE, COUNT, include_str!("lua/count_members.lua")]),
             beat: Script::new(&[&limits, PRELUDE, LIVE, PEERS, SHARE, include_str!("lua/beat.lua"), PLACES, UPKEEP]),
             idle: Script::new(&[&limits, PRELUDE, SHARE, include_str!("lua/idle.lua")]),
             fleets: Script::new(&[&limits, PRELUDE, LIVE, include_str!("lua/fleets.lua")]),

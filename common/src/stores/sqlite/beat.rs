@@ -226,7 +226,7 @@ fn expire_letters(tx: &Tx<'_>, queue: &QueueName, now: Timestamp) -> rusqlite::R
     )
 }
 
-fn expire_stored(connection: &Connection, now: Timestamp) -> rusqlite::Result<usize> {
+pub(super) fn expire_stored(connection: &Connection, now: Timestamp) -> rusqlite::Result<usize> {
     connection.execute(
         "DELETE FROM stored WHERE (namespace, key) IN (SELECT namespace, key FROM stored WHERE until <= ? LIMIT ?)",
         params![now.as_millis(), CHUNK],

@@ -7,7 +7,7 @@ use super::moves::{Record, Tx, end_letter, parts};
 use super::queries::worker_number;
 use crate::clock::Timestamp;
 use crate::error::StoreError;
-use crate::store::{Body, Completion, Disposition, Effect, Finished, Registration};
+use crate::store::{Body, Completion, Counted, Disposition, Effect, Finished, Registration};
 use crate::stores::shared::batch::order;
 
 pub(super) async fn run(
@@ -65,11 +65,15 @@ fn finish(tx: &mut Tx<'_>, worker: i64, completion: &Completion, now: Timestamp)
         match effect {
             Effect::Enqueue(message) => tx.put(&Record::new(message, now))?,
             Effect::Store { key, value, ttl } => tx.keep(key, value, now + *ttl)?,
-            Effect::Count(count) => {
-                if !tx.count(count, now)? {
-                    finished = Finished::Uncounted;
+            Effect::Count(count) => match tx.count(count, now)? {
+                Counted::Last => {
+                    for message in &count.then {
+                        tx.put(&Record::new(message, now))?;
+                    }
                 }
-            }
+                Counted::Unknown => finished = Finished::Uncounted,
+                Counted::Known | Counted::LastAgain => {}
+            },
         }
     }
     Ok(finished)

@@ -3,15 +3,19 @@
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::SqliteStore;
-use super::moves::{Record, Tx};
+use super::moves::Tx;
 use crate::clock::Timestamp;
 use crate::error::StoreError;
-use crate::store::{Count, GroupInfo, NewGroup};
+use crate::store::{Count, Counted, GroupInfo, NewGroup};
 use crate::stores::shared::batch::CHUNK;
 
 /// In `members.state`.
 const COUNTED: i64 = 1;
 const FAILED: i64 = 2;
+const LAST: i64 = 4;
+
+/// In `members.number`, of all that have none.
+const NO_NUMBER: i64 = -1;
 
 pub(super) async fn open(store: &SqliteStore, group: &NewGroup) -> Result<bool, StoreError> {
     let (namespace, group, now) = (store.namespace.clone(), group.clone(), store.clock.now());
@@ -60,28 +64,28 @@ pub(super) fn left(
 }
 
 impl Tx<'_> {
-    /// Counts a member; with the last one, what follows is enqueued. Tells whether the group is known.
-    pub(super) fn count(&mut self, count: &Count, now: Timestamp) -> rusqlite::Result<bool> {
-        let Count { group, member, end, ttl, then } = count;
+    /// Counts a member.
+    pub(super) fn count(&mut self, count: &Count, now: Timestamp) -> rusqlite::Result<Counted> {
+        let Count { group, member, end, ttl, .. } = count;
         let mut known = self
             .connection
             .prepare_cached("SELECT id, left FROM groups WHERE namespace = ? AND name = ? AND until > ?")?;
         let found = known.query_row(params![self.namespace, group, now.as_millis()], |row| {
             Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?))
         });
-        let Some((id, left)) = found.optional()? else { return Ok(false) };
-        let before = match member {
-            Some(number) => {
-                let mut state =
-                    self.connection.prepare_cached("SELECT state FROM members WHERE of = ? AND number = ?")?;
-                state.query_row(params![id, number], |row| row.get(0)).optional()?.unwrap_or(0)
-            }
-            None => 0,
-        };
+        let Some((id, left)) = found.optional()? else { return Ok(Counted::Unknown) };
+        let number = member.map_or(NO_NUMBER, i64::from);
+        let mut state = self.connection.prepare_cached("SELECT state FROM members WHERE of = ? AND number = ?")?;
+        let before: i64 = state.query_row(params![id, number], |row| row.get(0)).optional()?.unwrap_or(0);
         let has_failed = if end.has_failed() { FAILED } else { 0 };
         let counts = end.counts() && before & COUNTED == 0;
-        let state = before & COUNTED | has_failed | if counts { COUNTED } else { 0 };
-        if let Some(number) = member.filter(|_| state != before) {
+        let is_last = counts && left == 1;
+        let is_known = before & (COUNTED | LAST) | if is_last { LAST } else { 0 };
+        let state = match member {
+            Some(_) => is_known | has_failed | if counts { COUNTED } else { 0 },
+            None => is_known,
+        };
+        if state != before {
             let mut note = self.connection.prepare_cached(
                 "INSERT INTO members (of, number, state) VALUES (?, ?, ?)
                  ON CONFLICT (of, number) DO UPDATE SET state = excluded.state",
@@ -94,12 +98,13 @@ impl Tx<'_> {
             "UPDATE groups SET left = left - ?, failed = failed + ?, until = max(until, ?) WHERE id = ?",
         )?;
         update.execute(params![counted, failed, (now + *ttl).as_millis(), id])?;
-        if counted == 1 && left == 1 {
-            for message in then {
-                self.put(&Record::new(message, now))?;
-            }
-        }
-        Ok(true)
+        Ok(if is_last {
+            Counted::Last
+        } else if left == 0 && before & LAST != 0 {
+            Counted::LastAgain
+        } else {
+            Counted::Known
+        })
     }
 }
 

@@ -8,7 +8,7 @@
 //! | `dead` | dead letters, and whether the end of one is still to be made |
 //! | `stored` | results, and until when |
 //! | `groups` | how many of a group are left and have failed, and until when it is kept; and barriers |
-//! | `members` | what is known of those that have ended: 1 where it counted, 2 where it failed, 3 for both |
+//! | `members` | what is known of those that have ended, as a sum: 1 where it counted, 2 where it failed, 4 where it was the last one; all without a number are -1 |
 //! | `holders` | who holds a slot of a limit, and until when |
 //! | `fences` | the last number that was given with a slot of a limit, for a while |
 //! | `hits` | how often something has happened, by limit and the bucket (in milliseconds) or second that began then, for a while |

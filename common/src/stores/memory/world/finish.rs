@@ -2,7 +2,7 @@
 
 use super::World;
 use crate::clock::Timestamp;
-use crate::store::{Body, Claim, Completion, Disposition, Effect, Finished, WorkerId};
+use crate::store::{Body, Claim, Completion, Counted, Disposition, Effect, Finished, WorkerId};
 
 impl World {
     pub(in crate::stores::memory) fn finish(
@@ -64,11 +64,11 @@ impl World {
                 Effect::Store { key, value, ttl } => {
                     self.stored.keep(key, value.clone(), now + *ttl, now);
                 }
-                Effect::Count(count) => {
-                    if !self.count(count, now) {
-                        finished = Finished::Uncounted;
-                    }
-                }
+                Effect::Count(count) => match self.count(count, now) {
+                    Counted::Last => count.then.iter().for_each(|message| self.enqueue(message, now)),
+                    Counted::Unknown => finished = Finished::Uncounted,
+                    Counted::Known | Counted::LastAgain => {}
+                },
             }
         }
         finished

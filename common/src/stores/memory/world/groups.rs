@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::World;
 use crate::clock::Timestamp;
-use crate::store::{Arrival, Count, GroupInfo, NewGroup};
+use crate::store::{Arrival, Count, Counted, GroupInfo, NewGroup};
 
 /// One group.
 #[derive(Debug)]
@@ -12,6 +12,8 @@ pub(super) struct Group {
     left: u32,
     failed: u32,
     members: HashMap<u32, Member>,
+    /// The number of the member that completed it, if that has one.
+    last: Option<u32>,
 }
 
 /// What is known of a member that has ended.
@@ -22,8 +24,8 @@ struct Member {
 }
 
 impl Group {
-    /// Takes in an end. Tells whether it completes the group.
-    fn count(&mut self, count: &Count) -> bool {
+    /// Takes in an end.
+    fn count(&mut self, count: &Count) -> Counted {
         let mut once = Member::default();
         let member = count.member.map_or(&mut once, |number| self.members.entry(number).or_default());
         let has_failed = count.end.has_failed();
@@ -31,11 +33,18 @@ impl Group {
         member.has_failed = has_failed;
         let is_new = count.end.counts() && !member.has_counted;
         member.has_counted |= is_new;
+        if self.left == 0 && self.last == count.member {
+            return Counted::LastAgain;
+        }
         if !is_new || self.left == 0 {
-            return false;
+            return Counted::Known;
         }
         self.left -= 1;
-        self.left == 0
+        if self.left > 0 {
+            return Counted::Known;
+        }
+        self.last = count.member;
+        Counted::Last
     }
 
     /// Counts a party, where it is a barrier.
@@ -60,7 +69,7 @@ impl World {
         if self.groups.get(name, now).is_some() {
             return false;
         }
-        let new = Group { left: *members, failed: 0, members: HashMap::new() };
+        let new = Group { left: *members, failed: 0, members: HashMap::new(), last: None };
         self.groups.keep(name, new, now + *ttl, now);
         true
     }
@@ -69,14 +78,9 @@ impl World {
         self.groups.get(name, now).map(|group| GroupInfo { left: group.left, failed: group.failed })
     }
 
-    /// Counts a member; with the last one, what follows is enqueued. Tells whether the group is known.
-    pub(super) fn count(&mut self, count: &Count, now: Timestamp) -> bool {
-        let Some(group) = self.groups.renew(&count.group, now + count.ttl, now) else { return false };
-        if group.count(count) {
-            for message in &count.then {
-                self.enqueue(message, now);
-            }
-        }
-        true
+    /// Counts a member.
+    pub(in super::super) fn count(&mut self, count: &Count, now: Timestamp) -> Counted {
+        let group = self.groups.renew(&count.group, now + count.ttl, now);
+        group.map_or(Counted::Unknown, |group| group.count(count))
     }
 }

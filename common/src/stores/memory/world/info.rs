@@ -9,7 +9,7 @@ use crate::clock::Timestamp;
 use crate::message::Message;
 use crate::queue_name::QueueName;
 use crate::store::{
-    AHEAD_LIMIT, BEAT_INTERVAL, Cancelled, Claim, Counts, DEAD_AFTER, DeadLetter, MessageInfo, PAGE, PURGE_LIMIT,
+    AHEAD_LIMIT, BEAT_INTERVAL, Cancelled, Claim, Counts, DEAD_AFTER, DeadLetter, Kept, MessageInfo, PAGE, PURGE_LIMIT,
     QueueInfo, State, WorkerInfo,
 };
 
@@ -200,6 +200,10 @@ impl World {
             queue.notes.remove(id);
         }
         purged.len()
+    }
+
+    pub(in crate::stores::memory) fn keep(&mut self, kept: &Kept, now: Timestamp) {
+        self.stored.keep(&kept.key, kept.value.clone(), now + kept.ttl, now);
     }
 
     pub(in crate::stores::memory) fn stored(&self, key: &str, now: Timestamp) -> Option<Vec<u8>> {

@@ -206,111 +206,12 @@ local function plan(completion, is_mine, found, writes, removals)
   return 1
 end
 
--- Results are lists of one, as dramatiq reads them. What lay there before comes back if the step is refused.
-local function keep(results)
-  for _, result in ipairs(results) do
-    local name = result.key
-    local old = redis.pcall('LRANGE', name, 0, -1)
-    if old.err or #old > 0 then
-      local left = call('PTTL', name)
-      -- Shown to be allowed before it is needed to put the old one back.
-      if left >= 0 then call('PEXPIRE', name, left) end
-      call('DEL', name)
-      if not old.err then
-        if left >= 0 then undo('PEXPIRE', name, left) end
-        undo('RPUSH', name, unpack(old))
-      end
-    end
-    call('LPUSH', name, result.value)
-    undo('DEL', name)
-    call('PEXPIRE', name, result.ttl)
-  end
-end
-
--- What is known of a group, looked at once a step.
-local function look_at(groups, of)
-  local name = of.counter
-  local group = groups[name]
-  if group then return group end
-  local left = redis.pcall('GET', name)
-  -- Something else lies there: nothing is known of it.
-  if type(left) == 'table' then left = not left.err:find('WRONGTYPE', 1, true) and call('GET', name) end
-  group = { name = name, ttl = of.ttl, before = left, left = tonumber(left), members = {} }
-  if group.left then
-    group.seen, group.failed = name .. ':seen', name .. ':failed'
-    group.size = 8 * call('STRLEN', group.seen)
-    group.has_failed = call('EXISTS', group.failed) == 1
-  end
-  groups[name] = group
-  groups[#groups + 1] = group
-  return group
-end
-
--- Counts a member, at most once where it has a number; with the last one, what comes after the group is put. Answers whether the
--- group is known.
-local function count(groups, member, writes)
-  local of = member.group
-  local group = look_at(groups, of)
-  if not group.left then return false end
-  local has_failed, counts, number = member.ends ~= 'done', member.ends ~= 'failed', member.number
-  if number and number < group.size then
-    local known = group.members[number]
-    if not known then
-      known = { was_seen = call('GETBIT', group.seen, number), had_failed = 0 }
-      if group.has_failed then known.had_failed = call('GETBIT', group.failed, number) end
-      known.seen = known.was_seen
-      group.members[number] = known
-    end
-    known.failed = has_failed and 1 or 0
-    counts = counts and known.seen == 0
-    if counts then known.seen = 1 end
-  end
-  if not counts or group.left >= PARKED / 2 then return true end
-  if group.left > 1 then
-    group.left = group.left - 1
-    return true
-  end
-  group.left, group.is_complete = PARKED, true
-  for _, new in ipairs(of.puts) do
+-- Puts what comes after a group.
+local function put_next(group, writes)
+  for _, new in ipairs(group.puts) do
     -- One that lies there is the same one, as far as it has come.
     if call('HEXISTS', bodies(new.queue), new.id) == 0 and call('HEXISTS', bodies(new.queue .. '.DQ'), new.id) == 0 then
       put(writes, new.queue, new.fleet, new.id, new.due, new.priority, new.body)
-    end
-  end
-  return true
-end
-
-local function set_bit(name, bit, old, new)
-  if old == new then return end
-  call('SETBIT', name, bit, new)
-  undo('SETBIT', name, bit, old)
-end
-
-local function renew(name, ttl)
-  local left = call('PTTL', name)
-  if left < tonumber(ttl) then call('PEXPIRE', name, ttl) end
-end
-
-local function write_counts(groups)
-  for _, group in ipairs(groups) do
-    local name, ttl, has_seen, has_failed = group.name, group.ttl, false, false
-    for number, known in pairs(group.members) do
-      set_bit(group.seen, number, known.was_seen, known.seen)
-      set_bit(group.failed, number, known.had_failed, known.failed)
-      has_seen, has_failed = has_seen or known.was_seen ~= known.seen, has_failed or known.failed == 1
-    end
-    if has_seen then renew(group.seen, ttl) end
-    if has_failed then renew(group.failed, ttl) end
-    if group.left and score(group.left) ~= score(tonumber(group.before)) then
-      local left = call('PTTL', name)
-      call('SET', name, score(group.left), 'PX', string.format('%.0f', math.max(left, tonumber(ttl))))
-      undo('SET', name, group.before, 'KEEPTTL')
-    end
-    if group.is_complete then
-      -- For those of Python's who wait for it.
-      call('RPUSH', name .. '@events', 'x')
-      undo('RPOP', name .. '@events')
-      call('PEXPIRE', name .. '@events', ttl)
     end
   end
 end
@@ -338,7 +239,9 @@ local function finish(completions)
   local groups = {}
   for i, completion in ipairs(completions) do
     for _, member in ipairs(answers[i] == 1 and completion.counts or {}) do
-      if not count(groups, member, writes) then answers[i] = 2 end
+      local is_known, is_last = count(groups, member)
+      if not is_known then answers[i] = 2 end
+      if is_last then put_next(member.group, writes) end
     end
   end
   -- Removals cannot be taken back, so they come last, and are shown to be allowed before anything is written.
