@@ -248,7 +248,11 @@ impl Consumer {
         self.start_marked();
         self.watch_limits();
         self.send_reports();
-        if self.stage == Stage::Running && !self.outage.is_pausing(Call::Fetch) && !self.abstains {
+        let may_fetch = self.stage == Stage::Running && !self.outage.is_pausing(Call::Fetch) && !self.abstains;
+        if may_fetch && self.holds_back_too_many() {
+            self.stop_waiting();
+            self.stop_looking_ahead();
+        } else if may_fetch {
             self.fetch_or_wait();
             self.look_ahead();
             self.ask_for_more();

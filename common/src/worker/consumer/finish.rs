@@ -13,7 +13,17 @@ use crate::store::{Claim, Completion, Disposition, Effect, Finished};
 use crate::worker::ended::Ended;
 use crate::worker::job::warn_of_rejected;
 
+/// How many ends a worker holds back before it fetches no more, while the place of their results or groups does not answer: it keeps
+/// each of them, and each would run again if it died.
+const MOST_HELD_BACK: usize = 1_000;
+
 impl Consumer {
+    /// Whether so many ends wait for another place that nothing more should run here.
+    pub(super) fn holds_back_too_many(&self) -> bool {
+        self.outage.is_refused_for_now(Call::Completion)
+            && self.refused.len() + self.unfinished.len() + self.sent.len() >= MOST_HELD_BACK
+    }
+
     pub(super) fn start_finish(&mut self) {
         if self.unfinished.is_empty() {
             return;

@@ -57,7 +57,8 @@ pub(super) struct Outage {
 impl Outage {
     /// A call failed. Returns how long to pause, unless a pause is under way.
     pub(super) fn failed(&mut self, call: Call, error: &StoreError, address: &str) -> Option<Duration> {
-        let is_news = if error.is_passing() {
+        // Where a completion is refused, the store has answered; what does not answer is where its result or its group lies.
+        let is_news = if error.is_passing() && call != Call::Completion {
             let is_first = self.since.is_none();
             self.since.get_or_insert_with(Stopwatch::start);
             is_first
@@ -91,6 +92,11 @@ impl Outage {
     /// Whether the store did not answer the last call.
     pub(super) fn is_on(&self) -> bool {
         self.since.is_some()
+    }
+
+    /// Whether such calls are refused because somebody else does not answer: to wait may change that.
+    pub(super) fn is_refused_for_now(&self, call: Call) -> bool {
+        matches!(self.refused.get(&call), Some(StoreError::Unreachable(_) | StoreError::Busy(_)))
     }
 
     pub(super) fn pause_over(&mut self, call: Call) {

@@ -6,6 +6,7 @@
 //! | --- | --- | --- |
 //! | ends of runs | is slow, silent or away | it tries until the shutdown timeout is over, and says so: without them these run twice |
 //! | ends of runs | refuses just these | it leaves: waiting does not change that |
+//! | ends of runs | is there, and that of their results or groups is away | as where the store is away |
 //! | what did not start | is slow | it waits for the answer, as long as a call may take |
 //! | what did not start | is away, or silent for that long | it leaves: others find it dead, and these have not run |
 //! | nothing but deregistering | is slow | it waits for the answer, as long as a call may take |
@@ -95,7 +96,8 @@ impl Consumer {
 
     /// Says what a stop waits for, once.
     fn say_what_is_left(&mut self) {
-        let unfinished = self.unfinished.iter().map(|ended| &ended.completion);
+        let refused = self.refused.iter().filter(|_| self.outage.is_refused_for_now(Call::Completion));
+        let unfinished = self.unfinished.iter().chain(refused).map(|ended| &ended.completion);
         let is_end = |completion: &&Completion| completion.disposition != Disposition::Release;
         let ends = self.sent.iter().chain(unfinished).filter(is_end).count();
         if ends > 0 && self.stage < Stage::Forced {
@@ -132,7 +134,9 @@ impl Consumer {
             return true;
         }
         // What is left comes back to others as soon as the store does.
-        let is_refused = !self.refused.is_empty() && self.unfinished.is_empty() && self.local_queue.is_quiet();
+        let is_only_refused = !self.refused.is_empty() && self.unfinished.is_empty() && self.local_queue.is_quiet();
+        let waits = self.outage.is_refused_for_now(Call::Completion) && self.stage < Stage::Forced;
+        let is_refused = is_only_refused && !waits;
         let is_away = self.stage == Stage::Forced && self.outage.is_pausing(Call::Finish);
         self.gave_up |= !is_calling && (is_refused || is_away);
         if self.gave_up && is_left {
