@@ -15,7 +15,7 @@ use std::future::Future;
 use std::sync::Arc;
 
 pub use self::builder::BrokerBuilder;
-pub(crate) use self::builder::Settings;
+pub(crate) use self::builder::{Settings, Url};
 pub(crate) use self::inspect::DEPTH;
 pub(crate) use self::io_thread::IoThread;
 pub(crate) use self::leases::HeldSlot;

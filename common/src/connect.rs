@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
-use crate::broker::{Broker, BrokerBuilder, IoThread, NAMESPACE};
+use crate::broker::{Broker, BrokerBuilder, IoThread, NAMESPACE, Url};
+use crate::clock::Clock;
 use crate::error::{ConnectError, StoreError};
 use crate::store::Inspect;
 use crate::stores::memory::MemoryStore;
 #[cfg(feature = "redis")]
 use crate::stores::redis::RedisStore;
+use crate::stores::split::SplitStore;
 #[cfg(feature = "sqlite")]
 use crate::stores::sqlite::{SqliteStore, Synchronous};
 use crate::url::{BrokerUrl, Place, without_password};
@@ -46,11 +48,11 @@ impl Broker {
 }
 
 impl BrokerBuilder {
-    /// Connects to the broker at [a URL](Broker::connect).
+    /// Connects to the broker at [a URL](Broker::connect), and to the other places that it was told of.
     ///
     /// # Errors
     ///
-    /// As [`Broker::connect`].
+    /// As [`Broker::connect`]; [`ConnectError::Elsewhere`] says which of the other places it is.
     pub async fn connect(self, url: &str) -> Result<Broker, ConnectError> {
         open(url, self).await
     }
@@ -77,11 +79,80 @@ fn unreachable(url: &str, cause: StoreError) -> ConnectError {
 }
 
 async fn open(url: &str, builder: BrokerBuilder) -> Result<Broker, ConnectError> {
+    let io_thread = io_thread(url)?;
+    let opened = store(&io_thread, url, builder.namespace.as_deref(), None, builder.clock.clone()).await?;
+    let Opened { store, namespace } = opened;
+    let results = Elsewhere::of("results_at", builder.results_at.as_ref(), url);
+    let groups = Elsewhere::of("groups_at", builder.groups_at.as_ref(), url);
+    if results.is_none() && groups.is_none() {
+        return Ok(builder.on(store, &namespace, io_thread));
+    }
+    let mut split = SplitStore::new(store);
+    let mut kept_at = None;
+    if let Some(results) = results {
+        let store = results.open(&io_thread, &namespace, &builder.clock).await?;
+        kept_at = Some((results.url, store.clone()));
+        split = split.with_results(store);
+    }
+    if let Some(groups) = groups {
+        // One place for both has one connection.
+        let store = match kept_at.filter(|(url, _)| *url == groups.url) {
+            Some((_, store)) => store,
+            None => groups.open(&io_thread, &namespace, &builder.clock).await?,
+        };
+        split = split.with_groups(store);
+    }
+    Ok(builder.on(Arc::new(split), &namespace, io_thread))
+}
+
+/// Another place than the broker's own.
+struct Elsewhere {
+    setting: &'static str,
+    url: String,
+}
+
+impl Elsewhere {
+    /// None where it is the broker's own.
+    fn of(setting: &'static str, url: Option<&Url>, own: &str) -> Option<Self> {
+        let url = url?.0.trim();
+        (url != own.trim()).then(|| Self { setting, url: url.to_owned() })
+    }
+
+    async fn open(
+        &self,
+        io_thread: &IoThread,
+        namespace: &str,
+        clock: &Clock,
+    ) -> Result<Arc<dyn Inspect>, ConnectError> {
+        // The broker's clock follows the place of its queues alone.
+        let clock = if clock.is_manual() { clock.clone() } else { Clock::system() };
+        let opened = store(io_thread, &self.url, None, Some(namespace), clock).await;
+        let failed = |cause| ConnectError::Elsewhere { setting: self.setting, cause: Box::new(cause) };
+        opened.map(|opened| opened.store).map_err(failed)
+    }
+}
+
+/// What is at a URL.
+struct Opened {
+    store: Arc<dyn Inspect>,
+    namespace: String,
+}
+
+/// Opens what is at a URL. Its namespace is `told`, or what the URL says, or `otherwise`.
+#[cfg_attr(
+    not(any(feature = "redis", feature = "sqlite")),
+    expect(unused_variables, reason = "what is in memory needs no thread")
+)]
+async fn store(
+    io_thread: &IoThread,
+    url: &str,
+    told: Option<&str>,
+    otherwise: Option<&str>,
+    clock: Clock,
+) -> Result<Opened, ConnectError> {
     let wrong = |reason| ConnectError::Url { url: without_password(url), reason };
     let BrokerUrl { place, namespace: named } = BrokerUrl::parse(url).map_err(wrong)?;
-    let namespace = builder.namespace.clone().or(named).unwrap_or_else(|| NAMESPACE.to_owned());
-    let clock = builder.clock.clone();
-    let io_thread = io_thread(url)?;
+    let namespace = told.or(named.as_deref()).or(otherwise).unwrap_or(NAMESPACE).to_owned();
     let store: Arc<dyn Inspect> = match place {
         Place::Memory => Arc::new(MemoryStore::new(clock)),
         #[cfg(feature = "redis")]
@@ -109,5 +180,5 @@ async fn open(url: &str, builder: BrokerBuilder) -> Result<Broker, ConnectError>
             return Err(wrong("this program was built without the feature `sqlite` of `common`".to_owned()));
         }
     };
-    Ok(builder.on(store, &namespace, io_thread))
+    Ok(Opened { store, namespace })
 }

@@ -304,6 +304,14 @@ pub enum ConnectError {
         /// What happened.
         cause: StoreError,
     },
+    /// One of the other places that it was told of: for results, or for groups.
+    #[error("{setting}: {cause}")]
+    Elsewhere {
+        /// Which one: the name of the builder's method, `results_at` or `groups_at`.
+        setting: &'static str,
+        /// What is wrong with it.
+        cause: Box<Self>,
+    },
 }
 
 fn unreachable(url: &str, cause: &StoreError) -> String {

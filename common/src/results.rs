@@ -1,7 +1,8 @@
 //! What is kept of a run for whoever asks later.
 //!
 //! A result lies in the store under a key that sender and worker both know, in dramatiq's form, so that either language
-//! reads what the other has stored. It is written in the same step as the run ends.
+//! reads what the other has stored. It is written in the same step as the run ends, or, where it is to lie in another place
+//! ([`results_at`](crate::broker::BrokerBuilder::results_at)), before that.
 
 use std::fmt::Write as _;
 

@@ -5,5 +5,6 @@ pub mod memory;
 pub mod redis;
 #[cfg_attr(not(feature = "redis"), expect(dead_code, reason = "some of it is for Redis alone"))]
 mod shared;
+pub mod split;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;

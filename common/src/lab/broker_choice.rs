@@ -164,6 +164,8 @@ fn file(experiment: &Experiment) -> Result<PathBuf, Failure> {
 fn explain(error: &ConnectError, who: &str, experiment: &Experiment) -> Failure {
     let start = match error {
         ConnectError::Url { .. } => return Failure::Usage(format!("{error} ({who})")),
+        // The program itself says where that is.
+        ConnectError::Elsewhere { .. } => return Failure::Unreachable(error.to_string()),
         // There is no server to start for a file.
         ConnectError::Unreachable { url, .. } if url.starts_with(SQLITE) => "",
         ConnectError::Unreachable { cause: StoreError::Unreachable(_), .. } => {

@@ -2,7 +2,8 @@
 //!
 //! A member says which group it is of, and what comes after that, whole; so whoever ends the last one knows what to send. It counts in
 //! the same step as it ends, and what comes after the group is sent in the step of the last one: nothing between two commands can lose
-//! a count, or count what had no effect.
+//! a count, or count what had no effect. Only where groups are counted [at another URL](crate::broker::BrokerBuilder::groups_at), the
+//! count comes before that step, and what comes after a group is sent at least once.
 //!
 //! | option of a member | meaning |
 //! | --- | --- |

@@ -16,13 +16,17 @@ use crate::store::{Completion, Disposition, Effect};
 /// | `store_results` | no | message, actor, here |
 /// | `result_ttl` | 10 minutes | message, actor, here |
 ///
+/// Where results are [at another URL](crate::broker::BrokerBuilder::results_at) than the queues, they are written before that step,
+/// and a message is acknowledged only once its result is there.
+///
 /// A message that will be retried has no result yet; one that was skipped has `null`; one that died without a run has one, which says why. Read it with [`Broker::result`](crate::broker::Broker::result), or
 /// with `get_result` in Python.
 ///
 /// # Source
 ///
 /// dramatiq 2.2, `Results`. Differs: a result without a JSON form is a failure of the message that no retry repeats, and
-/// never silently missing.
+/// never silently missing. Where results lie in another place than the queues, both write them before they acknowledge; there, an
+/// error on the way is a line in the log, and the message is acknowledged without its result. What encodes them is JSON.
 #[derive(Clone, Debug)]
 pub struct Results {
     /// Whether results are stored where neither message nor actor says.
