@@ -34,13 +34,16 @@ impl Consumer {
 
     fn enforce_limits(&mut self) {
         let overdue = self.local_queue.enforce_limits();
-        for (actor, message, limit) in overdue.told {
+        for run in overdue.timed_out {
+            // Before it is told: its own line about that comes after this one.
             warn!(
                 target: "common::worker",
-                "{} {actor}: it has run for longer than its time limit of {}; told to end",
-                message.message_id,
-                spell(limit)
+                "{} {}: it has run for longer than its time limit of {}; told to end",
+                run.message.message_id,
+                run.actor.name,
+                spell(run.time_limit)
             );
+            run.tell();
         }
         if !overdue.stuck.is_empty() {
             self.time_out(overdue.stuck);

@@ -45,11 +45,12 @@ impl Consumer {
             self.after(MOMENT, |consumer| consumer.gave_up = true);
             return;
         }
-        self.local_queue.tell_of_stop();
         let running = self.local_queue.busy();
         if running > 0 {
             info!(target: "common::worker", "shutting down: waiting for running messages ({running})");
         }
+        // After that line: what they say about it comes behind it.
+        self.local_queue.tell_of_stop();
         let (clock, timeout) = (self.broker.clock().clone(), self.limits.shutdown_timeout);
         self.once(async move { clock.sleep(timeout).await }, Self::timed_out);
     }

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use super::LocalQueue;
 use super::state::{Running, Slot, State};
-use crate::actor::{Cause, Declaration};
+use crate::actor::{Cancellation, Cause, Declaration};
 use crate::clock::Stopwatch;
 use crate::message::Message;
 use crate::store::Claim;
@@ -34,11 +34,26 @@ pub(in crate::worker) struct Stuck {
     pub(in crate::worker) took: Duration,
 }
 
+/// A run whose time is over, and which is to be told.
+#[derive(Debug)]
+pub(in crate::worker) struct TimedOut {
+    pub(in crate::worker) message: Arc<Message>,
+    pub(in crate::worker) actor: &'static Declaration,
+    pub(in crate::worker) time_limit: Duration,
+    cancellation: Cancellation,
+}
+
+impl TimedOut {
+    /// Tells it to end.
+    pub(in crate::worker) fn tell(&self) {
+        self.cancellation.cancel(Cause::TimeLimit);
+    }
+}
+
 /// What a look at all runs found.
 #[derive(Debug, Default)]
 pub(in crate::worker) struct Overdue {
-    /// What was told that its time is over: its actor, its message, and its limit.
-    pub(in crate::worker) told: Vec<(&'static str, Arc<Message>, Duration)>,
+    pub(in crate::worker) timed_out: Vec<TimedOut>,
     pub(in crate::worker) stuck: Vec<Stuck>,
     /// When to look again.
     pub(in crate::worker) next: Option<Duration>,
@@ -59,9 +74,8 @@ impl Running {
         self.time_limit.is_some_and(|limit| self.since.elapsed() >= limit)
     }
 
-    /// Tells it to end.
-    fn tell(&mut self, cause: Cause) {
-        self.cancellation.cancel(cause);
+    /// Counts from now on how long it takes to end.
+    fn is_told(&mut self) {
         self.told = Some((Stopwatch::start(), false));
     }
 }
@@ -81,15 +95,17 @@ impl LocalQueue {
         self.lock().running().filter_map(Running::next).min()
     }
 
-    /// Does what is to be done about what runs for too long. The next of such moments is in the answer.
+    /// Does what is to be done about what runs for too long, but for telling it. The next of such moments is in the answer.
     pub(in crate::worker) fn enforce_limits(&self) -> Overdue {
         let (mut state, mut overdue) = (self.lock(), Overdue::default());
         for slot in 0..state.slots.len() {
             let Slot::Runs(running) = &mut state.slots[slot] else { continue };
             match (running.next(), running.time_limit, running.told) {
-                (Some(Duration::ZERO), Some(limit), None) => {
-                    running.tell(Cause::TimeLimit);
-                    overdue.told.push((running.actor.name, running.message.clone(), limit));
+                (Some(Duration::ZERO), Some(time_limit), None) => {
+                    running.is_told();
+                    let Running { message, actor, cancellation, .. } = running;
+                    let (message, actor, cancellation) = (message.clone(), *actor, cancellation.clone());
+                    overdue.timed_out.push(TimedOut { message, actor, time_limit, cancellation });
                 }
                 (Some(Duration::ZERO), _, Some((told, false))) => {
                     running.cancellation.end();
@@ -116,7 +132,8 @@ impl LocalQueue {
                 && running.is_told_of_stop
                 && running.told.is_none()
             {
-                running.tell(Cause::Shutdown);
+                running.cancellation.cancel(Cause::Shutdown);
+                running.is_told();
             }
         }
     }
