@@ -127,8 +127,8 @@ const TIMED_OUT: &str = "it has run for longer than its time limit of 100 ms";
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_async_run_that_takes_too_long_is_told_and_dropped_a_second_later() {
     let stage = Stage::start(1).await;
-    hang::message("hangs").time_limit(SHORT).on_failure::<hear>().send(&stage.broker).await.unwrap();
     let watch = Stopwatch::start();
+    hang::message("hangs").time_limit(SHORT).on_failure::<hear>().send(&stage.broker).await.unwrap();
     assert_eq!([stage.next(), stage.next()], ["hangs", "heard of TimeLimitExceeded"]);
     assert!(watch.elapsed() >= Duration::from_secs(1), "it had its time to end by itself");
     stage.until("it is dead", |counts| counts.dead == 1 && counts.claimed == 0).await;
