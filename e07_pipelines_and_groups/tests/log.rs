@@ -38,6 +38,7 @@ fn the_notes_quote_a_pipeline() {
     let show = lab.run(&["show", id]);
     let worker = lab.worker(&["--threads", "2"]);
     ends(&worker, "announce(6)");
+    lab.settle(&worker);
     lab.run(&["late_sum", "1", "2"]);
     ends(&worker, "announce(0)");
     lab.stop(&worker);

@@ -66,6 +66,11 @@ impl Lab {
         source.replace("namespace=\"dramatiq\"", &format!("namespace=\"{}\"", self.namespace))
     }
 
+    /// Waits until nothing runs any more: what is sent then finds all slots free; see [`log::settle`].
+    pub fn settle(&self, worker: &Process) {
+        log::settle(worker, &self.program, &self.broker);
+    }
+
     /// Stops a worker once nothing runs any more; see [`log::stop`].
     pub fn stop(&self, worker: &Process) {
         log::stop(worker, &self.program, &self.broker);

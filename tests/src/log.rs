@@ -36,6 +36,7 @@ use crate::{
     process::{self, PATIENCE, Process},
     workspace,
 };
+use serde_json::Value;
 use std::{fmt::Write, fs, path::Path, time::Duration};
 
 /// What varies in one test: its Redis, its namespace, and the ids of its messages, numbered by first sight.
@@ -105,18 +106,26 @@ pub fn between(earlier: &str, later: &str) -> Duration {
     Duration::from_millis((later + DAY - earlier) % DAY)
 }
 
-/// Interrupts an experiment's worker once nothing runs any more, so that its log ends the same way every time: a run is logged a
-/// moment before its end is stored.
+/// Waits until nothing runs any more, on any queue: a run is logged a moment before its slot is free and its end is stored.
+///
+/// # Panics
+/// When something goes on running.
+pub fn settle(worker: &Process, program: &Path, broker: &str) {
+    let idle = || {
+        let queues = Process::start(program, &["queues", "--json", "--broker", broker], &[]);
+        queues.wait();
+        let queues: Value = serde_json::from_str(&queues.stdout().concat()).ok()?;
+        queues["queues"].as_array()?.iter().all(|queue| queue["running"] == 0).then_some(())
+    };
+    assert!(process::eventually(PATIENCE, idle).is_some(), "{worker}");
+}
+
+/// Interrupts an experiment's worker once nothing runs any more, so that its log ends the same way every time; see [`settle`].
 ///
 /// # Panics
 /// When something goes on running, or the worker ends with an error.
 pub fn stop(worker: &Process, program: &Path, broker: &str) {
-    let idle = || {
-        let queues = Process::start(program, &["queues", "--json", "--broker", broker], &[]);
-        queues.wait();
-        queues.stdout().concat().contains("\"running\": 0").then_some(())
-    };
-    assert!(process::eventually(PATIENCE, idle).is_some(), "{worker}");
+    settle(worker, program, broker);
     worker.interrupt();
     assert!(worker.wait().success(), "{worker}");
 }
