@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use common::clock::Clock;
+use common::clock::{Clock, Stopwatch};
 use redis::Commands as _;
 use tests::log::{self, Ids};
 use tests::process::Process;
@@ -39,7 +39,7 @@ fn the_notes_quote_what_lies_in_redis() {
     let (url, namespace) = (tests::redis::url(), tests::redis::namespace());
     let broker = format!("{url}?namespace={namespace}");
     let program = Path::new(env!("CARGO_BIN_EXE_e01_hello_world"));
-    let clock = Clock::system();
+    let (clock, watch) = (Clock::system(), Stopwatch::start());
     let before = clock.now().as_millis();
     assert!(Process::start(program, &["count_to", "3", "--broker", &broker], &[]).wait().success());
 
@@ -52,7 +52,9 @@ fn the_notes_quote_what_lies_in_redis() {
     assert_eq!(&ids, std::slice::from_ref(id));
     let time = body.rsplit_once(':').and_then(|(_, end)| end.trim_end_matches('}').parse::<i64>().ok());
     let time = time.expect("message_timestamp comes last");
-    assert!((before..=clock.now().as_millis()).contains(&time), "sent at {time}");
+    // The sender's clock is ahead of the server's by as long as an answer took.
+    let latest = (clock.now() + watch.elapsed()).as_millis();
+    assert!((before..=latest).contains(&time), "sent at {time}, and not from {before} to {latest}");
     let shown = format!("list  {namespace}:default\n    {id}\nhash  {namespace}:default.msgs\n    {id} = {body}\n");
     let shown = shown.replace(&namespace, "dramatiq").replace(id, ID).replace(&time.to_string(), TIME);
     log::pin(EXPERIMENT, "redis", &shown);
