@@ -37,7 +37,8 @@ fn the_notes_quote_the_order_of_what_waits() {
         let show = lab.run(&["show", &sweep]).stdout();
         show.iter().any(|line| line.ends_with(" s ago")).then_some(show)
     });
-    let worker = lab.worker(&["--threads", "1"]);
+    // It fetches all at once: else it depends on how long the greeting takes whether the last two are sorted.
+    let worker = lab.worker(&["--threads", "1", "--prefetch", "10"]);
     until_ended(&worker, 4);
     lab.stop(&worker);
     let mut ids = lab.ids();
