@@ -33,14 +33,14 @@ use crate::queue_name::QueueName;
 /// `A` is the actor that it calls. Calls of several actors go into one list as plain `Call`s: `[add::message(1, 2).untyped(), …]`.
 pub struct Call<A = Untyped, K = Whole> {
     declaration: &'static Declaration,
-    args: Result<Vec<Raw>, EnqueueError>,
+    args: Result<Vec<Raw>, Box<EnqueueError>>,
     options: Entries,
     when: When,
     id: MessageId,
     /// Whether its last positional argument is still to come.
     is_partial: bool,
     /// The message as it was first sent; later sends have to send the same bytes.
-    message: OnceLock<Message>,
+    message: OnceLock<Box<Message>>,
     kind: PhantomData<fn() -> (A, K)>,
 }
 
@@ -104,11 +104,15 @@ impl<A, K> Call<A, K> {
             declaration.parameters.get(index).map_or("?", |parameter| parameter.name)
         };
         let args = args.into_iter().enumerate().map(|(index, arg)| {
-            arg.map_err(|error| EnqueueError::Invalid {
-                actor: declaration.name,
-                argument: name(index),
-                cause: error.to_string(),
+            arg.map_err(|error| {
+                let cause = error.to_string();
+                Box::new(EnqueueError::Invalid { actor: declaration.name, argument: name(index), cause })
             })
+        });
+        // A batch has many of them.
+        let args = args.collect::<Result<Vec<_>, _>>().map(|mut args| {
+            args.shrink_to_fit();
+            args
         });
         let mut options = Entries::default();
         if declaration.priority != 0 {
@@ -119,7 +123,7 @@ impl<A, K> Call<A, K> {
         }
         Self {
             declaration,
-            args: args.collect(),
+            args,
             options,
             when: When::Now,
             id: MessageId::random(),
@@ -179,7 +183,7 @@ impl<A, K> Call<A, K> {
     /// [`EnqueueError::Invalid`] when an argument could not be encoded.
     pub(crate) fn due(&self, now: Timestamp) -> Result<Option<Timestamp>, EnqueueError> {
         if let Err(invalid) = &self.args {
-            return Err(invalid.clone());
+            return Err(EnqueueError::clone(invalid));
         }
         Ok(match self.when {
             When::Now => None,
@@ -194,7 +198,8 @@ impl<A, K> Call<A, K> {
     ///
     /// [`EnqueueError::Invalid`] when an argument could not be encoded.
     pub(crate) fn step(&self, now: Timestamp, is_first: bool) -> Result<Message, EnqueueError> {
-        let mut message = self.as_message(self.args.clone()?, now);
+        let args = self.args.clone().map_err(|invalid| *invalid)?;
+        let mut message = self.as_message(args, now);
         match self.when {
             When::In(delay) if is_first => message.set_eta(Some(now + delay)),
             // From when the step before it ends.
@@ -243,10 +248,10 @@ impl<A> Call<A> {
     /// [`EnqueueError::Invalid`] when an argument could not be encoded.
     pub fn message(&self, now: Timestamp) -> Result<Message, EnqueueError> {
         if let Some(message) = self.message.get() {
-            return Ok(message.clone());
+            return Ok(Message::clone(message));
         }
         let message = self.step(now, true)?;
-        Ok(self.message.get_or_init(|| message).clone())
+        Ok(Message::clone(self.message.get_or_init(|| Box::new(message))))
     }
 
     /// Sends it.

@@ -8,11 +8,15 @@
 //! and with the last one what comes after the group is sent.
 
 mod group;
+mod in_order;
 mod pipeline;
 mod sent_group;
 mod sent_pipeline;
 
+#[doc(hidden)]
+pub use self::group::batch;
 pub use self::group::{Group, Member, group};
+pub use self::in_order::{BlockingResults, Results};
 pub use self::pipeline::Pipeline;
 pub use self::sent_group::{Progress, SentGroup};
 pub use self::sent_pipeline::SentPipeline;

@@ -189,6 +189,23 @@ pub enum ResultError {
         /// The error's text.
         text: String,
     },
+    /// Members of a group are left after the time that was waited for them.
+    #[error("{left} members of the group are left after {timeout:?}: {done} are done, {failed} have failed")]
+    Left {
+        /// How long was waited.
+        timeout: std::time::Duration,
+        /// How many are done.
+        done: u32,
+        /// How many have failed for good.
+        failed: u32,
+        /// How many have not ended.
+        left: u32,
+    },
+    /// Nobody counts the members of this group, so there is nothing to wait for.
+    #[error(
+        "the members of this group are not counted: let it be `.tracked()`; or they were, and that was too long ago"
+    )]
+    NotCounted,
     /// What the actor returned is of another type than it is read as.
     #[error("the actor returned something else: {0}")]
     Unreadable(String),

@@ -195,6 +195,16 @@ impl Message {
         self.options.get(option::PRIORITY).and_then(Raw::number).map(|priority| priority as i32)
     }
 
+    /// Keeps its names where another message has the same ones.
+    pub(crate) fn share_names(&mut self, other: &Self) {
+        if self.queue_name == other.queue_name {
+            self.queue_name = other.queue_name.clone();
+        }
+        if self.actor_name == other.actor_name {
+            self.actor_name = other.actor_name.clone();
+        }
+    }
+
     /// Roughly how many bytes it takes: those of its arguments and options.
     #[must_use]
     pub fn size(&self) -> usize {

@@ -9,7 +9,7 @@ use common::actor::{Actor as _, Declaration, actors};
 use common::broker::Broker;
 use common::call::Call;
 use common::composition::{Group, Pipeline, Progress, group};
-use common::error::EnqueueError;
+use common::error::{EnqueueError, ResultError};
 use common::message::{Message, MessageId, Raw, option};
 use common::middleware::{Decision, HookError, Middleware, Run};
 use common::queue_name::QueueName;
@@ -202,6 +202,46 @@ async fn thousands_of_members_are_counted_by_one_look() {
     .unwrap();
     assert_eq!(progress, Some(Progress { done: 3_500, failed: 0, left: 0 }));
     assert_eq!((results.len(), results[3_499]), (3_500, 3_499 * 3_499));
+}
+
+#[tokio::test]
+async fn a_batch_is_a_tracked_group_of_the_calls_of_one_actor() {
+    #[actor(store_results = true)]
+    fn none() -> u32 {
+        17
+    }
+
+    #[actor(remote, store_results = true)]
+    fn elsewhere(what: String, #[kwarg] times: u32) -> u32;
+
+    let broker = TestBroker::new();
+    let (now, patience) = (Duration::ZERO, Duration::from_secs(20));
+    let sent = square::batch(vec![3, 4]).send(&broker).await.unwrap();
+    assert_eq!(sent.wait(now).await, Err(ResultError::Left { timeout: now, done: 0, failed: 0, left: 2 }));
+    let mut early = sent.each_result::<u32>(now);
+    assert!(matches!(early.next().await, Some(Err(ResultError::Timeout { .. }))));
+    assert_eq!(early.next().await, None, "nothing comes after that");
+    note::batch(["one", "two"]).then(note::message("done")).send(&broker).await.unwrap();
+    assert_eq!(run(&broker).await, ["one", "two", "done"]);
+    assert_eq!(sent.wait(patience).await, Ok(Progress { done: 2, failed: 0, left: 0 }));
+    let mut squares = sent.each_result(patience);
+    assert_eq!((squares.next().await, squares.next().await, squares.next().await), (Some(Ok(9)), Some(Ok(16)), None));
+
+    add::batch([(1, 2), (3, 4)]).send(&broker).await.unwrap();
+    assert_eq!(add::sent(&broker), [(1, 2), (3, 4)]);
+    none::batch([(), ()]).send(&broker).await.unwrap();
+    assert_eq!(none::sent(&broker), [(), ()]);
+    let sent = elsewhere::batch([("a", 1)]).send(&broker).await.unwrap();
+    assert_eq!(sent.members()[0].to_string(), r#"elsewhere("a", times=1)"#);
+    assert_eq!(square::batch([]).send(&broker).await.unwrap().wait(now).await.unwrap().left, 0);
+
+    // What keeps no results, or is not counted, is not waited for.
+    let sent = note::batch(["one"]).send(&broker).await.unwrap();
+    let mut nothing = sent.each_result::<()>(patience);
+    assert_eq!(nothing.next().await, Some(Err(ResultError::NotKept("note".to_owned()))));
+    assert_eq!(nothing.next().await, None);
+    let sent = group([square::message(1)]).send(&broker).await.unwrap();
+    assert_eq!(sent.wait(patience).await, Err(ResultError::NotCounted));
 }
 
 #[tokio::test]

@@ -23,6 +23,7 @@ use proc_macro::TokenStream;
 ///
 /// - `message(…)`, a call that is a value: to be delayed, composed, sent;
 /// - `step(…)`, a call in a pipeline, without its last argument by position, which is what the step before it returned;
+/// - `batch([…])`, a call for each item, as a group whose members are counted; several arguments are a tuple;
 /// - `send(&broker, …)`, which sends it at once; what it gives waits for the result, and reads it as the type that the actor returns;
 /// - `send_blocking(&broker, …)`, the same where nothing is `async`;
 ///

@@ -4,11 +4,11 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::quote_spanned;
 use syn::Type;
 
-use crate::handle::Handle;
+use crate::handle::{Handle, local};
 use crate::signature;
 
 impl Handle<'_> {
-    /// `message`, `step`, `send`, `send_blocking` and `sent`.
+    /// `message`, `step`, `batch`, `send`, `send_blocking` and `sent`.
     pub(crate) fn methods(&self) -> TokenStream {
         let common = self.common(Span::mixed_site());
         let name = &self.function.signature.ident;
@@ -21,7 +21,7 @@ impl Handle<'_> {
         let send_blocking = Ident::new("send_blocking", name.span());
         let about_message = format!(" A call of [`{name}()`], to be delayed, composed or sent.");
         let about_send = format!(" Sends a message that calls [`{name}()`].");
-        let (for_tests, step) = (self.sent(), self.step());
+        let (for_tests, step, batch) = (self.sent(), self.step(), self.batch());
         let body = self.call(&Ident::new("of", Span::mixed_site()), &given, &encoded);
         quote_spanned! {Span::mixed_site()=>
             #[doc = #about_message]
@@ -30,6 +30,8 @@ impl Handle<'_> {
             }
 
             #step
+
+            #batch
 
             #[doc = #about_send]
             ///
@@ -80,6 +82,44 @@ impl Handle<'_> {
                 #body
             }
         })
+    }
+
+    /// `batch`: an item is what `message` takes, several arguments as a tuple.
+    fn batch(&self) -> TokenStream {
+        let common = self.common(Span::mixed_site());
+        let name = &self.function.signature.ident;
+        let visibility = &self.function.visibility;
+        let (batch, message) = (Ident::new("batch", name.span()), Ident::new("message", name.span()));
+        let about = format!(" A call of [`{name}()`] for each of these, as a group whose members are counted.");
+        if !self.sound {
+            return quote_spanned! {Span::mixed_site()=>
+                #[doc = #about]
+                #visibility fn #batch(calls: impl ::core::marker::Sized) -> #common::composition::Group<Self> {
+                    _ = calls;
+                    ::core::unreachable!()
+                }
+            };
+        }
+        let types: Vec<_> = self.payload().map(|(_, payload)| Self::given_type(&payload.ty)).collect();
+        let arguments: Vec<_> = (0..types.len()).map(local).collect();
+        let (item, pattern) = match (&types[..], &arguments[..]) {
+            ([one], [argument]) => (one.clone(), quote_spanned!(Span::mixed_site()=> #argument)),
+            _ => (
+                quote_spanned!(Span::mixed_site()=> (#(#types),*)),
+                quote_spanned!(Span::mixed_site()=> (#(#arguments),*)),
+            ),
+        };
+        quote_spanned! {Span::mixed_site()=>
+            #[doc = #about]
+            #visibility fn #batch(
+                calls: impl ::core::iter::IntoIterator<Item = #item>,
+            ) -> #common::composition::Group<Self> {
+                #common::composition::batch(::core::iter::Iterator::map(
+                    ::core::iter::IntoIterator::into_iter(calls),
+                    |#pattern| Self::#message(#(#arguments),*),
+                ))
+            }
+        }
     }
 
     /// Makes a call of what is given.
@@ -148,14 +188,21 @@ impl Handle<'_> {
         if !self.sound {
             return (quote_spanned!(site=> #ident: impl ::core::marker::Sized), TokenStream::new());
         }
-        let (at, kind) = self.payload_kind(ty);
-        if signature::is_string(ty) {
-            (
-                quote_spanned!(site=> #ident: impl ::core::convert::Into<#ty>),
-                quote_spanned!(at=> #kind.encode(&::core::convert::Into::into(#ident))),
-            )
+        let (given, (at, kind)) = (Self::given_type(ty), self.payload_kind(ty));
+        let encoded = if signature::is_string(ty) {
+            quote_spanned!(at=> #kind.encode(&::core::convert::Into::into(#ident)))
         } else {
-            (quote_spanned!(site=> #ident: #ty), quote_spanned!(at=> #kind.encode(&#ident)))
+            quote_spanned!(at=> #kind.encode(&#ident))
+        };
+        (quote_spanned!(site=> #ident: #given), encoded)
+    }
+
+    /// The type that a sender gives for a parameter.
+    fn given_type(ty: &Type) -> TokenStream {
+        if signature::is_string(ty) {
+            quote_spanned!(Span::mixed_site()=> impl ::core::convert::Into<#ty>)
+        } else {
+            quote_spanned!(Span::mixed_site()=> #ty)
         }
     }
 }

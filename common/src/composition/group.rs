@@ -111,6 +111,12 @@ pub fn group<M: Member>(members: impl IntoIterator<Item = M>) -> Group<M::Actor>
     }
 }
 
+/// The [tracked](Group::tracked) group of an actor's own `batch`; `#[actor]` emits this.
+#[doc(hidden)]
+pub fn batch<A>(calls: impl IntoIterator<Item = Call<A>>) -> Group<A> {
+    group(calls).tracked()
+}
+
 impl<A> Group<A> {
     /// Sends this as well, once all members are done.
     #[must_use]
@@ -244,10 +250,7 @@ impl Plan {
         for (number, member) in (from..).zip(group.members.iter().skip(from).take(CHUNK)) {
             let options = self.options(group, number);
             let steps = member.messages_with(self.now, group.delay, &options)?;
-            sent.extend(steps.last().cloned().map(|mut last| {
-                last.options.remove(option::GROUP_COMPLETION_CALLBACKS);
-                last
-            }));
+            sent.extend(steps.last().map(|last| as_kept(last, &options, sent.last())));
             messages.extend(steps.into_iter().next());
         }
         Ok(messages)
@@ -265,6 +268,21 @@ impl Plan {
         }
         options
     }
+}
+
+/// A member's message as its sender keeps it: without what makes it a member, which may be large and is known of all of them, and small,
+/// since there may be very many.
+fn as_kept(message: &Message, membership: &[(&str, Raw)], before: Option<&Message>) -> Message {
+    let mut kept = message.clone();
+    for (name, _) in membership {
+        kept.options.remove(name);
+    }
+    // A copy has no room to spare.
+    kept.options = kept.options.clone();
+    if let Some(before) = before {
+        kept.share_names(before);
+    }
+    kept
 }
 
 impl<A> fmt::Debug for Group<A> {

@@ -5,10 +5,11 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::in_order::{BlockingResults, InOrder, Results};
 use crate::actor::{Actor, Gives, Untyped};
 use crate::broker::Broker;
 use crate::call::Sent;
-use crate::clock::Stopwatch;
+use crate::clock::{Clock, Stopwatch};
 use crate::error::{ResultError, StoreError};
 use crate::message::Message;
 use crate::results::{Readable, Stored};
@@ -16,6 +17,9 @@ use crate::store::GroupInfo;
 
 /// How many results are asked for at once.
 const CHUNK: usize = 1_000;
+
+/// How long to wait before looking again how far a group is, at first and at most; it doubles.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(2), Duration::from_millis(250));
 
 /// A group that was sent, and where. `A` is the actor that has the result of each member.
 pub struct SentGroup<A = Untyped> {
@@ -42,7 +46,7 @@ impl<A> SentGroup<A> {
         Self { broker: broker.clone(), members: members.into(), name, counts_failures, actor: PhantomData }
     }
 
-    /// The message of each member, the last one of those that are pipelines.
+    /// The message of each member, the last one of those that are pipelines, without the options that make it one of the group.
     #[must_use]
     pub fn members(&self) -> &[Message] {
         &self.members
@@ -97,6 +101,39 @@ impl<A> SentGroup<A> {
         Ok(completed)
     }
 
+    /// The same, from a thread that may wait.
+    ///
+    /// # Errors
+    ///
+    /// What the store says.
+    pub fn completed_blocking(&self) -> Result<usize, StoreError> {
+        self.broker.io_thread().check()?;
+        let untyped = self.untyped();
+        self.broker.io_thread().run_blocking(async move { untyped.completed().await })
+    }
+
+    /// Waits until no member is left, for `timeout` at most: each is done, or has failed for good. It looks at how far the group is
+    /// from time to time, which takes no longer for many members. Cancel safe.
+    ///
+    /// # Errors
+    ///
+    /// [`ResultError::NotCounted`] where [`progress`](Self::progress) tells nothing, [`ResultError::Left`] when members are left after that
+    /// time, or what the store says.
+    pub async fn wait(&self, timeout: Duration) -> Result<Progress, ResultError> {
+        self.broker.io_thread().check().map_err(StoreError::from)?;
+        self.broker.io_thread().run_while_wanted(self.untyped().ended(timeout)).await
+    }
+
+    /// The same, from a thread that may wait: a plain `main`, a sync actor.
+    ///
+    /// # Errors
+    ///
+    /// As [`SentGroup::wait`].
+    pub fn wait_blocking(&self, timeout: Duration) -> Result<Progress, ResultError> {
+        self.broker.io_thread().check().map_err(StoreError::from)?;
+        self.broker.io_thread().run_blocking(self.untyped().ended(timeout))
+    }
+
     /// Waits until all members have kept what they came to, for `timeout` at most, and gives it in their order, failures among it. All
     /// of their actors have to keep results.
     ///
@@ -104,18 +141,54 @@ impl<A> SentGroup<A> {
     ///
     /// [`ResultError::Timeout`], which tells of the first member that has none, or what the store says.
     pub async fn outcomes(&self, timeout: Duration) -> Result<Vec<Stored>, ResultError> {
-        let (waited, mut outcomes) = (Stopwatch::start(), Vec::with_capacity(self.members.len()));
-        while let Some(first) = self.members.get(outcomes.len()) {
-            let rest = &self.members[outcomes.len()..];
-            let found = self.broker.results(&rest[..rest.len().min(CHUNK)]).await?;
-            let known = outcomes.len();
-            outcomes.extend(found.into_iter().map_while(|stored| stored));
-            if outcomes.len() == known {
-                // By then, more of them have ended.
-                outcomes.push(self.broker.wait_for_result(first, timeout.saturating_sub(waited.elapsed())).await?);
-            }
+        let mut in_order = self.in_order(timeout);
+        let mut outcomes = Vec::with_capacity(self.members.len());
+        while let Some(outcome) = in_order.next().await {
+            outcomes.push(outcome?);
         }
         Ok(outcomes)
+    }
+
+    /// The same, from a thread that may wait.
+    ///
+    /// # Errors
+    ///
+    /// As [`SentGroup::outcomes`].
+    pub fn outcomes_blocking(&self, timeout: Duration) -> Result<Vec<Stored>, ResultError> {
+        self.broker.io_thread().check().map_err(StoreError::from)?;
+        let untyped = self.untyped();
+        self.broker.io_thread().run_blocking(async move { untyped.outcomes(timeout).await })
+    }
+
+    fn in_order(&self, timeout: Duration) -> InOrder {
+        InOrder::new(&self.broker, self.members.clone(), timeout)
+    }
+
+    fn untyped(&self) -> SentGroup {
+        let Self { broker, members, name, counts_failures, actor: _ } = self.clone();
+        SentGroup { broker, members, name, counts_failures, actor: PhantomData }
+    }
+}
+
+impl SentGroup {
+    /// Waits until no member is left.
+    async fn ended(self, timeout: Duration) -> Result<Progress, ResultError> {
+        let (waited, mut pause) = (Stopwatch::start(), PAUSES.0);
+        if self.members.is_empty() {
+            return Ok(Progress { done: 0, failed: 0, left: 0 });
+        }
+        loop {
+            let Some(progress) = self.progress().await? else { return Err(ResultError::NotCounted) };
+            let Progress { done, failed, left } = progress;
+            let time = timeout.saturating_sub(waited.elapsed());
+            if left == 0 {
+                return Ok(progress);
+            } else if time.is_zero() {
+                return Err(ResultError::Left { timeout, done, failed, left });
+            }
+            Clock::system().sleep(pause.min(time)).await;
+            pause = (pause * 2).min(PAUSES.1);
+        }
     }
 }
 
@@ -158,19 +231,52 @@ impl<A: Actor> SentGroup<A> {
         T: Readable,
     {
         self.check_kept()?;
-        self.broker.io_thread().check().map_err(StoreError::from)?;
-        let untyped = self.untyped();
-        let outcomes = self.broker.io_thread().run_blocking(async move { untyped.outcomes(timeout).await })?;
-        outcomes.iter().map(Stored::read).collect()
+        self.outcomes_blocking(timeout)?.iter().map(Stored::read).collect()
+    }
+
+    /// What each member's actor returned, in their order, as soon as it is kept, within one `timeout` for all: for so many results that
+    /// they should not be in memory at once. About a thousand are.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use common::actor;
+    /// # use common::broker::Broker;
+    /// #[actor(store_results = true)]
+    /// fn checksum(path: String) -> u64 {
+    ///     # _ = path;
+    ///     17
+    /// }
+    ///
+    /// # async fn example(broker: &Broker, paths: Vec<String>) -> Result<(), Box<dyn std::error::Error>> {
+    /// let sent = checksum::batch(paths).send(broker).await?;
+    /// let mut sums = sent.each_result::<u64>(Duration::from_secs(60));
+    /// while let Some(sum) = sums.next().await {
+    ///     println!("{}", sum?);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn each_result<T>(&self, timeout: Duration) -> Results<T>
+    where
+        A::Returned: Gives<T>,
+        T: Readable,
+    {
+        Results::new(self.in_order(timeout), self.check_kept())
+    }
+
+    /// The same, from a thread that may wait: `for sum in sent.each_result_blocking::<u64>(timeout)`.
+    #[must_use]
+    pub fn each_result_blocking<T>(&self, timeout: Duration) -> BlockingResults<T>
+    where
+        A::Returned: Gives<T>,
+        T: Readable,
+    {
+        BlockingResults::new(self.in_order(timeout), self.check_kept())
     }
 
     fn check_kept(&self) -> Result<(), ResultError> {
         self.members.first().map_or(Ok(()), |first| Sent::<A>::new(&self.broker, first.clone()).check_kept())
-    }
-
-    fn untyped(&self) -> SentGroup {
-        let Self { broker, members, name, counts_failures, actor: _ } = self.clone();
-        SentGroup { broker, members, name, counts_failures, actor: PhantomData }
     }
 }
 
