@@ -121,6 +121,8 @@ pub mod option {
     pub const STORE_RESULTS: &str = "store_results";
     /// How long the result is kept, in milliseconds.
     pub const RESULT_TTL: &str = "result_ttl";
+    /// How long it is remembered that the message is done, in milliseconds. Not of dramatiq, which passes it on.
+    pub const DONE_TTL: &str = "done_ttl";
     /// The actor that hears of success.
     pub const ON_SUCCESS: &str = "on_success";
     /// The actor that hears of every failed attempt.

@@ -7,6 +7,7 @@
 pub(crate) mod callbacks;
 pub(crate) mod groups;
 mod limits;
+pub(crate) mod marks;
 pub(crate) mod pipelines;
 mod results;
 mod retries;

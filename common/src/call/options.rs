@@ -38,6 +38,13 @@ impl<A, K> Call<A, K> {
         self.option(option::STORE_RESULTS, Raw::TRUE).option(option::RESULT_TTL, Raw::from(millis(ttl)))
     }
 
+    /// Remembers for so long that it is done, or has failed for good, so that its status is known although it keeps no result
+    /// ([`Broker::status`](crate::broker::Broker::status)): a key of a few bytes, written in the step of its end. Python's workers write none.
+    #[must_use]
+    pub fn remember_done(self, ttl: Duration) -> Self {
+        self.option(option::DONE_TTL, Raw::from(millis(ttl)))
+    }
+
     /// Lets a run of it take so long, whatever the actor says.
     #[must_use]
     pub fn time_limit(self, limit: Duration) -> Self {

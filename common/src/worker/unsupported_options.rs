@@ -36,6 +36,7 @@ fn problem(name: &str, value: &Raw) -> Option<&'static str> {
         | option::MIN_BACKOFF
         | option::MAX_BACKOFF
         | option::RESULT_TTL
+        | option::DONE_TTL
         | option::MAX_AGE
         | option::TIME_LIMIT
         | option::PRIORITY => value.is_null() || value.number().is_some(),
@@ -70,6 +71,7 @@ mod tests {
             (option::RETRIES, "\"3\"", "3"),
             (option::MIN_BACKOFF, "{}", "15000 0.5"),
             (option::RESULT_TTL, "\"1h\"", "null 1e400"),
+            (option::DONE_TTL, "\"1h\"", "null 60000"),
             (option::PRIORITY, "\"high\"", "5 -5.0"),
             (option::ON_FAILURE, "17", "\"hear\" null \"\""),
             ("mine", "", "\"anything\" [1] NaN"),

@@ -8,7 +8,7 @@ use tracing::error;
 
 use super::{Executor, around, failure_of_hook, of_hook};
 use crate::message::Message;
-use crate::middleware::{End, Middleware, Run, callbacks, groups, pipelines};
+use crate::middleware::{End, Middleware, Run, callbacks, groups, marks, pipelines};
 use crate::observe::{Report, Settled};
 use crate::outcome::{DeathCause, Failure, Outcome, bounded, catch};
 use crate::store::{Body, Claim, Completion, Disposition, Effect};
@@ -131,6 +131,7 @@ impl Executor {
             return Err(failure);
         }
         settings.results.keep(end, &mut completion);
+        marks::add(self.broker.namespace(), end, &mut completion);
         Ok(completion)
     }
 
