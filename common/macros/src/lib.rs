@@ -26,6 +26,7 @@ use proc_macro::TokenStream;
 /// - `batch([…])`, a call for each item, as a group whose members are counted; several arguments are a tuple;
 /// - `send(&broker, …)`, which sends it at once; what it gives waits for the result, and reads it as the type that the actor returns;
 /// - `send_blocking(&broker, …)`, the same where nothing is `async`;
+/// - `status(&broker, &id)`, what has become of a call, with what it returned as the type that the actor returns, and `status_blocking`;
 ///
 /// and it implements `common::actor::Actor`, so that a worker runs it: `actors![count_to]`. One `use` imports both.
 ///

@@ -8,7 +8,7 @@ use crate::handle::{Handle, local};
 use crate::signature;
 
 impl Handle<'_> {
-    /// `message`, `step`, `batch`, `send`, `send_blocking` and `sent`.
+    /// `message`, `step`, `batch`, `send`, `status`, their blocking twins, and `sent`.
     pub(crate) fn methods(&self) -> TokenStream {
         let common = self.common(Span::mixed_site());
         let name = &self.function.signature.ident;
@@ -21,7 +21,7 @@ impl Handle<'_> {
         let send_blocking = Ident::new("send_blocking", name.span());
         let about_message = format!(" A call of [`{name}()`], to be delayed, composed or sent.");
         let about_send = format!(" Sends a message that calls [`{name}()`].");
-        let (for_tests, step, batch) = (self.sent(), self.step(), self.batch());
+        let (for_tests, step, batch, status) = (self.sent(), self.step(), self.batch(), self.status());
         let body = self.call(&Ident::new("of", Span::mixed_site()), &given, &encoded);
         quote_spanned! {Span::mixed_site()=>
             #[doc = #about_message]
@@ -58,7 +58,53 @@ impl Handle<'_> {
                 Self::#message(#(#given),*).send_blocking(broker)
             }
 
+            #status
+
             #for_tests
+        }
+    }
+
+    /// `status` and `status_blocking`.
+    fn status(&self) -> TokenStream {
+        let common = self.common(Span::mixed_site());
+        let name = &self.function.signature.ident;
+        let visibility = &self.function.visibility;
+        let status = Ident::new("status", name.span());
+        let status_blocking = Ident::new("status_blocking", name.span());
+        let about = format!(
+            " What has become of the call of [`{name}()`] with this id, and what it returned, where that is kept."
+        );
+        quote_spanned! {Span::mixed_site()=>
+            #[doc = #about]
+            ///
+            /// # Errors
+            ///
+            /// It returned something else, or what the store says.
+            #visibility async fn #status<T: #common::results::Readable>(
+                broker: &#common::broker::Broker,
+                id: &#common::message::MessageId,
+            ) -> ::core::result::Result<#common::broker::Status<T>, #common::error::ResultError>
+            where
+                <Self as #common::actor::Actor>::Returned: #common::actor::Gives<T>,
+            {
+                broker.status_of::<Self, T>(id).await
+            }
+
+            #[doc = #about]
+            /// It waits on this thread, so it is not for `async` code.
+            ///
+            /// # Errors
+            ///
+            /// It returned something else, or what the store says.
+            #visibility fn #status_blocking<T: #common::results::Readable>(
+                broker: &#common::broker::Broker,
+                id: &#common::message::MessageId,
+            ) -> ::core::result::Result<#common::broker::Status<T>, #common::error::ResultError>
+            where
+                <Self as #common::actor::Actor>::Returned: #common::actor::Gives<T>,
+            {
+                broker.status_of_blocking::<Self, T>(id)
+            }
         }
     }
 

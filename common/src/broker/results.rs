@@ -42,9 +42,14 @@ impl Broker {
     ///
     /// What the store says.
     pub async fn result_of<A: Actor>(&self, id: &MessageId) -> Result<Option<Stored>, StoreError> {
+        self.result(&self.message_of::<A>(id)).await
+    }
+
+    /// As much of the message to `A` that has this id as it takes to find it.
+    pub(super) fn message_of<A: Actor>(&self, id: &MessageId) -> Message {
         let queue = QueueName::canonical(A::DECLARATION.queue);
         let message = Message::new(queue, A::DECLARATION.name, [], self.clock().now());
-        self.result(&Message { message_id: id.clone(), ..message }).await
+        Message { message_id: id.clone(), ..message }
     }
 
     /// Waits until something is kept of a message's run, for `timeout` at most. Cancel safe.
@@ -128,7 +133,7 @@ async fn stored_all(
     Ok(all)
 }
 
-fn decoded(bytes: &[u8], message: &Message) -> Result<Stored, StoreError> {
+pub(super) fn decoded(bytes: &[u8], message: &Message) -> Result<Stored, StoreError> {
     Stored::decode(bytes).ok_or_else(|| StoreError::Refused(format!("the result of {message} is no JSON")))
 }
 

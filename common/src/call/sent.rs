@@ -54,6 +54,15 @@ impl<A> Sent<A> {
         self.broker.status(&self.message).await
     }
 
+    /// The same, from a thread that may wait.
+    ///
+    /// # Errors
+    ///
+    /// What the store says.
+    pub fn status_blocking(&self) -> Result<Status, StoreError> {
+        self.broker.status_blocking(&self.message)
+    }
+
     /// The message by itself.
     #[must_use]
     pub fn into_message(self) -> Message {
