@@ -105,8 +105,13 @@ fn the_notes_quote_what_comes_too_late_and_what_is_gone() {
 #[test]
 fn the_notes_quote_who_does_not_wait() {
     let lab = lab();
-    let asked = lab.run(&["ask_double", "8"]);
-    lab.pin("not_kept", &log::tidy(&asked.stderr(), &mut lab.ids()));
+    let asked = lab.run(&["ask_double", "8"]).stderr();
+    let worker = lab.worker(&["--threads", "1"]);
+    worker.wait_for_line("done in");
+    lab.stop(&worker);
+    let mut known = lab.ids();
+    lab.pin("not_kept", &log::tidy(&asked, &mut known));
+    lab.pin("lost", &log::tidy(&worker.lines(), &mut known));
 }
 
 #[test]

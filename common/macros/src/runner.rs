@@ -102,7 +102,7 @@ fn outcome(handle: &Handle<'_>) -> TokenStream {
         }
     });
     let value_in = handle.common(value_at);
-    let value = quote_spanned!(value_at=> #value_in::actor::returned::value(&done, context.wants_result()));
+    let value = quote_spanned!(value_at=> #value_in::actor::returned::value(&done, &context));
     let described = quote_spanned!(site=> (&&&#common::actor::returned::Described(&error)).described_as());
     let describe = quote_spanned!(error_at=> #described.describe(&error));
     quote_spanned! {site=>

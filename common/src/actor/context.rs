@@ -3,9 +3,11 @@
 use std::any::{Any, TypeId, type_name};
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::sync::watch;
+use tracing::warn;
 
 use super::state::{States, short};
 use crate::clock::Stopwatch;
@@ -21,6 +23,8 @@ pub struct Context {
     states: Arc<States>,
     cancellation: Cancellation,
     wants_result: bool,
+    /// Whether it was said already that this actor's values get lost; `None` where there is nothing to say.
+    loss_is_told: Option<Arc<AtomicBool>>,
     started: Stopwatch,
     time_limit: Option<Duration>,
 }
@@ -129,13 +133,39 @@ impl Context {
     /// The context of one run.
     #[must_use]
     pub fn new(message: Arc<Message>, states: Arc<States>, cancellation: Cancellation) -> Self {
-        Self { message, states, cancellation, wants_result: true, started: Stopwatch::start(), time_limit: None }
+        let (wants_result, loss_is_told) = (true, None);
+        Self {
+            message,
+            states,
+            cancellation,
+            wants_result,
+            loss_is_told,
+            started: Stopwatch::start(),
+            time_limit: None,
+        }
     }
 
     /// The same, of a run whose result somebody wants, or nobody does: then it is not encoded.
     #[must_use]
     pub fn wanting_result(self, wants_result: bool) -> Self {
         Self { wants_result, ..self }
+    }
+
+    /// The same, of a run whose value is a loss, unless it is nothing; said once for all that share this.
+    pub(crate) fn telling_of_loss(self, is_told: Option<Arc<AtomicBool>>) -> Self {
+        Self { loss_is_told: is_told, ..self }
+    }
+
+    /// Says that what this run returned gets lost, where that is news and `is_something`.
+    pub(super) fn lose(&self, is_something: impl FnOnce() -> bool) {
+        let Some(is_told) = &self.loss_is_told else { return };
+        if !is_told.load(Ordering::Relaxed) && is_something() && !is_told.swap(true, Ordering::Relaxed) {
+            let name = &self.message.actor_name;
+            warn!(
+                target: "common::run",
+                "`{name}` returned a value that nobody keeps: let its attribute say `store_results = true`, or `false` where that is meant (said once of {name})"
+            );
+        }
     }
 
     /// The same, of a run that may take so long from now on.
@@ -269,6 +299,22 @@ impl fmt::Debug for Wanted {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::Timestamp;
+    use crate::queue_name::QueueName;
+
+    #[test]
+    fn that_values_get_lost_is_said_once() {
+        let message = Message::new(QueueName::default(), "add", [], Timestamp::EPOCH);
+        let context = Context::new(message.into(), Arc::default(), Cancellation::default());
+        let is_told = Arc::<AtomicBool>::default();
+        context.lose(|| panic!("nothing is to be said"));
+        let context = context.telling_of_loss(Some(is_told.clone()));
+        context.clone().lose(|| false);
+        assert!(!is_told.load(Ordering::Relaxed), "nothing is no loss");
+        context.lose(|| true);
+        assert!(is_told.load(Ordering::Relaxed));
+        context.lose(|| panic!("nobody looks again"));
+    }
 
     #[test]
     fn what_is_missing_is_named_beside_what_is_there() {

@@ -15,6 +15,7 @@ use std::ops::Deref;
 use serde::Serialize;
 
 pub use self::kept::{KeepsDyn, KeepsError, KeepsText, KeptDyn, KeptError, KeptText};
+use super::context::Context;
 use super::state::short;
 use crate::message::Raw;
 use crate::outcome::{Bounded, Failure, Outcome, Retry, bounded};
@@ -88,8 +89,9 @@ impl<T: Serialize + 'static> Storable for T {}
 
 /// The outcome of a run that returned `value`, which is encoded only where somebody wants it. Has it no JSON form then,
 /// that is a failure which no retry repeats: the work was done.
-pub fn value<T: Storable>(value: &T, is_wanted: bool) -> Outcome {
-    if !is_wanted {
+pub fn value<T: Storable>(value: &T, context: &Context) -> Outcome {
+    if !context.wants_result() {
+        context.lose(|| !is_null(value));
         return Outcome::Value(Raw::NULL);
     }
     match Raw::encode(value) {
@@ -101,6 +103,12 @@ pub fn value<T: Storable>(value: &T, is_wanted: bool) -> Outcome {
             ..Failure::default()
         }),
     }
+}
+
+/// Whether a value has the JSON form of nothing, without writing one that is long.
+fn is_null(value: &impl Serialize) -> bool {
+    let mut written = [0; 4];
+    serde_json::to_writer(&mut written[..], value).is_ok() && written == *b"null"
 }
 
 /// An error by its text: what every error can do.
@@ -211,15 +219,26 @@ fn failure(error: &(dyn Error + 'static)) -> Failure {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
     use std::time::Duration;
 
     use super::*;
+    use crate::actor::Cancellation;
+    use crate::clock::Timestamp;
+    use crate::message::Message;
+    use crate::queue_name::QueueName;
+
+    /// The context of a run whose result somebody wants, or nobody does.
+    fn wanting(wants_result: bool) -> Context {
+        let message = Message::new(QueueName::default(), "act", [], Timestamp::EPOCH);
+        Context::new(message.into(), Arc::default(), Cancellation::default()).wanting_result(wants_result)
+    }
 
     macro_rules! outcome {
         ($returned:expr) => {{
             let returned = $returned;
             match (&returned).returned_as().split(returned) {
-                Ok(done) => value(&done, true),
+                Ok(done) => value(&done, &wanting(true)),
                 Err(error) => {
                     let mut failure = (&&&Described(&error)).described_as().describe(&error);
                     let kept = (&&&Described(&error)).kept_as();
@@ -324,10 +343,17 @@ mod tests {
     #[test]
     fn what_nobody_wants_is_not_encoded() {
         let pairs = std::collections::BTreeMap::from([((1, 2), 3)]);
-        assert_eq!(value(&pairs, false), Outcome::Value(Raw::NULL));
-        let Outcome::Failed(failure) = value(&pairs, true) else { panic!("it has no JSON form") };
+        assert_eq!(value(&pairs, &wanting(false)), Outcome::Value(Raw::NULL));
+        let Outcome::Failed(failure) = value(&pairs, &wanting(true)) else { panic!("it has no JSON form") };
         assert!(failure.is_final);
         assert_eq!(failure.text, "the work is done, but its result has no JSON form: key must be a string");
+    }
+
+    #[test]
+    fn what_is_nothing_is_told_from_what_is_lost() {
+        assert!(is_null(&()) && is_null(&None::<u8>) && is_null(&Some(())) && is_null(&serde_json::Value::Null));
+        assert!(!is_null(&0) && !is_null(&false) && !is_null(&"null") && !is_null(&[(); 0]) && !is_null(&vec![1; 99]));
+        assert!(!is_null(&std::collections::BTreeMap::from([((1, 2), 3)])), "it has no JSON form");
     }
 
     #[test]

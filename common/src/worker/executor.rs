@@ -169,7 +169,9 @@ impl Executor {
             (Some(waited), None) => format!(", {} after it was sent", lag(waited)),
         };
         debug!(target: "common::run", "attempt {} starts{waited}", run.attempt());
-        Ok(context.wanting_result(wants_result).within(job.time_limit))
+        let is_meant = wants_result || is_meant_to_be_lost(message, actor);
+        let loss_is_told = if is_meant { None } else { self.registry.loss_is_told(actor.name) };
+        Ok(context.wanting_result(wants_result).telling_of_loss(loss_is_told).within(job.time_limit))
     }
 
     /// What asks to be put off, for as long as it says, or as the retry policy would have it wait.
@@ -213,6 +215,12 @@ impl Executor {
         let source = Source { claim, message: Some(&job.message), bytes: &[], is_dead: false };
         self.ended(source, Some(run), outcome, took, cancelled)
     }
+}
+
+/// Whether somebody says that what a run returns is neither kept nor passed on.
+fn is_meant_to_be_lost(message: &Message, actor: &Declaration) -> bool {
+    let says = |name| message.options.get(name).is_some();
+    actor.results.store_results.is_some() || says(option::STORE_RESULTS) || says(option::PIPE_TARGET)
 }
 
 /// The line that ends a run.

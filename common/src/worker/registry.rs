@@ -1,6 +1,8 @@
 //! Which actors a worker has.
 
 use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use crate::actor::{Declaration, Entry};
 use crate::error::WorkerError;
@@ -12,6 +14,8 @@ pub(super) struct Registry {
     actors: HashMap<&'static str, &'static Declaration>,
     /// Actors that other workers run.
     remote_actors: HashMap<&'static str, &'static Declaration>,
+    /// Of each actor, whether it was said that its values get lost.
+    losses: HashMap<&'static str, Arc<AtomicBool>>,
     queues: Vec<QueueName>,
 }
 
@@ -42,7 +46,13 @@ impl Registry {
             queue_of(actor)?;
         }
         let remote_actors = remote_actors.iter().map(|actor| (actor.name, *actor)).collect();
-        if queues.is_empty() { Err(WorkerError::NoActors) } else { Ok(Self { actors, remote_actors, queues }) }
+        let losses = actors.keys().map(|name| (*name, Arc::default())).collect();
+        if queues.is_empty() { Err(WorkerError::NoActors) } else { Ok(Self { actors, remote_actors, losses, queues }) }
+    }
+
+    /// Whether it was said that what an actor returns gets lost.
+    pub(super) fn loss_is_told(&self, name: &str) -> Option<Arc<AtomicBool>> {
+        self.losses.get(name).cloned()
     }
 
     /// The same, with only these of its queues. The actors on the other ones stay known.
