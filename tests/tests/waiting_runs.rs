@@ -88,6 +88,14 @@ fn parent_of_a_group(broker: &Broker, gate: &Arc<Gate>) -> Result<u32, ResultErr
 }
 
 #[actor(store_results = true, max_retries = 0)]
+fn parent_of_a_batch(broker: &Broker, gate: &Arc<Gate>) -> Result<u32, ResultError> {
+    let sent = square::batch(1..=CHILDREN).send_blocking(broker).unwrap();
+    gate.pass_blocking();
+    assert_eq!(sent.wait_blocking(PATIENCE)?.done, CHILDREN);
+    sent.each_result_blocking::<u32>(PATIENCE).sum()
+}
+
+#[actor(store_results = true, max_retries = 0)]
 fn parent_at_a_barrier(broker: &Broker, gate: &Arc<Gate>) -> u32 {
     let (name, mut sum) = (fresh(), 0);
     let barrier = Barrier::new(&name);
@@ -134,7 +142,16 @@ fn fresh() -> String {
 }
 
 fn worker(broker: &Broker, gate: &Arc<Gate>) -> Worker {
-    let actors = actors![square, arrive, give_back, parent, parent_of_a_group, parent_at_a_barrier, parent_at_a_limit];
+    let actors = actors![
+        square,
+        arrive,
+        give_back,
+        parent,
+        parent_of_a_group,
+        parent_of_a_batch,
+        parent_at_a_barrier,
+        parent_at_a_limit
+    ];
     Worker::new(broker.clone()).actors(actors).state(gate.clone())
 }
 
@@ -170,6 +187,7 @@ async fn all_go_to_others(broker: Broker) {
     for (parent, message) in [
         ("a result", parent::message().message(broker.clock().now()).unwrap()),
         ("a group", parent_of_a_group::message().message(broker.clock().now()).unwrap()),
+        ("a batch", parent_of_a_batch::message().message(broker.clock().now()).unwrap()),
         ("a barrier", parent_at_a_barrier::message().message(broker.clock().now()).unwrap()),
         ("a limit", parent_at_a_limit::message().message(broker.clock().now()).unwrap()),
     ] {

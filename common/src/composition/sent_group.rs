@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::in_order::{BlockingResults, InOrder, Results};
-use crate::actor::{Actor, Gives, Untyped};
+use crate::actor::{Actor, Gives, Untyped, waits};
 use crate::broker::Broker;
 use crate::call::Sent;
 use crate::clock::{Clock, Stopwatch};
@@ -186,7 +186,7 @@ impl SentGroup {
             } else if time.is_zero() {
                 return Err(ResultError::Left { timeout, done, failed, left });
             }
-            Clock::system().sleep(pause.min(time)).await;
+            waits::waiting(Clock::system().sleep(pause.min(time))).await;
             pause = (pause * 2).min(PAUSES.1);
         }
     }
