@@ -21,8 +21,8 @@ const PINS: &str = "KIT_PINS";
 /// What the log says that it pins.
 const SAYS: &str = "KIT_SAYS";
 
-/// How long a container may outlive its test process.
-const CONTAINER_GONE: Duration = Duration::from_secs(5);
+/// How long a container may outlive its test process: one that was not seen at all yet is waited for for 12 seconds.
+const CONTAINER_GONE: Duration = Duration::from_secs(60);
 
 #[test]
 fn the_redis_spoken_to_is_the_one_in_the_container() {
