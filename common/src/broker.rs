@@ -6,6 +6,7 @@ mod inspect;
 mod io_thread;
 mod leases;
 mod limits;
+pub(crate) mod long_runs;
 mod outbox;
 mod results;
 mod status;

@@ -95,6 +95,8 @@ pub struct Explained {
     pub found: MessageInfo,
     /// Why it waits, or why it does not.
     pub explanation: Explanation,
+    /// Since when it runs, where its worker has told that ([`Status::Running`](crate::broker::Status::Running)).
+    pub since: Option<Timestamp>,
     /// When that was so, by the store's time.
     pub now: Timestamp,
 }

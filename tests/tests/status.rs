@@ -1,14 +1,17 @@
 //! What a sender hears of messages that end while it asks, on every store.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
+use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use common::actor;
 use common::actor::actors;
 use common::broker::{Broker, Status};
 use common::clock::Stopwatch;
+use common::message::MessageId;
 use common::worker::Worker;
-use tests::process::PATIENCE;
+use tests::process::{PATIENCE, eventually};
 use tests::redis;
 
 /// How many quick runs are asked for, of each kind.
@@ -21,6 +24,44 @@ fn double(n: u32) -> u32 {
 
 #[actor]
 fn forget(_n: u32) {}
+
+/// Runs until it is told to end.
+#[actor(store_results = true)]
+fn hold(gate: &Arc<Mutex<Receiver<()>>>) {
+    gate.lock().unwrap().recv().unwrap();
+}
+
+/// A run that outlasts a beat is told of with its time, as long as it goes on.
+fn since_when_it_runs_is_told(url: &str) {
+    let broker = Broker::connect_blocking(url).unwrap();
+    let (open, gate) = channel();
+    let gate = Arc::new(Mutex::new(gate));
+    let worker = Worker::new(broker.clone()).actors(actors![hold]).state(gate).threads(1).start();
+    worker.ready_blocking().unwrap();
+    let run = || {
+        let watch = Stopwatch::start();
+        let before = broker.clock().now();
+        let sent = hold::send_blocking(&broker).unwrap();
+        let told = || match sent.status_blocking().unwrap() {
+            Status::Running { worker, since: Some(since) } => Some((worker, since)),
+            Status::Queued { .. } | Status::Running { .. } => None,
+            other => panic!("{other:?} on {url}"),
+        };
+        let (worker, since) = eventually(PATIENCE, told).expect("it is told");
+        // Clocks of two processes, and of a store, differ by the time of an answer.
+        let latest = broker.clock().now() + watch.elapsed();
+        assert!((before..=latest).contains(&since), "since {since}, sent at {before} on {url}");
+        open.send(()).unwrap();
+        assert_eq!(end(|| hold::status_blocking::<()>(&broker, &sent.message_id).unwrap()), Some(()), "on {url}");
+        (sent.message_id.clone(), worker)
+    };
+    let (first, holder): (MessageId, String) = run();
+    let (second, again) = run();
+    assert_ne!(first, second);
+    assert_eq!(holder, again, "on {url}");
+    worker.stop();
+    worker.join_blocking().unwrap();
+}
 
 /// Asks without a pause from when it is sent until it is done: it is somewhere all the time.
 fn is_never_unknown(url: &str) {
@@ -55,6 +96,26 @@ fn end<T: std::fmt::Debug>(ask: impl Fn() -> Status<T>) -> Option<T> {
         }
     }
     panic!("it is not done in time");
+}
+
+#[test]
+fn since_when_it_runs_is_told_on_redis_and_nothing_stays() {
+    let namespace = redis::namespace();
+    since_when_it_runs_is_told(&format!("{}?namespace={namespace}", redis::url()));
+    let mut connection = redis::connection();
+    let keys: Vec<String> = ::redis::cmd("KEYS").arg(format!("{namespace}:@runs.*")).query(&mut connection).unwrap();
+    assert_eq!(keys, [""; 0]);
+}
+
+#[test]
+fn since_when_it_runs_is_told_on_sqlite() {
+    let folder = tempfile::tempdir().unwrap();
+    since_when_it_runs_is_told(&format!("sqlite:{}", folder.path().join("status.db").display()));
+}
+
+#[test]
+fn since_when_it_runs_is_told_in_memory() {
+    since_when_it_runs_is_told("memory:");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::Broker;
+use super::{Broker, long_runs};
 use crate::clock::Clock;
 use crate::error::StoreError;
 use crate::explain::{Explained, Explanation, Facts};
@@ -73,8 +73,15 @@ impl Broker {
 
     /// What [`Broker::find`] finds, and why each of them is where it is.
     pub async fn explain(&self, id: &str, depth: usize) -> Result<Vec<Explained>, StoreError> {
-        let (id, clock) = (id.to_owned(), self.clock().clone());
-        self.inspect(async move |store| explained(&*store, &clock, &id, depth).await).await
+        let (id, clock, namespace) = (id.to_owned(), self.clock().clone(), self.namespace().to_owned());
+        self.inspect(async move |store| {
+            let mut all = explained(&*store, &clock, &id, depth).await?;
+            for explained in &mut all {
+                explained.since = long_runs::since(&*store, &namespace, &explained.found).await?;
+            }
+            Ok(all)
+        })
+        .await
     }
 
     /// What lies under the name of a claim; `None` where nothing does, or a dead letter.
@@ -207,7 +214,7 @@ pub(super) async fn explained(
     let explained = |found: MessageInfo| {
         let queue = queues[&found.queue].as_ref();
         let explanation = Explanation::of(Facts { found: &found, queue, workers: &workers, now });
-        Explained { found, explanation, now }
+        Explained { found, explanation, since: None, now }
     };
     Ok(found.into_iter().map(explained).collect())
 }

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use super::Broker;
 use super::inspect::DEPTH;
 use super::results::decoded;
+use super::{Broker, long_runs};
 use crate::actor::{Actor, Gives};
 use crate::clock::Timestamp;
 use crate::error::{ResultError, StoreError};
@@ -28,6 +28,8 @@ pub enum Status<V = Raw> {
     Running {
         /// The worker's id.
         worker: String,
+        /// Since when it runs, where its worker has told: workers of this library do of each run that has outlasted a beat of about a second.
+        since: Option<Timestamp>,
     },
     /// It is done, and this is what it returned; `None` where no more is known than that
     /// ([`Call::remember_done`](crate::call::Call::remember_done)).
@@ -49,7 +51,7 @@ impl Status {
         Ok(match self {
             Self::Queued { ahead } => Status::Queued { ahead },
             Self::Scheduled(due) => Status::Scheduled(due),
-            Self::Running { worker } => Status::Running { worker },
+            Self::Running { worker, since } => Status::Running { worker, since },
             Self::Done(value) => Status::Done(value.map(|value| Stored::Value(value).read()).transpose()?),
             Self::Failed(reason) => Status::Failed(reason),
             Self::Unknown => Status::Unknown,
@@ -108,6 +110,7 @@ impl Broker {
     fn status_look(&self, message: &Message) -> Look {
         Look {
             store: self.store().clone(),
+            namespace: self.namespace().to_owned(),
             keys: [self.result_key(message), marks::key(self.namespace(), &message.message_id)],
             message: message.clone(),
         }
@@ -117,6 +120,7 @@ impl Broker {
 /// Looks for a message where it may be.
 struct Look {
     store: Arc<dyn Inspect>,
+    namespace: String,
     /// Those of its result, and of its mark.
     keys: [String; 2],
     message: Message,
@@ -128,7 +132,8 @@ impl Look {
             return Ok(done);
         }
         if let Some(found) = self.found().await? {
-            return Ok(found.state.into());
+            let since = long_runs::since(&*self.store, &self.namespace, &found).await?;
+            return Ok(Status::of(found.state, since));
         }
         // It may have ended between the two looks: what is kept of it is kept in the step of its end.
         Ok(self.ended(true).await?.unwrap_or(Status::Unknown))
@@ -169,12 +174,13 @@ impl From<Stored> for Status {
     }
 }
 
-impl From<State> for Status {
-    fn from(state: State) -> Self {
+impl Status {
+    /// What the place of a message says, and since when it runs, where that is known.
+    fn of(state: State, since: Option<Timestamp>) -> Self {
         match state {
             State::Ready { ahead } => Self::Queued { ahead },
             State::Delayed { due } => Self::Scheduled(due),
-            State::Claimed { worker, .. } => Self::Running { worker },
+            State::Claimed { worker, .. } => Self::Running { worker, since },
             State::Dead { reason, .. } => Self::Failed(reason),
         }
     }

@@ -20,6 +20,8 @@
 //! | `:@duty.G`, `:@idle.G` | sorted sets | *ours:* who of a large group of workers of the same queues listens for all, and who waits besides |
 //! | `:@beats` | sorted set | *ours:* Rust workers alone → their last signs of life |
 //! | `:@rust` | hash | *ours:* Rust workers, and all queues of each |
+//! | `:@runs.W` | list of one | *ours:* what worker W runs for longer than a beat, and since when; for a minute |
+//! | `:@done:ID` | list of one | *ours:* that a message is done, or has failed, where its sender asked for that |
 //! | `:@waiting.W` | string | *ours:* the last beat of worker W that had something to wait, and ids by queue of what had not started then; for a minute |
 //! | `:@started.W` | string | *ours:* when worker W last recorded a start; for an hour |
 //! | `:@paused` | set | *ours:* queues that nothing is fetched from; Python's workers know of no pause |

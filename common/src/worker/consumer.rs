@@ -11,6 +11,7 @@ mod fetch;
 mod finish;
 mod idle;
 mod limits;
+mod long_runs;
 mod outage;
 mod reports;
 mod shutdown;
@@ -27,6 +28,7 @@ use tokio::task::{AbortHandle, JoinSet};
 use self::claims::Claims;
 use self::idle::Question;
 pub(super) use self::idle::Until;
+use self::long_runs::ToldRuns;
 use self::outage::{Call, Outage};
 use self::reports::report_queue;
 use self::shutdown::listen;
@@ -88,6 +90,8 @@ pub(super) struct Consumer {
     looks_ahead_later: bool,
     /// When it is looked next what runs for too long, in the system's uptime.
     next_limit: Option<Duration>,
+    /// What this worker has told of runs that take long.
+    told_runs: ToldRuns,
     /// When the next held message is due, by the store's clock.
     next_due: Option<Timestamp>,
     /// When the next beat is planned, by our clock.
@@ -178,6 +182,7 @@ impl Consumer {
             looking_ahead: None,
             looks_ahead_later: false,
             next_limit: None,
+            told_runs: ToldRuns::default(),
             next_due: None,
             next_beat: Timestamp::EPOCH,
             timer: 0,

@@ -301,6 +301,13 @@ impl LocalQueue {
         self.lock().running().count()
     }
 
+    /// What has run for `time` and longer, in no order: which delivery it is, and for how long it runs.
+    pub(super) fn long_runs(&self, time: Duration) -> Vec<(u64, Claim, Duration)> {
+        let state = self.lock();
+        let runs = state.running().map(|run| (run.arrival, run.claim.clone(), run.since.elapsed()));
+        runs.filter(|(.., lasts)| *lasts >= time).collect()
+    }
+
     /// How many slots have something to do: what runs, and what goes on although its claim is lost.
     pub(super) fn busy(&self) -> usize {
         self.lock().busy()

@@ -23,17 +23,19 @@ pub(super) struct MessageView {
     pub(super) message: Option<Message>,
     /// Why it is where it is, where that was asked.
     explanation: Option<Explanation>,
+    /// Since when it runs, where that was asked and is known.
+    since: Option<Timestamp>,
 }
 
 impl MessageView {
     pub(super) fn new(found: MessageInfo, now: Timestamp) -> Self {
         let message = Message::decode(&found.bytes, now).ok();
-        Self { found, message, explanation: None }
+        Self { found, message, explanation: None, since: None }
     }
 
     pub(super) fn explained(explained: Explained) -> Self {
-        let Explained { found, explanation, now } = explained;
-        Self { explanation: Some(explanation), ..Self::new(found, now) }
+        let Explained { found, explanation, since, now } = explained;
+        Self { explanation: Some(explanation), since, ..Self::new(found, now) }
     }
 
     pub(super) fn dead(queue: &QueueName, dead: DeadLetter, now: Timestamp) -> Self {
@@ -112,6 +114,9 @@ impl MessageView {
             };
             lines.push(("due", format!("{}, {distance}", local(*due))));
         }
+        if let Some(since) = self.since {
+            lines.push(("running", format!("since {}, for {}", local(since), spell(now.since(since)))));
+        }
         if let Some((_, Some(reason))) = self.death()
             && error.as_deref() != Some(reason)
         {
@@ -170,6 +175,9 @@ impl MessageView {
             json["then"] = json!(steps.collect::<Vec<_>>());
         } else {
             json["bytes"] = json!(String::from_utf8_lossy(&self.found.bytes));
+        }
+        if let Some(since) = self.since {
+            json["since"] = json!(since);
         }
         if let Some(explanation) = &self.explanation {
             json["explanation"] = json!(explanation);

@@ -56,6 +56,7 @@ impl Consumer {
                 // What should have been moved and was not is refused; the next regular beat tries again.
                 due = self.deadline(beat.next_due.filter(|due| *due > beat.now), beat.now);
                 self.ask_for_unended(&beat);
+                self.tell_of_long_runs();
                 self.answer_whether_more(&beat);
             }
             Err(error) => self.failed(Call::Beat, &error),

@@ -152,7 +152,12 @@ impl Consumer {
             "the broker does not answer".to_owned()
         } else {
             let (store, registration) = (self.broker.store().clone(), self.registration.clone());
-            let deregistering = tokio::spawn(async move { store.deregister(&registration).await });
+            let forgetting = self.forget_long_runs();
+            let deregistering = tokio::spawn(async move {
+                let left = store.deregister(&registration).await;
+                forgetting.await;
+                left
+            });
             let patience = self.patience();
             let told_at_once = async {
                 stopper.beyond(Stage::Stopping).await;
