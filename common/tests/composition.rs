@@ -315,7 +315,10 @@ fn a_pipeline_is_written_as_dramatiq_writes_it() {
     ] {
         let theirs = written.iter().find(|(other, _)| *other == name).unwrap().1;
         let ours = &ours.messages(now).unwrap()[0];
-        assert_eq!(tidy(ours), tidy(&Message::decode(theirs.as_bytes(), now).unwrap()), "{name}");
+        let mut theirs = Message::decode(theirs.as_bytes(), now).unwrap();
+        // It was sent; what lies inside was not.
+        theirs.options.remove(option::REDIS_MESSAGE_ID);
+        assert_eq!(tidy(ours), tidy(&theirs), "{name}");
     }
 }
 
@@ -324,7 +327,6 @@ fn tidy(message: &Message) -> Vec<String> {
     let mut message = message.clone();
     message.message_id = MessageId::from("id");
     message.message_timestamp = common::clock::Timestamp::from_millis(0);
-    message.options.remove(option::REDIS_MESSAGE_ID);
     let mut texts = Vec::new();
     if message.eta(message.message_timestamp).is_some() {
         message.set_eta(Some(message.message_timestamp));

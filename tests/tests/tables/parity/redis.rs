@@ -47,7 +47,7 @@ pub(super) const REDIS: &[Judged] = &[
     differs("R-041", "A call of the script", "scripts of its own, which leave what dramatiq's own script expects", &["tests/tests/wire/interleavings/owners.rs::of_two_holders_in_two_languages_the_first_one_ends_the_message", "tests/tests/wire/restart.rs::workers_of_both_sides_go_on_after_a_restart_and_after_everything_was_deleted"]),
     holds("R-042", "The bytes of a pipeline", &["common/tests/composition.rs::a_pipeline_is_written_as_dramatiq_writes_it"]),
     holds("R-043", "The bytes of a group's member", &["common/tests/groups.rs::a_group_is_written_as_dramatiq_writes_it"]),
-    holds("R-044", "What callbacks are called with", &["tests/tests/wire/statements/workers.rs::rust_actors_hear_what_became_of_pythons_messages", "tests/tests/wire/statements/workers.rs::a_python_actor_hears_that_rust_gave_up", "common/tests/worker/told.rs::another_actor_hears_about_the_last_failure"]),
+    holds("R-044", "What callbacks are called with", &["tests/tests/wire/statements/workers.rs::rust_actors_hear_what_became_of_pythons_messages", "tests/tests/wire/statements/workers.rs::a_python_actor_hears_that_rust_gave_up", "common/tests/worker/told.rs::other_actors_hear_what_was_returned_and_of_every_failed_attempt", "common/tests/worker/told.rs::another_actor_hears_about_the_last_failure"]),
 ];
 
 #[rustfmt::skip]
