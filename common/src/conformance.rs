@@ -33,6 +33,7 @@ mod fetching;
 mod groups;
 mod inspect;
 mod limiters;
+mod looks;
 mod waiting;
 
 use std::fmt;
@@ -52,6 +53,7 @@ pub use self::fetching::*;
 pub use self::groups::*;
 pub use self::inspect::*;
 pub use self::limiters::*;
+pub use self::looks::*;
 pub use self::waiting::*;
 use crate::clock::Clock;
 use crate::message::{Message, Raw, option};
@@ -292,6 +294,10 @@ macro_rules! conformance_suite {
             a_message_is_found_wherever_it_is
             a_retried_message_is_found_by_the_start_of_its_id
             an_id_that_looks_like_a_name_is_found
+            a_look_shows_where_a_message_is
+            a_look_shows_that_a_message_is_nowhere
+            a_look_shows_what_is_kept_of_a_message
+            what_ends_during_a_look_is_in_its_place_or_kept
             dead_letters_are_read_a_page_at_a_time
             a_requeued_dead_letter_is_a_ready_message_under_a_new_name
             a_deleted_dead_letter_is_gone

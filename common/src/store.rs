@@ -43,6 +43,7 @@ mod info;
 mod inspect;
 mod json;
 mod limiters;
+mod look;
 mod names;
 
 use std::fmt;
@@ -61,6 +62,7 @@ pub use self::inspect::Inspect;
 #[cfg(feature = "redis")]
 pub(crate) use self::inspect::look_for_stored;
 pub use self::limiters::{Arrival, Grant, LONGEST_LEASE, Limiters, RateLimit, Slot, SlotLimit, Within};
+pub use self::look::{Look, Looked, Place};
 pub(crate) use self::names::fresh_name;
 use crate::clock::Timestamp;
 use crate::error::{EnqueueError, StoreError};

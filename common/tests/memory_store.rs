@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use common::clock::{Clock, Stopwatch, Timestamp};
-use common::conformance::Fixture;
+use common::conformance::{self, Fixture};
 use common::message::{Message, MessageId};
 use common::queue_name::QueueName;
 use common::store::{Body, Completion, Disposition, Effect, FetchRequest, Inspect, Store, delegate};
@@ -41,6 +41,36 @@ mod wrapped {
     }
 
     common::conformance_suite!(fixture);
+}
+
+/// What the trait makes of a store's other methods is as good.
+mod provided {
+    use super::*;
+
+    #[derive(Debug)]
+    struct Plain(MemoryStore);
+
+    impl Store for Plain {
+        delegate!(Store to self.0);
+    }
+
+    impl Inspect for Plain {
+        delegate!(Inspect to self.0, except [get, look, stored_all, wait_stored]);
+    }
+
+    #[tokio::test]
+    async fn a_store_without_looks_of_its_own_looks_by_one_call_after_another() {
+        let clock = Clock::manual(Timestamp::from_millis(1_800_000_000_000));
+        let fixture = async || {
+            let (store, clock) = (MemoryStore::new(clock.clone()), clock.clone());
+            Fixture::new(clock, move || std::future::ready(Arc::new(Plain(store.clone())) as Arc<dyn Inspect>)).await
+        };
+        conformance::a_look_shows_where_a_message_is(&fixture().await).await;
+        conformance::a_look_shows_that_a_message_is_nowhere(&fixture().await).await;
+        conformance::a_look_shows_what_is_kept_of_a_message(&fixture().await).await;
+        conformance::what_ends_during_a_look_is_in_its_place_or_kept(&fixture().await).await;
+        conformance::waiting_for_a_result_ends_when_it_is_stored(&fixture().await).await;
+    }
 }
 
 /// So many that it takes minutes when each looks at all others.

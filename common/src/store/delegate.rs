@@ -39,8 +39,8 @@ use crate::error::StoreError;
 /// ```
 ///
 /// A method in `except` that the trait does not have is an error, and so is one that the wrapper does not have. Only
-/// [`Inspect::get`](super::Inspect::get) may be missing, which the trait makes of [`Inspect::find`](super::Inspect::find) then, and
-/// [`Store::limiters`](super::Store::limiters): it has none then.
+/// [`Inspect::get`](super::Inspect::get) and [`Inspect::look`](super::Inspect::look) may be missing, which the trait makes of
+/// [`Inspect::find`](super::Inspect::find) then, and [`Store::limiters`](super::Store::limiters): it has none then.
 #[doc(inline)]
 pub use crate::__store_delegate as delegate;
 
@@ -103,6 +103,7 @@ macro_rules! __store_delegate {
             fn find<'a>(id: &'a str, depth: usize) -> $crate::store::Delegated<'a, Vec<$crate::store::MessageInfo>>;
             fn get<'a>(claim: &'a $crate::store::Claim)
                 -> $crate::store::Delegated<'a, Option<$crate::store::MessageInfo>>;
+            fn look<'a>(look: &'a $crate::store::Look) -> $crate::store::Delegated<'a, $crate::store::Looked>;
             fn dead_letters<'a>(queue: &'a $crate::queue_name::QueueName, skip: usize, limit: usize)
                 -> $crate::store::Delegated<'a, Vec<$crate::store::DeadLetter>>;
             fn requeue_dead<'a>(
@@ -158,6 +159,7 @@ macro_rules! __store_delegate {
     (@unless workers in [workers $($rest:ident)*] $method:tt) => {};
     (@unless find in [find $($rest:ident)*] $method:tt) => {};
     (@unless get in [get $($rest:ident)*] $method:tt) => {};
+    (@unless look in [look $($rest:ident)*] $method:tt) => {};
     (@unless dead_letters in [dead_letters $($rest:ident)*] $method:tt) => {};
     (@unless requeue_dead in [requeue_dead $($rest:ident)*] $method:tt) => {};
     (@unless delete in [delete $($rest:ident)*] $method:tt) => {};

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use super::claims::Claim;
 use super::groups::GroupInfo;
-use super::info::{Cancelled, Counts, DeadLetter, MessageInfo, QueueInfo, WorkerInfo};
+use super::info::{Cancelled, Counts, DeadLetter, MessageInfo, QueueInfo, State, WorkerInfo};
+use super::look::{Look, Looked, Place};
 use super::{Boxed, Store};
 use crate::clock::Clock;
 use crate::error::StoreError;
@@ -53,6 +54,17 @@ pub trait Inspect: Store {
             let is_it = |found: &MessageInfo| found.queue == claim.queue && *found.name == *claim.id && found.is_live();
             Ok(self.find(&claim.id, 0).await?.into_iter().find(is_it))
         })
+    }
+
+    /// What is kept of a message, or else where it is, both in one step: whoever reads the one and then the other misses a message that
+    /// ends in between.
+    ///
+    /// Where something is kept under one of the keys, its place is left open ([`Place::Open`]). It may be left open as well where it takes
+    /// more than one step to tell, as among very many names or workers. A live message goes before a dead letter of the same id.
+    ///
+    /// A store that can do no better looks by one call after another, as this does; it never says [`Place::Nowhere`] then.
+    fn look<'a>(&'a self, look: &'a Look) -> Boxed<'a, Result<Looked, StoreError>> {
+        Box::pin(one_by_one(self, look))
     }
 
     /// The dead letters of a queue, the oldest first: at most `limit` after the first `skip`.
@@ -139,4 +151,21 @@ pub(crate) async fn look_for_stored(store: &(impl Inspect + ?Sized), key: &str) 
         Clock::system().sleep(pause).await;
         pause = (pause * 2).min(PAUSES.1);
     }
+}
+
+/// Looks by one call after another, first for what is kept. What ends in between is left open.
+async fn one_by_one(store: &(impl Inspect + ?Sized), look: &Look) -> Result<Looked, StoreError> {
+    let mut looked = Looked { kept: store.stored_all(&look.keys).await?, place: Place::Open };
+    if looked.is_kept() {
+        return Ok(looked);
+    }
+    let found = store.find(look.id.as_str(), 0).await?.into_iter().filter(|found| look.is_for(found));
+    if let Some(MessageInfo { name, state, .. }) = found.max_by_key(MessageInfo::is_live) {
+        let told = match &state {
+            State::Claimed { worker, .. } => store.stored(&look.told_by(worker)).await?,
+            _ => None,
+        };
+        looked.place = Place::At { name, state, told };
+    }
+    Ok(looked)
 }

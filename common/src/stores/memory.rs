@@ -22,8 +22,8 @@ use crate::message::Message;
 use crate::queue_name::QueueName;
 use crate::store::{
     Beat, Boxed, Cancelled, Claim, Completion, Count, Counted, Counts, DeadLetter, FetchRequest, Fetched, Finished,
-    GroupInfo, Inspect, Kept, Limiters, MessageInfo, NewGroup, QueueInfo, Registration, Store, Unended, Wake, WorkerId,
-    WorkerInfo,
+    GroupInfo, Inspect, Kept, Limiters, Look, Looked, MessageInfo, NewGroup, QueueInfo, Registration, Store, Unended,
+    Wake, WorkerId, WorkerInfo,
 };
 
 /// A store inside of this process.
@@ -333,6 +333,10 @@ impl Inspect for MemoryStore {
 
     fn stored<'a>(&'a self, key: &'a str) -> Boxed<'a, Result<Option<Vec<u8>>, StoreError>> {
         ready(Ok(self.world().stored(key, self.clock.now())))
+    }
+
+    fn look<'a>(&'a self, look: &'a Look) -> Boxed<'a, Result<Looked, StoreError>> {
+        ready(Ok(self.world().look(look, self.clock.now())))
     }
 
     fn forget<'a>(&'a self, keys: &'a [String]) -> Boxed<'a, Result<usize, StoreError>> {

@@ -62,6 +62,7 @@ mod keys;
 mod limiters;
 mod limits;
 mod log_once;
+mod look;
 mod record;
 mod scan;
 mod scripts;
@@ -91,8 +92,8 @@ use crate::message::Message;
 use crate::queue_name::QueueName;
 use crate::store::{
     Beat, Boxed, Cancelled, Claim, Completion, Count, Counted, Counts, DeadLetter, FetchRequest, Fetched, Finished,
-    GroupInfo, Inspect, Kept, Limiters, MessageInfo, NewGroup, QueueInfo, Registration, Store, Unended, Wake, WorkerId,
-    WorkerInfo,
+    GroupInfo, Inspect, Kept, Limiters, Look, Looked, MessageInfo, NewGroup, QueueInfo, Registration, Store, Unended,
+    Wake, WorkerId, WorkerInfo,
 };
 use crate::stores::shared::registered::Registered;
 
@@ -324,6 +325,10 @@ impl Inspect for RedisStore {
 
     fn stored_all<'a>(&'a self, keys: &'a [String]) -> Boxed<'a, Result<Vec<Option<Vec<u8>>>, StoreError>> {
         Box::pin(inspect::stored_all(self, keys))
+    }
+
+    fn look<'a>(&'a self, look: &'a Look) -> Boxed<'a, Result<Looked, StoreError>> {
+        Box::pin(look::run(self, look))
     }
 
     fn forget<'a>(&'a self, keys: &'a [String]) -> Boxed<'a, Result<usize, StoreError>> {

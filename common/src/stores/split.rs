@@ -10,6 +10,7 @@
 //! | a result is kept, or a member counted, whose message is not acknowledged | never | where the worker dies in between, or has lost its claim: the message runs again, and its result is written anew |
 //! | a member with a number counts | once | once |
 //! | one without a number, as in groups of Python's, counts | once an end | once more where the worker dies in between, or no answer came |
+//! | a [look](Inspect::look) at what is kept of a message, and at its place | one step | up to three calls: what is kept, the place, and what is kept once more where it is in no place. So a message that ends meanwhile is not missed, as what is kept of it is kept first |
 //! | what comes after a group is sent | once | at least once: once more where the last member runs again |
 //!
 //! What comes after a group is enqueued in the step that acknowledges its last member. Where that worker dies before, the member runs
@@ -21,8 +22,8 @@ use std::{fmt, iter};
 
 use crate::error::StoreError;
 use crate::store::{
-    Beat, Boxed, Claim, Completion, Count, Counted, Delegated, Effect, Finished, GroupInfo, Inspect, Kept, NewGroup,
-    Registration, Store, delegate,
+    Beat, Boxed, Claim, Completion, Count, Counted, Delegated, Effect, Finished, GroupInfo, Inspect, Kept, Look,
+    Looked, NewGroup, Place, Registration, State, Store, delegate,
 };
 
 /// A store, and where its results and groups are instead.
@@ -152,6 +153,34 @@ impl SplitStore {
         let settled = completions.iter().zip(&answers).filter(|(_, answer)| is_settled(answer));
         self.forget_counts(settled.map(|(completion, _)| &completion.claim));
         Ok(answers)
+    }
+
+    /// Looks for what is kept, for the place, and for what has been kept since by the end of a message that is in no place any more.
+    async fn look_apart(&self, results: &Elsewhere, look: &Look) -> Result<Looked, StoreError> {
+        let kept = async || results.store.stored_all(&look.keys).await.map_err(|error| results.error(error));
+        let mut looked = Looked { kept: kept().await?, place: Place::Open };
+        if looked.is_kept() {
+            return Ok(looked);
+        }
+        let place = self.store.look(&Look { keys: Vec::new(), ..look.clone() }).await?.place;
+        looked.place = match place {
+            Place::At { name, state, .. } => {
+                let told = match &state {
+                    State::Claimed { worker, .. } => {
+                        let told = results.store.stored(&look.told_by(worker)).await;
+                        told.map_err(|error| results.error(error))?
+                    }
+                    _ => None,
+                };
+                Place::At { name, state, told }
+            }
+            Place::Nowhere => {
+                looked.kept = kept().await?;
+                if looked.is_kept() { Place::Open } else { Place::Nowhere }
+            }
+            Place::Open => Place::Open,
+        };
+        Ok(looked)
     }
 
     /// Counts all members of a batch with one call.
@@ -286,7 +315,12 @@ impl Store for SplitStore {
 }
 
 impl Inspect for SplitStore {
-    delegate!(Inspect to self.store, except [stored, stored_all, forget, wait_stored, group]);
+    delegate!(Inspect to self.store, except [look, stored, stored_all, forget, wait_stored, group]);
+
+    fn look<'a>(&'a self, look: &'a Look) -> Delegated<'a, Looked> {
+        let Some(results) = &self.results else { return self.store.look(look) };
+        Box::pin(self.look_apart(results, look))
+    }
 
     fn stored<'a>(&'a self, key: &'a str) -> Delegated<'a, Option<Vec<u8>>> {
         let Some(results) = &self.results else { return self.store.stored(key) };

@@ -44,6 +44,7 @@ mod finish;
 mod groups;
 mod inspect;
 mod limiters;
+mod look;
 mod moves;
 mod posted;
 mod queries;
@@ -77,8 +78,8 @@ use crate::message::Message;
 use crate::queue_name::QueueName;
 use crate::store::{
     Beat, Boxed, Cancelled, Claim, Completion, Count, Counted, Counts, DeadLetter, FetchRequest, Fetched, Finished,
-    GroupInfo, Inspect, Kept, Limiters, MessageInfo, NewGroup, QueueInfo, Registration, Store, Unended, Wake, WorkerId,
-    WorkerInfo,
+    GroupInfo, Inspect, Kept, Limiters, Look, Looked, MessageInfo, NewGroup, QueueInfo, Registration, Store, Unended,
+    Wake, WorkerId, WorkerInfo,
 };
 use crate::stores::shared::registered::Registered;
 use crate::stores::shared::seats::Seats;
@@ -330,6 +331,10 @@ impl Inspect for SqliteStore {
 
     fn stored_all<'a>(&'a self, keys: &'a [String]) -> Boxed<'a, Result<Vec<Option<Vec<u8>>>, StoreError>> {
         Box::pin(inspect::stored_all(self, keys))
+    }
+
+    fn look<'a>(&'a self, look: &'a Look) -> Boxed<'a, Result<Looked, StoreError>> {
+        Box::pin(look::run(self, look))
     }
 
     fn forget<'a>(&'a self, keys: &'a [String]) -> Boxed<'a, Result<usize, StoreError>> {

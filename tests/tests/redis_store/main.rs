@@ -12,6 +12,7 @@ mod fleet;
 mod handover;
 mod inspect;
 mod interleavings;
+mod looks;
 mod many;
 mod places;
 mod python;

@@ -6,6 +6,7 @@ mod groups;
 mod info;
 mod kept;
 mod limiters;
+mod look;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;

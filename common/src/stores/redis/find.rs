@@ -119,9 +119,7 @@ impl RedisStore {
         which: &'static str,
         depth: usize,
     ) -> Result<(), StoreError> {
-        // What JSON writes in another way is looked for here alone.
-        let is_plain = search.id.chars().all(|char| char.is_ascii_graphic() && char != '"' && char != '\\');
-        let text = if is_plain { search.id } else { "" };
+        let text = if is_plain(search.id) { search.id } else { "" };
         let (mut left, mut cursor) = (depth, "0".to_owned());
         while left > 0 && !search.is_full() {
             let mut call = self.script(&self.scripts.names);
@@ -253,6 +251,11 @@ impl Search<'_> {
 
 fn named(queue: &QueueName, which: &'static str, name: &[u8]) -> Name {
     (queue.clone(), which, String::from_utf8_lossy(name).into_owned())
+}
+
+/// Whether JSON has an id as it is. What it writes in another way is looked for here alone.
+pub(super) fn is_plain(id: &str) -> bool {
+    id.chars().all(|char| char.is_ascii_graphic() && char != '"' && char != '\\')
 }
 
 /// Whether a body is that of a message whose id starts so.

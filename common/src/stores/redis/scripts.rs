@@ -39,6 +39,7 @@ pub(super) struct Scripts {
     pub(super) open_group: Script,
     pub(super) group: Script,
     pub(super) stored: Script,
+    pub(super) look: Script,
     pub(super) acquire: Script,
     pub(super) renew_slots: Script,
     pub(super) release_slots: Script,
@@ -73,6 +74,7 @@ pub(super) struct Scripts {
 
 const PRELUDE: &str = include_str!("lua/prelude.lua");
 const PLACES: &str = include_str!("lua/places.lua");
+const WHEREABOUTS: &str = include_str!("lua/whereabouts.lua");
 const PEERS: &str = include_str!("lua/peers.lua");
 const LIVE: &str = include_str!("lua/live.lua");
 const SHARE: &str = include_str!("lua/share.lua");
@@ -114,7 +116,8 @@ impl Scripts {
             tidy: Script::new(&[&limits, PRELUDE, include_str!("lua/tidy.lua")]),
             counts: Script::new(&[&limits, PRELUDE, include_str!("lua/counts.lua")]),
             dead_letters: Script::new(&[&limits, PRELUDE, include_str!("lua/dead_letters.lua")]),
-            message_info: Script::new(&[&limits, PRELUDE, PLACES, include_str!("lua/message_info.lua")]),
+            message_info: Script::new(&[&limits, PRELUDE, PLACES, WHEREABOUTS, include_str!("lua/message_info.lua")]),
+            look: Script::new(&[&limits, PRELUDE, PLACES, WHEREABOUTS, include_str!("lua/look.lua")]),
             holder: Script::new(&[&limits, PRELUDE, include_str!("lua/holder.lua")]),
             names: Script::new(&[&limits, PRELUDE, include_str!("lua/names.lua")]),
             workers: Script::new(&[&limits, PRELUDE, include_str!("lua/workers.lua")]),

@@ -155,17 +155,20 @@ pub(super) async fn stored(store: &SqliteStore, key: &str) -> Result<Option<Vec<
 
 pub(super) async fn stored_all(store: &SqliteStore, keys: &[String]) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
     let (namespace, keys, now) = (store.namespace.clone(), keys.to_vec(), store.clock.now());
-    store
-        .read(move |connection| {
-            let mut stored =
-                connection.prepare_cached("SELECT value FROM stored WHERE namespace = ? AND key = ? AND until > ?")?;
-            let mut all = Vec::with_capacity(keys.len());
-            for key in &keys {
-                all.push(stored.query_row(params![&*namespace, key, now.as_millis()], |row| row.get(0)).optional()?);
-            }
-            Ok(all)
-        })
-        .await
+    store.read(move |connection| Ok(kept(connection, &namespace, &keys, now)?)).await
+}
+
+/// What is kept under some keys.
+pub(super) fn kept(
+    connection: &Connection,
+    namespace: &str,
+    keys: &[String],
+    now: Timestamp,
+) -> rusqlite::Result<Vec<Option<Vec<u8>>>> {
+    let mut stored =
+        connection.prepare_cached("SELECT value FROM stored WHERE namespace = ? AND key = ? AND until > ?")?;
+    let kept = |key| stored.query_row(params![namespace, key, now.as_millis()], |row| row.get(0)).optional();
+    keys.iter().map(kept).collect()
 }
 
 /// A worker that has been silent for so long is about to be found dead.
@@ -265,27 +268,32 @@ fn living(connection: &Connection, namespace: &str, meant: &Meant) -> rusqlite::
     found.into_iter().map(|(queue, message)| info(connection, &queue, &message)).collect()
 }
 
-fn info(connection: &Connection, queue: &QueueName, message: &Held) -> rusqlite::Result<MessageInfo> {
-    let state = if let Some(worker) = message.worker {
+/// The place of a message that is no dead letter.
+pub(super) fn state(connection: &Connection, message: &Held) -> rusqlite::Result<State> {
+    if let Some(worker) = message.worker {
         let worker = connection.query_row("SELECT name FROM workers WHERE id = ?", [worker], |row| row.get(0));
-        State::Claimed { worker: worker.optional()?.unwrap_or_default(), cancelled: message.cancelled.is_some() }
-    } else if let Some(due) = message.due {
-        State::Delayed { due: Timestamp::from_millis(due) }
-    } else {
-        let mut ahead = connection.prepare_cached(
-            "SELECT count(*) FROM (SELECT 1 FROM messages WHERE queue = ?1 AND worker IS NULL AND due IS NULL
-                 AND (priority, rank) < (SELECT priority, rank FROM messages WHERE seq = ?2) LIMIT ?3)",
-        )?;
-        let ahead: usize = ahead.query_row(params![message.queue, message.seq, AHEAD_LIMIT + 1], |row| row.get(0))?;
-        State::Ready { ahead: Some(ahead).filter(|ahead| *ahead <= AHEAD_LIMIT) }
-    };
+        let worker = worker.optional()?.unwrap_or_default();
+        return Ok(State::Claimed { worker, cancelled: message.cancelled.is_some() });
+    }
+    if let Some(due) = message.due {
+        return Ok(State::Delayed { due: Timestamp::from_millis(due) });
+    }
+    let mut ahead = connection.prepare_cached(
+        "SELECT count(*) FROM (SELECT 1 FROM messages WHERE queue = ?1 AND worker IS NULL AND due IS NULL
+             AND (priority, rank) < (SELECT priority, rank FROM messages WHERE seq = ?2) LIMIT ?3)",
+    )?;
+    let ahead: usize = ahead.query_row(params![message.queue, message.seq, AHEAD_LIMIT + 1], |row| row.get(0))?;
+    Ok(State::Ready { ahead: Some(ahead).filter(|ahead| *ahead <= AHEAD_LIMIT) })
+}
+
+fn info(connection: &Connection, queue: &QueueName, message: &Held) -> rusqlite::Result<MessageInfo> {
     let mut body = connection.prepare_cached("SELECT body FROM messages WHERE seq = ?")?;
     Ok(MessageInfo {
         queue: queue.clone(),
         name: name(&message.id, message.seq),
         bytes: body.query_row([message.seq], |row| row.get(0))?,
         crashes: message.note.crashes(),
-        state,
+        state: state(connection, message)?,
     })
 }
 

@@ -19,7 +19,7 @@ impl Queue {
     }
 
     /// The place that a name lies in, dead letters excepted.
-    fn state(&self, name: &str) -> Option<State> {
+    pub(super) fn state(&self, name: &str) -> Option<State> {
         if let Some(worker) = self.claimed.get(name) {
             let cancelled = self.cancelled.contains_key(name);
             return Some(State::Claimed { worker: worker.as_str().to_owned(), cancelled });
