@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::clock::Timestamp;
 use crate::error::StoreError;
 use crate::message::Raw;
+use crate::queue_name::QueueName;
 use crate::store::{Claim, Inspect, Kept, MessageInfo, State};
 
 /// How long it is known what a worker has told; one that lives tells it again in time.
@@ -23,9 +24,14 @@ pub(crate) struct LongRun {
     pub(crate) since: Timestamp,
 }
 
+/// How all keys begin under which workers tell of their runs; the rest is a worker's id.
+pub(super) fn keys(namespace: &str) -> String {
+    format!("{namespace}:@runs.")
+}
+
 /// Under which key a worker tells of its runs.
 pub(crate) fn key(namespace: &str, worker: &str) -> String {
-    format!("{namespace}:@runs.{worker}")
+    keys(namespace) + worker
 }
 
 /// What it tells: `[[queue, name, since], …]`.
@@ -43,13 +49,19 @@ pub(super) async fn since(
     namespace: &str,
     found: &MessageInfo,
 ) -> Result<Option<Timestamp>, StoreError> {
-    let State::Claimed { worker, .. } = &found.state else { return Ok(None) };
-    let told = store.stored(&key(namespace, worker)).await?;
-    Ok(told.and_then(|told| told_since(&told, found)))
+    let told = told(store, &keys(namespace), found).await?;
+    Ok(told.and_then(|told| since_in(&told, &found.queue, &found.name)))
 }
 
-fn told_since(told: &[u8], found: &MessageInfo) -> Option<Timestamp> {
+/// What the worker tells that holds what was found.
+pub(super) async fn told(store: &dyn Inspect, keys: &str, found: &MessageInfo) -> Result<Option<Vec<u8>>, StoreError> {
+    let State::Claimed { worker, .. } = &found.state else { return Ok(None) };
+    store.stored(&format!("{keys}{worker}")).await
+}
+
+/// Since when the message of this name runs, by what its worker tells.
+pub(super) fn since_in(told: &[u8], queue: &QueueName, name: &str) -> Option<Timestamp> {
     let runs: Vec<(String, String, i64)> = serde_json::from_slice(told).ok()?;
-    let its = runs.into_iter().find(|(queue, name, _)| *queue == found.queue.as_str() && *name == found.name);
+    let its = runs.into_iter().find(|(of, known, _)| of == queue.as_str() && known == name);
     its.map(|(_, _, since)| Timestamp::from_millis(since))
 }

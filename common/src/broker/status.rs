@@ -11,7 +11,7 @@ use crate::error::{ResultError, StoreError};
 use crate::message::{Message, MessageId, Raw};
 use crate::middleware::marks;
 use crate::results::{Readable, Stored};
-use crate::store::{Claim, Inspect, MessageInfo, State};
+use crate::store::{Inspect, Look, MessageInfo, Place, State};
 
 /// What has become of a message that was sent.
 #[derive(Clone, Debug, PartialEq)]
@@ -63,6 +63,11 @@ impl Broker {
     /// What has become of a message. One that ends meanwhile is told of as it was or as it is, and never as [`Status::Unknown`] where
     /// its result or its [mark](crate::call::Call::remember_done) is kept.
     ///
+    /// Its result, its mark and its place are seen by one [look](crate::store::Inspect::look), which is one step of the store, and one
+    /// call. It takes more where results lie [in another one](crate::stores::split); where a mark says that it has failed, and its dead
+    /// letter is asked why; and on Redis where it was retried, or is unknown, in a queue that is too long for one step: more than a
+    /// thousand messages, or 4 MB of them.
+    ///
     /// # Errors
     ///
     /// What the store says.
@@ -107,61 +112,84 @@ impl Broker {
         self.status_blocking(&self.message_of::<A>(id))?.read()
     }
 
-    fn status_look(&self, message: &Message) -> Look {
-        Look {
+    fn status_look(&self, message: &Message) -> StatusLook {
+        let Message { message_id: id, queue_name: queue, .. } = message;
+        let keys = vec![self.result_key(message), marks::key(self.namespace(), id)];
+        let told_under = long_runs::keys(self.namespace());
+        StatusLook {
             store: self.store().clone(),
-            namespace: self.namespace().to_owned(),
-            keys: [self.result_key(message), marks::key(self.namespace(), &message.message_id)],
+            look: Look { queue: queue.clone(), id: id.clone(), keys, told_under },
             message: message.clone(),
         }
     }
 }
 
 /// Looks for a message where it may be.
-struct Look {
+struct StatusLook {
     store: Arc<dyn Inspect>,
-    namespace: String,
-    /// Those of its result, and of its mark.
-    keys: [String; 2],
+    /// Its keys are those of its result, and of its mark.
+    look: Look,
     message: Message,
 }
 
-impl Look {
+impl StatusLook {
     async fn run(self) -> Result<Status, StoreError> {
-        if let Some(done) = self.ended(false).await? {
+        let looked = self.store.look(&self.look).await?;
+        let is_kept = looked.is_kept();
+        if let Some(done) = self.done(&looked.kept)? {
             return Ok(done);
         }
-        if let Some(found) = self.found().await? {
-            let since = long_runs::since(&*self.store, &self.namespace, &found).await?;
-            return Ok(Status::of(found.state, since));
+        let found = match looked.place {
+            Place::At { name, state, told } => Some(self.at(state, &name, told.as_deref())),
+            Place::Nowhere => return Ok(Status::Unknown),
+            Place::Open => self.found(is_kept).await?,
+        };
+        if let Some(found) = found {
+            return Ok(found);
         }
-        // It may have ended between the two looks: what is kept of it is kept in the step of its end.
-        Ok(self.ended(true).await?.unwrap_or(Status::Unknown))
+        // It may have ended amid all that: what is kept of it is kept in the step of its end.
+        let kept = self.store.stored_all(&self.look.keys).await?;
+        let failed = kept.iter().any(Option::is_some).then_some(Status::Failed(None));
+        Ok(self.done(&kept)?.or(failed).unwrap_or(Status::Unknown))
     }
 
-    /// What its result says; its mark, where that says that it is done, or nothing else is found of it.
-    async fn ended(&self, is_last: bool) -> Result<Option<Status>, StoreError> {
-        let mut kept = self.store.stored_all(&self.keys).await?.into_iter();
-        if let Some(result) = kept.next().flatten() {
-            return Ok(Some(decoded(&result, &self.message)?.into()));
-        }
-        Ok(match kept.next().flatten() {
-            Some(mark) if mark == marks::DONE => Some(Status::Done(None)),
-            // A dead letter tells why, and may have been requeued.
-            Some(_) if is_last => Some(Status::Failed(None)),
+    /// What its result says, or else its mark, where that says that it is done.
+    fn done(&self, kept: &[Option<Vec<u8>>]) -> Result<Option<Status>, StoreError> {
+        Ok(match kept {
+            [Some(result), ..] => Some(decoded(result, &self.message)?.into()),
+            [None, Some(mark)] if mark == marks::DONE => Some(Status::Done(None)),
             _ => None,
         })
     }
 
-    async fn found(&self) -> Result<Option<MessageInfo>, StoreError> {
-        let Message { message_id: id, queue_name: queue, .. } = &self.message;
-        // Most lie under their id, which needs no search.
-        let claim = Claim { queue: queue.clone(), id: id.as_str().into() };
-        if let Some(found) = self.store.get(&claim).await? {
-            return Ok(Some(found));
+    /// What its place says, where one look has left that open.
+    async fn found(&self, is_kept: bool) -> Result<Option<Status>, StoreError> {
+        if is_kept {
+            // It has failed. A dead letter tells why, and may have been requeued.
+            match self.store.look(&Look { keys: Vec::new(), ..self.look.clone() }).await?.place {
+                Place::At { name, state, told } => return Ok(Some(self.at(state, &name, told.as_deref()))),
+                Place::Nowhere => return Ok(None),
+                Place::Open => {}
+            }
         }
-        let found = self.store.find(id.as_str(), DEPTH).await?;
-        Ok(found.into_iter().filter(|found| found.queue == *queue).max_by_key(MessageInfo::is_live))
+        let found = self.store.find(self.look.id.as_str(), DEPTH).await?;
+        let found = found.into_iter().filter(|found| self.look.is_for(found)).max_by_key(MessageInfo::is_live);
+        let Some(found) = found else { return Ok(None) };
+        let told = long_runs::told(&*self.store, &self.look.told_under, &found).await?;
+        Ok(Some(self.at(found.state, &found.name, told.as_deref())))
+    }
+
+    /// What a place says, and since when the message runs, where its worker has told.
+    fn at(&self, state: State, name: &str, told: Option<&[u8]>) -> Status {
+        match state {
+            State::Ready { ahead } => Status::Queued { ahead },
+            State::Delayed { due } => Status::Scheduled(due),
+            State::Claimed { worker, .. } => {
+                let since = told.and_then(|told| long_runs::since_in(told, &self.look.queue, name));
+                Status::Running { worker, since }
+            }
+            State::Dead { reason, .. } => Status::Failed(reason),
+        }
     }
 }
 
@@ -170,18 +198,6 @@ impl From<Stored> for Status {
         match stored {
             Stored::Value(value) => Self::Done(Some(value)),
             Stored::Failed { kind, text } => Self::Failed(Some(format!("{kind}: {text}"))),
-        }
-    }
-}
-
-impl Status {
-    /// What the place of a message says, and since when it runs, where that is known.
-    fn of(state: State, since: Option<Timestamp>) -> Self {
-        match state {
-            State::Ready { ahead } => Self::Queued { ahead },
-            State::Delayed { due } => Self::Scheduled(due),
-            State::Claimed { worker, .. } => Self::Running { worker, since },
-            State::Dead { reason, .. } => Self::Failed(reason),
         }
     }
 }
