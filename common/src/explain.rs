@@ -32,6 +32,8 @@ pub struct Facts<'a> {
     pub queue: Option<&'a QueueInfo>,
     /// All workers that the store knows of.
     pub workers: &'a [WorkerInfo],
+    /// Since when it runs, where its worker has told that.
+    pub since: Option<Timestamp>,
     /// The store's time.
     pub now: Timestamp,
 }

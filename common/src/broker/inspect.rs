@@ -74,14 +74,7 @@ impl Broker {
     /// What [`Broker::find`] finds, and why each of them is where it is.
     pub async fn explain(&self, id: &str, depth: usize) -> Result<Vec<Explained>, StoreError> {
         let (id, clock, namespace) = (id.to_owned(), self.clock().clone(), self.namespace().to_owned());
-        self.inspect(async move |store| {
-            let mut all = explained(&*store, &clock, &id, depth).await?;
-            for explained in &mut all {
-                explained.since = long_runs::since(&*store, &namespace, &explained.found).await?;
-            }
-            Ok(all)
-        })
-        .await
+        self.inspect(async move |store| explained(&*store, &clock, &namespace, &id, depth).await).await
     }
 
     /// What lies under the name of a claim; `None` where nothing does, or a dead letter.
@@ -197,6 +190,7 @@ fn as_new(mut message: Message) -> Message {
 pub(super) async fn explained(
     store: &dyn Inspect,
     clock: &Clock,
+    namespace: &str,
     id: &str,
     depth: usize,
 ) -> Result<Vec<Explained>, StoreError> {
@@ -211,10 +205,11 @@ pub(super) async fn explained(
         }
     }
     let (workers, now) = (all_workers(store).await?, clock.now());
-    let explained = |found: MessageInfo| {
-        let queue = queues[&found.queue].as_ref();
-        let explanation = Explanation::of(Facts { found: &found, queue, workers: &workers, now });
-        Explained { found, explanation, since: None, now }
-    };
-    Ok(found.into_iter().map(explained).collect())
+    let mut all = Vec::with_capacity(found.len());
+    for found in found {
+        let (queue, since) = (queues[&found.queue].as_ref(), long_runs::since(store, namespace, &found).await?);
+        let explanation = Explanation::of(Facts { found: &found, queue, workers: &workers, since, now });
+        all.push(Explained { found, explanation, since, now });
+    }
+    Ok(all)
 }

@@ -64,9 +64,7 @@ impl Broker {
     /// [`ResultError::Timeout`] when nothing was there in time, else what the store says.
     pub async fn wait_for_result(&self, message: &Message, timeout: Duration) -> Result<Stored, ResultError> {
         self.0.io_thread.check().map_err(StoreError::from)?;
-        let (store, key) = (self.0.store.clone(), self.result_key(message));
-        let waiting = result_within(store, self.clock().clone(), key, message.clone(), timeout);
-        self.0.io_thread.run_while_wanted(waiting).await
+        self.0.io_thread.run_while_wanted(self.result_within(message, timeout)).await
     }
 
     /// The same as [`Broker::wait_for_result`], from a thread that may wait.
@@ -76,8 +74,7 @@ impl Broker {
     /// As [`Broker::wait_for_result`].
     pub fn wait_for_result_blocking(&self, message: &Message, timeout: Duration) -> Result<Stored, ResultError> {
         self.0.io_thread.check().map_err(StoreError::from)?;
-        let (store, key) = (self.0.store.clone(), self.result_key(message));
-        self.0.io_thread.run_blocking(result_within(store, self.clock().clone(), key, message.clone(), timeout))
+        self.0.io_thread.run_blocking(self.result_within(message, timeout))
     }
 
     /// Forgets what is kept of these messages' runs, before its time is over: a thousand at a time. Tells of how many something was
@@ -105,6 +102,16 @@ impl Broker {
     #[must_use]
     pub fn result_key(&self, message: &Message) -> String {
         self.settings().results.keys.of(message)
+    }
+
+    /// Waits for a result. Whoever waits does not keep the broker.
+    fn result_within(
+        &self,
+        message: &Message,
+        timeout: Duration,
+    ) -> impl Future<Output = Result<Stored, ResultError>> + Send + use<> {
+        let (store, clock, namespace) = (self.0.store.clone(), self.clock().clone(), self.namespace().to_owned());
+        result_within(store, clock, namespace, self.result_key(message), message.clone(), timeout)
     }
 
     fn keys_of(&self, messages: &[Message]) -> Vec<String> {
@@ -149,6 +156,7 @@ async fn forget(store: Arc<dyn Inspect>, keys: Vec<String>) -> Result<usize, Sto
 async fn result_within(
     store: Arc<dyn Inspect>,
     clock: Clock,
+    namespace: String,
     key: String,
     message: Message,
     timeout: Duration,
@@ -165,7 +173,7 @@ async fn result_within(
         // Told, or in time for a last look.
         let _ = time::timeout(left, waits::waiting(store.wait_stored(&key))).await;
     }
-    let place = explained(&*store, &clock, message.message_id.as_str(), DEPTH).await?;
+    let place = explained(&*store, &clock, &namespace, message.message_id.as_str(), DEPTH).await?;
     // It may have ended since.
     if place.is_empty()
         && let Some(stored) = stored(&*store, &key, &message).await?

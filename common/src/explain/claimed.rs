@@ -18,6 +18,8 @@ pub enum ClaimHolder {
         worker: String,
         /// Whether it is Python's.
         python: bool,
+        /// How long it has run the message, where it has told that.
+        running: Option<Duration>,
     },
     /// It gives no sign of life.
     Silent {
@@ -46,7 +48,11 @@ impl ClaimHolder {
     pub(super) fn of(id: &str, facts: Facts<'_>) -> Self {
         let known = facts.workers.iter().find(|worker| worker.id == id);
         match known {
-            Some(worker) if !is_quiet(worker) => Self::Alive { worker: id.to_owned(), python: worker.queues.is_none() },
+            Some(worker) if !is_quiet(worker) => Self::Alive {
+                worker: id.to_owned(),
+                python: worker.queues.is_none(),
+                running: facts.since.map(|since| facts.now.since(since)),
+            },
             _ => Self::Silent {
                 worker: id.to_owned(),
                 silent_for: known.map(|worker| worker.silent_for),
@@ -58,23 +64,26 @@ impl ClaimHolder {
     /// The whole sentence.
     pub(super) fn say(&self, f: &mut fmt::Formatter<'_>, cancelled: bool, suspect: Option<u32>) -> fmt::Result {
         match (self, cancelled) {
-            (Self::Alive { worker, python: false }, false) => {
-                let worker = short(worker);
+            (Self::Alive { worker, python: false, running }, false) => {
+                write!(f, "it does not wait: worker {} ", short(worker))?;
+                match running {
+                    Some(running) => write!(f, "has run it for {}", spell(*running))?,
+                    None => write!(f, "runs it, or is about to")?,
+                }
                 match suspect {
-                    None => write!(f, "it does not wait: worker {worker} runs it, or is about to"),
-                    Some(crashes) => write!(
-                        f,
-                        "it does not wait: worker {worker} runs it, or is about to, and no other such message beside it, as {crashes} workers died while they ran it"
-                    ),
+                    Some(crashes) => {
+                        write!(f, ", and no other such message beside it, as {crashes} workers died while they ran it")
+                    }
+                    None => Ok(()),
                 }
             }
-            (Self::Alive { worker, python: true }, false) => {
+            (Self::Alive { worker, python: true, .. }, false) => {
                 write!(f, "it does not wait: Python's worker {} runs it, or is about to", short(worker))
             }
-            (Self::Alive { worker, python: false }, true) => {
+            (Self::Alive { worker, python: false, .. }, true) => {
                 write!(f, "it is cancelled: worker {} is told, and has not ended it yet", short(worker))
             }
-            (Self::Alive { worker, python: true }, true) => {
+            (Self::Alive { worker, python: true, .. }, true) => {
                 write!(f, "it is cancelled, but Python's worker {} holds it, and cannot be told", short(worker))
             }
             (Self::Silent { worker, silent_for, takeover }, cancelled) => {

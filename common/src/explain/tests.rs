@@ -63,7 +63,7 @@ fn silent(worker: WorkerInfo, seconds: f64, is_silent: bool) -> WorkerInfo {
 
 fn judged(found: &MessageInfo, paused: bool, workers: &[WorkerInfo]) -> Explanation {
     let queue = QueueInfo { name: found.queue.clone(), counts: Counts::default(), paused };
-    Explanation::of(Facts { found, queue: Some(&queue), workers, now: NOW })
+    Explanation::of(Facts { found, queue: Some(&queue), workers, since: None, now: NOW })
 }
 
 #[track_caller]
@@ -217,6 +217,14 @@ fn whoever_has_it_is_named() {
         "running",
         "it does not wait: Python's worker 01234567 runs it, or is about to",
     );
+}
+
+#[test]
+fn how_long_it_has_run_is_told_where_that_is_known() {
+    let (found, workers) = (claimed("0123456789abcdef", false), [busy()]);
+    let since = Some(Timestamp::from_millis(NOW.as_millis() - 3_000));
+    let explanation = Explanation::of(Facts { found: &found, queue: None, workers: &workers, since, now: NOW });
+    assert_eq!(explanation.to_string(), "it does not wait: worker 01234567 has run it for 3 s");
 }
 
 #[test]
