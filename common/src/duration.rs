@@ -1,12 +1,12 @@
 //! Durations: how people type and read them, and how they travel.
 
-#[cfg(feature = "lab")]
+#[cfg(feature = "cli")]
 mod parse;
 
 use std::fmt;
 use std::time::Duration;
 
-#[cfg(feature = "lab")]
+#[cfg(feature = "cli")]
 pub(crate) use self::parse::parse;
 
 const MINUTE: u64 = 60;

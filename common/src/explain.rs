@@ -15,7 +15,7 @@ use std::time::Duration;
 
 pub use self::claimed::{ClaimHolder, Takeover};
 pub use self::words::error_line;
-#[cfg(feature = "lab")]
+#[cfg(feature = "cli")]
 pub(crate) use self::words::short;
 use crate::clock::Timestamp;
 use crate::duration::spell;

@@ -75,8 +75,9 @@
 //!
 //! # Features
 //!
-//! `redis`, on by default: the store on Redis. `sqlite`: the store in a file; it compiles SQLite. `lab`: the command line, log and
-//! notes of the lab's experiments. `conformance`: the contract as tests, for stores of your own.
+//! `redis`, on by default: the store on Redis. `sqlite`: the store in a file; it compiles SQLite. `cli`: a command
+//! line for a program with actors. `lab`: the same, with all stores, as the lab's experiments need it. `conformance`: the contract as
+//! tests, for stores of your own.
 //!
 //! [dramatiq]: https://dramatiq.io
 
@@ -84,6 +85,8 @@ pub mod actor;
 pub mod backoff;
 pub mod broker;
 pub mod call;
+#[cfg(feature = "cli")]
+pub mod cli;
 pub mod clock;
 pub mod composition;
 #[cfg(feature = "conformance")]
@@ -93,7 +96,7 @@ mod connect;
 mod duration;
 pub mod error;
 pub mod explain;
-#[cfg(feature = "lab")]
+#[cfg(feature = "cli")]
 pub mod lab;
 pub mod message;
 pub mod middleware;
@@ -106,6 +109,8 @@ pub mod store;
 pub mod stores;
 pub mod testing;
 mod url;
+#[cfg(any(feature = "cli", feature = "sqlite"))]
+mod watching;
 pub mod worker;
 
 pub use common_macros::actor;

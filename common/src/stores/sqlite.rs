@@ -52,7 +52,6 @@ mod schema;
 mod start;
 mod unended;
 mod wait;
-mod watching;
 mod writer;
 
 use std::fmt;
@@ -70,8 +69,6 @@ pub use self::database::Synchronous;
 use self::error::TxError;
 use self::files::Place;
 use self::posted::Rank;
-#[cfg(feature = "lab")]
-pub(crate) use self::watching::watch_error;
 use crate::clock::{Clock, Timestamp};
 use crate::error::{EnqueueError, StoreError};
 use crate::message::Message;

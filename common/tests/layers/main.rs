@@ -22,8 +22,8 @@ use std::path::Path;
 use crate::tree::Tree;
 
 /// Modules by layer, lowest first.
-const LAYERS: [&[&str]; 10] = [
-    &["duration"],
+const LAYERS: [&[&str]; 11] = [
+    &["duration", "watching"],
     &["queue_name", "backoff", "clock", "url"],
     &["message", "error"],
     &["actor", "outcome"],
@@ -32,7 +32,8 @@ const LAYERS: [&[&str]; 10] = [
     &["stores"],
     &["connect"],
     &["worker"],
-    &["lab", "conformance", "testing"],
+    &["cli", "conformance", "testing"],
+    &["lab"],
 ];
 
 /// Uses inside of one layer that are meant: left uses right.

@@ -16,7 +16,7 @@ use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
 use tokio::sync::watch;
 
 use super::files::beside;
-use super::watching::watch_error;
+use crate::watching::watch_error;
 
 /// A file longer than this, in bytes, begins anew.
 const LONG: u64 = 64 * 1024;

@@ -1,7 +1,7 @@
 //! Which broker is meant, and why.
 //!
-//! The one that is named; else a Redis on this machine, when one answers; else a file in the target folder, which all
-//! experiments share. Every process says in its first line which it took and why, so that two cannot talk past each other in
+//! The one that is named; else the program's default, or an experiment's: a Redis on this machine, when one answers, else a file
+//! in the target folder, which all experiments share. Every process says in its first line which it took and why, so that two cannot talk past each other in
 //! silence.
 
 use std::env;
@@ -15,7 +15,7 @@ use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, Buf
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use super::{Experiment, Failure, commands, environment};
+use super::{App, Failure, commands, environment};
 use crate::broker::Broker;
 use crate::broker::NAMESPACE;
 use crate::error::{ConnectError, StoreError};
@@ -80,26 +80,33 @@ impl BrokerChoice {
     }
 
     /// Connects, and says where to.
-    pub(super) async fn connect(self, experiment: &Experiment) -> Result<Broker, Failure> {
+    pub(super) async fn connect(self, app: &App) -> Result<Broker, Failure> {
         let (broker, why) = match self {
             Self::Named { url, by } => {
-                let broker = experiment.connect(&url).await.map_err(|error| explain(&error, by, experiment))?;
+                let broker = app.connect(&url).await.map_err(|error| explain(&error, by, app))?;
                 (broker, by.to_owned())
             }
-            Self::Default => by_default(experiment).await?,
+            Self::Default => match &app.default_broker {
+                None => look_around(app).await?,
+                Some(url) => {
+                    let broker = app.connect(url).await.map_err(|error| explain(&error, "the default", app))?;
+                    (broker, "default".to_owned())
+                }
+            },
         };
         say(&broker, &why);
         Ok(broker)
     }
 }
 
-async fn by_default(experiment: &Experiment) -> Result<(Broker, String), Failure> {
+/// A Redis on this machine, else a file.
+async fn look_around(app: &App) -> Result<(Broker, String), Failure> {
     let (url, why) = match Probe::at(REDIS_PORT).await {
         Probe::Redis => (REDIS.to_owned(), "a Redis answers there".to_owned()),
-        Probe::Nobody => (file_url(experiment)?, format!("no Redis answers on {}", place())),
-        Probe::Refuses(words) => (file_url(experiment)?, format!("the Redis on {} refuses: {words}", place())),
+        Probe::Nobody => (file_url(app)?, format!("no Redis answers on {}", place())),
+        Probe::Refuses(words) => (file_url(app)?, format!("the Redis on {} refuses: {words}", place())),
     };
-    let broker = experiment.connect(&url).await.map_err(|error| explain(&error, "the default", experiment))?;
+    let broker = app.connect(&url).await.map_err(|error| explain(&error, "the default", app))?;
     Ok((broker, format!("default: {why}")))
 }
 
@@ -141,19 +148,19 @@ async fn ask(address: (&str, u16)) -> io::Result<String> {
     Ok(answer.trim_end().to_owned())
 }
 
-fn file_url(experiment: &Experiment) -> Result<String, Failure> {
-    Ok(format!("sqlite:{}", file(experiment)?.display()))
+fn file_url(app: &App) -> Result<String, Failure> {
+    Ok(format!("sqlite:{}", file(app)?.display()))
 }
 
 /// The file that all experiments share: in cargo's target folder, which is there, or is made.
-fn file(experiment: &Experiment) -> Result<PathBuf, Failure> {
+fn file(app: &App) -> Result<PathBuf, Failure> {
     let program = env::current_exe().ok();
     let built = program
         .as_deref()
         .and_then(|program| program.ancestors().find(|folder| folder.join(CACHE_TAG).is_file()).map(Path::to_owned));
     let folder = built.unwrap_or_else(|| {
-        let experiment = Path::new(experiment.folder);
-        experiment.parent().unwrap_or(experiment).join("target")
+        let package = Path::new(app.package.map_or(".", |package| package.folder));
+        package.parent().unwrap_or(package).join("target")
     });
     fs::create_dir_all(&folder).map_err(|error| {
         Failure::Unreachable(format!("no folder for the default broker, {}: {error}", folder.display()))
@@ -161,7 +168,7 @@ fn file(experiment: &Experiment) -> Result<PathBuf, Failure> {
     Ok(folder.join(FILE))
 }
 
-fn explain(error: &ConnectError, who: &str, experiment: &Experiment) -> Failure {
+fn explain(error: &ConnectError, who: &str, app: &App) -> Failure {
     let start = match error {
         ConnectError::Url { .. } => return Failure::Usage(format!("{error} ({who})")),
         // The program itself says where that is.
@@ -176,11 +183,15 @@ fn explain(error: &ConnectError, who: &str, experiment: &Experiment) -> Failure 
         }
         ConnectError::Unreachable { .. } => "",
     };
+    let without = match app.lesson {
+        Some(_) => {
+            format!("\nTo do without:      name none, and a file serves; or: {} demo", app.call())
+        }
+        None => String::new(),
+    };
     Failure::Unreachable(format!(
         "{error} ({who})\n\n{start}\
-         To name another:    --broker redis://HOST:PORT or sqlite:PATH, or BROKER_URL\n\
-         To do without:      name none, and a file serves; or: cargo run -p {} -- demo",
-        experiment.name
+         To name another:    --broker redis://HOST:PORT or sqlite:PATH, or BROKER_URL{without}"
     ))
 }
 

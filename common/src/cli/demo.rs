@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use super::log::Lines;
-use super::{Experiment, Failure, Step, broker_choice, commands, own, runner};
+use super::{App, Failure, Lesson, Step, broker_choice, commands, own, runner};
 use crate::broker::Broker;
 use crate::clock::Clock;
 use crate::queue_name::QueueName;
@@ -21,40 +21,40 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(20);
 const BREATH: Duration = Duration::from_millis(200);
 
 /// Runs the script, waits until every message has ended, and says where to go on.
-pub(super) async fn demonstrate(experiment: &Experiment, mut lines: Lines) -> Result<ExitCode, Failure> {
-    let broker = experiment.connect(broker_choice::MEMORY).await.map_err(|error| Failure::Broken(error.to_string()))?;
+pub(super) async fn demonstrate(app: &App, lesson: &Lesson, mut lines: Lines) -> Result<ExitCode, Failure> {
+    let broker = app.connect(broker_choice::MEMORY).await.map_err(|error| Failure::Broken(error.to_string()))?;
     broker_choice::say(&broker, "demo: worker and messages in one process, gone at its end");
     let (ready, started) = tokio::sync::oneshot::channel();
-    let ready_line = runner::ready_line(experiment, THREADS, None);
+    let ready_line = runner::ready_line(app, THREADS, None);
     let worker =
-        experiment.worker(broker.clone()).threads(usize::from(THREADS)).log_arguments(true).on_ready(move || {
+        app.new_worker(broker.clone()).await?.threads(usize::from(THREADS)).log_arguments(true).on_ready(move || {
             tracing::info!(target: "common::worker", "{ready_line}");
             let _ = ready.send(());
         });
     let stopper = worker.stopper();
     let run = tokio::spawn(worker.run());
     if started.await.is_ok() {
-        for step in experiment.demo {
-            play(experiment, step, &broker, &mut lines).await?;
+        for step in lesson.demo {
+            play(app, step, &broker, &mut lines).await?;
         }
-        until_all_ended(experiment, &broker).await?;
+        until_all_ended(app, &broker).await?;
         stopper.stop();
     }
     let ended = run.await.map_err(|error| Failure::Broken(error.to_string()))??;
     let code = runner::code(ended);
-    let name = experiment.name;
-    tracing::info!(target: "common::demo", "that was all; what it means: cargo run -p {name} -- notes");
-    tracing::info!(target: "common::demo", "in two terminals: cargo run -p {name} -- worker --watch .");
-    if let Some(step) = experiment.demo.first() {
-        tracing::info!(target: "common::demo", "             and: cargo run -p {name} -- {}", step.command);
+    let call = app.call();
+    tracing::info!(target: "common::demo", "that was all; what it means: {call} notes");
+    tracing::info!(target: "common::demo", "in two terminals: {call} worker --watch .");
+    if let Some(step) = lesson.demo.first() {
+        tracing::info!(target: "common::demo", "             and: {call} {}", step.command);
     }
     Ok(code)
 }
 
 /// Runs one command of the script, once its line has been seen.
-async fn play(experiment: &Experiment, step: &Step, broker: &Broker, lines: &mut Lines) -> Result<(), Failure> {
+async fn play(app: &App, step: &Step, broker: &Broker, lines: &mut Lines) -> Result<(), Failure> {
     if !step.after.is_empty() {
-        if !seen(step.after, lines, until_all_ended(experiment, broker)).await? {
+        if !seen(step.after, lines, until_all_ended(app, broker)).await? {
             tracing::warn!(target: "common::demo", "no line said `{}`", step.after);
         }
         // The slot that wrote the line gets free, and a reader sees one thing after the other.
@@ -63,19 +63,19 @@ async fn play(experiment: &Experiment, step: &Step, broker: &Broker, lines: &mut
     // What was logged before the command does not count for the next one.
     while lines.try_recv().is_ok() {}
     tracing::info!(target: "common::demo", "$ {}", step.command);
-    let words = std::iter::once(experiment.name.to_owned()).chain(words(step.command));
+    let words = std::iter::once(app.name.to_owned()).chain(words(step.command));
     let wrong = |cause: String| Failure::Usage(format!("the demonstration's command `{}`: {cause}", step.command));
-    let matches = commands::program(experiment)
+    let matches = commands::program(app)
         .try_get_matches_from(words)
         .map_err(|error| wrong(error.to_string().trim_start_matches("error: ").to_owned()))?;
     let (actor, given) = matches.subcommand().expect("clap demands a command");
-    if let Some(own) = experiment.own(actor) {
+    if let Some(own) = app.own(actor) {
         return own::call(own, broker.clone(), given).await;
     }
-    if !commands::is_actor(experiment, actor) {
-        return Err(wrong("only actors, and the experiment's own commands, can be called".to_owned()));
+    if !commands::is_actor(app, actor) {
+        return Err(wrong("only actors, and the program's own commands, can be called".to_owned()));
     }
-    let calls = commands::calls(experiment, actor, given);
+    let calls = commands::calls(app, actor, given);
     broker.send_all(calls).await.map_err(|error| Failure::Broken(error.to_string()))?;
     Ok(())
 }
@@ -106,8 +106,8 @@ async fn seen(text: &str, lines: &mut Lines, end: impl Future<Output = Result<()
 }
 
 /// Waits until no message is ready, delayed or running. A message is always in one of these places until it has ended.
-async fn until_all_ended(experiment: &Experiment, broker: &Broker) -> Result<(), Failure> {
-    let queues: BTreeSet<_> = experiment.actors.iter().map(|actor| QueueName::canonical(actor.queue)).collect();
+async fn until_all_ended(app: &App, broker: &Broker) -> Result<(), Failure> {
+    let queues: BTreeSet<_> = app.actors.iter().map(|actor| QueueName::canonical(actor.queue)).collect();
     loop {
         let mut left = 0;
         for queue in &queues {

@@ -30,7 +30,7 @@ use tracing_subscriber::layer::{Context, SubscriberExt as _};
 use tracing_subscriber::registry::{LookupSpan, Registry};
 
 use self::line::{Line, Run, Source, Style};
-use super::{Experiment, Failure, environment, output, time};
+use super::{App, Failure, environment, output, time};
 
 /// What is logged when `RUST_LOG` says nothing: the lines of runs are at DEBUG, so that a service does not log each.
 const DEFAULT_FILTER: &str = "info,common::run=debug";
@@ -44,7 +44,7 @@ const LIBRARY: &str = "common";
 /// The span around a run.
 const RUN: &str = "run";
 
-/// The span around a command of an experiment's own.
+/// The span around a command of a program's own.
 const SENDER: &str = "sender";
 
 /// Room for a call with one small argument: `(17)`.
@@ -59,9 +59,9 @@ thread_local! {
 pub(super) type Lines = UnboundedReceiver<String>;
 
 /// Makes this the process's log. What is logged can also be read, by the demonstration, if it `listens`.
-pub(super) fn install(experiment: &Experiment, verbose: bool, json: bool, listens: bool) -> Result<Lines, Failure> {
+pub(super) fn install(app: &App, verbose: bool, json: bool, listens: bool) -> Result<Lines, Failure> {
     let (heard, lines) = mpsc::unbounded_channel();
-    let longest_name = experiment.actors.iter().map(|actor| actor.name.len()).max();
+    let longest_name = app.actors.iter().map(|actor| actor.name.len()).max();
     let (zone, colours) = (TimeZone::system(), output::has_colours());
     let log = Log {
         filter: filter(verbose)?,
@@ -335,7 +335,7 @@ mod tests {
     fn what_an_experiments_own_command_logs_is_a_senders() {
         let own = |filter| {
             logged(filter, false, || {
-                tracing::info_span!(target: "common::lab", "sender").in_scope(|| {
+                tracing::info_span!(target: "common::cli", "sender").in_scope(|| {
                     tracing::warn!(target: "e06_results", "7 is odd");
                     tracing::warn!(target: "common::broker", "away");
                 });

@@ -10,7 +10,7 @@ use std::time::SystemTime;
 
 use notify::{Event, RecommendedWatcher, RecursiveMode, Watcher as _};
 
-use crate::stores::sqlite::watch_error;
+use crate::watching::watch_error;
 
 /// Folders, and what watches them.
 #[derive(Debug)]

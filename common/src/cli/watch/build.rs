@@ -1,4 +1,4 @@
-//! Builds the experiment. Cargo decides what matters.
+//! Builds the program. Cargo decides what matters.
 
 use std::env;
 use std::ffi::OsString;
@@ -13,7 +13,7 @@ use jiff::tz::TimeZone;
 use serde::Deserialize;
 use tokio::process::Command;
 
-use super::super::{Experiment, output};
+use super::super::{Package, output};
 use crate::clock::Stopwatch;
 
 /// An executable. It is the same build as long as nobody has written it anew: another terminal's `cargo run` may have
@@ -63,12 +63,12 @@ pub(super) enum Built {
 }
 
 /// Checks that there is something to build, and something that builds it.
-pub(super) async fn check_sources(experiment: &Experiment) -> Result<(), String> {
+pub(super) async fn check_sources(package: &Package) -> Result<(), String> {
     let needs = "`--watch` builds from the sources";
-    if !manifest(experiment).is_file() {
+    if !manifest(package).is_file() {
         return Err(format!(
             "{needs}, and those of {} are not in {} any more; start the worker without it, or from a checkout",
-            experiment.name, experiment.folder
+            package.name, package.folder
         ));
     }
     let version = Command::new(cargo()).arg("--version").output().await;
@@ -79,17 +79,17 @@ pub(super) async fn check_sources(experiment: &Experiment) -> Result<(), String>
 }
 
 /// Runs cargo. Dropping the future stops it.
-pub(super) async fn build(experiment: &Experiment) -> Built {
+pub(super) async fn build(package: &Package) -> Built {
     let stopwatch = Stopwatch::start();
     let mut command = Command::new(cargo());
     command
-        .args(["build", "--quiet", "--message-format=json-render-diagnostics", "-p", experiment.name])
+        .args(["build", "--quiet", "--message-format=json-render-diagnostics", "-p", package.name])
         .arg("--manifest-path")
-        .arg(manifest(experiment))
+        .arg(manifest(package))
         .args(["--color", if output::has_colours() { "always" } else { "never" }])
         .stdin(Stdio::null())
         .kill_on_drop(true);
-    if experiment.release {
+    if package.release {
         command.arg("--release");
     }
     let ended = match command.output().await {
@@ -100,8 +100,8 @@ pub(super) async fn build(experiment: &Experiment) -> Built {
     if !ended.status.success() {
         return Built::Failed(said);
     }
-    let Some(program) = executable(experiment.name, &String::from_utf8_lossy(&ended.stdout)) else {
-        return Built::Failed(format!("error: cargo names no executable of {}\n", experiment.name));
+    let Some(program) = executable(package.name, &String::from_utf8_lossy(&ended.stdout)) else {
+        return Built::Failed(format!("error: cargo names no executable of {}\n", package.name));
     };
     match Build::of(program) {
         Ok(build) => Built::Done { build, took: stopwatch.elapsed(), warnings: said },
@@ -125,8 +125,8 @@ fn executable(name: &str, messages: &str) -> Option<PathBuf> {
     artifacts.filter(|artifact| artifact.target.name == name).find_map(|artifact| artifact.executable)
 }
 
-fn manifest(experiment: &Experiment) -> PathBuf {
-    Path::new(experiment.folder).join("Cargo.toml")
+fn manifest(package: &Package) -> PathBuf {
+    Path::new(package.folder).join("Cargo.toml")
 }
 
 /// The cargo that this process was started with, else the usual one.

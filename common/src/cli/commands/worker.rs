@@ -3,21 +3,21 @@
 use clap::{Arg, ArgAction, Command, value_parser};
 
 use super::WORKER;
-use crate::lab::time;
+use crate::cli::{App, time};
 use crate::worker::{MAX_PREFETCH, MAX_THREADS};
 
 /// How many slots a worker has.
-pub(in crate::lab) const THREADS: &str = "threads";
+pub(in crate::cli) const THREADS: &str = "threads";
 /// How many messages wait in a worker.
-pub(in crate::lab) const PREFETCH: &str = "prefetch";
+pub(in crate::cli) const PREFETCH: &str = "prefetch";
 /// Which queues a worker consumes.
-pub(in crate::lab) const CONSUMED: &str = "queues";
+pub(in crate::cli) const CONSUMED: &str = "queues";
 /// How long a worker that stops waits for what runs.
-pub(in crate::lab) const SHUTDOWN_TIMEOUT: &str = "shutdown-timeout";
+pub(in crate::cli) const SHUTDOWN_TIMEOUT: &str = "shutdown-timeout";
 /// The folder to watch.
-pub(in crate::lab) const WATCH: &str = "watch";
+pub(in crate::cli) const WATCH: &str = "watch";
 /// Whether a watcher runs this worker.
-pub(in crate::lab) const SUPERVISED: &str = "supervised";
+pub(in crate::cli) const SUPERVISED: &str = "supervised";
 
 /// How a worker ends.
 const ENDS: &str = "\
@@ -38,8 +38,8 @@ fn most(bound: usize) -> i64 {
     i64::try_from(bound).unwrap_or(i64::MAX)
 }
 
-pub(super) fn worker() -> Command {
-    Command::new(WORKER).about("Runs messages until Ctrl-C").after_help(ENDS).args([
+pub(super) fn worker(app: &App) -> Command {
+    let worker = Command::new(WORKER).about("Runs messages until Ctrl-C").after_help(ENDS).args([
         Arg::new(THREADS)
             .long(THREADS)
             .value_name("N")
@@ -63,11 +63,16 @@ pub(super) fn worker() -> Command {
             .value_parser(time::duration)
             .default_value("10m")
             .help("How long Ctrl-C waits for running messages, before they are requeued"),
+        Arg::new(SUPERVISED).long(SUPERVISED).action(ArgAction::SetTrue).hide(true),
+    ]);
+    if app.package.is_none() {
+        return worker;
+    }
+    worker.arg(
         Arg::new(WATCH)
             .long(WATCH)
             .value_name("DIR")
             .value_parser(value_parser!(std::path::PathBuf))
             .help("Rebuilds when a file in DIR changes, and hands over to the new worker"),
-        Arg::new(SUPERVISED).long(SUPERVISED).action(ArgAction::SetTrue).hide(true),
-    ])
+    )
 }

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use serde_json::{Value, json};
 
 use super::super::commands::inspect::Given;
-use super::super::{Experiment, Failure};
+use super::super::{App, Failure};
 use super::message_view::MessageView;
 use super::text::{Room, Table};
 use super::{answer, more_than};
@@ -68,7 +68,7 @@ impl Busy {
     }
 }
 
-pub(super) async fn show(experiment: &Experiment, broker: &Broker, typed: Given<'_>) -> Result<ExitCode, Failure> {
+pub(super) async fn show(app: &App, broker: &Broker, typed: Given<'_>) -> Result<ExitCode, Failure> {
     let limit = typed.limit();
     // One more tells whether there are more.
     let mut queues = broker.queues(None, limit + 1).await?;
@@ -80,7 +80,7 @@ pub(super) async fn show(experiment: &Experiment, broker: &Broker, typed: Given<
     }
     let mut text = queues_table(&queues);
     text.push('\n');
-    text += &workers_table(experiment, &busy);
+    text += &workers_table(app, &busy);
     if more_queues || more_workers {
         text += "\nThere are more: --limit N shows so many.\n";
     }
@@ -111,9 +111,9 @@ fn queues_table(queues: &[QueueInfo]) -> String {
     table.to_string()
 }
 
-fn workers_table(experiment: &Experiment, workers: &[Busy]) -> String {
+fn workers_table(app: &App, workers: &[Busy]) -> String {
     if workers.is_empty() {
-        return format!("No worker is alive; to start one: cargo run -p {} -- worker\n", experiment.name);
+        return format!("No worker is alive; to start one: {} worker\n", app.call());
     }
     let room = Room::of_stdout();
     let mut table = Table::new(room, &["WORKER", "STATUS", "QUEUES", "#CLAIMED", ""]);

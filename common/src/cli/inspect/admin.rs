@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use serde_json::{Value, json};
 
 use super::super::commands::inspect::Given;
-use super::super::{Experiment, Failure};
+use super::super::{App, Failure};
 use super::message_view::{MessageView, are_several, meant};
 use super::show::not_found;
 use super::text::some;
@@ -100,8 +100,8 @@ async fn outcome(broker: &Broker, view: &MessageView, was: &Cancelled) -> Result
     Ok((sentence, program))
 }
 
-pub(super) async fn pause(experiment: &Experiment, broker: &Broker, typed: Given<'_>) -> Result<ExitCode, Failure> {
-    let queue = known(experiment, broker, typed).await?;
+pub(super) async fn pause(app: &App, broker: &Broker, typed: Given<'_>) -> Result<ExitCode, Failure> {
+    let queue = known(app, broker, typed).await?;
     let is_new = broker.pause(queue).await?;
     let mut text = if is_new {
         format!("Queue {queue} is paused: what was fetched still runs, nothing more is fetched.\n")
@@ -116,16 +116,16 @@ pub(super) async fn pause(experiment: &Experiment, broker: &Broker, typed: Given
     Ok(ExitCode::SUCCESS)
 }
 
-pub(super) async fn resume(experiment: &Experiment, broker: &Broker, typed: Given<'_>) -> Result<ExitCode, Failure> {
-    let queue = known(experiment, broker, typed).await?;
+pub(super) async fn resume(app: &App, broker: &Broker, typed: Given<'_>) -> Result<ExitCode, Failure> {
+    let queue = known(app, broker, typed).await?;
     let is_new = broker.resume(queue).await?;
     let text = if is_new { format!("Queue {queue} goes on.\n") } else { format!("Queue {queue} was not paused.\n") };
     answer(typed, &text, &json!({ "queue": queue, "paused": false, "changed": is_new }));
     Ok(ExitCode::SUCCESS)
 }
 
-pub(super) async fn purge(experiment: &Experiment, broker: &Broker, typed: Given<'_>) -> Result<ExitCode, Failure> {
-    let queue = known(experiment, broker, typed).await?;
+pub(super) async fn purge(app: &App, broker: &Broker, typed: Given<'_>) -> Result<ExitCode, Failure> {
+    let queue = known(app, broker, typed).await?;
     let counts = broker.counts(queue).await?;
     let (ready, delayed) = (counts.ready, counts.delayed);
     let tell = |text: &str, deleted: usize| {
@@ -167,9 +167,9 @@ async fn has_python(broker: &Broker) -> Result<bool, Failure> {
 }
 
 /// The queue that was named, if anybody knows it: a typing error would be paused without a sound.
-async fn known<'a>(experiment: &Experiment, broker: &Broker, typed: Given<'a>) -> Result<&'a QueueName, Failure> {
+async fn known<'a>(app: &App, broker: &Broker, typed: Given<'a>) -> Result<&'a QueueName, Failure> {
     let queue = typed.queue().expect("it is required");
-    let ours = experiment.actors.iter().map(|actor| QueueName::canonical(actor.queue));
+    let ours = app.actors.iter().map(|actor| QueueName::canonical(actor.queue));
     if ours.clone().any(|known| known == *queue) || broker.queue(queue).await?.is_some() {
         return Ok(queue);
     }

@@ -12,7 +12,7 @@ use clap::ArgMatches;
 
 use super::broker_choice::BrokerChoice;
 use super::signals::Signals;
-use super::{Experiment, Failure, commands, output};
+use super::{App, Failure, commands, output};
 use crate::clock::Clock;
 use crate::worker::{Shutdown, Stopper};
 
@@ -23,11 +23,7 @@ pub(super) const READY: &str = "ready\n";
 const PATIENCE: Duration = Duration::from_millis(1_500);
 
 /// Runs the worker that was asked for.
-pub(super) async fn work(
-    experiment: &Experiment,
-    given: &ArgMatches,
-    mut signals: Signals,
-) -> Result<ExitCode, Failure> {
+pub(super) async fn work(app: &App, given: &ArgMatches, mut signals: Signals) -> Result<ExitCode, Failure> {
     let supervised = given.get_flag(commands::SUPERVISED);
     if supervised {
         let listens = signals.listen_to_watcher();
@@ -39,12 +35,12 @@ pub(super) async fn work(
             tracing::info!(target: "common::worker", "stopped before it had a broker");
             return Ok(ExitCode::SUCCESS);
         }
-        broker = BrokerChoice::of(given)?.connect(experiment) => broker?,
+        broker = BrokerChoice::of(given)?.connect(app) => broker?,
     };
     let is_ready = Arc::new(AtomicBool::new(false));
     let threads = given.get_one::<u16>(commands::THREADS).expect("it has a default");
     let timeout = given.get_one::<Duration>(commands::SHUTDOWN_TIMEOUT).expect("it has a default");
-    let mut worker = experiment.worker(broker);
+    let mut worker = app.new_worker(broker).await?;
     if let Some(prefetch) = given.get_one::<u16>(commands::PREFETCH) {
         worker = worker.prefetch(usize::from(*prefetch));
     }
@@ -54,7 +50,7 @@ pub(super) async fn work(
     }
     let worker = worker.threads(usize::from(*threads)).shutdown_timeout(*timeout).log_arguments(true).on_ready({
         let is_ready = is_ready.clone();
-        let ready = ready_line(experiment, *threads, only.as_deref());
+        let ready = ready_line(app, *threads, only.as_deref());
         let stops = if supervised { "" } else { "; Ctrl-C stops" };
         move || {
             is_ready.store(true, Ordering::Release);
@@ -131,10 +127,10 @@ pub(super) fn code(shutdown: Shutdown) -> ExitCode {
 }
 
 /// What a worker says that is ready: which actors of which queues, or of `only` these, and how many slots.
-pub(super) fn ready_line(experiment: &Experiment, threads: u16, only: Option<&[String]>) -> String {
+pub(super) fn ready_line(app: &App, threads: u16, only: Option<&[String]>) -> String {
     let mut queues: BTreeMap<_, Vec<_>> = BTreeMap::new();
     let is_consumed = |queue: &str| only.is_none_or(|only| only.iter().any(|name| name == queue));
-    for actor in experiment.actors.iter().filter(|actor| is_consumed(actor.queue)) {
+    for actor in app.actors.iter().filter(|actor| is_consumed(actor.queue)) {
         queues.entry(actor.queue).or_default().push(actor.name);
     }
     let queues: Vec<_> =

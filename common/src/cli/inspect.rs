@@ -28,25 +28,25 @@ use serde_json::{Value, json};
 use self::message_view::{MessageView, overview};
 use super::broker_choice::BrokerChoice;
 use super::commands::inspect::{self as words, Given};
-use super::{Experiment, Failure, output};
+use super::{App, Failure, output};
 use crate::error::StoreError;
 
 /// Runs one of the commands.
-pub(super) async fn run(experiment: &Experiment, command: &str, given: &ArgMatches) -> Result<ExitCode, Failure> {
+pub(super) async fn run(app: &App, command: &str, given: &ArgMatches) -> Result<ExitCode, Failure> {
     let choice = BrokerChoice::of(given)?;
     if let Some(url) = choice.in_memory() {
         return Err(Failure::Usage(format!("`{url}` is empty: it begins and ends with this process")));
     }
-    let broker = choice.connect(experiment).await?;
+    let broker = choice.connect(app).await?;
     let typed = Given(given);
     match command {
-        words::QUEUES => queues::show(experiment, &broker, typed).await,
+        words::QUEUES => queues::show(app, &broker, typed).await,
         words::SHOW => show::show(&broker, typed).await,
-        words::RESULT => result::show(experiment, &broker, typed).await,
+        words::RESULT => result::show(app, &broker, typed).await,
         words::CANCEL => admin::cancel(&broker, typed).await,
-        words::PAUSE => admin::pause(experiment, &broker, typed).await,
-        words::RESUME => admin::resume(experiment, &broker, typed).await,
-        words::PURGE => admin::purge(experiment, &broker, typed).await,
+        words::PAUSE => admin::pause(app, &broker, typed).await,
+        words::RESUME => admin::resume(app, &broker, typed).await,
+        words::PURGE => admin::purge(app, &broker, typed).await,
         _ => dead::run(&broker, given).await,
     }
 }

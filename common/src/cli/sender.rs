@@ -7,7 +7,7 @@ use clap::ArgMatches;
 use jiff::ZonedDateTime;
 
 use super::broker_choice::BrokerChoice;
-use super::{Experiment, Failure, commands, output, time};
+use super::{App, Failure, commands, output, time};
 use crate::broker::Broker;
 use crate::clock::Timestamp;
 use crate::message::Message;
@@ -20,11 +20,11 @@ const PAGE: usize = 100;
 const PATIENCE: Duration = Duration::from_millis(500);
 
 /// Sends what was typed. Until it is sent, Ctrl-C ends the process as usual.
-pub(super) async fn send(experiment: &Experiment, actor: &str, given: &ArgMatches) -> Result<ExitCode, Failure> {
+pub(super) async fn send(app: &App, actor: &str, given: &ArgMatches) -> Result<ExitCode, Failure> {
     let choice = BrokerChoice::of(given)?;
     refuse_memory(&choice)?;
-    let broker = choice.connect(experiment).await?;
-    let calls = commands::calls(experiment, actor, given);
+    let broker = choice.connect(app).await?;
+    let calls = commands::calls(app, actor, given);
     let messages = broker.send_all(calls).await.map_err(|error| Failure::Broken(error.to_string()))?;
     let Some(first) = messages.first() else { return Ok(ExitCode::SUCCESS) };
     say(first, messages.len(), broker.clock().now(), commands::is_at(given));
@@ -34,8 +34,8 @@ pub(super) async fn send(experiment: &Experiment, actor: &str, given: &ArgMatche
         let waits = if messages.len() == 1 { "it, so it waits" } else { "them, so they wait" };
         tracing::warn!(
             target: "common::sender",
-            "no worker is alive that takes {waits}; to start one: cargo run -p {} -- worker",
-            experiment.name
+            "no worker is alive that takes {waits}; to start one: {} worker",
+            app.call()
         );
     }
     Ok(ExitCode::SUCCESS)

@@ -9,6 +9,7 @@ mod worker;
 
 use std::env;
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -18,7 +19,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use jiff::ZonedDateTime;
 
 pub(super) use self::worker::{CONSUMED, PREFETCH, SHUTDOWN_TIMEOUT, SUPERVISED, THREADS, WATCH};
-use super::{Experiment, Failure, OwnCommand, output, time};
+use super::{App, Failure, OwnCommand, Package, output, time};
 use crate::actor::{Declaration, Parameter};
 use crate::call::Call;
 use crate::clock::Timestamp;
@@ -53,23 +54,24 @@ const TIMES: &str = "times";
 const MOST_TIMES: i64 = 10_000;
 
 /// Checks that every actor can be a command.
-pub(super) fn check(experiment: &Experiment) -> Result<(), Failure> {
-    for own in experiment.commands {
-        let actor = experiment.actors.iter().find(|actor| actor.name == own.name);
-        if is_labs(own.name) || actor.is_some() {
-            let whose = actor.map_or_else(|| "the lab's".to_owned(), |actor| format!("the actor's ({})", actor.place));
+pub(super) fn check(app: &App) -> Result<(), Failure> {
+    for own in app.commands {
+        let actor = app.actors.iter().find(|actor| actor.name == own.name);
+        if is_taken(app, own.name) || actor.is_some() {
+            let whose =
+                actor.map_or_else(|| "the command line's".to_owned(), |actor| format!("the actor's ({})", actor.place));
             return Err(Failure::Usage(format!("the command `{}` is called like {whose}; rename it", own.name)));
         }
     }
-    for (index, actor) in experiment.actors.iter().enumerate() {
-        if is_labs(actor.name) {
+    for (index, actor) in app.actors.iter().enumerate() {
+        if is_taken(app, actor.name) {
             return Err(Failure::Usage(format!(
-                "actor `{0}` ({1}) is called like the lab's own command `{0}`; rename it, or give it a name of its own: \
+                "actor `{0}` ({1}) is called like the command `{0}` of the command line; rename it, or give it a name of its own: \
                  `#[actor(name = \"…\")]`",
                 actor.name, actor.place
             )));
         }
-        if let Some(first) = experiment.actors[..index].iter().find(|other| other.name == actor.name) {
+        if let Some(first) = app.actors[..index].iter().find(|other| other.name == actor.name) {
             return Err(Failure::from(WorkerError::NameTaken {
                 name: actor.name,
                 first: first.place,
@@ -80,19 +82,24 @@ pub(super) fn check(experiment: &Experiment) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Whether the lab has a command of that name.
-fn is_labs(name: &str) -> bool {
-    [WORKER, DEMO, NOTES, "help"].contains(&name) || inspect::ALL.contains(&name)
+/// Whether every program has a command of that name, or this one has, as an experiment.
+fn is_taken(app: &App, name: &str) -> bool {
+    [WORKER, "help"].contains(&name)
+        || inspect::ALL.contains(&name)
+        || app.lesson.is_some() && [DEMO, NOTES].contains(&name)
 }
 
 /// The whole command line.
-pub(super) fn program(experiment: &Experiment) -> Command {
-    let broker = Arg::new(BROKER)
-        .long(BROKER)
-        .value_name("URL")
-        .global(true)
-        .display_order(LAST)
-        .help("Where messages wait; else BROKER_URL says where,\nelse a Redis on localhost:6379, else a file");
+pub(super) fn program(app: &App) -> Command {
+    let broker = Arg::new(BROKER).long(BROKER).value_name("URL").global(true).display_order(LAST).help(
+        match &app.default_broker {
+            None => "Where messages wait; else BROKER_URL says where,\nelse a Redis on localhost:6379, else a file"
+                .to_owned(),
+            Some(url) => {
+                format!("Where messages wait; else BROKER_URL says where,\nelse {}", without_password(url))
+            }
+        },
+    );
     let verbose = Arg::new(VERBOSE)
         .long(VERBOSE)
         .short('v')
@@ -110,19 +117,30 @@ pub(super) fn program(experiment: &Experiment) -> Command {
         .global(true)
         .display_order(LAST)
         .help("How the log is written: text, or json (a line each)");
-    Command::new(experiment.name)
-        .about(about(experiment))
-        .help_template(template())
-        .after_help(examples(experiment))
+    let mut program = Command::new(app.name)
+        .about(about(app))
         .subcommand_required(true)
         .arg_required_else_help(true)
-        .args([broker, verbose, log_format])
-        .subcommand(worker::worker())
-        .subcommands(experiment.actors.iter().map(|actor| sender(actor)))
-        .subcommands(experiment.commands.iter().map(own))
-        .subcommand(Command::new(DEMO).about("Shows the lesson: all in one process, no broker needed"))
-        .subcommand(Command::new(NOTES).about("Prints the notes of this experiment"))
-        .subcommands(inspect::commands())
+        .args([broker, verbose, log_format]);
+    if !app.version.is_empty() {
+        program = program.version(app.version);
+    }
+    if app.actors.is_empty() {
+        // There is nothing but to look inside.
+        return program.subcommands(inspect::commands().map(|command| command.hide(false)));
+    }
+    program = program
+        .help_template(template())
+        .after_help(examples(app))
+        .subcommand(worker::worker(app))
+        .subcommands(app.actors.iter().map(|actor| sender(actor)))
+        .subcommands(app.commands.iter().map(own));
+    if app.lesson.is_some() {
+        program = program
+            .subcommand(Command::new(DEMO).about("Shows the lesson: all in one process, no broker needed"))
+            .subcommand(Command::new(NOTES).about("Prints the notes of this experiment"));
+    }
+    program.subcommands(inspect::commands())
 }
 
 /// How help is laid out: as clap does it, with the commands that look inside apart from the others.
@@ -191,14 +209,21 @@ fn harmless(said: &str, typed: &[String]) -> Option<String> {
     Some(output::harmless(&said))
 }
 
+/// What is watched, and built anew: a package, and the folder that was typed.
+pub(super) fn watched<'a>(app: &'a App, given: &'a ArgMatches) -> Option<(&'a Package, &'a PathBuf)> {
+    // clap does not know the argument where there is no package.
+    let package = app.package.as_ref()?;
+    Some((package, given.get_one::<PathBuf>(WATCH)?))
+}
+
 /// Whether the log is to be JSON.
 pub(super) fn wants_json_log(given: &ArgMatches) -> bool {
     given.get_one::<String>(LOG_FORMAT).is_some_and(|format| format == JSON_LOG)
 }
 
 /// Whether a command is an actor's.
-pub(super) fn is_actor(experiment: &Experiment, command: &str) -> bool {
-    experiment.actors.iter().any(|actor| actor.name == command)
+pub(super) fn is_actor(app: &App, command: &str) -> bool {
+    app.actors.iter().any(|actor| actor.name == command)
 }
 
 /// Whether a time of day was typed, which a time zone made a point in time.
@@ -207,13 +232,13 @@ pub(super) fn is_at(given: &ArgMatches) -> bool {
 }
 
 /// The calls that the command `actor` asks for: one, or as many alike as it says, each with an id of its own.
-pub(super) fn calls(experiment: &Experiment, actor: &str, given: &ArgMatches) -> Vec<Call> {
+pub(super) fn calls(app: &App, actor: &str, given: &ArgMatches) -> Vec<Call> {
     let times = given.get_one::<u16>(TIMES).copied().unwrap_or(1);
-    (0..times).map(|_| call(experiment, actor, given)).collect()
+    (0..times).map(|_| call(app, actor, given)).collect()
 }
 
-fn call(experiment: &Experiment, actor: &str, given: &ArgMatches) -> Call {
-    let declaration = experiment
+fn call(app: &App, actor: &str, given: &ArgMatches) -> Call {
+    let declaration = app
         .actors
         .iter()
         .find(|declaration| declaration.name == actor)
@@ -344,17 +369,17 @@ fn signature(actor: &Declaration) -> String {
 }
 
 /// The package's description; else the title of its notes.
-fn about(experiment: &Experiment) -> String {
+fn about(app: &App) -> String {
     let is_text = |line: &&str| line.chars().any(char::is_alphanumeric);
-    let title = experiment.notes.lines().map(str::trim).find(is_text);
-    let description = Some(experiment.description).filter(|text| !text.is_empty());
-    description.or(title).unwrap_or(experiment.name).to_owned()
+    let title = app.lesson.as_ref().and_then(|lesson| lesson.notes.lines().map(str::trim).find(is_text));
+    let description = Some(app.about).filter(|text| !text.is_empty());
+    description.or(title).unwrap_or(app.name).to_owned()
 }
 
-fn examples(experiment: &Experiment) -> String {
-    let name = experiment.name;
+fn examples(app: &App) -> String {
+    let Some(lesson) = &app.lesson else { return String::new() };
     let mut lines = vec![("demo".to_owned(), "the lesson"), ("worker --watch .".to_owned(), "one terminal")];
-    let mut sent = experiment.demo.iter().map(|step| step.command);
+    let mut sent = lesson.demo.iter().map(|step| step.command);
     if let Some(first) = sent.next() {
         lines.push((first.to_owned(), "another terminal"));
     }
@@ -364,7 +389,7 @@ fn examples(experiment: &Experiment) -> String {
     let width = lines.iter().map(|(command, _)| command.len()).max().unwrap_or(0);
     let mut text = "Examples:".to_owned();
     for (command, meaning) in lines {
-        let line = format!("\n  cargo run -p {name} -- {command:width$}  {meaning}");
+        let line = format!("\n  {} {command:width$}  {meaning}", app.call());
         text.push_str(line.trim_end());
     }
     text

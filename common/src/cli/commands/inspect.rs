@@ -9,23 +9,23 @@ use super::super::time;
 use crate::broker::DEPTH;
 use crate::queue_name::QueueName;
 
-pub(in crate::lab) const QUEUES: &str = "queues";
-pub(in crate::lab) const SHOW: &str = "show";
-pub(in crate::lab) const RESULT: &str = "result";
-pub(in crate::lab) const DEAD: &str = "dead";
-pub(in crate::lab) const CANCEL: &str = "cancel";
-pub(in crate::lab) const PAUSE: &str = "pause";
-pub(in crate::lab) const RESUME: &str = "resume";
-pub(in crate::lab) const PURGE: &str = "purge";
+pub(in crate::cli) const QUEUES: &str = "queues";
+pub(in crate::cli) const SHOW: &str = "show";
+pub(in crate::cli) const RESULT: &str = "result";
+pub(in crate::cli) const DEAD: &str = "dead";
+pub(in crate::cli) const CANCEL: &str = "cancel";
+pub(in crate::cli) const PAUSE: &str = "pause";
+pub(in crate::cli) const RESUME: &str = "resume";
+pub(in crate::cli) const PURGE: &str = "purge";
 
-pub(in crate::lab) const LIST: &str = "list";
-pub(in crate::lab) const REQUEUE: &str = "requeue";
-pub(in crate::lab) const DELETE: &str = "delete";
+pub(in crate::cli) const LIST: &str = "list";
+pub(in crate::cli) const REQUEUE: &str = "requeue";
+pub(in crate::cli) const DELETE: &str = "delete";
 
 /// All of them.
-pub(in crate::lab) const ALL: [&str; 8] = [QUEUES, SHOW, RESULT, DEAD, CANCEL, PAUSE, RESUME, PURGE];
+pub(in crate::cli) const ALL: [&str; 8] = [QUEUES, SHOW, RESULT, DEAD, CANCEL, PAUSE, RESUME, PURGE];
 
-pub(in crate::lab) const JSON: &str = "json";
+pub(in crate::cli) const JSON: &str = "json";
 const ID: &str = "id";
 const DEEP: &str = "deep";
 const QUEUE: &str = "queue";
@@ -147,55 +147,55 @@ fn dead(
 
 /// What was typed.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::lab) struct Given<'a>(pub(in crate::lab) &'a ArgMatches);
+pub(in crate::cli) struct Given<'a>(pub(in crate::cli) &'a ArgMatches);
 
 impl<'a> Given<'a> {
-    pub(in crate::lab) fn json(self) -> bool {
+    pub(in crate::cli) fn json(self) -> bool {
         self.0.get_flag(JSON)
     }
 
-    pub(in crate::lab) fn id(self) -> &'a str {
+    pub(in crate::cli) fn id(self) -> &'a str {
         self.0.get_one::<String>(ID).expect("it is required")
     }
 
-    pub(in crate::lab) fn ids(self) -> impl Iterator<Item = &'a str> {
+    pub(in crate::cli) fn ids(self) -> impl Iterator<Item = &'a str> {
         self.0.get_many::<String>(ID).into_iter().flatten().map(String::as_str)
     }
 
     /// Bodies to look into.
-    pub(in crate::lab) fn depth(self) -> usize {
+    pub(in crate::cli) fn depth(self) -> usize {
         if self.is_deep() { EVERYTHING } else { DEPTH }
     }
 
-    pub(in crate::lab) fn is_deep(self) -> bool {
+    pub(in crate::cli) fn is_deep(self) -> bool {
         self.0.get_flag(DEEP)
     }
 
-    pub(in crate::lab) fn queue(self) -> Option<&'a QueueName> {
+    pub(in crate::cli) fn queue(self) -> Option<&'a QueueName> {
         self.0.get_one(QUEUE)
     }
 
-    pub(in crate::lab) fn actor(self) -> Option<&'a str> {
+    pub(in crate::cli) fn actor(self) -> Option<&'a str> {
         self.0.get_one::<String>(ACTOR).map(String::as_str)
     }
 
-    pub(in crate::lab) fn reason(self) -> Option<&'a str> {
+    pub(in crate::cli) fn reason(self) -> Option<&'a str> {
         self.0.get_one::<String>(REASON).map(String::as_str)
     }
 
-    pub(in crate::lab) fn since(self) -> Option<Duration> {
+    pub(in crate::cli) fn since(self) -> Option<Duration> {
         self.0.get_one(SINCE).copied()
     }
 
-    pub(in crate::lab) fn limit(self) -> usize {
+    pub(in crate::cli) fn limit(self) -> usize {
         *self.0.get_one::<u32>(LIMIT).expect("it has a default") as usize
     }
 
-    pub(in crate::lab) fn every(self) -> bool {
+    pub(in crate::cli) fn every(self) -> bool {
         self.0.get_flag(EVERY)
     }
 
-    pub(in crate::lab) fn yes(self) -> bool {
+    pub(in crate::cli) fn yes(self) -> bool {
         self.0.get_flag(YES)
     }
 }

@@ -18,7 +18,7 @@ mod plan;
 use std::collections::BTreeMap;
 use std::env;
 use std::future::pending;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::pin::Pin;
 use std::process::ExitCode;
 
@@ -31,15 +31,14 @@ use self::files::Changes;
 use self::plan::{Action, Code, Event, Plan};
 use super::broker_choice::BrokerChoice;
 use super::signals::Signals;
-use super::{Experiment, Failure, commands, output};
+use super::{Failure, Package, output};
 
 /// Watches until it is told to stop, or the first worker ends before it is ready.
 pub(super) async fn watch(
-    experiment: &Experiment,
     given: &ArgMatches,
+    (package, folder): (&Package, &Path),
     mut signals: Signals,
 ) -> Result<ExitCode, Failure> {
-    let folder = given.get_one::<PathBuf>(commands::WATCH).expect("only then it is called");
     if BrokerChoice::of(given)?.in_memory().is_some() {
         return Err(Failure::Usage(
             "`--watch` starts workers as processes of their own, and `memory:` is one process only: use a Redis, or a file \
@@ -53,23 +52,23 @@ pub(super) async fn watch(
             tracing::info!(target: "common::watch", "stopped before it started a worker");
             return Ok(ExitCode::SUCCESS);
         }
-        checked = build::check_sources(experiment) => checked.map_err(Failure::Usage)?,
+        checked = build::check_sources(package) => checked.map_err(Failure::Usage)?,
     }
     let broken = |error: std::io::Error| Failure::Broken(format!("cannot watch: {error}"));
-    let notes = Path::new(experiment.folder).join("README.rst");
+    let notes = Path::new(package.folder).join("README.rst");
     let program = env::current_exe().map_err(broken)?;
     let mut changes = Changes::of(folder, &program, &notes).map_err(Failure::Usage)?;
     let first = Build::of(program).map_err(broken)?;
-    tracing::info!(target: "common::watch", "watching {}: when {} changes, its new build takes over", folder.display(), experiment.name);
+    tracing::info!(target: "common::watch", "watching {}: when {} changes, its new build takes over", folder.display(), package.name);
 
     let (tell, mut events) = mpsc::unbounded_channel();
     let mut children: BTreeMap<u32, Child> = BTreeMap::new();
     let mut building: Option<Building<'_>> = None;
-    let (mut plan, mut actions) = Plan::new(experiment.name, first);
+    let (mut plan, mut actions) = Plan::new(package.name, first);
     loop {
         for action in actions {
             match action {
-                Action::Build => building = Some(Box::pin(build::build(experiment))),
+                Action::Build => building = Some(Box::pin(build::build(package))),
                 Action::Abort => building = None,
                 Action::Start(number, build) => match Child::start(number, &build.program, tell.clone()) {
                     Ok(child) => drop(children.insert(number, child)),

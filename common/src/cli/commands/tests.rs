@@ -1,6 +1,6 @@
 use super::*;
 use crate::actor::{Callbacks, Entry, Options, ResultOptions, RetryOptions};
-use crate::lab::{Setup, Step};
+use crate::cli::{Lesson, Step};
 use crate::message::Message;
 use crate::outcome::Outcome;
 
@@ -36,25 +36,23 @@ static WORKER_ACTOR: Declaration = actor("worker", &[]);
 static LIKE_A_COMMAND: [&Declaration; 1] = [&WORKER_ACTOR];
 static TWICE: [&Declaration; 2] = [&ADD, &ADD];
 
-const EXPERIMENT: Experiment = Experiment {
-    name: "e99_test",
-    description: "",
-    folder: "/nowhere",
-    notes: "====\nA title\n====\n\nText.\n",
-    release: false,
-    actors: &[&ADD, &PAY, &HANDLED],
-    setup: Setup::NONE,
-    commands: &[],
-    demo: &[Step { command: "handled 3", after: "" }],
-};
+/// An experiment without actors, and one with some.
+fn bare() -> App {
+    let demo = &[Step { command: "handled 3", after: "" }];
+    App::new("e99_test").lesson(Lesson { notes: "====\nA title\n====\n\nText.\n", demo })
+}
+
+fn experiment() -> App {
+    bare().actors(&[&ADD, &PAY, &HANDLED])
+}
 
 const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
 
 fn sent(line: &str) -> Result<Message, String> {
     let words = std::iter::once("e99_test").chain(line.split(' '));
-    let matches = program(&EXPERIMENT).try_get_matches_from(words).map_err(|error| error.to_string())?;
+    let matches = program(&experiment()).try_get_matches_from(words).map_err(|error| error.to_string())?;
     let (actor, given) = matches.subcommand().unwrap();
-    Ok(call(&EXPERIMENT, actor, given).message(NOW).unwrap())
+    Ok(call(&experiment(), actor, given).message(NOW).unwrap())
 }
 
 fn refused(line: &str) -> String {
@@ -65,9 +63,9 @@ fn refused(line: &str) -> String {
 fn a_sender_sends_as_many_alike_as_it_is_told() {
     let ids = |line: &str| {
         let words = std::iter::once("e99_test").chain(line.split(' '));
-        let matches = program(&EXPERIMENT).try_get_matches_from(words).unwrap();
+        let matches = program(&experiment()).try_get_matches_from(words).unwrap();
         let (actor, given) = matches.subcommand().unwrap();
-        let calls = calls(&EXPERIMENT, actor, given);
+        let calls = calls(&experiment(), actor, given);
         calls.iter().map(|call| call.id().to_string()).collect::<std::collections::HashSet<_>>()
     };
     assert_eq!(ids("handled 3").len(), 1);
@@ -99,15 +97,15 @@ fn a_sender_sets_priority_and_any_option() {
 
 #[test]
 fn the_commands_hold_together() {
-    program(&EXPERIMENT).debug_assert();
-    assert!(check(&EXPERIMENT).is_ok());
-    assert_eq!(about(&EXPERIMENT), "A title");
+    program(&experiment()).debug_assert();
+    assert!(check(&experiment()).is_ok());
+    assert_eq!(about(&experiment()), "A title");
 }
 
 #[test]
 fn a_workers_queues_are_told_at_once_or_one_by_one() {
     let queues = |line: &str| -> Option<Vec<String>> {
-        let matches = program(&EXPERIMENT).try_get_matches_from(line.split(' ')).unwrap();
+        let matches = program(&experiment()).try_get_matches_from(line.split(' ')).unwrap();
         let (_, given) = matches.subcommand().unwrap();
         given.get_many::<String>(CONSUMED).map(|names| names.cloned().collect())
     };
@@ -165,13 +163,12 @@ fn what_does_not_fit_is_refused_before_anything_is_sent() {
 #[test]
 fn an_actor_that_cannot_be_a_command_is_refused_at_start() {
     let refused = |actors: &'static [&'static Declaration]| {
-        let experiment = Experiment { actors, ..EXPERIMENT };
-        check(&experiment).unwrap_err().to_string()
+        let app = bare().actors(actors);
+        check(&app).unwrap_err().to_string()
     };
-    assert!(
-        refused(&LIKE_A_COMMAND)
-            .starts_with("actor `worker` (src/main.rs:1) is called like the lab's own command `worker`; rename it, or")
-    );
+    assert!(refused(&LIKE_A_COMMAND).starts_with(
+        "actor `worker` (src/main.rs:1) is called like the command `worker` of the command line; rename it, or"
+    ));
     assert!(refused(&TWICE).starts_with("two actors are called `add`"));
 }
 
@@ -201,7 +198,7 @@ fn what_is_typed_in_the_wrong_place_shows_no_password() {
     ] {
         let words: Vec<String> = words.iter().map(ToString::to_string).collect();
         let all = std::iter::once("e99_test".to_owned()).chain(words.clone());
-        let error = program(&EXPERIMENT).try_get_matches_from(all).unwrap_err();
+        let error = program(&experiment()).try_get_matches_from(all).unwrap_err();
         let said = harmless(&error.to_string(), &words).unwrap();
         assert!(!said.contains("cr?et") && said.starts_with("error: "), "{said}");
     }
@@ -221,15 +218,15 @@ static LIKE_AN_ACTOR: [OwnCommand; 1] = [own("add")];
 
 #[test]
 fn a_command_of_its_own_reads_what_is_typed_and_has_a_name_of_its_own() {
-    let experiment = Experiment { commands: &OWN, ..EXPERIMENT };
-    assert!(check(&experiment).is_ok());
-    let typed = |line: &str| program(&experiment).try_get_matches_from(line.split(' '));
+    let app = experiment().commands(&OWN);
+    assert!(check(&app).is_ok());
+    let typed = |line: &str| program(&app).try_get_matches_from(line.split(' '));
     let matches = typed("e99_test ask 8").unwrap();
     let (name, given) = matches.subcommand().unwrap();
     assert_eq!((name, given_arguments(&NUMBER, given)), ("ask", vec![Raw::from(8_u32)]));
     assert!(typed("e99_test ask eight").is_err() && typed("e99_test ask").is_err());
-    for (commands, whose) in [(&LIKE_THE_LABS, "the lab's"), (&LIKE_AN_ACTOR, "the actor's (src/main.rs:1)")] {
-        let refused = check(&Experiment { commands, ..EXPERIMENT }).unwrap_err().to_string();
+    for (commands, whose) in [(&LIKE_THE_LABS, "the command line's"), (&LIKE_AN_ACTOR, "the actor's (src/main.rs:1)")] {
+        let refused = check(&experiment().commands(commands)).unwrap_err().to_string();
         let name = commands[0].name;
         assert_eq!(refused, format!("the command `{name}` is called like {whose}; rename it"));
     }

@@ -1,4 +1,4 @@
-//! Runs a command of an experiment's own where it is typed, as a sender runs.
+//! Runs a command of a program's own where it is typed, as a sender runs.
 
 use std::collections::BTreeSet;
 use std::process::ExitCode;
@@ -7,23 +7,23 @@ use clap::ArgMatches;
 use tracing::{Instrument as _, info_span};
 
 use super::broker_choice::BrokerChoice;
-use super::{Experiment, Failure, OwnCommand, commands, sender};
+use super::{App, Failure, OwnCommand, commands, sender};
 use crate::broker::Broker;
 use crate::queue_name::QueueName;
 
 /// Runs it against the broker that was chosen. Ctrl-C ends the process as usual.
-pub(super) async fn run(experiment: &Experiment, own: &OwnCommand, given: &ArgMatches) -> Result<ExitCode, Failure> {
+pub(super) async fn run(app: &App, own: &OwnCommand, given: &ArgMatches) -> Result<ExitCode, Failure> {
     let choice = BrokerChoice::of(given)?;
     sender::refuse_memory(&choice)?;
-    let broker = choice.connect(experiment).await?;
+    let broker = choice.connect(app).await?;
     call(own, broker.clone(), given).await?;
-    let queues: BTreeSet<_> = experiment.actors.iter().map(|actor| QueueName::canonical(actor.queue)).collect();
+    let queues: BTreeSet<_> = app.actors.iter().map(|actor| QueueName::canonical(actor.queue)).collect();
     for queue in queues {
         if sender::nobody_runs(&broker, &queue).await {
             tracing::warn!(
                 target: "common::sender",
-                "no worker is alive that takes from queue {queue}; to start one: cargo run -p {} -- worker",
-                experiment.name
+                "no worker is alive that takes from queue {queue}; to start one: {} worker",
+                app.call()
             );
         }
     }
@@ -33,6 +33,6 @@ pub(super) async fn run(experiment: &Experiment, own: &OwnCommand, given: &ArgMa
 /// Calls its function. What that logs is a sender's.
 pub(super) async fn call(own: &OwnCommand, broker: Broker, given: &ArgMatches) -> Result<(), Failure> {
     let arguments = commands::given_arguments(own.parameters, given);
-    let span = info_span!(target: "common::lab", "sender");
+    let span = info_span!(target: "common::cli", "sender");
     (own.run)(broker, arguments.into_iter()).instrument(span).await.map_err(Failure::Broken)
 }

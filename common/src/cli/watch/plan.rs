@@ -10,7 +10,7 @@ use super::build::{Build, Built};
 /// What the watcher knows.
 #[derive(Debug)]
 pub(super) struct Plan {
-    /// The experiment.
+    /// The program.
     name: &'static str,
     /// Children are numbered in the order of their start.
     started: u32,
