@@ -21,7 +21,7 @@
 //!
 //! ```text
 //! App::run                commands.rs   what was typed, with clap
-//!   ├ worker              runner.rs     runs messages until a signal (signals.rs); watch.rs runs it as a child
+//!   ├ worker              runner.rs     runs messages until a signal (signals.rs); watch.rs and supervise.rs run it as a child
 //!   ├ an actor            sender.rs     sends one message, prints its id
 //!   ├ commands of its own own.rs        a function of the program's that sends, and waits for what comes of it
 //!   ├ queues, show…       inspect.rs    looks inside, and moves by hand
@@ -34,6 +34,7 @@
 
 mod app;
 mod broker_choice;
+mod child;
 mod commands;
 mod demo;
 mod environment;
@@ -41,9 +42,12 @@ mod inspect;
 mod log;
 mod output;
 mod own;
+mod pid_file;
+mod recycling;
 mod runner;
 mod sender;
 mod signals;
+mod supervise;
 mod time;
 mod watch;
 
@@ -57,6 +61,8 @@ use tokio::runtime::Runtime;
 
 pub(crate) use self::app::Lesson;
 pub use self::app::{App, OwnCommand, Package, Running, Step, next};
+use self::log::LogOptions;
+use self::pid_file::PidFile;
 use self::signals::Signals;
 use crate::error::WorkerError;
 
@@ -124,9 +130,12 @@ macro_rules! __cli_commands {
 fn run(app: &App) -> ExitCode {
     // Before anything else: a worker that is told to end while it starts ends as it always does. Other commands end by the
     // signal, as a shell expects.
-    let early = commands::is_worker(env::args_os().skip(1)).then(take_signals);
+    let is_worker = commands::is_worker(env::args_os().skip(1));
+    let early = is_worker.then(take_signals);
     let ended = commands::check(app).and_then(|()| {
-        let matches = match commands::program(app).try_get_matches() {
+        let program = commands::program(app);
+        commands::check_environment(&program, is_worker)?;
+        let matches = match program.try_get_matches() {
             Ok(matches) => matches,
             Err(error) => return Ok(commands::report(&error)),
         };
@@ -154,7 +163,8 @@ fn dispatch(
     let demo = lesson.filter(|_| command == commands::DEMO);
     let is_json = commands::wants_json_log(given);
     // The demonstration reads its own log.
-    let lines = log::install(app, given.get_flag(commands::VERBOSE), is_json, demo.is_some())?;
+    let options = LogOptions { listens: demo.is_some(), ..commands::log_options(given)? };
+    let lines = log::install(app, options)?;
     let broken = |error| Failure::Broken(format!("no runtime, or no signals: {error}"));
     let (runtime, signals) = match early {
         Some(early) => early.map(|(runtime, signals)| (runtime, Some(signals))).map_err(broken)?,
@@ -166,10 +176,7 @@ fn dispatch(
             return demo::demonstrate(app, lesson, lines).await;
         }
         match (command, signals) {
-            (commands::WORKER, Some(signals)) => match commands::watched(app, given) {
-                Some((package, folder)) => watch::watch(given, (package, folder), signals).await,
-                None => runner::work(app, given, signals).await,
-            },
+            (commands::WORKER, Some(signals)) => worker(app, given, signals).await,
             (command, _) if commands::inspect::ALL.contains(&command) => inspect::run(app, command, given).await,
             (actor, _) => match own {
                 Some(own) => own::run(app, own, given).await,
@@ -187,6 +194,18 @@ fn dispatch(
         log::json_error("common::cli", &failure.to_string());
         Ok(failure.code())
     })
+}
+
+/// Runs messages: in this process, or in others that it starts.
+async fn worker(app: &App, given: &ArgMatches, signals: Signals) -> Result<ExitCode, Failure> {
+    // The file is of whoever started it all.
+    let path = commands::pid_file(given);
+    let _pid_file = path.map(|path| PidFile::write(path)).transpose()?;
+    match (commands::watched(app, given), commands::processes(given)) {
+        (Some(watched), _) => watch::watch(given, watched, signals).await,
+        (None, 1) => runner::work(app, given, signals).await,
+        (None, processes) => supervise::supervise(given, processes, signals).await,
+    }
 }
 
 /// A runtime, and the signals that come from now on.
@@ -210,6 +229,8 @@ enum Failure {
     Usage(String),
     /// No broker answers.
     Unreachable(String),
+    /// Another process has the pid file, or it cannot be written.
+    PidFile(String),
     /// Everything else.
     Broken(String),
 }
@@ -220,13 +241,14 @@ impl Failure {
             Self::Broken(_) => 1,
             Self::Usage(_) => 2,
             Self::Unreachable(_) => 3,
+            Self::PidFile(_) => 4,
         })
     }
 }
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (Self::Usage(text) | Self::Unreachable(text) | Self::Broken(text)) = self;
+        let (Self::Usage(text) | Self::Unreachable(text) | Self::PidFile(text) | Self::Broken(text)) = self;
         f.write_str(text)
     }
 }

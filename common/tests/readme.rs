@@ -48,6 +48,19 @@ async fn sign_up(broker: &Broker, user: &str) -> Result<(), EnqueueError> {
     send_email::send(broker, user, 3).await.map(drop)
 }
 
+/// The command line of a program of one's own; `main` would end the tests.
+#[cfg(feature = "cli")]
+#[allow(dead_code, clippy::items_after_statements, reason = "README's program has a `main`")]
+mod with_a_command_line {
+    #[common::actor]
+    fn send_mail(_to: String) {}
+
+    #[rustfmt::skip]
+fn main() -> std::process::ExitCode {
+    common::cli::app!().actors(common::actors![send_mail]).run()
+}
+}
+
 #[tokio::test]
 #[rustfmt::skip]
 async fn the_example_of_a_test_passes() -> Result<(), Box<dyn Error>> {

@@ -51,19 +51,22 @@ fn built_in() -> (PathBuf, String) {
     parts.unwrap_or_else(|| panic!("{} doesn't lie in a cargo target directory", program.display()))
 }
 
+/// Says how many random sequences are to be played.
+const SEQUENCES: &str = "MODEL_SEQUENCES";
+
 /// Whether `UPDATE_NOTES=1` asks for snapshots and notes to be written.
 #[must_use]
 pub fn updates() -> bool {
     setting("UPDATE_NOTES").is_some_and(|value| value == "1")
 }
 
-/// How many random sequences are asked for.
+/// How many random sequences are to be played: `usual`, unless `MODEL_SEQUENCES` says another number, or asks for the `whole` of them.
 ///
 /// # Panics
-/// When it is no number.
+/// When it is neither.
 #[must_use]
-pub fn sequences() -> Option<u64> {
-    number("MODEL_SEQUENCES")
+pub fn sequences(usual: u64, whole: u64) -> u64 {
+    if setting(SEQUENCES).is_some_and(|value| value == "whole") { whole } else { number(SEQUENCES).unwrap_or(usual) }
 }
 
 /// The random sequence that is asked for.

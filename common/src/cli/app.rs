@@ -10,7 +10,6 @@ use std::vec::IntoIter;
 use super::Failure;
 use crate::actor::{Declaration, Parameter};
 use crate::broker::{Broker, BrokerBuilder};
-use crate::error::ConnectError;
 use crate::message::Raw;
 use crate::results::Readable;
 use crate::worker::Worker;
@@ -192,9 +191,9 @@ impl App {
         self.commands.iter().find(|own| own.name == name)
     }
 
-    /// Its broker, at a URL.
-    pub(super) async fn connect(&self, url: &str) -> Result<Broker, ConnectError> {
-        (self.broker)(Broker::builder()).connect(url).await
+    /// Its broker, before it is connected.
+    pub(super) fn broker_builder(&self) -> BrokerBuilder {
+        (self.broker)(Broker::builder())
     }
 
     /// Its worker, with its actors.

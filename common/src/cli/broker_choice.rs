@@ -16,8 +16,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::{App, Failure, commands, environment};
-use crate::broker::Broker;
-use crate::broker::NAMESPACE;
+use crate::broker::{Broker, BrokerBuilder, NAMESPACE};
 use crate::error::{ConnectError, StoreError};
 
 /// The store that lives in one process.
@@ -43,6 +42,9 @@ const SQLITE: &str = "sqlite:";
 
 /// What cargo puts into its target folders.
 const CACHE_TAG: &str = "CACHEDIR.TAG";
+
+/// Who named a broker that nobody has named.
+const THE_DEFAULT: &str = "the default";
 
 /// The variable of the environment that may name a broker.
 const BROKER_URL: &str = "BROKER_URL";
@@ -79,35 +81,35 @@ impl BrokerChoice {
         }
     }
 
-    /// Connects, and says where to.
-    pub(super) async fn connect(self, app: &App) -> Result<Broker, Failure> {
-        let (broker, why) = match self {
-            Self::Named { url, by } => {
-                let broker = app.connect(&url).await.map_err(|error| explain(&error, by, app))?;
-                (broker, by.to_owned())
-            }
+    /// Connects, and says where to. What is needed beside the program's own settings is added by `more`.
+    pub(super) async fn connect(
+        &self,
+        app: &App,
+        more: impl FnOnce(BrokerBuilder) -> BrokerBuilder,
+    ) -> Result<Broker, Failure> {
+        let (url, by, why) = match self {
+            Self::Named { url, by } => (url.clone(), *by, (*by).to_owned()),
             Self::Default => match &app.default_broker {
-                None => look_around(app).await?,
-                Some(url) => {
-                    let broker = app.connect(url).await.map_err(|error| explain(&error, "the default", app))?;
-                    (broker, "default".to_owned())
+                None => {
+                    let (url, why) = look_around(app).await?;
+                    (url, THE_DEFAULT, format!("default: {why}"))
                 }
+                Some(url) => (url.clone(), THE_DEFAULT, "default".to_owned()),
             },
         };
+        let broker = more(app.broker_builder()).connect(&url).await.map_err(|error| explain(&error, by, app))?;
         say(&broker, &why);
         Ok(broker)
     }
 }
 
-/// A Redis on this machine, else a file.
-async fn look_around(app: &App) -> Result<(Broker, String), Failure> {
-    let (url, why) = match Probe::at(REDIS_PORT).await {
+/// The URL of a Redis on this machine, else of a file, and why.
+async fn look_around(app: &App) -> Result<(String, String), Failure> {
+    Ok(match Probe::at(REDIS_PORT).await {
         Probe::Redis => (REDIS.to_owned(), "a Redis answers there".to_owned()),
         Probe::Nobody => (file_url(app)?, format!("no Redis answers on {}", place())),
         Probe::Refuses(words) => (file_url(app)?, format!("the Redis on {} refuses: {words}", place())),
-    };
-    let broker = app.connect(&url).await.map_err(|error| explain(&error, "the default", app))?;
-    Ok((broker, format!("default: {why}")))
+    })
 }
 
 fn place() -> String {

@@ -9,7 +9,7 @@ mod worker;
 
 use std::env;
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -18,8 +18,14 @@ use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use jiff::ZonedDateTime;
 
-pub(super) use self::worker::{CONSUMED, PREFETCH, SHUTDOWN_TIMEOUT, SUPERVISED, THREADS, WATCH};
-use super::{App, Failure, OwnCommand, Package, output, time};
+use self::worker::LOG_FILE;
+pub(super) use self::worker::{
+    CONSUMED, MAX_MEMORY, MAX_MESSAGES, PID_FILE, PREFETCH, PROCESS, PROCESSES, SHUTDOWN_TIMEOUT, SUPERVISED, THREADS,
+    WAIT_FOR_BROKER, WATCH,
+};
+use super::log::LogOptions;
+use super::output::LogFile;
+use super::{App, Failure, OwnCommand, Package, environment, output, time};
 use crate::actor::{Declaration, Parameter};
 use crate::call::Call;
 use crate::clock::Timestamp;
@@ -117,6 +123,7 @@ pub(super) fn program(app: &App) -> Command {
         .global(true)
         .display_order(LAST)
         .help("How the log is written: text, or json (a line each)");
+    let log_format = environment::variable(log_format);
     let mut program = Command::new(app.name)
         .about(about(app))
         .subcommand_required(true)
@@ -176,6 +183,13 @@ pub(super) fn is_worker(typed: impl IntoIterator<Item = OsString>) -> bool {
     false
 }
 
+/// Checks what the environment says of the options of the program, and of its worker.
+pub(super) fn check_environment(program: &Command, is_worker: bool) -> Result<(), Failure> {
+    environment::check(program)?;
+    let worker = program.find_subcommand(WORKER).filter(|_| is_worker);
+    worker.map_or(Ok(()), environment::check)
+}
+
 /// Prints what clap has to say, and tells the exit code.
 pub(super) fn report(error: &clap::Error) -> ExitCode {
     let typed: Vec<_> = env::args_os().skip(1).map(|typed| typed.to_string_lossy().into_owned()).collect();
@@ -210,10 +224,36 @@ fn harmless(said: &str, typed: &[String]) -> Option<String> {
 }
 
 /// What is watched, and built anew: a package, and the folder that was typed.
-pub(super) fn watched<'a>(app: &'a App, given: &'a ArgMatches) -> Option<(&'a Package, &'a PathBuf)> {
+pub(super) fn watched<'a>(app: &'a App, given: &'a ArgMatches) -> Option<(&'a Package, &'a Path)> {
     // clap does not know the argument where there is no package.
     let package = app.package.as_ref()?;
-    Some((package, given.get_one::<PathBuf>(WATCH)?))
+    Some((package, given.get_one::<PathBuf>(WATCH)?.as_path()))
+}
+
+/// How many processes are to run messages.
+pub(super) fn processes(given: &ArgMatches) -> u16 {
+    *given.get_one(PROCESSES).expect("it has a default")
+}
+
+/// Where this process is to write its id; a child is to write none.
+pub(super) fn pid_file(given: &ArgMatches) -> Option<&PathBuf> {
+    given.get_one(PID_FILE).filter(|_| !given.get_flag(SUPERVISED))
+}
+
+/// How the log is to be.
+pub(super) fn log_options(given: &ArgMatches) -> Result<LogOptions, Failure> {
+    // Only workers have these.
+    let file = given.try_get_one::<PathBuf>(LOG_FILE).ok().flatten();
+    let process = given.try_get_one::<u16>(PROCESS).ok().flatten().copied();
+    let is_supervisor = given.try_get_one::<u16>(PROCESSES).ok().flatten().is_some_and(|processes| *processes > 1);
+    // A supervisor's lines stand in line with those of its workers.
+    let process = process.or(is_supervisor.then_some(0));
+    let opened = file.map(|path| {
+        LogFile::open(path)
+            .map_err(|error| Failure::Usage(format!("the log file {} cannot be written: {error}", path.display())))
+    });
+    let (verbose, json) = (given.get_flag(VERBOSE), wants_json_log(given));
+    Ok(LogOptions { verbose, json, file: opened.transpose()?, process, listens: false })
 }
 
 /// Whether the log is to be JSON.

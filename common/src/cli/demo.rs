@@ -22,7 +22,11 @@ const BREATH: Duration = Duration::from_millis(200);
 
 /// Runs the script, waits until every message has ended, and says where to go on.
 pub(super) async fn demonstrate(app: &App, lesson: &Lesson, mut lines: Lines) -> Result<ExitCode, Failure> {
-    let broker = app.connect(broker_choice::MEMORY).await.map_err(|error| Failure::Broken(error.to_string()))?;
+    let broker = app
+        .broker_builder()
+        .connect(broker_choice::MEMORY)
+        .await
+        .map_err(|error| Failure::Broken(error.to_string()))?;
     broker_choice::say(&broker, "demo: worker and messages in one process, gone at its end");
     let (ready, started) = tokio::sync::oneshot::channel();
     let ready_line = runner::ready_line(app, THREADS, None);

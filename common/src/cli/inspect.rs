@@ -37,7 +37,7 @@ pub(super) async fn run(app: &App, command: &str, given: &ArgMatches) -> Result<
     if let Some(url) = choice.in_memory() {
         return Err(Failure::Usage(format!("`{url}` is empty: it begins and ends with this process")));
     }
-    let broker = choice.connect(app).await?;
+    let broker = choice.connect(app, std::convert::identity).await?;
     let typed = Given(given);
     match command {
         words::QUEUES => queues::show(app, &broker, typed).await,

@@ -30,6 +30,7 @@ use tracing_subscriber::layer::{Context, SubscriberExt as _};
 use tracing_subscriber::registry::{LookupSpan, Registry};
 
 use self::line::{Line, Run, Source, Style};
+use super::output::LogFile;
 use super::{App, Failure, environment, output, time};
 
 /// What is logged when `RUST_LOG` says nothing: the lines of runs are at DEBUG, so that a service does not log each.
@@ -58,26 +59,45 @@ thread_local! {
 /// What was logged, line by line, without colours.
 pub(super) type Lines = UnboundedReceiver<String>;
 
-/// Makes this the process's log. What is logged can also be read, by the demonstration, if it `listens`.
-pub(super) fn install(app: &App, verbose: bool, json: bool, listens: bool) -> Result<Lines, Failure> {
+/// How the log of a process is to be.
+#[derive(Debug, Default)]
+pub(super) struct LogOptions {
+    /// With more lines, and ids in full.
+    pub(super) verbose: bool,
+    /// A JSON object a line.
+    pub(super) json: bool,
+    /// Whether what is logged can also be read, by the demonstration.
+    pub(super) listens: bool,
+    /// Where it goes, unless to stderr.
+    pub(super) file: Option<LogFile>,
+    /// Which of a supervisor's processes this is.
+    pub(super) process: Option<u16>,
+}
+
+/// Makes this the process's log.
+pub(super) fn install(app: &App, options: LogOptions) -> Result<Lines, Failure> {
+    let LogOptions { verbose, json, listens, file, process } = options;
     let (heard, lines) = mpsc::unbounded_channel();
+    let filter = filter(verbose)?;
     let longest_name = app.actors.iter().map(|actor| actor.name.len()).max();
-    let (zone, colours) = (TimeZone::system(), output::has_colours());
-    let log = Log {
-        filter: filter(verbose)?,
-        zone: zone.clone(),
-        style: Style { colours, json, full_ids: verbose, call_width: longest_name.unwrap_or(0) + ARGUMENTS_WIDTH },
-        heard: listens.then_some(heard),
-    };
-    let gap = move |lines: usize| {
-        let now = Timestamp::now();
-        if json {
-            json::gap(now, lines)
-        } else {
-            line::gap(&time::clock_time(&now.to_zoned_datetime(zone.clone())), colours, lines)
+    let zone = TimeZone::system();
+    // A gap has no colours that the rest has not.
+    let colours = file.is_none() && output::has_colours();
+    let gap = {
+        let zone = zone.clone();
+        move |lines: usize| {
+            let now = Timestamp::now();
+            if json {
+                json::gap(now, lines)
+            } else {
+                line::gap(&time::clock_time(&now.to_zoned_datetime(zone.clone())), colours, lines)
+            }
         }
     };
-    output::write_behind(gap).map_err(|error| Failure::Broken(format!("no thread for the log: {error}")))?;
+    output::write_behind(file, gap).map_err(|error| Failure::Broken(format!("no thread for the log: {error}")))?;
+    let call_width = longest_name.unwrap_or(0) + ARGUMENTS_WIDTH;
+    let style = Style { colours, json, full_ids: verbose, call_width, process };
+    let log = Log { filter, zone, style, heard: listens.then_some(heard) };
     // Only a program that has a log already is refused, and that one keeps its own.
     let _ = tracing::subscriber::set_global_default(Registry::default().with(log));
     panics::install(json);
@@ -180,7 +200,7 @@ impl Log {
                 Source::Run { run, .. } => Some(run),
                 Source::Part(_) => None,
             };
-            return self.put(&json::draw(Timestamp::now(), run, event), None);
+            return self.put(&json::draw(Timestamp::now(), self.style.process, run, event), None);
         }
         let time = time::clock_time(&Timestamp::now().to_zoned_datetime(self.zone.clone()));
         let line = Line { time: &time, source, event };
@@ -222,7 +242,7 @@ mod tests {
         let log = Log {
             filter: filter.parse().unwrap(),
             zone: TimeZone::UTC,
-            style: Style { colours: false, json, full_ids, call_width: 13 },
+            style: Style { colours: false, json, full_ids, call_width: 13, process: None },
             heard: Some(heard),
         };
         tracing::subscriber::with_default(Arc::new(Registry::default().with(log)), what);

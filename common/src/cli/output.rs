@@ -3,20 +3,30 @@
 //! Once a log is kept, everything on stderr goes through its writer (writer.rs), so that all of it stays in order and nobody
 //! waits for who reads it.
 
+mod log_file;
 mod writer;
 
 use std::env;
 use std::io::{self, IsTerminal as _, Write as _};
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 
+pub(super) use self::log_file::LogFile;
 use self::writer::Writer;
 
-/// What writes to stderr, from the moment on that there is a log.
+/// What writes to stderr, or to a file, from the moment on that there is a log.
 static WRITER: OnceLock<Writer> = OnceLock::new();
 
-/// From now on a thread of its own writes to stderr. `gap` makes the line that says how many were left out.
-pub(super) fn write_behind(gap: impl Fn(usize) -> String + Send + 'static) -> io::Result<()> {
-    let writer = Writer::start(io::stderr(), gap)?;
+/// Whether the log goes to a file.
+static IS_FILE: AtomicBool = AtomicBool::new(false);
+
+/// From now on a thread of its own writes to stderr, or to a file. `gap` makes the line that says how many were left out.
+pub(super) fn write_behind(file: Option<LogFile>, gap: impl Fn(usize) -> String + Send + 'static) -> io::Result<()> {
+    IS_FILE.store(file.is_some(), Ordering::Relaxed);
+    let writer = match file {
+        Some(file) => Writer::start(file, gap)?,
+        None => Writer::start(io::stderr(), gap)?,
+    };
     // A second one would have nothing to do.
     let _ = WRITER.set(writer);
     Ok(())
@@ -42,7 +52,7 @@ pub(super) fn pass_on(bytes: &[u8]) {
     let _ = out.write_all(bytes).and_then(|()| out.flush());
 }
 
-/// Writes `text` to stderr as it is, in one piece.
+/// Writes `text` to the log as it is, in one piece.
 pub(super) fn log(text: &str) {
     match WRITER.get() {
         Some(writer) => writer.put(text),
@@ -51,14 +61,20 @@ pub(super) fn log(text: &str) {
     }
 }
 
-/// Writes why the program ends to stderr, in clap's words.
+/// Writes why the program ends to the log, in clap's words, and to stderr in any case.
 pub(super) fn error(text: &str) {
-    log(&format!("error: {}\n", harmless(text)));
+    let text = format!("error: {}\n", harmless(text));
+    log(&text);
+    if IS_FILE.load(Ordering::Relaxed) {
+        drop(io::stderr().lock().write_all(text.as_bytes()));
+    }
 }
 
-/// Whether stderr shows colours, and its reader wants them.
+/// Whether the log shows colours, and its reader wants them.
 pub(super) fn has_colours() -> bool {
-    io::stderr().is_terminal() && env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+    !IS_FILE.load(Ordering::Relaxed)
+        && io::stderr().is_terminal()
+        && env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
 /// Whether a person reads stdout.

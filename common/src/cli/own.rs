@@ -15,7 +15,7 @@ use crate::queue_name::QueueName;
 pub(super) async fn run(app: &App, own: &OwnCommand, given: &ArgMatches) -> Result<ExitCode, Failure> {
     let choice = BrokerChoice::of(given)?;
     sender::refuse_memory(&choice)?;
-    let broker = choice.connect(app).await?;
+    let broker = choice.connect(app, std::convert::identity).await?;
     call(own, broker.clone(), given).await?;
     let queues: BTreeSet<_> = app.actors.iter().map(|actor| QueueName::canonical(actor.queue)).collect();
     for queue in queues {

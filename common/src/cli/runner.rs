@@ -11,31 +11,38 @@ use std::time::Duration;
 use clap::ArgMatches;
 
 use super::broker_choice::BrokerChoice;
+use super::recycling::Recycling;
 use super::signals::Signals;
 use super::{App, Failure, commands, output};
-use crate::clock::Clock;
+use crate::broker::Broker;
+use crate::clock::{Clock, Stopwatch};
+use crate::duration::spell;
 use crate::worker::{Shutdown, Stopper};
 
 /// What a worker under a watcher writes to its stdout when it is ready.
-pub(super) const READY: &str = "ready\n";
+pub(super) const READY: &[u8] = b"ready\n";
+
+/// What it writes when it has run enough, and waits for another one to take its place.
+pub(super) const RETIRES: &[u8] = b"retires\n";
+
+/// How long to wait before a broker is tried again that does not answer: at first, and at most.
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// How long a worker may take to end that was told to end at once.
 const PATIENCE: Duration = Duration::from_millis(1_500);
 
 /// Runs the worker that was asked for.
 pub(super) async fn work(app: &App, given: &ArgMatches, mut signals: Signals) -> Result<ExitCode, Failure> {
-    let supervised = given.get_flag(commands::SUPERVISED);
-    if supervised {
-        let listens = signals.listen_to_watcher();
-        listens.map_err(|error| Failure::Broken(format!("cannot listen to the watcher: {error}")))?;
-    }
+    let supervised = listen_if_supervised(given, &signals)?;
+    let mut recycling = Recycling::of(given)?;
     let broker = tokio::select! {
         biased;
         () = signals.next() => {
             tracing::info!(target: "common::worker", "stopped before it had a broker");
             return Ok(ExitCode::SUCCESS);
         }
-        broker = BrokerChoice::of(given)?.connect(app) => broker?,
+        broker = connect(app, given, &recycling) => broker?,
     };
     let is_ready = Arc::new(AtomicBool::new(false));
     let threads = given.get_one::<u16>(commands::THREADS).expect("it has a default");
@@ -56,15 +63,27 @@ pub(super) async fn work(app: &App, given: &ArgMatches, mut signals: Signals) ->
             is_ready.store(true, Ordering::Release);
             tracing::info!(target: "common::worker", "{ready}{stops}");
             if supervised {
-                output::print(READY);
+                output::pass_on(READY);
             }
         }
     });
     let stopper = worker.stopper();
     let mut run = pin!(worker.run());
-    tokio::select! {
+    let enough = tokio::select! {
         ended = &mut run => return Ok(code(ended?)),
-        () = signals.next() => {}
+        () = signals.next() => false,
+        why = recycling.enough() => {
+            tracing::info!(target: "common::worker", "{why}: another process is to take over");
+            true
+        }
+    };
+    if enough && supervised {
+        // It goes on until it is told that another one is ready.
+        output::pass_on(RETIRES);
+        tokio::select! {
+            ended = &mut run => return Ok(code(ended?)),
+            () = signals.next() => {}
+        }
     }
     if is_ready.load(Ordering::Acquire) {
         // A watcher says by itself what its second Ctrl-C does.
@@ -80,6 +99,36 @@ pub(super) async fn work(app: &App, given: &ArgMatches, mut signals: Signals) ->
         tracing::info!(target: "common::worker", "shutting down before it is ready");
     }
     end(run, &stopper, &mut signals, is_ready.load(Ordering::Acquire)).await
+}
+
+/// Whether a watcher or a supervisor runs this process, which is listened to then.
+pub(super) fn listen_if_supervised(given: &ArgMatches, signals: &Signals) -> Result<bool, Failure> {
+    let supervised = given.get_flag(commands::SUPERVISED);
+    if supervised {
+        let listens = signals.listen_to_watcher();
+        listens.map_err(|error| Failure::Broken(format!("cannot listen to who started it: {error}")))?;
+    }
+    Ok(supervised)
+}
+
+/// Connects to the broker, and tries again for as long as that was asked for.
+async fn connect(app: &App, given: &ArgMatches, recycling: &Recycling) -> Result<Broker, Failure> {
+    let choice = BrokerChoice::of(given)?;
+    let patience = given.get_one::<Duration>(commands::WAIT_FOR_BROKER).copied().unwrap_or_default();
+    let (clock, waited) = (Clock::system(), Stopwatch::start());
+    let mut pause = FIRST_PAUSE;
+    loop {
+        match choice.connect(app, |builder| recycling.count(builder)).await {
+            Err(Failure::Unreachable(why)) if waited.elapsed() < patience => {
+                let left = patience.saturating_sub(waited.elapsed());
+                let why = why.lines().next().unwrap_or_default().to_owned();
+                tracing::warn!(target: "common::worker", "{why}; trying again, for {}", spell(left));
+                clock.sleep(pause.min(left)).await;
+                pause = (2 * pause).min(LONGEST_PAUSE);
+            }
+            ended => return ended,
+        }
+    }
 }
 
 /// Ends a run at once; it gets a moment to requeue what it holds, unless a further signal comes.

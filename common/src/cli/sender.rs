@@ -23,7 +23,7 @@ const PATIENCE: Duration = Duration::from_millis(500);
 pub(super) async fn send(app: &App, actor: &str, given: &ArgMatches) -> Result<ExitCode, Failure> {
     let choice = BrokerChoice::of(given)?;
     refuse_memory(&choice)?;
-    let broker = choice.connect(app).await?;
+    let broker = choice.connect(app, std::convert::identity).await?;
     let calls = commands::calls(app, actor, given);
     let messages = broker.send_all(calls).await.map_err(|error| Failure::Broken(error.to_string()))?;
     let Some(first) = messages.first() else { return Ok(ExitCode::SUCCESS) };

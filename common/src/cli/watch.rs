@@ -1,17 +1,13 @@
 //! `worker --watch DIR`: runs the worker as a child, and hands over to a new one when its sources have changed.
 //!
 //! ```text
-//! files.rs  a file changed ─► build.rs  cargo build ─► child.rs  a new worker starts ─► is ready ─► the old one stops
+//! files.rs  a file changed ─► build.rs  cargo build ─► a new worker starts ─► is ready ─► the old one stops
 //! ```
 //!
 //! What is to be done when is plain data ([`plan`]); this file carries it out. The old worker runs until the new one is
 //! ready, so messages are run all the time; what it had begun it ends under the old build.
-//!
-//! A child has a process group of its own, so that Ctrl-C reaches the watcher only. Its stdin is a pipe: a byte passes a
-//! signal on, and its end means stop, so that a watcher that was killed leaves no orphan behind.
 
 mod build;
-mod child;
 mod files;
 mod plan;
 
@@ -26,12 +22,12 @@ use clap::ArgMatches;
 use tokio::sync::mpsc;
 
 use self::build::{Build, Built};
-use self::child::Child;
 use self::files::Changes;
-use self::plan::{Action, Code, Event, Plan};
+use self::plan::{Action, Event, Plan};
 use super::broker_choice::BrokerChoice;
+use super::child::{Child, Code, Told};
 use super::signals::Signals;
-use super::{Failure, Package, output};
+use super::{Failure, Package, commands, output};
 
 /// Watches until it is told to stop, or the first worker ends before it is ready.
 pub(super) async fn watch(
@@ -70,13 +66,15 @@ pub(super) async fn watch(
             match action {
                 Action::Build => building = Some(Box::pin(build::build(package))),
                 Action::Abort => building = None,
-                Action::Start(number, build) => match Child::start(number, &build.program, tell.clone()) {
-                    Ok(child) => drop(children.insert(number, child)),
-                    Err(error) => {
-                        tracing::error!(target: "common::watch", "cannot start {}: {error}", build.program.display());
-                        let _ = tell.send(Event::Ended(number, Code::NotStarted));
+                Action::Start(number, build) => {
+                    match Child::start(number, &build.program, &[commands::WATCH], &[], tell.clone()) {
+                        Ok(child) => drop(children.insert(number, child)),
+                        Err(error) => {
+                            tracing::error!(target: "common::watch", "cannot start {}: {error}", build.program.display());
+                            let _ = tell.send((number, Told::Ended(Code::NotStarted)));
+                        }
                     }
-                },
+                }
                 Action::Stop(number) => {
                     if let Some(child) = children.get_mut(&number) {
                         child.signal().await;
@@ -92,7 +90,7 @@ pub(super) async fn watch(
         let event = tokio::select! {
             biased;
             () = signals.next() => Event::Signal,
-            Some(event) = events.recv() => event,
+            Some((number, told)) = events.recv() => Event::Told(number, told),
             built = finished(&mut building) => {
                 building = None;
                 Event::Built(built)

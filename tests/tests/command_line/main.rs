@@ -6,7 +6,9 @@ mod experiment;
 
 mod brokers;
 mod json_log;
+mod processes;
 mod secrets;
+mod service;
 mod signals;
 mod stops;
 mod surroundings;

@@ -41,15 +41,15 @@ impl<S: Stage> Stage for Limits<S> {
 
 #[test]
 fn limits_in_memory_do_what_the_model_says() {
-    run::all(&Limits { store: Memory, name: "limits_in_memory" }, 4_000, run::cores());
+    run::all(&Limits { store: Memory, name: "limits_in_memory" }, [4_000; 2], run::cores());
 }
 
 #[test]
 fn limits_in_a_file_do_what_the_model_says() {
-    run::all(&Limits { store: Sqlite, name: "limits_in_a_file" }, 150, run::cores());
+    run::all(&Limits { store: Sqlite, name: "limits_in_a_file" }, [150; 2], run::cores());
 }
 
 #[test]
 fn limits_on_redis_do_what_the_model_says() {
-    run::all(&Limits { store: Redis { url: tests::redis::url() }, name: "limits_on_redis" }, 200, run::cores());
+    run::all(&Limits { store: Redis { url: tests::redis::url() }, name: "limits_on_redis" }, [200; 2], run::cores());
 }

@@ -8,8 +8,8 @@ use tests::model::{
     tolerances::Tolerances,
 };
 
-/// How many sequences a normal run plays.
-const SEQUENCES: u64 = 20_000;
+/// How many sequences a normal run plays, and a whole one.
+const SEQUENCES: [u64; 2] = [5_000, 20_000];
 
 pub(crate) struct Memory;
 

@@ -12,8 +12,8 @@ use tests::model::{
     tolerances::Tolerances,
 };
 
-/// How many sequences a normal run plays.
-const SEQUENCES: u64 = 1_200;
+/// How many sequences a normal run plays, and a whole one.
+const SEQUENCES: [u64; 2] = [300, 1_200];
 
 /// How many of them at once: most of the time of each is waiting.
 const AT_ONCE: usize = 6;

@@ -24,12 +24,12 @@ pub(crate) fn cores() -> usize {
 const ROUNDS: u64 = 100;
 
 /// Plays as many sequences as are asked for, or the one; and in a whole run as many more as it takes to reach everything.
-pub(crate) fn all(stage: &impl Stage, usual: u64, threads: usize) {
+pub(crate) fn all(stage: &impl Stage, [usual, whole]: [u64; 2], threads: usize) {
     let seeds: Vec<u64> = match workspace::seed() {
         Some(seed) => vec![seed],
-        None => (0..workspace::sequences().unwrap_or(usual)).collect(),
+        None => (0..workspace::sequences(usual, whole)).collect(),
     };
-    let is_whole = seeds.len() as u64 >= usual;
+    let is_whole = seeds.len() as u64 >= whole;
     let (kinds, watch) = (stage.kinds(), Stopwatch::start());
     let mut coverage = played(stage, &seeds, threads);
     // Beyond all seeds that were played.

@@ -11,8 +11,8 @@ use tests::model::{
     tolerances::Tolerances,
 };
 
-/// How many sequences a normal run plays.
-const SEQUENCES: u64 = 1_000;
+/// How many sequences a normal run plays, and a whole one.
+const SEQUENCES: [u64; 2] = [300, 1_000];
 
 /// A file for each sequence: who shares a file shares its time, and each sequence has a clock of its own.
 pub(crate) struct Sqlite;

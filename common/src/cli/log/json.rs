@@ -6,6 +6,7 @@
 //! | `level` | `error`, `warn`, `info`, `debug`, `trace` |
 //! | `target` | the module that speaks |
 //! | `message` | the text of the line; not always there |
+//! | `process` | which process of `worker --processes` it is, from 1; 0 is the one that starts the others; not there elsewhere |
 //! | `slot`, `message_id`, `actor`, `queue`, `attempt`, `call` | inside of a run: the slot from 1, the id, the actor's name, its queue, the attempt from 1, and the start of the call; of each text up to 60 characters, and `…` where it is longer |
 //! | `fields` | the event's other fields by name; not there where there are none. The line that ends a run has `outcome` (`done`, `failed`, `panicked`, `expected`, `retry`, `refused`), `milliseconds`, and `error` where there is one |
 //!
@@ -23,13 +24,16 @@ use super::super::output::is_command;
 use super::line::{Run, gap_text};
 
 /// The event as one line, with its end.
-pub(super) fn draw(time: Timestamp, run: Option<&Run>, event: &Event<'_>) -> String {
+pub(super) fn draw(time: Timestamp, process: Option<u16>, run: Option<&Run>, event: &Event<'_>) -> String {
     let metadata = event.metadata();
     let mut line = Map::new();
     let mut set = |key: &str, value: Value| line.insert(key.to_owned(), value);
     set("time", json!(format!("{time:.3}")));
     set("level", json!(metadata.level().as_str().to_ascii_lowercase()));
     set("target", json!(metadata.target()));
+    if let Some(process) = process {
+        set("process", json!(process));
+    }
     if let Some(run) = run {
         set("slot", json!(run.slot()));
         set("message_id", json!(run.id()));

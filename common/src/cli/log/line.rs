@@ -13,6 +13,9 @@ const TEXT_INDENT: usize = 28;
 /// The width of `slot 1`, `worker`, `broker`.
 const PART_WIDTH: usize = 6;
 
+/// The width of the number of a process.
+const PROCESS_WIDTH: usize = 2;
+
 /// How many characters of an id a person needs to follow it.
 const SHORT_ID: usize = 8;
 
@@ -37,6 +40,8 @@ pub(super) struct Style {
     pub(super) full_ids: bool,
     /// The least width of the column of calls.
     pub(super) call_width: usize,
+    /// Which of a supervisor's processes this is, in a column of its own; zero is the supervisor.
+    pub(super) process: Option<u16>,
 }
 
 impl Style {
@@ -138,6 +143,13 @@ impl Line<'_> {
         let mut line = String::with_capacity(160);
         // Writing into a string does not fail.
         let _ = write!(line, "{dim}{}{reset} {colour}{level:>5}{reset}  ", self.time);
+        let before = line.len();
+        let _ = match style.process {
+            None => Ok(()),
+            Some(0) => write!(line, "{:PROCESS_WIDTH$}  ", ""),
+            Some(process) => write!(line, "{process:>PROCESS_WIDTH$}  "),
+        };
+        let indent = TEXT_INDENT + line.len() - before;
         let _ = match self.source {
             Source::Run { run, is_librarys } => {
                 let own = if is_librarys { "" } else { "  " };
@@ -150,7 +162,7 @@ impl Line<'_> {
         // The library's lines of a run say all in their text; their fields are for programs.
         let says_all = matches!(self.source, Source::Run { is_librarys: true, .. });
         let text = if says_all { fields.message } else { fields.text() };
-        escape(&mut line, text.trim_end(), TEXT_INDENT);
+        escape(&mut line, text.trim_end(), indent);
         line.push('\n');
         line
     }

@@ -3,8 +3,7 @@
 //! There is at most one worker of each kind: one that runs messages, one that starts, one that drains. A build may run
 //! beside all of them; its worker starts when nobody drains any more.
 
-use std::fmt;
-
+use super::super::child::{Code, Told};
 use super::build::{Build, Built};
 
 /// What the watcher knows.
@@ -44,43 +43,10 @@ pub(super) enum Event {
     Changed(String),
     /// Cargo has ended.
     Built(Built),
-    /// A worker is about to fetch.
-    Ready(u32),
-    /// A worker has ended.
-    Ended(u32, Code),
+    /// A worker, by its number, tells something of itself.
+    Told(u32, Told),
     /// Ctrl-C, or its like.
     Signal,
-}
-
-/// How a process ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Code {
-    /// It never ran.
-    NotStarted,
-    /// By itself.
-    Number(i32),
-    /// By a signal.
-    Signal(i32),
-}
-
-impl Code {
-    /// As this process's own exit code.
-    pub(super) fn as_u8(self) -> u8 {
-        match self {
-            Self::Number(code) => u8::try_from(code).unwrap_or(1),
-            Self::NotStarted | Self::Signal(_) => 1,
-        }
-    }
-}
-
-impl fmt::Display for Code {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NotStarted => f.write_str("it could not be started"),
-            Self::Number(code) => write!(f, "exit code {code}"),
-            Self::Signal(signal) => write!(f, "signal {signal}"),
-        }
-    }
 }
 
 /// What is to be done.
@@ -138,8 +104,10 @@ impl Plan {
                 self.is_building = false;
                 self.built(built, &mut actions);
             }
-            Event::Ready(number) => self.ready(number, &mut actions),
-            Event::Ended(number, code) => {
+            Event::Told(number, Told::Ready) => self.ready(number, &mut actions),
+            // It goes on until it is stopped: a watcher's worker is replaced when its sources change.
+            Event::Told(_, Told::Retires) => {}
+            Event::Told(number, Told::Ended(code)) => {
                 actions.push(Action::Forget(number));
                 self.ended(number, code, &mut actions);
             }

@@ -1,0 +1,181 @@
+//! A worker as a child process: of a watcher, or of a supervisor.
+//!
+//! It has a process group of its own, so that Ctrl-C reaches only who started it. Its stdin is a pipe: a byte passes a signal on, and
+//! its end means stop, so that a parent that was killed leaves no orphan behind. On its stdout it tells that it is ready.
+
+use std::env;
+use std::ffi::OsString;
+use std::fmt;
+use std::io::{self, BufRead as _, BufReader, PipeReader};
+use std::path::Path;
+use std::process::{ExitStatus, Stdio};
+use std::thread;
+
+use tokio::io::AsyncWriteExt as _;
+use tokio::process::{ChildStdin, Command};
+use tokio::sync::mpsc::UnboundedSender;
+
+use super::{commands, environment, output, runner};
+
+/// Stands for one signal.
+const SIGNAL: &[u8] = b"s";
+
+/// A worker that a watcher or a supervisor has started. Dropping it closes its stdin, which stops it.
+#[derive(Debug)]
+pub(super) struct Child {
+    stdin: Option<ChildStdin>,
+}
+
+/// What a child tells of itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Told {
+    /// It is about to fetch.
+    Ready,
+    /// It has run enough, and goes on until another one is ready to take its place.
+    Retires,
+    /// It has ended.
+    Ended(Code),
+}
+
+/// How a process ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Code {
+    /// It never ran.
+    NotStarted,
+    /// By itself.
+    Number(i32),
+    /// By a signal.
+    Signal(i32),
+}
+
+impl Code {
+    /// As this process's own exit code.
+    pub(super) fn as_u8(self) -> u8 {
+        match self {
+            Self::Number(code) => u8::try_from(code).unwrap_or(1),
+            Self::NotStarted | Self::Signal(_) => 1,
+        }
+    }
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotStarted => f.write_str("it could not be started"),
+            Self::Number(code) => write!(f, "exit code {code}"),
+            Self::Signal(signal) => write!(f, "signal {signal}"),
+        }
+    }
+}
+
+impl Child {
+    /// Starts `program` as this process was started, but `without` some options, and with others. What becomes of it is told under
+    /// its `number`.
+    pub(super) fn start(
+        number: u32,
+        program: &Path,
+        without: &[&str],
+        with: &[String],
+        tell: UnboundedSender<(u32, Told)>,
+    ) -> io::Result<Self> {
+        let (stdout, write_end) = io::pipe()?;
+        let mut command = Command::new(program);
+        command
+            .args(arguments_without(without, env::args_os().skip(1)))
+            .args(with)
+            .arg(format!("--{}", commands::SUPERVISED))
+            .stdin(Stdio::piped())
+            .stdout(write_end)
+            // Who waits for nothing any more leaves none behind.
+            .kill_on_drop(true);
+        for option in without {
+            command.env_remove(environment::name_of(option));
+        }
+        #[cfg(unix)]
+        command.process_group(0);
+        let mut child = command.spawn()?;
+        // With it goes this process's own end of the pipe, without which the pipe has an end.
+        drop(command);
+        let stdin = child.stdin.take();
+        let told = tell.clone();
+        // A thread, because nobody may read what it passes on.
+        thread::Builder::new().name("stdout".to_owned()).spawn(move || listen(number, stdout, &told))?;
+        tokio::spawn(async move {
+            let code = child.wait().await.map_or(Code::NotStarted, Code::from);
+            // Who started it may have ended.
+            let _ = tell.send((number, Told::Ended(code)));
+        });
+        Ok(Self { stdin })
+    }
+
+    /// Passes a signal on.
+    pub(super) async fn signal(&mut self) {
+        if let Some(stdin) = &mut self.stdin {
+            // One that has ended already needs no signal.
+            let _ = stdin.write_all(SIGNAL).await;
+        }
+    }
+}
+
+/// Passes the worker's output on, all but the lines that tell of it.
+fn listen(number: u32, stdout: PipeReader, tell: &UnboundedSender<(u32, Told)>) {
+    let mut stdout = BufReader::new(stdout);
+    let mut line = Vec::new();
+    while let Ok(1..) = stdout.read_until(b'\n', &mut line) {
+        let told = match &*line {
+            runner::READY => Some(Told::Ready),
+            runner::RETIRES => Some(Told::Retires),
+            _ => None,
+        };
+        match told {
+            Some(told) => drop(tell.send((number, told))),
+            None => output::pass_on(&line),
+        }
+        line.clear();
+    }
+}
+
+impl From<ExitStatus> for Code {
+    fn from(status: ExitStatus) -> Self {
+        #[cfg(unix)]
+        if let Some(signal) = std::os::unix::process::ExitStatusExt::signal(&status) {
+            return Self::Signal(signal);
+        }
+        status.code().map_or(Self::NotStarted, Self::Number)
+    }
+}
+
+/// Arguments without those options, each of which takes a value.
+fn arguments_without(options: &[&str], given: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
+    // Who starts a child says so, also where it is itself one.
+    let supervised = format!("--{}", commands::SUPERVISED);
+    let options: Vec<_> = options.iter().map(|option| format!("--{option}")).collect();
+    let has_value = |argument: &OsString, option: &String| {
+        let rest = argument.as_encoded_bytes().strip_prefix(option.as_bytes());
+        rest.is_some_and(|rest| rest.starts_with(b"="))
+    };
+    let mut left = Vec::new();
+    let mut given = given.into_iter();
+    while let Some(argument) = given.next() {
+        if options.iter().any(|option| argument == **option) {
+            given.next();
+        } else if argument != *supervised && !options.iter().any(|option| has_value(&argument, option)) {
+            left.push(argument);
+        }
+    }
+    left
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_child_gets_all_arguments_but_those_of_who_starts_it() {
+        let left = |line: &str| {
+            arguments_without(&["watch", "processes"], line.split(' ').map(OsString::from)).join(" ".as_ref())
+        };
+        assert_eq!(left("-v worker --watch . --threads 2"), "-v worker --threads 2");
+        assert_eq!(left("worker --watch=a/b --supervised --processes 4"), "worker");
+    }
+}
