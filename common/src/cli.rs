@@ -110,19 +110,21 @@ macro_rules! __cli_app {
 #[macro_export]
 macro_rules! __cli_commands {
     ($($own:ident($($parameter:ident: $type:ty),* $(,)?) = $about:literal),* $(,)?) => {
-        &[$($crate::cli::OwnCommand {
-            name: ::core::stringify!($own),
-            about: $about,
-            parameters: &[$($crate::actor::Parameter::of::<$type>(
-                ::core::stringify!($parameter),
-                ::core::stringify!($type),
-            )),*],
-            run: |broker, mut arguments| ::std::boxed::Box::pin(async move {
-                let _ = &mut arguments;
-                let ended = $own(broker, $($crate::cli::next::<$type>(&mut arguments)?),*).await;
-                ended.map_err(|error| ::std::string::ToString::to_string(&error))
-            }),
-        }),*]
+        const {
+            &[$($crate::cli::OwnCommand {
+                name: ::core::stringify!($own),
+                about: $about,
+                parameters: &[$($crate::actor::Parameter::of::<$type>(
+                    ::core::stringify!($parameter),
+                    ::core::stringify!($type),
+                )),*],
+                run: |broker, mut arguments| ::std::boxed::Box::pin(async move {
+                    let _ = &mut arguments;
+                    let ended = $own(broker, $($crate::cli::next::<$type>(&mut arguments)?),*).await;
+                    ended.map_err(|error| ::std::string::ToString::to_string(&error))
+                }),
+            }),*]
+        }
     };
 }
 
