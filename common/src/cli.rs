@@ -40,6 +40,8 @@ mod demo;
 mod environment;
 mod inspect;
 mod log;
+#[cfg(not(feature = "metrics"))]
+mod no_telemetry;
 mod output;
 mod own;
 mod pid_file;
@@ -48,6 +50,8 @@ mod runner;
 mod sender;
 mod signals;
 mod supervise;
+#[cfg(feature = "metrics")]
+mod telemetry;
 mod time;
 mod watch;
 
@@ -62,6 +66,8 @@ use tokio::runtime::Runtime;
 pub(crate) use self::app::Lesson;
 pub use self::app::{App, OwnCommand, Package, Running, Step, next};
 use self::log::LogOptions;
+#[cfg(not(feature = "metrics"))]
+use self::no_telemetry as telemetry;
 use self::pid_file::PidFile;
 use self::signals::Signals;
 use crate::error::WorkerError;
@@ -206,7 +212,7 @@ async fn worker(app: &App, given: &ArgMatches, signals: Signals) -> Result<ExitC
     match (commands::watched(app, given), commands::processes(given)) {
         (Some(watched), _) => watch::watch(given, watched, signals).await,
         (None, 1) => runner::work(app, given, signals).await,
-        (None, processes) => supervise::supervise(given, processes, signals).await,
+        (None, processes) => supervise::supervise(app, given, processes, signals).await,
     }
 }
 

@@ -76,7 +76,7 @@
 //! # Features
 //!
 //! `redis`, on by default: the store on Redis. `sqlite`: the store in a file; it compiles SQLite. `cli`: a command
-//! line for a program with actors. `lab`: the same, with all stores, as the lab's experiments need it. `conformance`: the contract as
+//! line for a program with actors. `metrics`: numbers for Prometheus. `lab`: both of them with all stores, as the lab's experiments need it. `conformance`: the contract as
 //! tests, for stores of your own.
 //!
 //! [dramatiq]: https://dramatiq.io
@@ -99,6 +99,8 @@ pub mod explain;
 #[cfg(feature = "cli")]
 pub mod lab;
 pub mod message;
+#[cfg(feature = "metrics")]
+pub mod metrics;
 pub mod middleware;
 pub mod observe;
 pub mod outcome;

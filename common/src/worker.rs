@@ -27,6 +27,7 @@ mod event;
 mod executor;
 mod job;
 mod local_queue;
+mod monitor;
 mod prefetch;
 mod quarantine;
 mod registry;
@@ -43,6 +44,8 @@ use std::any::Any;
 use std::fmt;
 use std::time::Duration;
 
+pub use self::local_queue::CurrentRun;
+pub use self::monitor::Monitor;
 pub use self::running::RunningWorker;
 pub use self::stop::{Shutdown, Stopper};
 use crate::actor::{Declaration, States};
@@ -112,6 +115,7 @@ pub struct Worker {
     log_arguments: bool,
     on_ready: Option<OnReady>,
     stopper: Stopper,
+    monitor: Monitor,
 }
 
 impl Worker {
@@ -133,7 +137,14 @@ impl Worker {
             log_arguments: false,
             on_ready: None,
             stopper: Stopper::new(),
+            monitor: Monitor::default(),
         }
+    }
+
+    /// What looks at the worker while it runs: who it is, whether it beats and fetches, and what it runs.
+    #[must_use]
+    pub fn monitor(&self) -> Monitor {
+        self.monitor.clone()
     }
 
     /// Adds actors; the worker consumes their queues, unless it is told [which of them](Worker::queues).

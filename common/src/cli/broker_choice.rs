@@ -81,13 +81,9 @@ impl BrokerChoice {
         }
     }
 
-    /// Connects, and says where to. What is needed beside the program's own settings is added by `more`.
-    pub(super) async fn connect(
-        &self,
-        app: &App,
-        more: impl FnOnce(BrokerBuilder) -> BrokerBuilder,
-    ) -> Result<Broker, Failure> {
-        let (url, by, why) = match self {
+    /// The URL that is meant, who named it, and why.
+    async fn meant(&self, app: &App) -> Result<(String, &'static str, String), Failure> {
+        Ok(match self {
             Self::Named { url, by } => (url.clone(), *by, (*by).to_owned()),
             Self::Default => match &app.default_broker {
                 None => {
@@ -96,7 +92,22 @@ impl BrokerChoice {
                 }
                 Some(url) => (url.clone(), THE_DEFAULT, "default".to_owned()),
             },
-        };
+        })
+    }
+
+    /// The URL that is meant. It may hold a password.
+    #[cfg(feature = "metrics")]
+    pub(super) async fn url(&self, app: &App) -> Result<String, Failure> {
+        Ok(self.meant(app).await?.0)
+    }
+
+    /// Connects, and says where to. What is needed beside the program's own settings is added by `more`.
+    pub(super) async fn connect(
+        &self,
+        app: &App,
+        more: impl FnOnce(BrokerBuilder) -> BrokerBuilder,
+    ) -> Result<Broker, Failure> {
+        let (url, by, why) = self.meant(app).await?;
         let broker = more(app.broker_builder()).connect(&url).await.map_err(|error| explain(&error, by, app))?;
         say(&broker, &why);
         Ok(broker)

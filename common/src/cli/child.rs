@@ -10,12 +10,27 @@ use std::io::{self, BufRead as _, BufReader, PipeReader};
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 use std::thread;
+use std::time::Duration;
 
 use tokio::io::AsyncWriteExt as _;
 use tokio::process::{ChildStdin, Command};
 use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::oneshot;
+use tokio::time::timeout;
 
-use super::{commands, environment, output, runner};
+use super::{commands, environment, output};
+
+/// What a child writes to its stdout when it is ready.
+pub(super) const READY: &[u8] = b"ready\n";
+
+/// What it writes when it has run enough, and waits for another one to take its place.
+pub(super) const RETIRES: &[u8] = b"retires\n";
+
+/// What its line of numbers begins with.
+pub(super) const COUNTED: &[u8] = b"counted ";
+
+/// How long is waited for what an ended child has told.
+const LAST_WORDS: Duration = Duration::from_millis(500);
 
 /// Stands for one signal.
 const SIGNAL: &[u8] = b"s";
@@ -24,6 +39,14 @@ const SIGNAL: &[u8] = b"s";
 #[derive(Debug)]
 pub(super) struct Child {
     stdin: Option<ChildStdin>,
+}
+
+/// Where a child tells of itself, under its number.
+#[derive(Clone, Debug)]
+pub(super) struct Tell {
+    pub(super) told: UnboundedSender<(u32, Told)>,
+    /// Its numbers, in words of its own; nobody may want them.
+    pub(super) counted: Option<UnboundedSender<(u32, String)>>,
 }
 
 /// What a child tells of itself.
@@ -76,7 +99,7 @@ impl Child {
         program: &Path,
         without: &[&str],
         with: &[String],
-        tell: UnboundedSender<(u32, Told)>,
+        tell: Tell,
     ) -> io::Result<Self> {
         let (stdout, write_end) = io::pipe()?;
         let mut command = Command::new(program);
@@ -97,13 +120,19 @@ impl Child {
         // With it goes this process's own end of the pipe, without which the pipe has an end.
         drop(command);
         let stdin = child.stdin.take();
-        let told = tell.clone();
+        let told = tell.told.clone();
+        let (read, all_is_read) = oneshot::channel::<()>();
         // A thread, because nobody may read what it passes on.
-        thread::Builder::new().name("stdout".to_owned()).spawn(move || listen(number, stdout, &told))?;
+        thread::Builder::new().name("stdout".to_owned()).spawn(move || {
+            listen(number, stdout, &tell);
+            drop(read);
+        })?;
         tokio::spawn(async move {
             let code = child.wait().await.map_or(Code::NotStarted, Code::from);
+            // What it told at last comes before its end; but a process that it has left behind may hold the pipe.
+            let _ = timeout(LAST_WORDS, all_is_read).await;
             // Who started it may have ended.
-            let _ = tell.send((number, Told::Ended(code)));
+            let _ = told.send((number, Told::Ended(code)));
         });
         Ok(Self { stdin })
     }
@@ -118,18 +147,20 @@ impl Child {
 }
 
 /// Passes the worker's output on, all but the lines that tell of it.
-fn listen(number: u32, stdout: PipeReader, tell: &UnboundedSender<(u32, Told)>) {
+fn listen(number: u32, stdout: PipeReader, tell: &Tell) {
     let mut stdout = BufReader::new(stdout);
     let mut line = Vec::new();
     while let Ok(1..) = stdout.read_until(b'\n', &mut line) {
         let told = match &*line {
-            runner::READY => Some(Told::Ready),
-            runner::RETIRES => Some(Told::Retires),
+            READY => Some(Told::Ready),
+            RETIRES => Some(Told::Retires),
             _ => None,
         };
-        match told {
-            Some(told) => drop(tell.send((number, told))),
-            None => output::pass_on(&line),
+        let counted = line.strip_prefix(COUNTED).zip(tell.counted.as_ref());
+        match (told, counted) {
+            (Some(told), _) => drop(tell.told.send((number, told))),
+            (None, Some((json, tell))) => drop(tell.send((number, String::from_utf8_lossy(json).into_owned()))),
+            (None, None) => output::pass_on(&line),
         }
         line.clear();
     }

@@ -19,6 +19,8 @@ use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use jiff::ZonedDateTime;
 
 use self::worker::LOG_FILE;
+#[cfg(feature = "metrics")]
+pub(super) use self::worker::METRICS;
 pub(super) use self::worker::{
     CONSUMED, MAX_MEMORY, MAX_MESSAGES, PID_FILE, PREFETCH, PROCESS, PROCESSES, SHUTDOWN_TIMEOUT, SUPERVISED, THREADS,
     WAIT_FOR_BROKER, WATCH,

@@ -15,6 +15,14 @@ const LOG_FORMAT: (&str, &str) = ("log-format", "LOG_FORMAT");
 /// dramatiq's own variables, by the option that they are where nothing else names it. Zero means that it is not named.
 const DRAMATIQS: [(&str, &str); 1] = [("prefetch", "dramatiq_queue_prefetch")];
 
+/// Where dramatiq would serve its metrics.
+#[cfg(feature = "metrics")]
+pub(super) fn dramatiqs_address() -> String {
+    let said =
+        |name, usual: &str| env::var_os(name).and_then(|said| said.into_string().ok()).unwrap_or(usual.to_owned());
+    format!("{}:{}", said("dramatiq_prom_host", "0.0.0.0"), said("dramatiq_prom_port", "9191"))
+}
+
 /// What a variable says; none where it isn't set.
 pub(super) fn text(name: &str) -> Result<Option<String>, Failure> {
     let Some(value) = env::var_os(name) else { return Ok(None) };

@@ -11,19 +11,15 @@ use std::time::Duration;
 use clap::ArgMatches;
 
 use super::broker_choice::BrokerChoice;
+use super::child::{READY, RETIRES};
 use super::recycling::Recycling;
 use super::signals::Signals;
+use super::telemetry::Telemetry;
 use super::{App, Failure, commands, output};
-use crate::broker::Broker;
+use crate::broker::{Broker, BrokerBuilder};
 use crate::clock::{Clock, Stopwatch};
 use crate::duration::spell;
-use crate::worker::{Shutdown, Stopper};
-
-/// What a worker under a watcher writes to its stdout when it is ready.
-pub(super) const READY: &[u8] = b"ready\n";
-
-/// What it writes when it has run enough, and waits for another one to take its place.
-pub(super) const RETIRES: &[u8] = b"retires\n";
+use crate::worker::{Shutdown, Stopper, Worker};
 
 /// How long to wait before a broker is tried again that does not answer: at first, and at most.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
@@ -36,18 +32,29 @@ const PATIENCE: Duration = Duration::from_millis(1_500);
 pub(super) async fn work(app: &App, given: &ArgMatches, mut signals: Signals) -> Result<ExitCode, Failure> {
     let supervised = listen_if_supervised(given, &signals)?;
     let mut recycling = Recycling::of(given)?;
+    let telemetry = Telemetry::of(given);
     let broker = tokio::select! {
         biased;
         () = signals.next() => {
             tracing::info!(target: "common::worker", "stopped before it had a broker");
             return Ok(ExitCode::SUCCESS);
         }
-        broker = connect(app, given, &recycling) => broker?,
+        broker = connect(app, given, |builder| telemetry.count(recycling.count(builder))) => broker?,
     };
     let is_ready = Arc::new(AtomicBool::new(false));
     let threads = given.get_one::<u16>(commands::THREADS).expect("it has a default");
     let timeout = given.get_one::<Duration>(commands::SHUTDOWN_TIMEOUT).expect("it has a default");
-    let mut worker = app.new_worker(broker).await?;
+    let mut worker = app.new_worker(broker.clone()).await?;
+    let monitor = worker.monitor();
+    tokio::select! {
+        biased;
+        () = signals.next() => {
+            tracing::info!(target: "common::worker", "stopped before it was ready");
+            return Ok(ExitCode::SUCCESS);
+        }
+        started = telemetry.start(&broker, &monitor) => started?,
+    }
+    drop(broker);
     if let Some(prefetch) = given.get_one::<u16>(commands::PREFETCH) {
         worker = worker.prefetch(usize::from(*prefetch));
     }
@@ -67,6 +74,19 @@ pub(super) async fn work(app: &App, given: &ArgMatches, mut signals: Signals) ->
             }
         }
     });
+    let ended = until_stopped(worker, &is_ready, supervised, &mut recycling, &mut signals).await;
+    telemetry.end(&monitor);
+    ended
+}
+
+/// Runs it until it has ended, or is told to.
+async fn until_stopped(
+    worker: Worker,
+    is_ready: &AtomicBool,
+    supervised: bool,
+    recycling: &mut Recycling,
+    signals: &mut Signals,
+) -> Result<ExitCode, Failure> {
     let stopper = worker.stopper();
     let mut run = pin!(worker.run());
     let enough = tokio::select! {
@@ -98,7 +118,7 @@ pub(super) async fn work(app: &App, given: &ArgMatches, mut signals: Signals) ->
     } else {
         tracing::info!(target: "common::worker", "shutting down before it is ready");
     }
-    end(run, &stopper, &mut signals, is_ready.load(Ordering::Acquire)).await
+    end(run, &stopper, signals, is_ready.load(Ordering::Acquire)).await
 }
 
 /// Whether a watcher or a supervisor runs this process, which is listened to then.
@@ -112,13 +132,17 @@ pub(super) fn listen_if_supervised(given: &ArgMatches, signals: &Signals) -> Res
 }
 
 /// Connects to the broker, and tries again for as long as that was asked for.
-async fn connect(app: &App, given: &ArgMatches, recycling: &Recycling) -> Result<Broker, Failure> {
+async fn connect(
+    app: &App,
+    given: &ArgMatches,
+    more: impl Fn(BrokerBuilder) -> BrokerBuilder,
+) -> Result<Broker, Failure> {
     let choice = BrokerChoice::of(given)?;
     let patience = given.get_one::<Duration>(commands::WAIT_FOR_BROKER).copied().unwrap_or_default();
     let (clock, waited) = (Clock::system(), Stopwatch::start());
     let mut pause = FIRST_PAUSE;
     loop {
-        match choice.connect(app, |builder| recycling.count(builder)).await {
+        match choice.connect(app, &more).await {
             Err(Failure::Unreachable(why)) if waited.elapsed() < patience => {
                 let left = patience.saturating_sub(waited.elapsed());
                 let why = why.lines().next().unwrap_or_default().to_owned();

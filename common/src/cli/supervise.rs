@@ -13,16 +13,22 @@ use tokio::sync::mpsc;
 
 use self::plan::{Action, Event, Plan};
 use super::broker_choice::BrokerChoice;
-use super::child::{Child, Code, Told};
+use super::child::{Child, Code, READY, Tell, Told};
 use super::signals::Signals;
-use super::{Failure, commands, output, runner};
+use super::telemetry::Sum;
+use super::{App, Failure, commands, output, runner};
 use crate::clock::{Clock, Stopwatch};
 
 /// What its workers are started without.
 const OWN: [&str; 2] = [commands::PROCESSES, commands::PROCESS];
 
 /// Supervises until it is told to stop, or its workers cannot start.
-pub(super) async fn supervise(given: &ArgMatches, processes: u16, mut signals: Signals) -> Result<ExitCode, Failure> {
+pub(super) async fn supervise(
+    app: &App,
+    given: &ArgMatches,
+    processes: u16,
+    mut signals: Signals,
+) -> Result<ExitCode, Failure> {
     let supervised = runner::listen_if_supervised(given, &signals)?;
     if BrokerChoice::of(given)?.in_memory().is_some() {
         return Err(Failure::Usage(
@@ -32,7 +38,10 @@ pub(super) async fn supervise(given: &ArgMatches, processes: u16, mut signals: S
         ));
     }
     let program = env::current_exe().map_err(|error| Failure::Broken(format!("cannot start workers: {error}")))?;
-    let (tell, mut events) = mpsc::unbounded_channel();
+    let (told, mut events) = mpsc::unbounded_channel();
+    let (count, mut counted) = mpsc::unbounded_channel();
+    let tell = Tell { told, counted: Some(count) };
+    let sum = Sum::of(given).await?;
     let (remind, mut due) = mpsc::unbounded_channel();
     let clock = Clock::system();
     let mut children: BTreeMap<u32, (Child, Stopwatch)> = BTreeMap::new();
@@ -46,7 +55,7 @@ pub(super) async fn supervise(given: &ArgMatches, processes: u16, mut signals: S
                         Ok(child) => drop(children.insert(number, (child, Stopwatch::start()))),
                         Err(error) => {
                             tracing::error!(target: "common::supervisor", "cannot start {}: {error}", program.display());
-                            let _ = tell.send((number, Told::Ended(Code::NotStarted)));
+                            let _ = tell.told.send((number, Told::Ended(Code::NotStarted)));
                         }
                     }
                 }
@@ -62,12 +71,16 @@ pub(super) async fn supervise(given: &ArgMatches, processes: u16, mut signals: S
                         child.signal().await;
                     }
                 }
-                Action::Forget(number) => drop(children.remove(&number)),
+                Action::Forget(number) => {
+                    children.remove(&number);
+                    sum.ended(number);
+                }
                 Action::Ready => {
+                    sum.ready(app, given).await?;
                     let stops = if supervised { "" } else { "; Ctrl-C stops" };
                     tracing::info!(target: "common::supervisor", "ready: {processes} processes{stops}");
                     if supervised {
-                        output::pass_on(runner::READY);
+                        output::pass_on(READY);
                     }
                 }
                 Action::Say(text) => tracing::info!(target: "common::supervisor", "{text}"),
@@ -75,10 +88,15 @@ pub(super) async fn supervise(given: &ArgMatches, processes: u16, mut signals: S
                 Action::End(code) => return Ok(ExitCode::from(code)),
             }
         }
+        // What a worker counted at last was told before its end.
+        while let Ok((number, numbers)) = counted.try_recv() {
+            sum.told(number, &numbers);
+        }
         let event = tokio::select! {
             biased;
             () = signals.next() => {
                 stops += 1;
+                sum.stops();
                 if stops == 1 && !supervised {
                     tracing::info!(target: "common::supervisor", "shutting down; Ctrl-C again requeues running messages");
                 }
@@ -89,6 +107,11 @@ pub(super) async fn supervise(given: &ArgMatches, processes: u16, mut signals: S
                 Event::Told(number, told, ran)
             }
             Some(place) = due.recv() => Event::Due(place),
+            Some((number, numbers)) = counted.recv() => {
+                sum.told(number, &numbers);
+                actions = Vec::new();
+                continue;
+            }
         };
         actions = plan.on(event);
     }

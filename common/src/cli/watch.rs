@@ -25,7 +25,7 @@ use self::build::{Build, Built};
 use self::files::Changes;
 use self::plan::{Action, Event, Plan};
 use super::broker_choice::BrokerChoice;
-use super::child::{Child, Code, Told};
+use super::child::{Child, Code, Tell, Told};
 use super::signals::Signals;
 use super::{Failure, Package, commands, output};
 
@@ -57,7 +57,8 @@ pub(super) async fn watch(
     let first = Build::of(program).map_err(broken)?;
     tracing::info!(target: "common::watch", "watching {}: when {} changes, its new build takes over", folder.display(), package.name);
 
-    let (tell, mut events) = mpsc::unbounded_channel();
+    let (told, mut events) = mpsc::unbounded_channel();
+    let tell = Tell { told, counted: None };
     let mut children: BTreeMap<u32, Child> = BTreeMap::new();
     let mut building: Option<Building<'_>> = None;
     let (mut plan, mut actions) = Plan::new(package.name, first);
@@ -71,7 +72,7 @@ pub(super) async fn watch(
                         Ok(child) => drop(children.insert(number, child)),
                         Err(error) => {
                             tracing::error!(target: "common::watch", "cannot start {}: {error}", build.program.display());
-                            let _ = tell.send((number, Told::Ended(Code::NotStarted)));
+                            let _ = tell.told.send((number, Told::Ended(Code::NotStarted)));
                         }
                     }
                 }

@@ -35,6 +35,7 @@ use self::shutdown::listen;
 use super::ended::Ended;
 use super::event::Event;
 use super::local_queue::LocalQueue;
+use super::monitor::Monitor;
 use super::registry::Registry;
 use super::stop::{Shutdown, Stage, Stopper};
 use super::threads::Threads;
@@ -142,6 +143,7 @@ pub(super) struct Consumer {
     /// Async actors have nowhere to run any more.
     is_without_runtime: bool,
     end: Shutdown,
+    monitor: Monitor,
     /// What calls and timers have it do.
     reactions: UnboundedSender<Reaction>,
     /// What tells it something some day, and ends with it: timers, and who waits for its stop. None of them holds the
@@ -157,9 +159,11 @@ impl Consumer {
         threads: Arc<Threads>,
         limits: Limits,
         until: Until,
+        monitor: Monitor,
     ) -> Result<(Self, UnboundedReceiver<Reaction>), StoreError> {
         let (reactions, receiver) = unbounded_channel();
         let registration = broker.store().register(registry.queues()).await?;
+        monitor.registered(&registration.worker, threads.queue());
         let report_queue = report_queue(&broker.settings().observers);
         let consumer = Self {
             broker,
@@ -212,6 +216,7 @@ impl Consumer {
             gave_up: false,
             is_without_runtime: false,
             end: Shutdown::Clean,
+            monitor,
             reactions,
             senders: JoinSet::new(),
         };
@@ -236,6 +241,7 @@ impl Consumer {
                 Some(event) = events.recv() => self.react(event),
             }
         }
+        self.monitor.fetches(false);
         self.stop_waiting();
         self.stop_looking_ahead();
         self.deregister(&stopper).await;
@@ -246,6 +252,7 @@ impl Consumer {
     /// Starts every call that has something to do and is not under way.
     fn step(&mut self) {
         self.limit_last_calls();
+        self.monitor.fetches(self.stage == Stage::Running && !self.outage.is_on());
         if !self.finishing && !self.outage.is_pausing(Call::Finish) {
             self.unfinished.extend(self.local_queue.take_ended(!self.is_last_fetch_under_way()));
             self.start_finish();

@@ -4,6 +4,7 @@
 //! list was empty before, so it wakes once a batch. A message that arrives while slots are free goes to the one with the
 //! lowest number, so that a quiet log shows the same numbers every time.
 
+mod current;
 mod limits;
 mod state;
 mod waits;
@@ -15,6 +16,7 @@ use std::time::Duration;
 use foldhash::HashSet;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
+pub use self::current::CurrentRun;
 pub(super) use self::limits::Stuck;
 use self::state::{Running, Slot, State, Taken};
 use super::ended::Ended;

@@ -180,11 +180,11 @@ impl Worker {
         };
         let (queue, events) = LocalQueue::new(self.threads, self.prefetch);
         let threads = Threads::new(self.threads, queue.clone(), executor, runtime.clone());
-        let (broker, stopper, actors_run_on) = (self.broker, self.stopper, runtime.clone());
+        let (broker, stopper, monitor, actors_run_on) = (self.broker, self.stopper, self.monitor, runtime.clone());
         // What people do when it is ready is none of the consumer's business, which waits for it.
         let (tell, registered) = oneshot::channel::<oneshot::Sender<()>>();
         let work = Box::pin(async move {
-            let (consumer, reactions) = Consumer::register(broker, registry, threads, limits, until).await?;
+            let (consumer, reactions) = Consumer::register(broker, registry, threads, limits, until, monitor).await?;
             let (go_on, may_go_on) = oneshot::channel();
             let is_awaited = tell.send(go_on).is_ok() && may_go_on.await.is_ok();
             if !is_awaited {

@@ -22,7 +22,7 @@ use std::path::Path;
 use crate::tree::Tree;
 
 /// Modules by layer, lowest first.
-const LAYERS: [&[&str]; 11] = [
+const LAYERS: [&[&str]; 12] = [
     &["duration", "watching"],
     &["queue_name", "backoff", "clock", "url"],
     &["message", "error"],
@@ -32,6 +32,7 @@ const LAYERS: [&[&str]; 11] = [
     &["stores"],
     &["connect"],
     &["worker"],
+    &["metrics"],
     &["cli", "conformance", "testing"],
     &["lab"],
 ];

@@ -6,6 +6,7 @@ mod experiment;
 
 mod brokers;
 mod json_log;
+mod metrics;
 mod processes;
 mod secrets;
 mod service;

@@ -29,6 +29,9 @@ pub(in crate::cli) const MAX_MEMORY: &str = "max-memory";
 pub(in crate::cli) const PID_FILE: &str = "pid-file";
 /// The file that the log goes to.
 pub(in crate::cli) const LOG_FILE: &str = "log-file";
+/// Where numbers and health are served.
+#[cfg(feature = "metrics")]
+pub(in crate::cli) const METRICS: &str = "metrics";
 /// The folder to watch.
 pub(in crate::cli) const WATCH: &str = "watch";
 /// Whether a watcher or a supervisor runs this worker.
@@ -57,7 +60,8 @@ Exit codes:
 Environment:
   Every option can be a variable: --max-memory is WORKER_MAX_MEMORY, --broker is BROKER_URL,
   --log-format is LOG_FORMAT. What is typed counts more. dramatiq's dramatiq_queue_prefetch
-  counts where nothing else names a prefetch.";
+  counts where nothing else names a prefetch; dramatiq_prom_host and dramatiq_prom_port
+  where `--metrics` names no address.";
 
 /// A bound, as clap takes it.
 fn most(bound: usize) -> i64 {
@@ -99,6 +103,13 @@ pub(super) fn worker(app: &App) -> Command {
                 .help("Rebuilds when a file in DIR changes, and hands over to the new worker"),
         );
     }
+    #[cfg(feature = "metrics")]
+    options.push(
+        option(METRICS, "ADDRESS", address)
+            .num_args(0..=1)
+            .default_missing_value(environment::dramatiqs_address())
+            .help("Serves numbers for Prometheus, and health, there: /metrics, /live, /ready; else on :9191"),
+    );
     Command::new(WORKER)
         .about("Runs messages until Ctrl-C")
         .after_help(ENDS)
@@ -107,6 +118,14 @@ pub(super) fn worker(app: &App) -> Command {
 
 fn option(name: &'static str, value: &'static str, parser: impl Into<ValueParser>) -> Arg {
     Arg::new(name).long(name).value_name(value).value_parser(parser)
+}
+
+/// Reads where to listen: `127.0.0.1:9191`, or `:9191` for any address of this machine.
+#[cfg(feature = "metrics")]
+fn address(text: &str) -> Result<std::net::SocketAddr, String> {
+    let text = if text.starts_with(':') { format!("0.0.0.0{text}") } else { text.to_owned() };
+    text.parse()
+        .map_err(|_| "an address is `127.0.0.1:9191`, `[::1]:9191`, or `:9191` for all of this machine".to_owned())
 }
 
 /// Reads how much memory something is, in bytes.

@@ -35,6 +35,7 @@ impl Consumer {
                 let beaten_at = self.beaten_at;
                 let lost: Vec<_> =
                     beat.lost.iter().filter(|claim| self.claims.remove(claim, beaten_at)).cloned().collect();
+                self.monitor.beaten(lost.len());
                 self.lose(&lost);
                 if !beat.cancelled.is_empty() {
                     let told = self.local_queue.cancel(&beat.cancelled);

@@ -1,6 +1,6 @@
 //! Rows of features: middleware, composition, results, limiters, and versions.
 
-use super::{Judged, differs, holds, not_applicable, open};
+use super::{Judged, differs, holds, not_applicable};
 
 #[rustfmt::skip]
 pub(super) const MIDDLEWARE: &[Judged] = &[
@@ -32,15 +32,15 @@ pub(super) const MIDDLEWARE: &[Judged] = &[
     differs("D-099", "Without retries a failed message counts as done", "it is a dead letter, also where it has no retries", &["common/tests/worker/runs.rs::an_expected_error_is_not_retried", "common/tests/worker/told.rs::a_message_may_name_another_actor_on_another_queue"]),
     differs("D-100", "The message that runs", "an argument of the actor, so that no other one can be seen (W-050)", &["common/tests/actor/main.rs::references_are_lent", "common/tests/worker/runs.rs::an_actor_asks_for_another_attempt_at_its_own_delay"]),
     differs("D-101", "An event loop for coroutines", "that of the program; thousands of runs share it, and none waits for a thread", &["common/tests/async_slots.rs::two_hundred_wait_side_by_side_on_a_few_threads", "tests/tests/lifetimes/worker.rs::a_worker_ends_with_the_runtime_of_its_async_actors_though_its_future_lives"]),
-    open("D-102", "Prometheus", "metrics; an observer can count meanwhile"),
+    differs("D-102", "Prometheus", "``worker --metrics ADDRESS``, and an observer for a server of one's own; of several processes one port tells the sum, without files; health is served beside", &["tests/tests/command_line/metrics.rs::the_numbers_are_those_of_what_ran", "tests/tests/command_line/metrics.rs::the_numbers_of_several_processes_are_one_sum_which_outlives_them", "tests/tests/command_line/metrics.rs::health_follows_the_broker_and_the_worker"]),
     differs("D-103", "Keeping results", "W-003 wins: in the step of the end; what has no JSON form is a failure. A death without a run is kept too", &["common/tests/worker/told.rs::results_are_kept_for_their_time_and_so_is_a_last_failure", "common/tests/worker/told.rs::a_result_without_a_json_form_fails_only_where_somebody_wants_it_and_is_not_worked_for_again", "common/tests/worker/endings.rs::every_death_reaches_hooks_callbacks_results_and_observers"]),
-    open("D-104", "Metric: messages", "metrics"),
-    open("D-105", "Metric: errors", "metrics"),
-    open("D-106", "Metric: retries", "metrics"),
-    open("D-107", "Metric: rejected messages", "metrics"),
-    open("D-108", "Metric: what runs", "metrics"),
-    open("D-109", "Metric: what waits for its time", "metrics"),
-    open("D-110", "Metric: how long runs take", "metrics"),
+    holds("D-104", "Metric: messages", &["tests/tests/command_line/metrics.rs::the_numbers_are_those_of_what_ran"]),
+    holds("D-105", "Metric: errors", &["tests/tests/command_line/metrics.rs::the_numbers_are_those_of_what_ran"]),
+    differs("D-106", "Metric: retries", "W-042 wins: each counts once", &["tests/tests/command_line/metrics.rs::the_numbers_are_those_of_what_ran"]),
+    holds("D-107", "Metric: rejected messages", &["tests/tests/command_line/metrics.rs::the_numbers_are_those_of_what_ran"]),
+    differs("D-108", "Metric: what runs", "W-042 wins: what the slots say, never below zero", &["tests/tests/command_line/metrics.rs::the_numbers_are_those_of_what_ran"]),
+    differs("D-109", "Metric: what waits for its time", "W-042 wins: of a queue in the broker, where it waits", &["tests/tests/command_line/metrics.rs::the_numbers_are_those_of_what_ran"]),
+    holds("D-110", "Metric: how long runs take", &["tests/tests/command_line/metrics.rs::the_numbers_are_those_of_what_ran", "common/src/metrics.rs::a_duration_lies_in_the_first_bucket_that_holds_it"]),
     differs("D-111", "Pipelines, made of messages and pipelines", "the same on the wire; whether a step takes the result before it is seen in its type, and checked when compiling", &["common/tests/composition.rs::a_pipeline_is_written_as_dramatiq_writes_it", "common/tests/composition.rs::each_step_gets_the_result_of_the_one_before_it", "common/tests/ui.rs::the_compiler_says_what_to_do", "tests/tests/composition.rs::the_steps_of_a_pipeline_from_either_language_run_in_turn_in_both"]),
     holds("D-112", "Delays of a pipeline and of its steps", &["common/tests/composition.rs::a_delay_counts_from_the_end_of_the_step_before", "tests/tests/composition.rs::the_steps_of_a_pipeline_from_either_language_run_in_turn_in_both"]),
     holds("D-113", "A step that ignores the result before it", &["common/tests/composition.rs::a_whole_call_ignores_what_came_before_it", "tests/tests/composition.rs::the_steps_of_a_pipeline_from_either_language_run_in_turn_in_both"]),
