@@ -8,10 +8,12 @@ use crate::error::{ConnectError, StoreError};
 use crate::store::Inspect;
 use crate::stores::memory::MemoryStore;
 #[cfg(feature = "redis")]
-use crate::stores::redis::RedisStore;
+use crate::stores::redis::{RedisStore, Server};
 use crate::stores::split::SplitStore;
 #[cfg(feature = "sqlite")]
 use crate::stores::sqlite::{SqliteStore, Synchronous};
+#[cfg(not(feature = "redis"))]
+use crate::url::Way;
 use crate::url::{BrokerUrl, Place, without_password};
 
 impl Broker {
@@ -20,19 +22,33 @@ impl Broker {
     /// | URL | what it is |
     /// | --- | --- |
     /// | `redis://[[USER]:PASSWORD@]HOST[:PORT][/DB]` | a Redis, shared with Python's dramatiq (cargo feature `redis`, on by default) |
+    /// | `rediss://[[USER]:PASSWORD@]HOST[:PORT][/DB]` | the same with TLS (cargo feature `tls`) |
+    /// | `redis+unix://[[USER]:PASSWORD@]/PATH` | a Redis at a Unix socket (cargo feature `redis`); `unix://` is the same |
     /// | `sqlite:PATH` | a file, shared by processes of one machine (cargo feature `sqlite`) |
     /// | `memory:` | a broker of its own inside of this process, for tests and demonstrations |
     ///
-    /// After a `?`, options follow: `namespace=NAME` (dramatiq's own is [`NAMESPACE`]), and for SQLite `synchronous=full`, with
-    /// which each commit waits for the disk.
+    /// After a `?`, options follow, with `&` between them:
     ///
-    /// Spaces and line breaks around a URL do not count, as a secret file has them at its end. In a user or a password, `/`
-    /// is written `%2F`, `?` `%3F`, `#` `%23`, `@` `%40` and `%` `%25`. No error shows anything that stands before the last
-    /// `@` of a URL.
+    /// | option | of | what it says |
+    /// | --- | --- | --- |
+    /// | `namespace=NAME` | all | where messages lie; dramatiq's own is [`NAMESPACE`] |
+    /// | `synchronous=full` | `sqlite:` | each commit waits for the disk |
+    /// | `db=N` | `redis+unix:` | the number of the database, else 0 |
+    /// | `ca=FILE` | `rediss:` | the only authorities that are trusted, in PEM format; else those that the system trusts |
+    /// | `cert=FILE`, `key=FILE` | `rediss:` | a certificate of one's own, and its private key, where the server asks for one |
+    ///
+    /// Spaces and line breaks around a URL do not count, as a secret file has them at its end. In a user, a password or the
+    /// path of a socket, `/` is written `%2F` (in a path it stands as it is), `?` `%3F`, `#` `%23`, `@` `%40` and `%` `%25`; in
+    /// the name of a file of TLS, `&` is written `%26`. No error shows anything that stands before the last `@` of a URL.
+    ///
+    /// The certificate of a `rediss://` server is always checked, against the host of the URL too. The files are read for each
+    /// connection anew, so a renewed certificate needs no restart; what the system trusts is read once.
     ///
     /// # Errors
     ///
-    /// [`ConnectError::Url`] names the part of the URL that is wrong, [`ConnectError::Unreachable`] what happened.
+    /// [`ConnectError::Url`] names the part of the URL that is wrong (a file of TLS that cannot be read as well),
+    /// [`ConnectError::Unreachable`] what happened. A certificate that is not trusted, or is for another host, is a
+    /// [`StoreError::Refused`] in it; that a server may want TLS, or speak none, is said where it seems so.
     pub async fn connect(url: &str) -> Result<Self, ConnectError> {
         Self::builder().connect(url).await
     }
@@ -156,10 +172,11 @@ async fn store(
     let store: Arc<dyn Inspect> = match place {
         Place::Memory => Arc::new(MemoryStore::new(clock)),
         #[cfg(feature = "redis")]
-        Place::Redis(url) => {
+        Place::Redis(place) => {
+            let server = Server::new(&place).map_err(wrong)?;
             let namespace = namespace.clone();
             // Its connections live where they were made.
-            Arc::new(io_thread.run(async move { RedisStore::connect(&url, &namespace, clock).await }).await?)
+            Arc::new(io_thread.run(async move { RedisStore::open(server, &namespace, clock).await }).await?)
         }
         #[cfg(feature = "sqlite")]
         Place::Sqlite { path, full } => {
@@ -172,8 +189,9 @@ async fn store(
             Arc::new(store.map_err(|cause| unreachable(url, cause))?)
         }
         #[cfg(not(feature = "redis"))]
-        Place::Redis(_) => {
-            return Err(wrong("this program was built without the feature `redis` of `common`".to_owned()));
+        Place::Redis(place) => {
+            let feature = if matches!(place.way, Way::Tls(_)) { "tls" } else { "redis" };
+            return Err(wrong(format!("this program was built without the feature `{feature}` of `common`")));
         }
         #[cfg(not(feature = "sqlite"))]
         Place::Sqlite { .. } => {

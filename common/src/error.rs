@@ -306,7 +306,10 @@ impl From<Forked> for WorkerError {
 #[non_exhaustive]
 pub enum ConnectError {
     /// The URL is none that a store understands.
-    #[error("`{url}` is no broker: {reason}; valid forms: `redis://HOST:PORT/DB`, `sqlite:PATH` and `memory:`")]
+    #[error(
+        "`{url}` is no broker: {reason}; valid forms: `redis://HOST:PORT/DB`, `rediss://HOST:PORT/DB`, \
+         `redis+unix:///PATH`, `sqlite:PATH` and `memory:`"
+    )]
     Url {
         /// What was given, without a password.
         url: String,

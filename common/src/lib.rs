@@ -75,8 +75,9 @@
 //!
 //! # Features
 //!
-//! `redis`, on by default: the store on Redis. `sqlite`: the store in a file; it compiles SQLite. `cli`: a command
-//! line for a program with actors. `metrics`: numbers for Prometheus. `lab`: both of them with all stores, as the lab's experiments need it. `conformance`: the contract as
+//! `redis`, on by default: the store on Redis. `tls`: TLS on the way to it. `sqlite`: the store in a file; it compiles SQLite. `cli`: a
+//! command line for a program with actors. `metrics`: numbers for Prometheus. `lab`: both of them with all stores, and TLS, as the lab's
+//! experiments need it. `conformance`: the contract as
 //! tests, for stores of your own.
 //!
 //! [dramatiq]: https://dramatiq.io

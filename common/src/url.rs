@@ -5,6 +5,15 @@
 
 use std::fmt;
 
+mod options;
+mod percent;
+mod redis;
+
+use self::options::Options;
+#[cfg(feature = "tls")]
+pub(crate) use self::redis::TlsFiles;
+pub(crate) use self::redis::{RedisPlace, Way};
+
 /// The parts of a URL.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct BrokerUrl {
@@ -17,8 +26,7 @@ pub(crate) struct BrokerUrl {
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) enum Place {
     Memory,
-    /// The URL without our options.
-    Redis(String),
+    Redis(RedisPlace),
     Sqlite {
         path: String,
         /// Whether each commit waits for the disk.
@@ -30,7 +38,7 @@ impl fmt::Debug for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Memory => f.write_str("Memory"),
-            Self::Redis(url) => f.debug_tuple("Redis").field(&without_password(url)).finish(),
+            Self::Redis(place) => f.debug_tuple("Redis").field(place).finish(),
             Self::Sqlite { path, full } => f.debug_struct("Sqlite").field("path", path).field("full", full).finish(),
         }
     }
@@ -55,9 +63,6 @@ const SCHEMES: [&str; 15] = [
     "mysql",
 ];
 
-/// The options that there are; their values are no secrets.
-const OPTIONS: [&str; 2] = ["namespace", "synchronous"];
-
 /// What a URL is for that names a file: it has neither user nor password, and its path may hold any sign.
 fn is_file(url: &str) -> bool {
     url.strip_prefix("sqlite:").is_some_and(|rest| rest.starts_with("///") || !rest.starts_with("//"))
@@ -77,12 +82,13 @@ pub(crate) fn without_password(url: &str) -> String {
             (scheme.unwrap_or_default(), &url[at + 1..])
         }
     };
+    let named = url.split(':').next().unwrap_or_default();
     let mut shown = scheme;
     match rest.split_once('?') {
         None => shown.push_str(rest),
         Some((rest, options)) => {
             let option = |option: &str| match option.split_once('=') {
-                Some((name, _)) if !OPTIONS.contains(&name) => format!("{name}=…"),
+                Some((name, _)) if !options::may_be_shown(name, named) => format!("{name}=…"),
                 _ => option.to_owned(),
             };
             shown.push_str(rest);
@@ -129,32 +135,17 @@ impl BrokerUrl {
                 .to_owned());
         }
         let (rest, options) = match rest.split_once('?') {
-            Some((rest, options)) => (rest, Options::parse(options)?),
+            Some((rest, options)) => (rest, Options::parse(options, scheme)?),
             None => (rest, Options::default()),
         };
         let place = match scheme {
             "memory" if rest.is_empty() => Place::Memory,
             "memory" => return Err(format!("`{}`: nothing comes after `memory:`", without_password(rest))),
-            "redis" => redis(rest)?,
-            "sqlite" => sqlite(rest, options.full.unwrap_or(false))?,
-            "rediss" | "redis+unix" | "unix" => {
-                return Err(format!("the scheme `{scheme}` is not supported yet; `redis://` is"));
-            }
+            "redis" | "rediss" | "redis+unix" | "unix" => Place::Redis(redis::place(scheme, rest, &options)?),
+            "sqlite" => sqlite(rest, options.full)?,
             _ => return Err(format!("the scheme `{scheme}` is not known")),
         };
-        if options.full.is_some() && scheme != "sqlite" {
-            return Err(format!("`synchronous` is an option of `sqlite:`, not of `{scheme}:`"));
-        }
         Ok(Self { place, namespace: options.namespace })
-    }
-}
-
-fn redis(rest: &str) -> Result<Place, String> {
-    match rest.strip_prefix("//") {
-        None => Err("after `redis:` comes `//`".to_owned()),
-        Some("" | "/") => Err("it names no host".to_owned()),
-        // What is wrong further on, the client says.
-        Some(_) => Ok(Place::Redis(format!("redis:{rest}"))),
     }
 }
 
@@ -177,36 +168,6 @@ fn sqlite(rest: &str, full: bool) -> Result<Place, String> {
     }
 }
 
-/// What may follow after a `?`.
-#[derive(Default)]
-struct Options {
-    namespace: Option<String>,
-    full: Option<bool>,
-}
-
-impl Options {
-    fn parse(text: &str) -> Result<Self, String> {
-        let mut options = Self::default();
-        for option in text.split('&') {
-            match option.split_once('=') {
-                Some(("namespace", "")) => return Err("its namespace is empty".to_owned()),
-                Some(("namespace", name)) => options.namespace = Some(name.to_owned()),
-                Some(("synchronous", "full")) => options.full = Some(true),
-                Some(("synchronous", "normal")) => options.full = Some(false),
-                Some(("synchronous", value)) => {
-                    return Err(format!("`synchronous={value}`: it is `normal` or `full`"));
-                }
-                Some((name, _)) => {
-                    return Err(format!("the option `{name}` is not known; there are `namespace` and `synchronous`"));
-                }
-                None if OPTIONS.contains(&option) => return Err(format!("the option `{option}` has no value")),
-                None => return Err("after a `?` come options, each of them `NAME=VALUE`".to_owned()),
-            }
-        }
-        Ok(options)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -219,8 +180,9 @@ mod tests {
     fn urls_are_read() {
         let plain = |place| Ok(BrokerUrl { place, namespace: None });
         let file = |path: &str, full| Place::Sqlite { path: path.to_owned(), full };
+        let tcp = |login: &str| Place::Redis(RedisPlace { login: login.to_owned(), way: Way::Tcp });
         assert_eq!(BrokerUrl::parse("memory:"), plain(Place::Memory));
-        assert_eq!(BrokerUrl::parse("redis://u:p@host:1/2"), plain(Place::Redis("redis://u:p@host:1/2".to_owned())));
+        assert_eq!(BrokerUrl::parse("redis://u:p@host:1/2"), plain(tcp("redis://u:p@host:1/2")));
         assert_eq!(BrokerUrl::parse("sqlite:a/b.db"), plain(file("a/b.db", false)));
         assert_eq!(BrokerUrl::parse("sqlite:///a/b.db"), plain(file("/a/b.db", false)));
         let both = BrokerUrl::parse("sqlite:/b.db?synchronous=full&namespace=n");
@@ -244,10 +206,14 @@ mod tests {
             ("redis://host", "redis://host"),
             ("redis:me:secret@host", "redis:host"),
             ("redis://:se?cr@et#@host/2?namespace=n", "redis://host/2?namespace=n"),
+            ("redis+unix://me:secret@/run/redis.sock?db=1", "redis+unix:///run/redis.sock?db=1"),
+            ("unix:///run/redis.sock?password=secret", "unix:///run/redis.sock?password=…"),
+            ("rediss://me:secret@host:1/2?ca=/a/ca.pem", "rediss://host:1/2?ca=/a/ca.pem"),
             ("redis://host?password=secret&namespace=n", "redis://host?password=…&namespace=n"),
             ("secret://secret@host", "host"),
             ("sqlite://me:secret@host/a.db", "sqlite://host/a.db"),
             ("sqlite:a.db?key=secret", "sqlite:a.db?key=…"),
+            ("rediss://host?key=a.key&pass=secret", "rediss://host?key=a.key&pass=…"),
             ("sqlite:/home/me@work/tasks.db", "sqlite:/home/me@work/tasks.db"),
             ("redis://host\u{1b}[31m\n", "redis://host\\u{1b}[31m"),
         ] {
@@ -258,7 +224,18 @@ mod tests {
     #[test]
     fn no_sentence_shows_a_password() {
         let signs = ["", "/", "?", "#", "@", "%", ":", "://", "&", "=", " ", "\n", "[", "?namespace="];
-        for start in ["redis://", "rediss://", "redis:", "sqlite://", "http://", "unix://", "", "kafka://", "://"] {
+        for start in [
+            "redis://",
+            "rediss://",
+            "redis:",
+            "redis+unix://",
+            "sqlite://",
+            "http://",
+            "unix://",
+            "",
+            "kafka://",
+            "://",
+        ] {
             for user in ["", "secret", "me"] {
                 for sign in signs {
                     let url = format!("{start}{user}:secret{sign}secret@host:1/2");
@@ -283,7 +260,6 @@ mod tests {
             ("redis://localhost?namespace=a@b", "before its last `@`"),
             ("redis://local\u{7}host", "after 13 characters comes `\\u{7}`"),
             ("sqlite:tasks.db\nother", "after 15 characters comes `\\n`"),
-            ("rediss://localhost", "the scheme `rediss` is not supported yet"),
             ("redis:localhost", "after `redis:` comes `//`"),
             ("redis://", "no host"),
             ("memory:x", "`x`: nothing comes after `memory:`"),

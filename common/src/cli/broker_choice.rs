@@ -186,14 +186,15 @@ fn explain(error: &ConnectError, who: &str, app: &App) -> Failure {
         ConnectError::Url { .. } => return Failure::Usage(format!("{error} ({who})")),
         // The program itself says where that is.
         ConnectError::Elsewhere { .. } => return Failure::Unreachable(error.to_string()),
-        // There is no server to start for a file.
-        ConnectError::Unreachable { url, .. } if url.starts_with(SQLITE) => "",
-        ConnectError::Unreachable { cause: StoreError::Unreachable(_), .. } => {
+        // There is no server to start for a file; and one with TLS, or a socket, takes more than a command.
+        ConnectError::Unreachable { url, cause: StoreError::Unreachable(_) } if url.starts_with("redis:") => {
             "To start a Redis:   redis-server, or: docker run --rm -p 6379:6379 redis\n"
         }
-        ConnectError::Unreachable { cause, .. } if wants_password(cause) => {
-            "To say who you are: redis://USER:PASSWORD@HOST:PORT, or redis://:PASSWORD@HOST:PORT\n"
-        }
+        ConnectError::Unreachable { url, cause } if wants_password(cause) => match url.split_once(':') {
+            Some(("redis+unix", _)) => "To say who you are: redis+unix://USER:PASSWORD@/PATH\n",
+            Some(("rediss", _)) => "To say who you are: rediss://USER:PASSWORD@HOST:PORT\n",
+            _ => "To say who you are: redis://USER:PASSWORD@HOST:PORT, or redis://:PASSWORD@HOST:PORT\n",
+        },
         ConnectError::Unreachable { .. } => "",
     };
     let without = match app.lesson {

@@ -61,13 +61,18 @@ mod inspect;
 mod keys;
 mod limiters;
 mod limits;
+mod line;
 mod log_once;
 mod look;
 mod record;
 mod scan;
 mod scripts;
+mod server;
 mod start;
 mod stream;
+#[cfg(feature = "tls")]
+mod tls;
+mod traffic;
 mod unended;
 mod wait;
 mod wait_stored;
@@ -80,11 +85,12 @@ use redis::FromRedisValue as _;
 
 use self::beat::Upkeep;
 use self::candidates::Candidates;
-use self::connection::{Link, Server};
+use self::connection::Link;
 use self::fetch::ByteBudget;
 use self::keys::Keys;
 use self::log_once::LogOnce;
 use self::scripts::{Call, Script, Scripts};
+pub(crate) use self::server::Server;
 use self::wait::Notifier;
 use crate::clock::{Clock, Timestamp};
 use crate::error::{ConnectError, EnqueueError, StoreError};
@@ -96,6 +102,7 @@ use crate::store::{
     Wake, WorkerId, WorkerInfo,
 };
 use crate::stores::shared::registered::Registered;
+use crate::url::{BrokerUrl, Place, without_password};
 
 /// A namespace on a Redis server.
 pub struct RedisStore {
@@ -124,13 +131,23 @@ pub struct RedisStore {
 }
 
 impl RedisStore {
-    /// Connects to the server at `url`: `redis://[[USER]:PASSWORD@]HOST[:PORT][/DB]`.
+    /// Connects to the server at `url`, which is one of [a Redis](crate::broker::Broker::connect). It may name a namespace; this
+    /// one counts.
     ///
     /// # Errors
     ///
     /// [`ConnectError`] when the URL is none, or nobody answers there; it shows no password.
     pub async fn connect(url: &str, namespace: &str, clock: Clock) -> Result<Self, ConnectError> {
-        let server = Arc::new(Server::new(url)?);
+        let wrong = |reason| ConnectError::Url { url: without_password(url), reason };
+        match BrokerUrl::parse(url).map_err(wrong)?.place {
+            Place::Redis(place) => Self::open(Server::new(&place).map_err(wrong)?, namespace, clock).await,
+            _ => Err(wrong("it is none of a Redis".to_owned())),
+        }
+    }
+
+    /// Connects to a server.
+    pub(crate) async fn open(server: Server, namespace: &str, clock: Clock) -> Result<Self, ConnectError> {
+        let server = Arc::new(server);
         let store = Self {
             keys: Keys::new(namespace),
             clock,

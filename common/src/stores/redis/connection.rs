@@ -2,7 +2,7 @@
 //!
 //! The client crate notices neither a half-open connection nor a server that does not answer, and repeats nothing by
 //! itself; so the rules are here. Each call is limited: not in its time, but in how long nothing may move on its connection
-//! meanwhile (`stream.rs`). A call that may have run is never repeated. A connection is thrown away when it breaks, when it
+//! meanwhile (`traffic.rs`). A call that may have run is never repeated. A connection is thrown away when it breaks, when it
 //! was silent for too long under a call, and when its server became a replica; the next call makes a new one, and others
 //! wait for that. (Not only after several such calls: a worker that waits makes one a second, and has to be back within five.)
 //!
@@ -14,139 +14,20 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use redis::aio::MultiplexedConnection;
-use redis::{
-    AsyncConnectionConfig, Cmd, ConnectionAddr, ErrorKind, IntoConnectionInfo as _, Pipeline, ProtocolVersion,
-    PushInfo, PushKind, RedisConnectionInfo, RedisError, RedisResult, ServerErrorKind, Value,
-};
+use redis::{Cmd, ErrorKind, PushKind, ServerErrorKind, Value};
 use tokio::sync::Mutex;
-use tokio::task::AbortHandle;
-use tokio::time::timeout;
 
 use super::error::{READONLY, refusal};
-use super::stream::{Stream, Traffic, drive};
+use super::line::{Line, silence};
+use super::server::Server;
 use crate::clock::Stopwatch;
-use crate::error::{ConnectError, StoreError};
-use crate::url::without_password;
-
-/// How long nothing may move under a call, and how long it may take to connect.
-pub(super) const CALL_TIMEOUT: Duration = Duration::from_secs(2);
+use crate::error::StoreError;
 
 /// Bytes of bodies from which on a call is a large one.
 pub(super) const LARGE: usize = 64 * 1024;
 
 /// After a failed attempt to connect, the next callers get its error for so long.
 const RECONNECT_PAUSE: Duration = Duration::from_millis(100);
-
-/// Where the server is, and how to speak with it.
-#[derive(Debug)]
-pub(super) struct Server {
-    host: String,
-    port: u16,
-    settings: RedisConnectionInfo,
-    address: String,
-}
-
-/// One connection; closed when its last clone is gone.
-#[derive(Clone, Debug)]
-pub(super) struct Line {
-    connection: MultiplexedConnection,
-    traffic: Traffic,
-    _driver: Arc<Driver>,
-}
-
-/// The task that reads and writes.
-#[derive(Debug)]
-struct Driver(AbortHandle);
-
-impl Drop for Driver {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
-}
-
-impl Line {
-    /// Sends a command and waits for its answer; `None` when nothing moved for too long.
-    pub(super) async fn call(&mut self, command: &Cmd) -> Option<RedisResult<Value>> {
-        self.traffic.wait_for(CALL_TIMEOUT, self.connection.send_packed_command(command)).await
-    }
-
-    /// The same with a command that takes so many bytes.
-    async fn call_with(&mut self, command: &Cmd, bytes: usize) -> Option<RedisResult<Value>> {
-        self.traffic.wait_for_bytes(CALL_TIMEOUT, bytes, self.connection.send_packed_command(command)).await
-    }
-
-    /// The same with commands that go together, and `count` answers.
-    pub(super) async fn call_all(&mut self, commands: &Pipeline, count: usize) -> Option<RedisResult<Vec<Value>>> {
-        self.traffic.wait_for(CALL_TIMEOUT, self.connection.send_packed_commands(commands, 0, count)).await
-    }
-
-    /// Asks for what others publish in a channel; `None` when nothing moved for too long.
-    pub(super) async fn subscribe(&mut self, channel: &str) -> Option<RedisResult<()>> {
-        self.traffic.wait_for(CALL_TIMEOUT, self.connection.subscribe(channel)).await
-    }
-}
-
-/// What a call failed with when nothing moved for too long.
-pub(super) fn silence() -> StoreError {
-    StoreError::Unreachable(format!("no answer within {CALL_TIMEOUT:?}"))
-}
-
-impl Server {
-    /// Reads a URL. Whatever it says of the protocol, RESP3 is tried first.
-    pub(super) fn new(url: &str) -> Result<Self, ConnectError> {
-        let wrong = |reason: String| ConnectError::Url { url: without_password(url), reason };
-        let info = url.into_connection_info().map_err(|error| wrong(error.to_string()))?;
-        let ConnectionAddr::Tcp(host, port) = info.addr() else {
-            return Err(wrong("only `redis://HOST` is supported".to_owned()));
-        };
-        let settings = info.redis_settings().clone();
-        let db = match settings.db() {
-            0 => String::new(),
-            db => format!("/{db}"),
-        };
-        // An IPv6 address has colons of its own.
-        let (open, close) = if host.contains(':') { ("[", "]") } else { ("", "") };
-        let address = format!("redis://{open}{host}{close}:{port}{db}");
-        Ok(Self { host: host.clone(), port: *port, settings, address })
-    }
-
-    /// Without user and password.
-    pub(super) fn address(&self) -> &str {
-        &self.address
-    }
-
-    /// A new connection, that tells `on_push` what the server sends unasked, and when it is lost.
-    pub(super) async fn connect(&self, on_push: impl Fn(PushInfo) + Send + Sync + 'static) -> Result<Line, StoreError> {
-        let plain = AsyncConnectionConfig::new().set_connection_timeout(None).set_response_timeout(None);
-        let config = plain.clone().set_push_sender(move |push| {
-            on_push(push);
-            Ok::<(), ()>(())
-        });
-        let connecting = async {
-            match self.open(ProtocolVersion::RESP3, config).await {
-                // Servers and proxies that know RESP2 only: no pushes then.
-                Err(error) if error.kind() == ErrorKind::RESP3NotSupported => {
-                    self.open(ProtocolVersion::RESP2, plain).await
-                }
-                opened => opened,
-            }
-        };
-        match timeout(CALL_TIMEOUT, connecting).await {
-            Ok(connected) => connected.map_err(|error| refusal(&error)),
-            Err(_) => Err(StoreError::Unreachable(format!("no connection within {CALL_TIMEOUT:?}"))),
-        }
-    }
-
-    async fn open(&self, protocol: ProtocolVersion, config: AsyncConnectionConfig) -> RedisResult<Line> {
-        let stream = Stream::connect(&self.host, self.port, 2 * CALL_TIMEOUT).await.map_err(RedisError::from)?;
-        let traffic = stream.traffic().clone();
-        let settings = self.settings.clone().set_protocol(protocol);
-        let (connection, driver) = MultiplexedConnection::new_with_config(&settings, stream, config).await?;
-        let driver = Arc::new(Driver(tokio::spawn(drive(driver, traffic.clone())).abort_handle()));
-        Ok(Line { connection, traffic, _driver: driver })
-    }
-}
 
 /// How a call failed.
 #[derive(Debug)]
@@ -258,28 +139,6 @@ impl Link {
                 *slot = Slot { live: None, failed: Some((Stopwatch::start(), error.clone())) };
                 Err(error)
             }
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_address_shows_no_password() {
-        let server = Server::new("redis://me:se@cret@127.0.0.1:6380/3?protocol=resp2").unwrap();
-        assert_eq!(server.address(), "redis://127.0.0.1:6380/3");
-        assert!(!format!("{server:?}").contains("cret"), "{server:?}");
-        assert_eq!(Server::new("redis://localhost").unwrap().address(), "redis://localhost:6379");
-        assert_eq!(Server::new("redis://:secret@[::1]:7700/2").unwrap().address(), "redis://[::1]:7700/2");
-    }
-
-    #[test]
-    fn a_wrong_url_shows_no_password() {
-        for url in ["redis://:secret@host:port/x", "http://a:secret@b", "secret@b"] {
-            let error = Server::new(url).unwrap_err().to_string();
-            assert!(!error.contains("secret"), "{error}");
         }
     }
 }

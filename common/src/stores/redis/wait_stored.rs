@@ -14,8 +14,8 @@ use tokio::sync::Notify;
 use tokio::time::timeout;
 
 use super::RedisStore;
-use super::connection::silence;
 use super::error::refusal;
+use super::line::silence;
 use crate::error::StoreError;
 use crate::store::look_for_stored;
 

@@ -12,8 +12,8 @@ use super::{Changed, POLL, Subscription, changed, lost_for_a_while, pause};
 use crate::error::StoreError;
 use crate::queue_name::QueueName;
 use crate::stores::redis::RedisStore;
-use crate::stores::redis::connection::silence;
 use crate::stores::redis::error::refusal;
+use crate::stores::redis::line::silence;
 
 /// What `places.lua` calls a band.
 const BAND: f64 = 1_099_511_627_776.0;
