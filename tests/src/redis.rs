@@ -18,7 +18,7 @@ mod image;
 mod server;
 mod versions;
 
-pub use self::server::Server;
+pub use self::server::{Server, free_port};
 use crate::{process, python, workspace};
 use common::{clock::Clock, stores::redis::RedisStore};
 use redis::aio::MultiplexedConnection;

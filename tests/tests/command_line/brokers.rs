@@ -26,6 +26,9 @@ fn a_url_of_no_broker_is_refused_by_the_part_that_is_wrong() {
         ("http://localhost:6379", "the scheme `http` is not known"),
         ("redis://localhost:many", "redis://localhost:many"),
         ("redis://localhost?namespace=", "its namespace is empty"),
+        ("redis+unix:run/redis.sock", "after `redis+unix:` comes `//`"),
+        ("rediss://localhost?ca=nowhere.pem", "`ca=nowhere.pem` cannot be read"),
+        ("rediss://localhost#insecure", "there is no mode that trusts everybody"),
         ("sqlite:", "it names no file"),
         ("sqlite:a.db?synchronous=maybe", "`synchronous=maybe`: it is `normal` or `full`"),
     ] {
@@ -33,8 +36,9 @@ fn a_url_of_no_broker_is_refused_by_the_part_that_is_wrong() {
             let experiment = with_broker(args, url);
             assert_eq!(experiment.wait().code(), Some(2), "{experiment}");
             experiment.wait_for_line(part);
-            experiment
-                .wait_for_line("valid forms: `redis://HOST:PORT/DB`, `sqlite:PATH` and `memory:` (from --broker)");
+            let forms = "valid forms: `redis://HOST:PORT/DB`, `rediss://HOST:PORT/DB`, `redis+unix:///PATH`, `sqlite:PATH` and \
+                         `memory:` (from --broker)";
+            experiment.wait_for_line(forms);
             assert!(experiment.stdout().is_empty(), "{experiment}");
         }
     }

@@ -1,6 +1,6 @@
 //! Rows of features: declaring, sending, brokers, workers.
 
-use super::{Judged, differs, holds, not_applicable, open};
+use super::{Judged, differs, holds, not_applicable};
 
 #[rustfmt::skip]
 pub(super) const FEATURES: &[Judged] = &[
@@ -47,7 +47,7 @@ pub(super) const FEATURES: &[Judged] = &[
     differs("D-041", "Consuming a queue", "a contract of fetches and waits, in batches over all queues", &["promise::fetch_takes_no_more_than_was_wanted_of_all_queues_together", "promise::waiting_ends_when_a_message_comes"]),
     differs("D-042", "Closing a broker", "the last clone that goes closes it, after what was begun is done", &["tests/tests/lifetimes/broker.rs::what_was_begun_is_done_though_the_last_clone_is_dropped", "tests/tests/leftovers.rs::a_worker_that_has_ended_leaves_no_thread_and_no_connection"]),
     holds("D-043", "Names of a queue's other queues", &["common/src/queue_name.rs::the_queues_of_a_queue_have_one_plain_name"]),
-    open("D-044", "Settings of the Redis broker", "TLS, Unix sockets, and a client of one's own; namespace and URL are there, and upkeep needs no settings"),
+    differs("D-044", "Settings of the Redis broker", "all are in the URL, TLS and Unix sockets too; upkeep needs none, and a client of one's own is a store of one's own", &["tests/tests/tls/main.rs::everything_goes_over_tls", "tests/tests/tls/main.rs::a_certificate_that_nobody_trusts_is_refused", "tests/tests/unix_socket.rs::everything_goes_over_the_socket"]),
     differs("D-045", "Enqueueing on Redis", "a message lies under its own id, so that one that is sent again is known; nothing is stored under a name in use", &["promise::the_same_message_sent_twice_is_stored_once", "tests/tests/redis_store/places.rs::of_two_messages_of_one_id_the_second_lies_under_a_fresh_name_that_its_bytes_tell"]),
     differs("D-046", "Waiting on Redis until a queue is empty", "as D-040; counts are told in one look", &["common/tests/testing.rs::a_worker_that_runs_until_idle_leaves_what_is_delayed", "promise::queues_are_listed_a_page_at_a_time"]),
     differs("D-047", "A consumer on Redis", "W-015 and W-019 win: each message is read by itself, and a free slot fetches at once", &["tests/tests/redis_store/completions.rs::undecodable_bytes_are_delivered_and_die_as_they_are", "common/src/worker/prefetch.rs::less_than_half_is_filled_up_and_a_free_slot_always_asks"]),
