@@ -88,6 +88,30 @@ pub struct Declaration {
     pub place: &'static str,
 }
 
+#[cfg(test)]
+impl Declaration {
+    /// An actor of which nothing is said but its name, for tests that write declarations by hand.
+    pub(crate) const fn plain(name: &'static str, entry: Entry) -> Self {
+        Self {
+            name,
+            queue: "default",
+            priority: 0,
+            retries: RetryOptions { max_retries: None, min_backoff: None, max_backoff: None, on_retry_exhausted: None },
+            callbacks: Callbacks { on_success: None, on_failure: None },
+            results: ResultOptions { store_results: None, result_ttl: None },
+            pipe_ignore: false,
+            max_crashes: None,
+            limits: LimitOptions { time_limit: None, max_age: None, notify_shutdown: None },
+            options: Options::NONE,
+            parameters: &[],
+            states: &[],
+            entry,
+            about: "",
+            place: "",
+        }
+    }
+}
+
 /// What an actor's attribute says about retries; `None` leaves it to the broker's middleware.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RetryOptions {

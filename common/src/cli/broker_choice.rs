@@ -81,6 +81,16 @@ impl BrokerChoice {
         }
     }
 
+    /// Refuses a store that ends with this process where `option` starts others.
+    pub(super) fn refuse_one_process(&self, option: &str) -> Result<(), Failure> {
+        self.in_memory().map_or(Ok(()), |_| {
+            Err(Failure::Usage(format!(
+                "`--{option}` starts workers as processes of their own, and `memory:` is one process only: use a Redis, or a file \
+                 (sqlite:PATH)"
+            )))
+        })
+    }
+
     /// The URL that is meant, who named it, and why.
     async fn meant(&self, app: &App) -> Result<(String, &'static str, String), Failure> {
         Ok(match self {

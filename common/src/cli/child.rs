@@ -3,6 +3,7 @@
 //! It has a process group of its own, so that Ctrl-C reaches only who started it. Its stdin is a pipe: a byte passes a signal on, and
 //! its end means stop, so that a parent that was killed leaves no orphan behind. On its stdout it tells that it is ready.
 
+use std::collections::BTreeMap;
 use std::env;
 use std::ffi::OsString;
 use std::fmt;
@@ -14,11 +15,12 @@ use std::time::Duration;
 
 use tokio::io::AsyncWriteExt as _;
 use tokio::process::{ChildStdin, Command};
-use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use super::{commands, environment, output};
+use crate::clock::Stopwatch;
 
 /// What a child writes to its stdout when it is ready.
 pub(super) const READY: &[u8] = b"ready\n";
@@ -35,28 +37,30 @@ const LAST_WORDS: Duration = Duration::from_millis(500);
 /// Stands for one signal.
 const SIGNAL: &[u8] = b"s";
 
-/// A worker that a watcher or a supervisor has started. Dropping it closes its stdin, which stops it.
+/// The workers that a watcher or a supervisor has started, by their numbers.
 #[derive(Debug)]
-pub(super) struct Child {
-    stdin: Option<ChildStdin>,
+pub(super) struct Children {
+    running: BTreeMap<u32, Child>,
+    tell: UnboundedSender<(u32, Told)>,
 }
 
-/// Where a child tells of itself, under its number.
-#[derive(Clone, Debug)]
-pub(super) struct Tell {
-    pub(super) told: UnboundedSender<(u32, Told)>,
-    /// Its numbers, in words of its own; nobody may want them.
-    pub(super) counted: Option<UnboundedSender<(u32, String)>>,
+/// One of them. Dropping it closes its stdin, which stops it.
+#[derive(Debug)]
+struct Child {
+    stdin: Option<ChildStdin>,
+    since: Stopwatch,
 }
 
 /// What a child tells of itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Told {
     /// It is about to fetch.
     Ready,
     /// It has run enough, and goes on until another one is ready to take its place.
     Retires,
-    /// It has ended.
+    /// What it has counted up to now, in its own words.
+    Counted(String),
+    /// It has ended; it tells nothing after that.
     Ended(Code),
 }
 
@@ -91,15 +95,50 @@ impl fmt::Display for Code {
     }
 }
 
+impl Children {
+    /// None yet; and what they will tell of themselves, each in its order.
+    pub(super) fn new() -> (Self, UnboundedReceiver<(u32, Told)>) {
+        let (tell, told) = mpsc::unbounded_channel();
+        (Self { running: BTreeMap::new(), tell }, told)
+    }
+
+    /// Starts one. Where that fails, it is told of as one that has ended.
+    pub(super) fn start(&mut self, number: u32, program: &Path, without: &[&str], with: &[String]) -> io::Result<()> {
+        let child = Child::start(number, program, without, with, self.tell.clone()).inspect_err(|_| {
+            // The receiver is who calls this.
+            let _ = self.tell.send((number, Told::Ended(Code::NotStarted)));
+        })?;
+        self.running.insert(number, child);
+        Ok(())
+    }
+
+    /// Passes a signal on.
+    pub(super) async fn stop(&mut self, number: u32) {
+        if let Some(child) = self.running.get_mut(&number) {
+            child.signal().await;
+        }
+    }
+
+    /// How long ago one was started.
+    pub(super) fn ran(&self, number: u32) -> Duration {
+        self.running.get(&number).map(|child| child.since.elapsed()).unwrap_or_default()
+    }
+
+    /// One has ended.
+    pub(super) fn forget(&mut self, number: u32) {
+        self.running.remove(&number);
+    }
+}
+
 impl Child {
     /// Starts `program` as this process was started, but `without` some options, and with others. What becomes of it is told under
     /// its `number`.
-    pub(super) fn start(
+    fn start(
         number: u32,
         program: &Path,
         without: &[&str],
         with: &[String],
-        tell: Tell,
+        tell: UnboundedSender<(u32, Told)>,
     ) -> io::Result<Self> {
         let (stdout, write_end) = io::pipe()?;
         let mut command = Command::new(program);
@@ -120,7 +159,7 @@ impl Child {
         // With it goes this process's own end of the pipe, without which the pipe has an end.
         drop(command);
         let stdin = child.stdin.take();
-        let told = tell.told.clone();
+        let told = tell.clone();
         let (read, all_is_read) = oneshot::channel::<()>();
         // A thread, because nobody may read what it passes on.
         thread::Builder::new().name("stdout".to_owned()).spawn(move || {
@@ -134,11 +173,11 @@ impl Child {
             // Who started it may have ended.
             let _ = told.send((number, Told::Ended(code)));
         });
-        Ok(Self { stdin })
+        Ok(Self { stdin, since: Stopwatch::start() })
     }
 
     /// Passes a signal on.
-    pub(super) async fn signal(&mut self) {
+    async fn signal(&mut self) {
         if let Some(stdin) = &mut self.stdin {
             // One that has ended already needs no signal.
             let _ = stdin.write_all(SIGNAL).await;
@@ -147,20 +186,20 @@ impl Child {
 }
 
 /// Passes the worker's output on, all but the lines that tell of it.
-fn listen(number: u32, stdout: PipeReader, tell: &Tell) {
+fn listen(number: u32, stdout: PipeReader, tell: &UnboundedSender<(u32, Told)>) {
     let mut stdout = BufReader::new(stdout);
     let mut line = Vec::new();
     while let Ok(1..) = stdout.read_until(b'\n', &mut line) {
         let told = match &*line {
             READY => Some(Told::Ready),
             RETIRES => Some(Told::Retires),
-            _ => None,
+            line => {
+                line.strip_prefix(COUNTED).map(|numbers| Told::Counted(String::from_utf8_lossy(numbers).into_owned()))
+            }
         };
-        let counted = line.strip_prefix(COUNTED).zip(tell.counted.as_ref());
-        match (told, counted) {
-            (Some(told), _) => drop(tell.told.send((number, told))),
-            (None, Some((json, tell))) => drop(tell.send((number, String::from_utf8_lossy(json).into_owned()))),
-            (None, None) => output::pass_on(&line),
+        match told {
+            Some(told) => drop(tell.send((number, told))),
+            None => output::pass_on(&line),
         }
         line.clear();
     }

@@ -4,20 +4,20 @@
 //! positional argument that is read by the parameter's own type. The ids of those arguments have a prefix, so that a
 //! parameter may be called `delay`.
 
+mod help;
 pub(super) mod inspect;
+mod sender;
 mod worker;
 
 use std::env;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Duration;
 
-use clap::builder::Styles;
 use clap::error::ErrorKind;
-use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
-use jiff::ZonedDateTime;
+use clap::{Arg, ArgAction, ArgMatches, Command};
 
+pub(super) use self::sender::{calls, given_arguments, is_at};
 use self::worker::LOG_FILE;
 #[cfg(feature = "metrics")]
 pub(super) use self::worker::METRICS;
@@ -27,13 +27,8 @@ pub(super) use self::worker::{
 };
 use super::log::LogOptions;
 use super::output::LogFile;
-use super::{App, Failure, OwnCommand, Package, environment, output, time};
-use crate::actor::{Declaration, Parameter};
-use crate::call::Call;
-use crate::clock::Timestamp;
+use super::{App, Failure, Package, environment, output};
 use crate::error::WorkerError;
-use crate::message::Raw;
-use crate::store::PRIORITIES;
 use crate::url::without_password;
 
 /// The command that runs messages.
@@ -52,14 +47,6 @@ const LOG_FORMAT: &str = "log-format";
 const JSON_LOG: &str = "json";
 /// What all commands have goes below what a command has of its own.
 const LAST: usize = 900;
-
-const DELAY: &str = "delay";
-const AT: &str = "at";
-const PRIORITY: &str = "priority";
-const OPTION: &str = "option";
-const TIMES: &str = "times";
-/// How many messages one command sends at most.
-const MOST_TIMES: i64 = 10_000;
 
 /// Checks that every actor can be a command.
 pub(super) fn check(app: &App) -> Result<(), Failure> {
@@ -127,7 +114,7 @@ pub(super) fn program(app: &App) -> Command {
         .help("How the log is written: text, or json (a line each)");
     let log_format = environment::variable(log_format);
     let mut program = Command::new(app.name)
-        .about(about(app))
+        .about(help::about(app))
         .subcommand_required(true)
         .arg_required_else_help(true)
         .args([broker, verbose, log_format]);
@@ -139,36 +126,17 @@ pub(super) fn program(app: &App) -> Command {
         return program.subcommands(inspect::commands().map(|command| command.hide(false)));
     }
     program = program
-        .help_template(template())
-        .after_help(examples(app))
+        .help_template(help::template())
+        .after_help(help::examples(app))
         .subcommand(worker::worker(app))
-        .subcommands(app.actors.iter().map(|actor| sender(actor)))
-        .subcommands(app.commands.iter().map(own));
+        .subcommands(app.actors.iter().map(|actor| sender::sender(actor)))
+        .subcommands(app.commands.iter().map(sender::own));
     if app.lesson.is_some() {
         program = program
             .subcommand(Command::new(DEMO).about("Shows the lesson: all in one process, no broker needed"))
             .subcommand(Command::new(NOTES).about("Prints the notes of this experiment"));
     }
     program.subcommands(inspect::commands())
-}
-
-/// How help is laid out: as clap does it, with the commands that look inside apart from the others.
-fn template() -> String {
-    let styles = Styles::styled();
-    let (head, literal) = (styles.get_header(), styles.get_literal());
-    let inspecting = inspect::commands();
-    let width = inspecting.iter().map(|command| command.get_name().len()).max().unwrap_or(0);
-    let line = |command: &Command| {
-        let (name, about) = (command.get_name(), command.get_about().map(ToString::to_string).unwrap_or_default());
-        format!("  {literal}{name}{literal:#}{:gap$}{about}\n", "", gap = width - name.len() + 2)
-    };
-    let lines = inspecting.iter().map(line).collect::<Vec<_>>().concat();
-    format!(
-        "{{about-with-newline}}\n{{usage-heading}} {{usage}}\n\n\
-         {head}Commands:{head:#}\n{{subcommands}}\n\n\
-         {head}To look inside, while workers run:{head:#}\n{lines}\n\
-         {head}Options:{head:#}\n{{options}}{{after-help}}"
-    )
 }
 
 /// Whether these arguments run a worker, before clap has read them.
@@ -266,175 +234,6 @@ pub(super) fn wants_json_log(given: &ArgMatches) -> bool {
 /// Whether a command is an actor's.
 pub(super) fn is_actor(app: &App, command: &str) -> bool {
     app.actors.iter().any(|actor| actor.name == command)
-}
-
-/// Whether a time of day was typed, which a time zone made a point in time.
-pub(super) fn is_at(given: &ArgMatches) -> bool {
-    given.contains_id(AT)
-}
-
-/// The calls that the command `actor` asks for: one, or as many alike as it says, each with an id of its own.
-pub(super) fn calls(app: &App, actor: &str, given: &ArgMatches) -> Vec<Call> {
-    let times = given.get_one::<u16>(TIMES).copied().unwrap_or(1);
-    (0..times).map(|_| call(app, actor, given)).collect()
-}
-
-fn call(app: &App, actor: &str, given: &ArgMatches) -> Call {
-    let declaration = app
-        .actors
-        .iter()
-        .find(|declaration| declaration.name == actor)
-        .expect("clap accepts the commands of actors only");
-    let arguments: Vec<_> = given_arguments(declaration.parameters, given).into_iter().map(Ok).collect();
-    let mut call = Call::new(declaration, arguments);
-    if let Some(priority) = given.get_one::<i32>(PRIORITY) {
-        call = call.priority(*priority);
-    }
-    for (name, value) in given.get_many::<(String, Raw)>(OPTION).into_iter().flatten() {
-        call = call.option(name, value.clone());
-    }
-    match (given.get_one::<Duration>(DELAY), given.get_one::<Timestamp>(AT)) {
-        (Some(delay), _) => call.delay(*delay),
-        (None, Some(at)) => call.at(*at),
-        (None, None) => call,
-    }
-}
-
-/// What was typed for these parameters, as far as it was.
-pub(super) fn given_arguments(parameters: &[Parameter], given: &ArgMatches) -> Vec<Raw> {
-    parameters.iter().map_while(|parameter| given.get_one::<Raw>(&id(parameter)).cloned()).collect()
-}
-
-/// An argument a parameter, read by its type.
-fn arguments(parameters: &'static [Parameter]) -> impl Iterator<Item = Arg> {
-    // Only the last parameters can be left out.
-    let required = parameters.iter().rposition(|parameter| !parameter.may_be_absent()).map_or(0, |last| last + 1);
-    parameters.iter().enumerate().map(move |(index, parameter)| {
-        let parameter = *parameter;
-        Arg::new(id(&parameter))
-            .value_name(format!("{parameter:?}"))
-            .required(index < required)
-            .allow_negative_numbers(true)
-            .help(if index < required { "" } else { "May be left out" })
-            .value_parser(move |text: &str| parse(&parameter, text))
-    })
-}
-
-fn own(own: &OwnCommand) -> Command {
-    Command::new(own.name)
-        .about(own.about)
-        .after_help("It runs here and not in a worker, and ends by itself.")
-        .args(arguments(own.parameters))
-}
-
-fn sender(actor: &'static Declaration) -> Command {
-    let signature = signature(actor);
-    let (lowest, highest) = (i64::from(*PRIORITIES.start()), i64::from(*PRIORITIES.end()));
-    let about = if actor.about.is_empty() {
-        format!("Sends {signature}")
-    } else {
-        // A sentence in the documentation, a line in a list here.
-        actor.about.strip_suffix('.').unwrap_or(actor.about).to_owned()
-    };
-    Command::new(actor.name)
-        .about(about)
-        .after_help(format!(
-            "Sends {signature} to queue {} and prints the message's id. A worker runs it.",
-            actor.queue
-        ))
-        .args(arguments(actor.parameters))
-        .arg(
-            Arg::new(DELAY)
-                .long(DELAY)
-                .value_name("TIME")
-                .value_parser(time::duration)
-                .conflicts_with(AT)
-                .help("Not before so much time has passed: 500ms, 15s, 2m, 1h, 7d"),
-        )
-        .arg(
-            Arg::new(AT)
-                .long(AT)
-                .value_name("TIME")
-                .value_parser(|text: &str| time::point(text, &ZonedDateTime::now()))
-                .help("Not before this time: 12:00:05 (the next one, local time, as TZ or this machine has it), or\n2030-01-31T12:00:05+01:00"),
-        )
-        .arg(
-            Arg::new(PRIORITY)
-                .long(PRIORITY)
-                .value_name("N")
-                .value_parser(value_parser!(i32).range(lowest..=highest))
-                .allow_negative_numbers(true)
-                .help("Among ready messages, lower runs first"),
-        )
-        .arg(
-            Arg::new(TIMES)
-                .long(TIMES)
-                .value_name("N")
-                .value_parser(value_parser!(u16).range(1..=MOST_TIMES))
-                .help("Sends so many of it, as one batch"),
-        )
-        .arg(
-            Arg::new(OPTION)
-                .long(OPTION)
-                .value_name("NAME=JSON")
-                .action(ArgAction::Append)
-                .value_parser(option)
-                .help("Sets an option of the message: max_retries=0, on_success='\"other\"'"),
-        )
-}
-
-/// Reads `NAME=JSON`.
-fn option(text: &str) -> Result<(String, Raw), String> {
-    let form = || "an option is NAME=JSON: max_retries=0, on_success='\"other\"'".to_owned();
-    let (name, value) = text.split_once('=').filter(|(name, _)| !name.is_empty()).ok_or_else(form)?;
-    let value =
-        Raw::parse(value).ok_or_else(|| format!("`{value}` is no JSON; a text stands in quotes: '\"{value}\"'"))?;
-    Ok((name.to_owned(), value))
-}
-
-/// Reads an argument by its type. Where in the text an error is, matters for lists and objects only.
-fn parse(parameter: &Parameter, text: &str) -> Result<Raw, String> {
-    parameter.parse(text).map_err(|error| match error.rsplit_once(" at line ") {
-        Some((error, _)) if !text.starts_with(['[', '{']) => error.to_owned(),
-        _ => error,
-    })
-}
-
-/// The id of an actor's argument: no option of ours has a colon in it.
-fn id(parameter: &Parameter) -> String {
-    format!("argument:{}", parameter.name)
-}
-
-fn signature(actor: &Declaration) -> String {
-    let parameters: Vec<_> = actor.parameters.iter().map(|parameter| format!("{parameter:?}")).collect();
-    format!("{}({})", actor.name, parameters.join(", "))
-}
-
-/// The package's description; else the title of its notes.
-fn about(app: &App) -> String {
-    let is_text = |line: &&str| line.chars().any(char::is_alphanumeric);
-    let title = app.lesson.as_ref().and_then(|lesson| lesson.notes.lines().map(str::trim).find(is_text));
-    let description = Some(app.about).filter(|text| !text.is_empty());
-    description.or(title).unwrap_or(app.name).to_owned()
-}
-
-fn examples(app: &App) -> String {
-    let Some(lesson) = &app.lesson else { return String::new() };
-    let mut lines = vec![("demo".to_owned(), "the lesson"), ("worker --watch .".to_owned(), "one terminal")];
-    let mut sent = lesson.demo.iter().map(|step| step.command);
-    if let Some(first) = sent.next() {
-        lines.push((first.to_owned(), "another terminal"));
-    }
-    if let Some(delayed) = sent.clone().find(|command| command.contains("--")).or_else(|| sent.next()) {
-        lines.push((delayed.to_owned(), "sends another one"));
-    }
-    let width = lines.iter().map(|(command, _)| command.len()).max().unwrap_or(0);
-    let mut text = "Examples:".to_owned();
-    for (command, meaning) in lines {
-        let line = format!("\n  {} {command:width$}  {meaning}", app.call());
-        text.push_str(line.trim_end());
-    }
-    text
 }
 
 #[cfg(test)]

@@ -4,7 +4,6 @@
 
 mod plan;
 
-use std::collections::BTreeMap;
 use std::env;
 use std::process::ExitCode;
 
@@ -13,11 +12,11 @@ use tokio::sync::mpsc;
 
 use self::plan::{Action, Event, Plan};
 use super::broker_choice::BrokerChoice;
-use super::child::{Child, Code, READY, Tell, Told};
+use super::child::{Children, READY, Told};
 use super::signals::Signals;
 use super::telemetry::Sum;
 use super::{App, Failure, commands, output, runner};
-use crate::clock::{Clock, Stopwatch};
+use crate::clock::Clock;
 
 /// What its workers are started without.
 const OWN: [&str; 2] = [commands::PROCESSES, commands::PROCESS];
@@ -30,33 +29,20 @@ pub(super) async fn supervise(
     mut signals: Signals,
 ) -> Result<ExitCode, Failure> {
     let supervised = runner::listen_if_supervised(given, &signals)?;
-    if BrokerChoice::of(given)?.in_memory().is_some() {
-        return Err(Failure::Usage(
-            "`--processes` starts workers as processes of their own, and `memory:` is one process only: use a Redis, or a file \
-             (sqlite:PATH)"
-                .to_owned(),
-        ));
-    }
+    BrokerChoice::of(given)?.refuse_one_process(commands::PROCESSES)?;
     let program = env::current_exe().map_err(|error| Failure::Broken(format!("cannot start workers: {error}")))?;
-    let (told, mut events) = mpsc::unbounded_channel();
-    let (count, mut counted) = mpsc::unbounded_channel();
-    let tell = Tell { told, counted: Some(count) };
     let sum = Sum::of(given).await?;
     let (remind, mut due) = mpsc::unbounded_channel();
     let clock = Clock::system();
-    let mut children: BTreeMap<u32, (Child, Stopwatch)> = BTreeMap::new();
+    let (mut children, mut events) = Children::new();
     let (mut plan, mut actions) = Plan::new(usize::from(processes));
     let mut stops = 0;
     loop {
         for action in actions {
             match action {
                 Action::Start(number, place) => {
-                    match Child::start(number, &program, &OWN, &arguments(place), tell.clone()) {
-                        Ok(child) => drop(children.insert(number, (child, Stopwatch::start()))),
-                        Err(error) => {
-                            tracing::error!(target: "common::supervisor", "cannot start {}: {error}", program.display());
-                            let _ = tell.told.send((number, Told::Ended(Code::NotStarted)));
-                        }
+                    if let Err(error) = children.start(number, &program, &OWN, &arguments(place)) {
+                        tracing::error!(target: "common::supervisor", "cannot start {}: {error}", program.display());
                     }
                 }
                 Action::Wait(place, wait) => {
@@ -66,13 +52,9 @@ pub(super) async fn supervise(
                         let _ = remind.send(place);
                     });
                 }
-                Action::Stop(number) => {
-                    if let Some((child, _)) = children.get_mut(&number) {
-                        child.signal().await;
-                    }
-                }
+                Action::Stop(number) => children.stop(number).await,
                 Action::Forget(number) => {
-                    children.remove(&number);
+                    children.forget(number);
                     sum.ended(number);
                 }
                 Action::Ready => {
@@ -88,10 +70,6 @@ pub(super) async fn supervise(
                 Action::End(code) => return Ok(ExitCode::from(code)),
             }
         }
-        // What a worker counted at last was told before its end.
-        while let Ok((number, numbers)) = counted.try_recv() {
-            sum.told(number, &numbers);
-        }
         let event = tokio::select! {
             biased;
             () = signals.next() => {
@@ -103,15 +81,12 @@ pub(super) async fn supervise(
                 Event::Signal
             }
             Some((number, told)) = events.recv() => {
-                let ran = children.get(&number).map(|(_, since)| since.elapsed()).unwrap_or_default();
-                Event::Told(number, told, ran)
+                if let Told::Counted(numbers) = &told {
+                    sum.told(number, numbers);
+                }
+                Event::Told(number, told, children.ran(number))
             }
             Some(place) = due.recv() => Event::Due(place),
-            Some((number, numbers)) = counted.recv() => {
-                sum.told(number, &numbers);
-                actions = Vec::new();
-                continue;
-            }
         };
         actions = plan.on(event);
     }

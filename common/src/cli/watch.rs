@@ -11,7 +11,6 @@ mod build;
 mod files;
 mod plan;
 
-use std::collections::BTreeMap;
 use std::env;
 use std::future::pending;
 use std::path::Path;
@@ -19,13 +18,12 @@ use std::pin::Pin;
 use std::process::ExitCode;
 
 use clap::ArgMatches;
-use tokio::sync::mpsc;
 
 use self::build::{Build, Built};
 use self::files::Changes;
 use self::plan::{Action, Event, Plan};
 use super::broker_choice::BrokerChoice;
-use super::child::{Child, Code, Tell, Told};
+use super::child::Children;
 use super::signals::Signals;
 use super::{Failure, Package, commands, output};
 
@@ -35,13 +33,7 @@ pub(super) async fn watch(
     (package, folder): (&Package, &Path),
     mut signals: Signals,
 ) -> Result<ExitCode, Failure> {
-    if BrokerChoice::of(given)?.in_memory().is_some() {
-        return Err(Failure::Usage(
-            "`--watch` starts workers as processes of their own, and `memory:` is one process only: use a Redis, or a file \
-             (sqlite:PATH)"
-                .to_owned(),
-        ));
-    }
+    BrokerChoice::of(given)?.refuse_one_process(commands::WATCH)?;
     tokio::select! {
         biased;
         () = signals.next() => {
@@ -57,9 +49,7 @@ pub(super) async fn watch(
     let first = Build::of(program).map_err(broken)?;
     tracing::info!(target: "common::watch", "watching {}: when {} changes, its new build takes over", folder.display(), package.name);
 
-    let (told, mut events) = mpsc::unbounded_channel();
-    let tell = Tell { told, counted: None };
-    let mut children: BTreeMap<u32, Child> = BTreeMap::new();
+    let (mut children, mut events) = Children::new();
     let mut building: Option<Building<'_>> = None;
     let (mut plan, mut actions) = Plan::new(package.name, first);
     loop {
@@ -68,20 +58,12 @@ pub(super) async fn watch(
                 Action::Build => building = Some(Box::pin(build::build(package))),
                 Action::Abort => building = None,
                 Action::Start(number, build) => {
-                    match Child::start(number, &build.program, &[commands::WATCH], &[], tell.clone()) {
-                        Ok(child) => drop(children.insert(number, child)),
-                        Err(error) => {
-                            tracing::error!(target: "common::watch", "cannot start {}: {error}", build.program.display());
-                            let _ = tell.told.send((number, Told::Ended(Code::NotStarted)));
-                        }
+                    if let Err(error) = children.start(number, &build.program, &[commands::WATCH], &[]) {
+                        tracing::error!(target: "common::watch", "cannot start {}: {error}", build.program.display());
                     }
                 }
-                Action::Stop(number) => {
-                    if let Some(child) = children.get_mut(&number) {
-                        child.signal().await;
-                    }
-                }
-                Action::Forget(number) => drop(children.remove(&number)),
+                Action::Stop(number) => children.stop(number).await,
+                Action::Forget(number) => children.forget(number),
                 Action::Show(text) => output::log(&text),
                 Action::Say(text) => tracing::info!(target: "common::watch", "{text}"),
                 Action::Warn(text) => tracing::warn!(target: "common::watch", "{text}"),

@@ -21,7 +21,7 @@ use tokio::task::JoinHandle;
 use self::sleepy::Sleepy;
 use super::local_queue::LocalQueue;
 use super::{Shutdown, Stopper, Worker};
-use crate::actor::{Callbacks, Context, Declaration, Entry, Options, ResultOptions, RetryOptions};
+use crate::actor::{Context, Declaration, Entry};
 use crate::broker::Broker;
 use crate::clock::{Clock, Stopwatch, Timestamp};
 use crate::message::{Entries, Message, MessageId, Raw};
@@ -86,23 +86,7 @@ static PATIENT: Declaration = Declaration { max_crashes: Some(SUSPECT_AFTER + 1)
 /// An actor of the same queue, which knows nothing of those.
 static OTHER: Declaration = Declaration { name: "other", ..WATCH };
 
-const WATCH: Declaration = Declaration {
-    name: "watch",
-    queue: "default",
-    priority: 0,
-    retries: RetryOptions { max_retries: None, min_backoff: None, max_backoff: None, on_retry_exhausted: None },
-    callbacks: Callbacks { on_success: None, on_failure: None },
-    results: ResultOptions { store_results: None, result_ttl: None },
-    pipe_ignore: false,
-    max_crashes: None,
-    limits: crate::actor::LimitOptions { time_limit: None, max_age: None, notify_shutdown: None },
-    options: Options::NONE,
-    parameters: &[],
-    states: &[],
-    entry: Entry::Sync(run),
-    about: "",
-    place: "",
-};
+const WATCH: Declaration = Declaration::plain("watch", Entry::Sync(run));
 
 fn run(context: &Context) -> Outcome {
     let scene: &Arc<Scene> = context.state();

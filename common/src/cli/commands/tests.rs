@@ -1,27 +1,17 @@
+use std::time::Duration;
+
+use super::help::about;
+use super::sender::call;
 use super::*;
-use crate::actor::{Callbacks, Entry, Options, ResultOptions, RetryOptions};
-use crate::cli::{Lesson, Step};
-use crate::message::Message;
+use crate::actor::{Declaration, Entry, Parameter};
+use crate::cli::{Lesson, OwnCommand, Step};
+use crate::clock::Timestamp;
+use crate::message::{Message, Raw};
 use crate::outcome::Outcome;
 
 const fn actor(name: &'static str, parameters: &'static [Parameter]) -> Declaration {
-    Declaration {
-        name,
-        queue: "default",
-        priority: 0,
-        retries: RetryOptions { max_retries: None, min_backoff: None, max_backoff: None, on_retry_exhausted: None },
-        callbacks: Callbacks { on_success: None, on_failure: None },
-        results: ResultOptions { store_results: None, result_ttl: None },
-        pipe_ignore: false,
-        max_crashes: None,
-        limits: crate::actor::LimitOptions { time_limit: None, max_age: None, notify_shutdown: None },
-        options: Options::NONE,
-        parameters,
-        states: &[],
-        entry: Entry::Sync(|_| Outcome::Value(Raw::NULL)),
-        about: "",
-        place: "src/main.rs:1",
-    }
+    let plain = Declaration::plain(name, Entry::Sync(|_| Outcome::Value(Raw::NULL)));
+    Declaration { parameters, place: "src/main.rs:1", ..plain }
 }
 
 static PAIR: [Parameter; 2] =

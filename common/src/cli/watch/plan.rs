@@ -106,7 +106,7 @@ impl Plan {
             }
             Event::Told(number, Told::Ready) => self.ready(number, &mut actions),
             // It goes on until it is stopped: a watcher's worker is replaced when its sources change.
-            Event::Told(_, Told::Retires) => {}
+            Event::Told(_, Told::Retires | Told::Counted(_)) => {}
             Event::Told(number, Told::Ended(code)) => {
                 actions.push(Action::Forget(number));
                 self.ended(number, code, &mut actions);
