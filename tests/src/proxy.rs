@@ -236,6 +236,7 @@ impl Shared {
             let state = self.changed.wait_while(self.state(), stalled).unwrap_or_else(PoisonError::into_inner);
             let (swallow, latency) = (replies && state.mode == Mode::DropReplies, state.latency);
             drop(state);
+            // The link's own time.
             thread::sleep((turn + latency).saturating_sub(since.elapsed()));
             if !swallow && to.write_all(&bytes).is_err() {
                 break;

@@ -5,7 +5,7 @@
 //! | `TEST_REDIS_URL` | the Redis to test against; nothing is started |
 //! | `TEST_REDIS_IMAGE` | the image for the Redis container, instead of the default |
 //! | `TEST_REDIS_VERSION` | `redis-7.0`, `redis-8.0` or `valkey-8.1`: the server to test on, out of Debian's packages |
-//! | `MODEL_SEQUENCES` | how many random sequences each store is held against the model with |
+//! | `MODEL_SEQUENCES` | how many random sequences each store is held against the model with; `whole` for as many as it takes to reach everything |
 //! | `MODEL_SEED` | the one sequence to play, as a failure names it |
 //! | `UPDATE_NOTES=1` | write snapshots and notes instead of comparing them |
 

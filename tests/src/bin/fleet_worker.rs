@@ -82,6 +82,7 @@ impl Ledger {
         self.write(&format!("begin {job} {part} {} [{}]", context.attempt(), texts.join(",")))?;
         let read = read.into_iter().collect::<Result<Vec<_>, _>>()?;
         assert_eq!(*args, read, "what was read, on the wire");
+        // How long the run takes, so that kills meet some in the middle. Nobody waits for anything by it.
         thread::sleep(Duration::from_millis(u64::from(job * 7 % 8)));
         if context.attempt() <= context.message().options.read("fails").unwrap_or_default() {
             return Err("once more".into());
